@@ -1,0 +1,1 @@
+//! Benchmarks: the only place that may depend on rival crates.

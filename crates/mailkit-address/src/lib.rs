@@ -1,0 +1,1 @@
+//! Mailboxes, domains and envelopes: the values that mail is addressed with

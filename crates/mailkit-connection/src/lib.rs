@@ -1,0 +1,1 @@
+//! A client connection for SMTP and LMTP on tokio and rustls

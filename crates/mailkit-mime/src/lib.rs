@@ -1,0 +1,1 @@
+//! Mail messages: from typed headers and text to the bytes on the wire

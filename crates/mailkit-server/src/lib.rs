@@ -1,0 +1,1 @@
+//! SMTP listeners on tokio: the capture server

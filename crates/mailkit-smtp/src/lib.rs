@@ -1,0 +1,1 @@
+//! Sans-IO SMTP and LMTP: client and server machines, replies, commands, extensions and SASL

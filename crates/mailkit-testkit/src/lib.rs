@@ -1,0 +1,1 @@
+//! Scripted peers, fault proxies and launchers for real mail servers (not published)

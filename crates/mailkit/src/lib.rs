@@ -1,0 +1,1 @@
+//! The toolkit that gets mail out of a program reliably
