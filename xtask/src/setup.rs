@@ -1,0 +1,138 @@
+//! Set-up for the gate: the real mail servers, by apt where this user may, in words where not.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::process::{show, works};
+
+/// A Debian package, and the file that shows that it is there (also on systems that are not Debian).
+struct Package {
+    name: &'static str,
+    witness: &'static [&'static str],
+}
+
+const PACKAGES: [Package; 3] = [
+    Package {
+        name: "postfix",
+        witness: &["/usr/sbin/postfix", "/usr/libexec/postfix/master"],
+    },
+    Package {
+        name: "dovecot-core",
+        witness: &["/usr/sbin/dovecot"],
+    },
+    Package {
+        name: "dovecot-lmtpd",
+        witness: &["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"],
+    },
+];
+
+/// Runs `apt-get install` so that no daemon starts: neither now (policy-rc.d says 101, "not allowed",
+/// and is taken away again whatever happens) nor at the next boot of a machine with systemd.
+const INSTALL: &str = r#"
+set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
+apt-get install --yes --no-install-recommends "$@"
+if [ -d /run/systemd/system ]; then
+    for service in postfix dovecot; do
+        systemctl disable --now --quiet "$service" 2>/dev/null || true
+    done
+fi
+"#;
+
+/// Installs the servers that are missing, or says in words what to install.
+pub(crate) fn servers() -> Result<(), Failure> {
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !is_debian() {
+        return Err(by_hand(&format!(
+            "this is neither Debian nor Ubuntu: install Postfix and Dovecot with LMTP (on Debian: {list})"
+        )));
+    }
+    if !is_root() {
+        return Err(by_hand(&format!(
+            "`sudo apt-get install {list}`, or run this as root: Postfix's master starts only as root"
+        )));
+    }
+    println!("installing {list}");
+    show(apt_environment(Command::new("apt-get").arg("update")))?;
+    show(apt_environment(
+        Command::new("sh")
+            .args(["-c", INSTALL, "install"])
+            .args(&missing),
+    ))?;
+    match missing_packages() {
+        still if still.is_empty() => Ok(()),
+        still => Err(by_hand(&format!(
+            "apt-get installed them, yet {} cannot be found",
+            still.join(" ")
+        ))),
+    }
+}
+
+/// Says what is missing for the tests with real servers, or nothing.
+pub(crate) fn check_servers() -> Result<(), Failure> {
+    match missing_packages() {
+        missing if !missing.is_empty() => Err(by_hand(&format!(
+            "missing here: {} (Debian's names)",
+            missing.join(" ")
+        ))),
+        _ if !is_root() => Err(by_hand(
+            "run this as root: Postfix's master starts only as root",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The toolchain's parts that the gate calls.
+pub(crate) fn components() -> Result<(), Failure> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !works(Command::new("cargo").args([subcommand, "--version"])) {
+            return Err(Failure::new(format!(
+                "`cargo {subcommand}` is missing: `rustup component add {component}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    PACKAGES
+        .iter()
+        .filter(|package| !package.witness.iter().any(|path| Path::new(path).exists()))
+        .map(|package| package.name)
+        .collect()
+}
+
+fn by_hand(what: &str) -> Failure {
+    Failure::new(format!(
+        "the tests talk to a real Postfix and a real Dovecot.\n  {what}\n  \
+         `cargo xtask test --unit` runs all that needs no such server"
+    ))
+}
+
+fn apt_environment(command: &mut Command) -> &mut Command {
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C")
+}
+
+fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists() && works(Command::new("apt-get").arg("--version"))
+}
+
+/// By the owner of this process's entry in /proc: std has no `geteuid`.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
