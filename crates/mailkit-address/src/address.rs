@@ -1,0 +1,233 @@
+//! Addresses: a local part and a domain.
+
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
+
+use crate::domain::Domain;
+use crate::error::{AddressError, AddressErrorKind, Fault};
+use crate::scan::{Cursor, Spacing, is_atext};
+
+/// The longest local part, in octets as printed (RFC 5321 §4.5.3.1.1).
+pub const MAX_LOCAL_PART_LEN: usize = 64;
+
+/// The longest address, in octets as printed: the 256 octets of a path
+/// (RFC 5321 §4.5.3.1.3) without its angle brackets.
+pub const MAX_ADDRESS_LEN: usize = 254;
+
+/// Where mail goes: `local-part@domain`, the `Mailbox` of RFC 5321 §4.1.2.
+///
+/// The local part is kept exactly, in its case and without quotes: only the host
+/// that it belongs to may read a meaning into it. It is printed in quotes only
+/// where it needs them, so `"ann"@example.com` equals `ann@example.com`. An empty
+/// local part and control characters are refused.
+///
+/// Addresses order by domain first, so that those of one domain stand together.
+///
+/// ```
+/// use mailkit_address::Address;
+///
+/// let address = Address::parse(r#""a@b"@Example.com"#)?;
+/// assert_eq!(address.local_part(), "a@b");
+/// assert_eq!(address.domain().as_ascii(), "example.com");
+/// assert_eq!(address.to_string(), r#""a@b"@example.com"#);
+/// # Ok::<(), mailkit_address::AddressError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    domain: Domain,
+    local_part: Box<str>,
+}
+
+impl Address {
+    /// Reads a whole text as an address: no white space, comment or angle bracket.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is no address, with the place of the fault.
+    pub fn parse(input: &str) -> Result<Self, AddressError> {
+        let mut cursor = Cursor::new(input, Spacing::None);
+        Self::scan(&mut cursor)
+            .and_then(|address| cursor.expect_end().map(|()| address))
+            .map_err(|fault| AddressError::new(fault, input))
+    }
+
+    /// Joins a local part, given without quotes or backslashes, and a domain.
+    ///
+    /// # Errors
+    ///
+    /// A local part that is empty, too long or holds a control character, and
+    /// an address that is too long.
+    ///
+    /// ```
+    /// use mailkit_address::{Address, Domain};
+    ///
+    /// let address = Address::new("ann lee", Domain::parse("example.com")?)?;
+    /// assert_eq!(address.to_string(), r#""ann lee"@example.com"#);
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
+    pub fn new(local_part: &str, domain: Domain) -> Result<Self, AddressError> {
+        Self::join(local_part, domain).map_err(|fault| AddressError::new(fault, local_part))
+    }
+
+    /// The local part as it is meant: without quotes or backslashes.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        &self.local_part
+    }
+
+    /// The domain.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Whether only a server with SMTPUTF8 (RFC 6531) can take this address:
+    /// its local part is not ASCII. The domain never asks for it, since it
+    /// travels in A-labels.
+    #[must_use]
+    pub fn needs_smtp_utf8(&self) -> bool {
+        !self.local_part.is_ascii()
+    }
+
+    /// The form for people: like the printed form, with the domain in U-labels.
+    ///
+    /// ```
+    /// use mailkit_address::Address;
+    ///
+    /// let address = Address::parse("ann@xn--bcher-kva.example")?;
+    /// assert_eq!(address.to_unicode(), "ann@bücher.example");
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn to_unicode(&self) -> String {
+        let domain = self.domain.as_unicode();
+        let mut text = String::with_capacity(self.local_part.len() + domain.len() + 3);
+        // Writing into a String cannot fail.
+        let _ = write_local_part(&mut text, &self.local_part);
+        text.push('@');
+        text.push_str(domain);
+        text
+    }
+
+    /// `Mailbox = Local-part "@" (Domain / address-literal)` (RFC 5321 §4.1.2)
+    /// and `addr-spec` (RFC 5322 §3.4.1): the spacing of the cursor tells which.
+    pub(crate) fn scan(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
+        cursor.skip_space()?;
+        let start = cursor.position();
+        if cursor.at_end() {
+            return Err(cursor.fault(AddressErrorKind::Empty));
+        }
+        let quoted;
+        let dotted;
+        let local_part: &str = if cursor.peek() == Some('"') {
+            quoted = cursor.quoted_string()?;
+            if let Some(position) = quoted.fold {
+                return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
+            }
+            &quoted.content
+        } else {
+            dotted = cursor.dotted(is_local_part_character)?;
+            &dotted
+        };
+        if local_part.is_empty() {
+            return Err(match cursor.peek() {
+                Some('@') => Fault::new(AddressErrorKind::NoLocalPart, start),
+                _ => cursor.missing(AddressErrorKind::Empty),
+            });
+        }
+        cursor.skip_space()?;
+        if !cursor.eat('@') {
+            return Err(match cursor.peek() {
+                Some(c) if cursor.spacing() != Spacing::None && (is_atext(c) || c == '"') => {
+                    cursor.fault(AddressErrorKind::MissingAngleBrackets)
+                }
+                _ => cursor.missing(AddressErrorKind::NoDomain),
+            });
+        }
+        let domain = Domain::scan(cursor)?;
+        Self::join(local_part, domain).map_err(|fault| Fault::new(fault.kind, start))
+    }
+
+    fn join(local_part: &str, domain: Domain) -> Result<Self, Fault> {
+        if local_part.is_empty() {
+            return Err(Fault::new(AddressErrorKind::NoLocalPart, 0));
+        }
+        if let Some(position) = local_part.find(char::is_control) {
+            return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
+        }
+        let length = local_part_len(local_part);
+        if length > MAX_LOCAL_PART_LEN {
+            return Err(Fault::new(AddressErrorKind::LocalPartTooLong, 0));
+        }
+        if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
+            return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
+        }
+        Ok(Self {
+            domain,
+            local_part: local_part.into(),
+        })
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(input: &str) -> Result<Self, AddressError> {
+        Self::parse(input)
+    }
+}
+
+/// Writes straight into the formatter: this runs for every RCPT.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_local_part(f, &self.local_part)?;
+        f.write_char('@')?;
+        f.write_str(self.domain.as_ascii())
+    }
+}
+
+/// Writes `text` as a quoted string (RFC 5322 §3.2.4).
+pub(crate) fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    for run in text.split_inclusive(['"', '\\']) {
+        match run.strip_suffix(['"', '\\']) {
+            Some(plain) => {
+                out.write_str(plain)?;
+                out.write_char('\\')?;
+                out.write_str(run.get(plain.len()..).unwrap_or_default())?;
+            }
+            None => out.write_str(run)?,
+        }
+    }
+    out.write_char('"')
+}
+
+fn write_local_part(out: &mut impl fmt::Write, local_part: &str) -> fmt::Result {
+    if is_dot_string(local_part) {
+        out.write_str(local_part)
+    } else {
+        write_quoted(out, local_part)
+    }
+}
+
+/// The length of the local part as printed.
+fn local_part_len(local_part: &str) -> usize {
+    if is_dot_string(local_part) {
+        local_part.len()
+    } else {
+        local_part.len() + local_part.matches(['"', '\\']).count() + 2
+    }
+}
+
+/// `Dot-string = Atom *("." Atom)` (RFC 5321 §4.1.2).
+fn is_dot_string(local_part: &str) -> bool {
+    local_part
+        .split('.')
+        .all(|atom| !atom.is_empty() && atom.chars().all(is_local_part_character))
+}
+
+/// `atext`, but for white space beyond ASCII: unquoted it would be a slip of
+/// copying, and nobody could see it.
+fn is_local_part_character(c: char) -> bool {
+    is_atext(c) && !c.is_whitespace()
+}

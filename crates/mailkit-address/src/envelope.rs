@@ -1,0 +1,111 @@
+//! The envelope: whom a message is from and whom it goes to, for the servers.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::fmt;
+
+use crate::address::Address;
+use crate::path::ReversePath;
+
+/// One reverse path and at least one recipient (RFC 5321 §2.3.1).
+///
+/// It says where a message goes, whatever its header says. A recipient that was
+/// given twice is kept once, at its first place.
+///
+/// ```
+/// use mailkit_address::{Address, Envelope};
+///
+/// let ann = Address::parse("ann@example.com")?;
+/// let bob = Address::parse("bob@example.org")?;
+/// let envelope = Envelope::new(ann, vec![bob.clone(), bob.clone()])?;
+/// assert_eq!(envelope.recipients(), [bob]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Envelope {
+    reverse_path: ReversePath,
+    recipients: Vec<Address>,
+}
+
+impl Envelope {
+    /// Joins a reverse path (an [`Address`], an `Option` of one, or a
+    /// [`ReversePath`]) and recipients.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::NoRecipients`] where there are none.
+    pub fn new(
+        reverse_path: impl Into<ReversePath>,
+        recipients: Vec<Address>,
+    ) -> Result<Self, EnvelopeError> {
+        if recipients.is_empty() {
+            return Err(EnvelopeError::NoRecipients);
+        }
+        Ok(Self {
+            reverse_path: reverse_path.into(),
+            recipients: without_duplicates(recipients),
+        })
+    }
+
+    /// An envelope with the null reverse path, as reports have it.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::NoRecipients`] where there are none.
+    pub fn null_sender(recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
+        Self::new(ReversePath::Null, recipients)
+    }
+
+    /// Where a report about the message goes.
+    #[must_use]
+    pub fn reverse_path(&self) -> &ReversePath {
+        &self.reverse_path
+    }
+
+    /// Whom the message goes to: at least one, each once.
+    #[must_use]
+    pub fn recipients(&self) -> &[Address] {
+        &self.recipients
+    }
+
+    /// Whether any address asks for a server with SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn needs_smtp_utf8(&self) -> bool {
+        self.reverse_path
+            .address()
+            .into_iter()
+            .chain(&self.recipients)
+            .any(Address::needs_smtp_utf8)
+    }
+}
+
+/// Why an [`Envelope`] was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// There is no recipient.
+    NoRecipients,
+}
+
+impl fmt::Display for EnvelopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRecipients => f.write_str("no recipients in the envelope: name at least one"),
+        }
+    }
+}
+
+impl Error for EnvelopeError {}
+
+fn without_duplicates(mut recipients: Vec<Address>) -> Vec<Address> {
+    let mut seen = HashSet::with_capacity(recipients.len());
+    let first: Vec<bool> = recipients
+        .iter()
+        .map(|address| seen.insert(address))
+        .collect();
+    if seen.len() < recipients.len() {
+        let mut first = first.into_iter();
+        recipients.retain(|_| first.next().unwrap_or(true));
+    }
+    recipients
+}

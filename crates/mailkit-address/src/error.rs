@@ -1,0 +1,229 @@
+//! What is wrong with an address, and where.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+
+/// How many bytes of the input an error shows on each side of the fault.
+const SHOWN_AROUND: usize = 40;
+
+/// The reason why a text is no address, with the text and the place in it.
+///
+/// ```
+/// use mailkit_address::{Address, AddressErrorKind};
+///
+/// let error = Address::parse("ann").unwrap_err();
+/// assert_eq!(error.kind(), AddressErrorKind::NoDomain);
+/// assert_eq!(error.position(), 3);
+/// assert_eq!(error.to_string(), "no domain in `ann` at 3: write it as name@example.com");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AddressError {
+    kind: AddressErrorKind,
+    input: Box<str>,
+    position: usize,
+}
+
+impl AddressError {
+    pub(crate) fn new(fault: Fault, input: &str) -> Self {
+        Self {
+            kind: fault.kind,
+            input: excerpt(input, fault.position).into(),
+            position: fault.position,
+        }
+    }
+
+    /// The class of the fault.
+    #[must_use]
+    pub fn kind(&self) -> AddressErrorKind {
+        self.kind
+    }
+
+    /// The text that was parsed, fit to be shown: control characters are
+    /// escaped, and of a long text only the part around the fault is kept,
+    /// with `…` where it was cut.
+    #[must_use]
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
+    /// The place of the fault, as a byte offset in the text that was parsed.
+    ///
+    /// It is the length of the text where the fault is that something is
+    /// missing at its end.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (fault, advice) = self.kind.words();
+        write!(
+            f,
+            "{fault} in `{}` at {}: {advice}",
+            self.input, self.position
+        )
+    }
+}
+
+impl Error for AddressError {}
+
+/// The classes of [`AddressError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AddressErrorKind {
+    /// There is no text, or only white space and comments.
+    Empty,
+    /// The text is longer than [`MAX_INPUT_LEN`](crate::MAX_INPUT_LEN).
+    InputTooLong,
+    /// A C0 control character, DEL or a C1 control character.
+    ControlCharacter,
+    /// A character that may not stand at this place.
+    UnexpectedCharacter,
+    /// The address is complete and more text follows.
+    TrailingText,
+    /// A dot at the start, at the end, or next to another dot.
+    MisplacedDot,
+    /// Nothing stands before the `@`.
+    NoLocalPart,
+    /// The local part, as printed, is longer than
+    /// [`MAX_LOCAL_PART_LEN`](crate::MAX_LOCAL_PART_LEN).
+    LocalPartTooLong,
+    /// The domain is missing.
+    NoDomain,
+    /// A name that is no valid host name, by UTS 46 or by its hyphens or
+    /// underscores.
+    InvalidDomain,
+    /// A label is longer than [`MAX_LABEL_LEN`](crate::MAX_LABEL_LEN) in its
+    /// A-label form.
+    LabelTooLong,
+    /// The domain is longer than [`MAX_DOMAIN_LEN`](crate::MAX_DOMAIN_LEN),
+    /// or is a name that DNS cannot hold (253 octets).
+    DomainTooLong,
+    /// An address literal in square brackets that holds no valid IP address,
+    /// nor a tag with content.
+    InvalidLiteral,
+    /// An IPv4 address stands where a name was expected.
+    MissingSquareBrackets,
+    /// The whole address is longer than
+    /// [`MAX_ADDRESS_LEN`](crate::MAX_ADDRESS_LEN).
+    AddressTooLong,
+    /// An address that should stand in angle brackets does not.
+    MissingAngleBrackets,
+    /// A `<` without its `>`.
+    UnclosedAngleBracket,
+    /// A `[` without its `]`.
+    UnclosedLiteral,
+    /// A `"` without its partner.
+    UnclosedQuote,
+    /// A `(` without its `)`.
+    UnclosedComment,
+    /// Comments nested deeper than
+    /// [`MAX_COMMENT_DEPTH`](crate::MAX_COMMENT_DEPTH).
+    CommentTooDeep,
+    /// A group has no name.
+    NoGroupName,
+    /// A display name is longer than [`MAX_NAME_LEN`](crate::MAX_NAME_LEN).
+    NameTooLong,
+    /// A group stands where one mailbox was expected.
+    UnexpectedGroup,
+    /// A group without its closing `;`.
+    UnclosedGroup,
+}
+
+impl AddressErrorKind {
+    /// The fault in words, and what to do about it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Empty => ("no address", "write it as name@example.com"),
+            Self::InputTooLong => ("too long a text", "at most 1 MiB is read at once"),
+            Self::ControlCharacter => ("control character", "remove it"),
+            Self::UnexpectedCharacter => (
+                "unexpected character",
+                "remove it, or quote the part that holds it",
+            ),
+            Self::TrailingText => ("more text after the end", "remove it: one is expected here"),
+            Self::MisplacedDot => (
+                "misplaced dot",
+                "a dot only stands between other characters",
+            ),
+            Self::NoLocalPart => ("nothing before the @", "write it as name@example.com"),
+            Self::LocalPartTooLong => ("too long a local part", "at most 64 octets are allowed"),
+            Self::NoDomain => ("no domain", "write it as name@example.com"),
+            Self::InvalidDomain => ("invalid domain name", "check its spelling"),
+            Self::LabelTooLong => (
+                "too long a label",
+                "at most 63 octets are allowed between two dots",
+            ),
+            Self::DomainTooLong => ("too long a domain", "at most 253 octets are allowed"),
+            Self::InvalidLiteral => (
+                "invalid address literal",
+                "write it as [192.0.2.1] or [IPv6:2001:db8::1]",
+            ),
+            Self::MissingSquareBrackets => (
+                "IP address for a domain name",
+                "write it in brackets, as [192.0.2.1]",
+            ),
+            Self::AddressTooLong => ("too long an address", "at most 254 octets are allowed"),
+            Self::MissingAngleBrackets => (
+                "no angle bracket",
+                "write it as <name@example.com>, after a name if there is one",
+            ),
+            Self::UnclosedAngleBracket => ("angle bracket without end", "close it with >"),
+            Self::UnclosedLiteral => ("square bracket without end", "close it with ]"),
+            Self::UnclosedQuote => ("quotation mark without end", "close it with \""),
+            Self::UnclosedComment => ("comment without end", "close it with )"),
+            Self::CommentTooDeep => ("comments nested too deep", "at most 32 levels are read"),
+            Self::NoGroupName => ("group without a name", "write it as Name: a@example.com;"),
+            Self::NameTooLong => ("too long a name", "at most 4096 octets are allowed"),
+            Self::UnexpectedGroup => ("group", "one mailbox is expected here"),
+            Self::UnclosedGroup => ("group without end", "close it with ;"),
+        }
+    }
+}
+
+/// A fault on its way out of the parser, not yet joined with its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: AddressErrorKind,
+    pub(crate) position: usize,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: AddressErrorKind, position: usize) -> Self {
+        Self { kind, position }
+    }
+}
+
+/// The part of `input` around `position`, with control characters escaped.
+fn excerpt(input: &str, position: usize) -> String {
+    let start = floor_boundary(input, position.saturating_sub(SHOWN_AROUND));
+    let end = floor_boundary(input, position.saturating_add(SHOWN_AROUND));
+    let mut shown = String::new();
+    if start > 0 {
+        shown.push('…');
+    }
+    for c in input.get(start..end).unwrap_or_default().chars() {
+        if c.is_control() {
+            // Writing into a String cannot fail.
+            let _ = write!(shown, "{}", c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    if end < input.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The nearest character boundary at or before `index`.
+fn floor_boundary(text: &str, index: usize) -> usize {
+    let mut index = index.min(text.len());
+    while !text.is_char_boundary(index) {
+        index -= 1;
+    }
+    index
+}

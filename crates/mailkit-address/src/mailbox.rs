@@ -1,0 +1,230 @@
+//! Mailboxes: an address with the name that people know it by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::address::{Address, write_quoted};
+use crate::error::{AddressError, AddressErrorKind, Fault};
+use crate::path::angle_address;
+use crate::scan::{Cursor, MAX_INPUT_LEN, Spacing, is_atext};
+
+/// The longest display name of a mailbox or a group, in octets.
+pub const MAX_NAME_LEN: usize = 4096;
+
+/// An address and, if there is one, a display name (RFC 5322 §3.4).
+///
+/// The name is kept as text: without its quotes, UTF-8 as it is (RFC 6532), and
+/// with RFC 2047 words untouched, since to decode them is the reader's task.
+/// Spaces at its ends are dropped; an empty name is none.
+///
+/// ```
+/// use mailkit_address::Mailbox;
+///
+/// let mailbox = Mailbox::parse(r#""Lee, Ann" <ann@example.com> (at home)"#)?;
+/// assert_eq!(mailbox.name(), Some("Lee, Ann"));
+/// assert_eq!(mailbox.to_string(), r#""Lee, Ann" <ann@example.com>"#);
+///
+/// let bare = Mailbox::parse("ann@example.com")?;
+/// assert_eq!(bare.name(), None);
+/// # Ok::<(), mailkit_address::AddressError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mailbox {
+    address: Address,
+    name: Option<Box<str>>,
+}
+
+impl Mailbox {
+    /// Joins a name and an address.
+    ///
+    /// # Errors
+    ///
+    /// A name with a control character, or longer than [`MAX_NAME_LEN`].
+    ///
+    /// ```
+    /// use mailkit_address::{Address, Mailbox};
+    ///
+    /// let mailbox = Mailbox::new(Some("Ann Lee"), Address::parse("ann@example.com")?)?;
+    /// assert_eq!(mailbox.to_string(), "Ann Lee <ann@example.com>");
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
+    pub fn new(name: Option<&str>, address: Address) -> Result<Self, AddressError> {
+        let name = match name {
+            Some(name) => check_name(name).map_err(|fault| AddressError::new(fault, name))?,
+            None => None,
+        };
+        Ok(Self { address, name })
+    }
+
+    /// Reads a whole text as one mailbox: `Ann <ann@example.com>` or
+    /// `ann@example.com`. Comments in parentheses are skipped.
+    ///
+    /// The text is one line. A header field, which may be folded, is read by
+    /// [`AddressList::parse`](crate::AddressList::parse).
+    ///
+    /// # Errors
+    ///
+    /// Whatever is no single mailbox, with the place of the fault.
+    pub fn parse(input: &str) -> Result<Self, AddressError> {
+        Self::parse_whole(input).map_err(|fault| AddressError::new(fault, input))
+    }
+
+    /// The display name, without quotes.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The address, by value.
+    #[must_use]
+    pub fn into_address(self) -> Address {
+        self.address
+    }
+
+    fn parse_whole(input: &str) -> Result<Self, Fault> {
+        check_input(input)?;
+        let mut cursor = Cursor::new(input, Spacing::Line);
+        let mailbox = Self::scan(&mut cursor)?;
+        cursor.expect_end()?;
+        Ok(mailbox)
+    }
+
+    /// `mailbox = name-addr / addr-spec` (RFC 5322 §3.4), with the white space
+    /// behind it.
+    pub(crate) fn scan(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
+        let (name, address) = match lead(cursor)? {
+            Lead::Group(position) => {
+                return Err(Fault::new(AddressErrorKind::UnexpectedGroup, position));
+            }
+            Lead::Name => (phrase(cursor)?, angle_address(cursor)?),
+            Lead::Address => (None, Address::scan(cursor)?),
+        };
+        cursor.skip_space()?;
+        Ok(Self { address, name })
+    }
+}
+
+impl From<Address> for Mailbox {
+    /// A mailbox without a name.
+    fn from(address: Address) -> Self {
+        Self {
+            address,
+            name: None,
+        }
+    }
+}
+
+impl FromStr for Mailbox {
+    type Err = AddressError;
+
+    fn from_str(input: &str) -> Result<Self, AddressError> {
+        Self::parse(input)
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => {
+                write_phrase(f, name)?;
+                write!(f, " <{}>", self.address)
+            }
+            None => self.address.fmt(f),
+        }
+    }
+}
+
+/// What the words at the start of an entry turn out to be.
+pub(crate) enum Lead {
+    /// The name before an angle bracket, or nothing before it.
+    Name,
+    /// The name of a group, whose colon stands at this place.
+    Group(usize),
+    /// The local part of an address.
+    Address,
+}
+
+/// Looks over words until the character that tells what they are, and goes back
+/// to where they start.
+pub(crate) fn lead(cursor: &mut Cursor<'_>) -> Result<Lead, Fault> {
+    cursor.skip_space()?;
+    let start = cursor.position();
+    loop {
+        cursor.skip_space()?;
+        if cursor.peek() == Some('"') {
+            cursor.quoted_string()?;
+        } else if cursor.take_while(|c| is_atext(c) || c == '.').is_empty() {
+            break;
+        }
+    }
+    let lead = match cursor.peek() {
+        Some('<') => Lead::Name,
+        Some(':') => Lead::Group(cursor.position()),
+        _ => Lead::Address,
+    };
+    cursor.rewind(start);
+    Ok(lead)
+}
+
+/// `phrase = 1*word / obs-phrase` (RFC 5322 §3.2.5, §4.1): words, and dots
+/// between them, which people do write in their names. None where it is empty.
+pub(crate) fn phrase(cursor: &mut Cursor<'_>) -> Result<Option<Box<str>>, Fault> {
+    let start = cursor.position();
+    let mut name = String::new();
+    let mut apart = false;
+    loop {
+        apart |= cursor.skip_space()?;
+        let quoted = cursor.peek() == Some('"');
+        let word = if quoted {
+            cursor.quoted_string()?.content
+        } else {
+            cursor.take_while(|c| is_atext(c) || c == '.').into()
+        };
+        if word.is_empty() && !quoted {
+            break;
+        }
+        if !name.is_empty() && (apart || quoted) {
+            name.push(' ');
+        }
+        name.push_str(&word);
+        apart = quoted;
+    }
+    check_name(&name).map_err(|fault| Fault::new(fault.kind, start))
+}
+
+/// A name as it is kept, or none where it is empty.
+pub(crate) fn check_name(name: &str) -> Result<Option<Box<str>>, Fault> {
+    if let Some(position) = name.find(char::is_control) {
+        return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
+    }
+    let trimmed = name.trim_matches(' ');
+    if trimmed.len() > MAX_NAME_LEN {
+        return Err(Fault::new(AddressErrorKind::NameTooLong, 0));
+    }
+    Ok((!trimmed.is_empty()).then(|| trimmed.into()))
+}
+
+/// Writes a name as atoms where they say it exactly, else as a quoted string.
+pub(crate) fn write_phrase(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    let is_atoms = name
+        .split(' ')
+        .all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
+    if is_atoms {
+        f.write_str(name)
+    } else {
+        write_quoted(f, name)
+    }
+}
+
+pub(crate) fn check_input(input: &str) -> Result<(), Fault> {
+    if input.len() > MAX_INPUT_LEN {
+        return Err(Fault::new(AddressErrorKind::InputTooLong, MAX_INPUT_LEN));
+    }
+    Ok(())
+}
