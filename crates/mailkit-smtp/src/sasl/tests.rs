@@ -1,0 +1,1 @@
+//! Exchanges of both halves, joined in memory
