@@ -1,0 +1,90 @@
+//! What a transaction asks for, held against what the server offers: decided before a byte leaves (RFC 5321 §3.3).
+
+use std::collections::HashSet;
+
+use mailkit_address::{Address, Envelope};
+
+use super::{BeginError, Client, TransactionOptions};
+use crate::parameter::{Body, Hold, MailParameters, RcptParameters};
+use crate::{InvalidArgument, SizeLimit};
+
+impl Client {
+    /// The parameters of MAIL and RCPT for a message.
+    pub(super) fn parameters(
+        &self,
+        envelope: &Envelope,
+        options: &TransactionOptions,
+        chunking: bool,
+    ) -> Result<(MailParameters, RcptParameters), BeginError> {
+        let offered = &self.extensions;
+        self.check_recipients(envelope)?;
+        if let (Some(size), Some(SizeLimit::Octets(limit))) = (options.size, offered.size)
+            && size > limit
+        {
+            return Err(BeginError::TooLarge { size, limit });
+        }
+        if let Some(envid) = &options.envid {
+            InvalidArgument::check("ENVID", envid)?;
+        }
+        let smtp_utf8 = options.smtp_utf8 || envelope.needs_smtp_utf8();
+        require(!smtp_utf8 || offered.smtp_utf8, "SMTPUTF8", "an address or a header with non-ASCII characters")?;
+        require(!options.require_tls || offered.require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
+        require(options.hold.is_none() || offered.future_release.is_some(), "FUTURERELEASE", "a later release")?;
+        if let (Some(Hold::For(seconds)), Some(release)) = (&options.hold, &offered.future_release)
+            && *seconds > release.max_interval
+        {
+            return Err(BeginError::HeldTooLong { limit: release.max_interval });
+        }
+        let mail = MailParameters {
+            size: options.size.filter(|_| offered.size.is_some()),
+            body: self.body(options.body, chunking)?,
+            smtp_utf8,
+            ret: options.ret.filter(|_| offered.dsn),
+            envid: options.envid.clone().filter(|_| offered.dsn),
+            require_tls: options.require_tls,
+            priority: options.priority.filter(|_| offered.mt_priority.is_some()),
+            hold: options.hold.clone(),
+            auth: None,
+            other: Vec::new(),
+        };
+        let notify = options.notify.filter(|_| offered.dsn);
+        Ok((mail, RcptParameters { notify, ..RcptParameters::default() }))
+    }
+
+    fn body(&self, body: Body, chunking: bool) -> Result<Option<Body>, BeginError> {
+        match body {
+            Body::SevenBit => Ok(None),
+            Body::EightBitMime => {
+                require(self.extensions.eight_bit_mime, "8BITMIME", "content with octets above 127")?;
+                Ok(Some(body))
+            }
+            Body::BinaryMime => {
+                require(self.extensions.binary_mime, "BINARYMIME", "binary content")?;
+                require(chunking, "CHUNKING", "binary content")?;
+                Ok(Some(body))
+            }
+        }
+    }
+
+    /// RFC 9422 §4.2, §4.3.
+    fn check_recipients(&self, envelope: &Envelope) -> Result<(), BeginError> {
+        let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let (recipients, domains) =
+            (most(self.extensions.limits.rcpt_max), most(self.extensions.limits.rcpt_domain_max));
+        if recipients == usize::MAX && domains == usize::MAX {
+            return Ok(());
+        }
+        let mut seen = HashSet::new();
+        let mut fits = |index: usize, address: &Address| {
+            seen.insert(address.domain().clone());
+            index < recipients && seen.len() <= domains
+        };
+        let limit =
+            envelope.recipients().iter().enumerate().take_while(|(index, address)| fits(*index, address)).count();
+        if limit < envelope.recipients().len() { Err(BeginError::TooManyRecipients { limit }) } else { Ok(()) }
+    }
+}
+
+fn require(there: bool, extension: &'static str, needed_for: &'static str) -> Result<(), BeginError> {
+    if there { Ok(()) } else { Err(BeginError::Unsupported { extension, needed_for }) }
+}

@@ -1,0 +1,236 @@
+//! One mail transaction: how far it has been sent, and what was answered.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use mailkit_address::{Address, Envelope, ForwardPath};
+
+use super::{Error, Expect};
+use crate::content::{ContentEncoder, Encoding};
+use crate::parameter::{Body, DsnReturn, Hold, MailParameters, MtPriority, Notify, RcptParameters};
+use crate::{Command, InvalidArgument, RecipientReport, Reply, Report, Status, Step};
+
+/// What a transaction asks for beyond its envelope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data; made by `..TransactionOptions::default()`")]
+pub struct TransactionOptions {
+    /// Octets of content, where they are known beforehand: checked against the server's limit.
+    pub size: Option<u64>,
+    /// What the content is made of.
+    pub body: Body,
+    /// Whether the header has non-ASCII characters. The envelope is looked at by itself.
+    pub smtp_utf8: bool,
+    /// When notifications are wanted. Not sent to a server without DSN (RFC 3461 §5.2.2).
+    pub notify: Option<Notify>,
+    /// How much of the message a notification brings back. Not sent to a server without DSN.
+    pub ret: Option<DsnReturn>,
+    /// What a notification quotes. Not sent to a server without DSN.
+    pub envid: Option<String>,
+    /// Every hop must use TLS (RFC 8689). An error with a server that does not offer it.
+    pub require_tls: bool,
+    /// The priority. Not sent to a server without MT-PRIORITY (RFC 6710 §4.1).
+    pub priority: Option<MtPriority>,
+    /// Release the message later (RFC 4865). An error with a server that does not offer it.
+    pub hold: Option<Hold>,
+}
+
+/// How far a transaction has been sent: the cursor that runs ahead of the replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// RSET comes next: what became of the transaction before is not known, or it left its envelope behind.
+    Reset,
+    /// MAIL comes next.
+    Mail,
+    /// RCPT comes next, for this recipient.
+    Rcpt(usize),
+    /// DATA comes next.
+    Data,
+    /// DATA was sent; its 354 opens the content.
+    AwaitGo,
+    /// The caller's content comes next.
+    Content,
+    /// All was sent.
+    Sent,
+}
+
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) id: u64,
+    pub(super) envelope: Envelope,
+    pub(super) mail: MailParameters,
+    pub(super) rcpt: RcptParameters,
+    pub(super) stage: Stage,
+    pub(super) chunking: bool,
+    pub(super) encoder: ContentEncoder,
+    /// Replies that are still to come.
+    pub(super) due: usize,
+    /// Where in the stream of octets the content's last one stands, once it was written.
+    pub(super) last_octet: Option<u64>,
+    statuses: Vec<Answer>,
+    pub(super) round_trips: u32,
+    /// A reply came that lets more be sent: what is sent next begins another round trip.
+    pub(super) turn: bool,
+}
+
+/// What the server said of one recipient so far.
+#[derive(Clone, Debug)]
+enum Answer {
+    Awaited,
+    /// RCPT was accepted; the content is still to be answered.
+    Taken,
+    Final(Status),
+}
+
+impl Transaction {
+    pub(super) fn new(
+        id: u64,
+        envelope: Envelope,
+        mail: MailParameters,
+        rcpt: RcptParameters,
+        chunking: bool,
+        reset: bool,
+    ) -> Self {
+        let encoding = match (chunking, mail.body) {
+            (true, Some(Body::BinaryMime)) => Encoding::Binary,
+            (true, _) => Encoding::Lines,
+            (false, _) => Encoding::Stuffed,
+        };
+        Self {
+            id,
+            statuses: vec![Answer::Awaited; envelope.recipients().len()],
+            envelope,
+            mail,
+            rcpt,
+            stage: if reset { Stage::Reset } else { Stage::Mail },
+            chunking,
+            encoder: ContentEncoder::new(encoding),
+            due: 0,
+            last_octet: None,
+            round_trips: 0,
+            turn: true,
+        }
+    }
+
+    /// Writes the next command, where one may go out now; returns whether it did.
+    pub(super) fn write_next(
+        &mut self,
+        out: &mut Vec<u8>,
+        expected: &mut VecDeque<Expect>,
+    ) -> Result<bool, InvalidArgument> {
+        let recipients = self.envelope.recipients();
+        let (command, expect, next) = match self.stage {
+            Stage::Reset => (Command::Rset, Expect::Reset(self.id), Stage::Mail),
+            Stage::Mail => {
+                let (path, parameters) = (Cow::Borrowed(self.envelope.reverse_path()), Cow::Borrowed(&self.mail));
+                (Command::Mail { path, parameters }, Expect::Mail(self.id), Stage::Rcpt(0))
+            }
+            Stage::Rcpt(index) => {
+                let Some(address) = recipients.get(index) else { return Ok(false) };
+                let path = Cow::Owned(ForwardPath::Address(address.clone()));
+                let next = match (index + 1 < recipients.len(), self.chunking) {
+                    (true, _) => Stage::Rcpt(index + 1),
+                    (false, true) => Stage::Content,
+                    (false, false) => Stage::Data,
+                };
+                (Command::Rcpt { path, parameters: self.rcpt_for(address) }, Expect::Rcpt(self.id, index), next)
+            }
+            Stage::Data => (Command::Data, Expect::Data(self.id), Stage::AwaitGo),
+            Stage::AwaitGo | Stage::Content | Stage::Sent => return Ok(false),
+        };
+        command.write_to(out)?;
+        expected.push_back(expect);
+        self.stage = next;
+        self.due += 1;
+        self.count_turn();
+        Ok(true)
+    }
+
+    /// RFC 3461 §4.2: a request for notifications names the address as it was given.
+    fn rcpt_for(&self, address: &Address) -> Cow<'_, RcptParameters> {
+        if self.rcpt.notify.is_none() {
+            return Cow::Borrowed(&self.rcpt);
+        }
+        let kind = if address.needs_smtp_utf8() { "utf-8" } else { "rfc822" };
+        Cow::Owned(RcptParameters { orcpt: Some((kind.to_owned(), address.to_string())), ..self.rcpt.clone() })
+    }
+
+    /// Something of this transaction is being sent.
+    pub(super) fn count_turn(&mut self) {
+        self.round_trips += u32::from(std::mem::take(&mut self.turn));
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Sent && self.due == 0
+    }
+
+    /// Whether the message can still reach somebody.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.statuses.iter().all(|answer| matches!(answer, Answer::Final(_)))
+    }
+
+    /// Takes the answer to RCPT for one recipient. After a refused MAIL it changes nothing.
+    pub(super) fn answer_rcpt(&mut self, recipient: usize, reply: Reply) {
+        if let Some(answer) = self.statuses.get_mut(recipient).filter(|answer| matches!(answer, Answer::Awaited)) {
+            *answer = if reply.is_success() {
+                Answer::Taken
+            } else {
+                Answer::Final(Status::Refused { step: Step::Rcpt, reply })
+            };
+        }
+    }
+
+    /// Takes a refusal of MAIL, DATA or the content: it stands for every recipient that has no final answer.
+    pub(super) fn refuse(&mut self, step: Step, reply: &Reply) {
+        for answer in &mut self.statuses {
+            if !matches!(answer, Answer::Final(_)) {
+                *answer = Answer::Final(Status::Refused { step, reply: reply.clone() });
+            }
+        }
+    }
+
+    /// Takes the reply to the end of the content for every recipient that was taken.
+    pub(super) fn answer_content(&mut self, reply: &Reply) {
+        self.statuses
+            .iter_mut()
+            .filter(|answer| matches!(answer, Answer::Taken))
+            .for_each(|answer| conclude(answer, reply));
+    }
+
+    /// Takes one of the replies to the end of the content in LMTP; returns whether more are to come (RFC 2033 §4.2).
+    pub(super) fn answer_content_once(&mut self, reply: &Reply) -> bool {
+        let mut taken = self.statuses.iter_mut().filter(|answer| matches!(answer, Answer::Taken));
+        if let Some(answer) = taken.next() {
+            conclude(answer, reply);
+        }
+        taken.next().is_some()
+    }
+
+    /// The report. Where the conversation ended early, `sent` says how many octets had left by then.
+    pub(super) fn into_report(self, end: Option<(&Error, u64)>) -> Report {
+        let ambiguous = end.is_some_and(|(_, sent)| self.last_octet.is_some_and(|last| last <= sent));
+        let unanswered = match end {
+            // The server says itself that it does not take what it has not answered (RFC 5321 §3.8).
+            Some((Error::Closing(step, reply), _)) => Status::Refused { step: *step, reply: reply.clone() },
+            _ if ambiguous => Status::Ambiguous,
+            _ => Status::Unsent,
+        };
+        let statuses = self.statuses.into_iter().map(|answer| match answer {
+            Answer::Final(status) => status,
+            Answer::Awaited | Answer::Taken => unanswered.clone(),
+        });
+        let recipients = self.envelope.recipients().iter().cloned().zip(statuses);
+        Report::new(
+            recipients.map(|(address, status)| RecipientReport::new(address, status)).collect(),
+            self.round_trips,
+        )
+    }
+}
+
+fn conclude(answer: &mut Answer, reply: &Reply) {
+    let reply = reply.clone();
+    *answer = Answer::Final(if reply.is_success() {
+        Status::Accepted(reply)
+    } else {
+        Status::Refused { step: Step::Content, reply }
+    });
+}
