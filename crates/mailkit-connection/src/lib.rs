@@ -1,1 +1,20 @@
 //! A client connection for SMTP and LMTP on tokio and rustls
+
+mod dial;
+mod host;
+mod probe;
+mod proxy;
+mod resolve;
+mod settings;
+mod tls;
+mod transport;
+mod url;
+
+pub use self::dial::{DialError, DialStep, dial};
+pub use self::host::{Host, HostError};
+pub use self::probe::speaks_tls;
+pub use self::proxy::{Proxy, ProxyError, ProxyKind};
+pub use self::settings::{ConnectorConfig, Endpoint, Protocol, TimeLimits, TlsMode};
+pub use self::tls::{DangerousTlsSettings, TlsBlame, TlsClient, TlsError, TlsInfo, TlsSettings, secure};
+pub use self::transport::{BoxedTransport, Dialed, Peer, Transport};
+pub use self::url::{ServerUrl, UrlError};

@@ -1,0 +1,194 @@
+//! The content of a message on its way to the connection: in memory, or read while it is sent.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// How much of a reader's content is taken at a time. Two pieces are in memory at the most.
+const PIECE: usize = 32 * 1024;
+
+/// A message's content: header and body, with any line ends.
+///
+/// ```
+/// use mailkit_connection::Content;
+/// let small = Content::from("Subject: hello\r\n\r\nHello.\r\n");
+/// assert_eq!(small.size(), Some(26));
+/// ```
+pub struct Content {
+    size: Option<u64>,
+    source: Source,
+}
+
+enum Source {
+    Memory(Bytes),
+    Reader(Box<Reader>),
+}
+
+impl Content {
+    /// Content that is read while it is sent. The size in octets is what the server is told beforehand and what the
+    /// reader is held to; without one, the server's limit shows only when it refuses.
+    #[must_use]
+    pub fn reader(reader: impl AsyncRead + Send + 'static, size: Option<u64>) -> Self {
+        Self { size, source: Source::Reader(Box::new(Reader::new(Box::pin(reader), size))) }
+    }
+
+    /// How many octets it has, where that is known beforehand.
+    #[must_use]
+    pub const fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The same content again; `None` for a reader, which can be read once.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match &self.source {
+            Source::Memory(bytes) => Some(Self::from(bytes.clone())),
+            Source::Reader(_) => None,
+        }
+    }
+
+    /// Hands the next piece to `put`, with whether it is the last.
+    pub(crate) fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        put: impl FnOnce(&[u8], bool),
+    ) -> Poll<io::Result<()>> {
+        match &mut self.source {
+            Source::Memory(bytes) => {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                put(&piece, bytes.is_empty());
+                Poll::Ready(Ok(()))
+            }
+            Source::Reader(reader) => {
+                let last = ready!(reader.poll_fill(context))?;
+                put(&reader.ready, last);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Content {
+    fn from(bytes: T) -> Self {
+        let bytes = bytes.into();
+        Self { size: Some(bytes.len() as u64), source: Source::Memory(bytes) }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// Reads one piece ahead, so that the last one is known to be the last when it is sent.
+struct Reader {
+    reader: Pin<Box<dyn AsyncRead + Send>>,
+    ready: Vec<u8>,
+    ahead: Vec<u8>,
+    filled: usize,
+    total: u64,
+    size: Option<u64>,
+}
+
+impl Reader {
+    fn new(reader: Pin<Box<dyn AsyncRead + Send>>, size: Option<u64>) -> Self {
+        Self { reader, ready: Vec::new(), ahead: vec![0; PIECE], filled: 0, total: 0, size }
+    }
+
+    /// Moves a piece to `ready`; returns whether it is the last.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            if self.filled == PIECE {
+                // Full: it may go once something, or the end, is known to be behind it.
+                let mut next = [0; 1];
+                let mut buffer = ReadBuf::new(&mut next);
+                ready!(self.reader.as_mut().poll_read(context, &mut buffer))?;
+                let more = buffer.filled().first().copied();
+                self.take()?;
+                self.filled = usize::from(more.is_some());
+                if let (Some(first), Some(byte)) = (self.ahead.first_mut(), more) {
+                    *first = byte;
+                }
+                return Poll::Ready(self.end_if(more.is_none()));
+            }
+            let mut buffer = ReadBuf::new(self.ahead.get_mut(self.filled..).unwrap_or_default());
+            ready!(self.reader.as_mut().poll_read(context, &mut buffer))?;
+            match buffer.filled().len() {
+                0 => {
+                    self.take()?;
+                    self.filled = 0;
+                    return Poll::Ready(self.end_if(true));
+                }
+                more => self.filled += more,
+            }
+        }
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        self.ready.clear();
+        self.ready.extend_from_slice(self.ahead.get(..self.filled).unwrap_or_default());
+        self.total += self.filled as u64;
+        match self.size {
+            Some(size) if self.total > size => Err(self.wrong_size("more than")),
+            _ => Ok(()),
+        }
+    }
+
+    fn end_if(&self, end: bool) -> io::Result<bool> {
+        match self.size {
+            Some(size) if end && self.total < size => Err(self.wrong_size("only")),
+            _ => Ok(end),
+        }
+    }
+
+    fn wrong_size(&self, word: &str) -> io::Error {
+        let (total, size) = (self.total.min(self.size.unwrap_or(self.total)), self.size.unwrap_or_default());
+        let text = format!("the content has {word} {total} octets where {size} were announced");
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    async fn read_all(mut content: Content) -> io::Result<(Vec<u8>, usize)> {
+        let (mut whole, mut pieces, mut end) = (Vec::new(), 0, false);
+        while !end {
+            poll_fn(|context| {
+                content.poll_piece(context, |piece, last| {
+                    whole.extend_from_slice(piece);
+                    pieces += 1;
+                    end = last;
+                })
+            })
+            .await?;
+        }
+        Ok((whole, pieces))
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_is_known_as_the_last() {
+        for (size, pieces) in [(0, 1), (1, 1), (PIECE, 1), (PIECE + 1, 2), (3 * PIECE, 3)] {
+            let bytes: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect();
+            assert_eq!(read_all(Content::from(bytes.clone())).await.unwrap(), (bytes.clone(), pieces));
+            let reader = std::io::Cursor::new(bytes.clone());
+            let content = Content::reader(reader, Some(size as u64));
+            assert_eq!(read_all(content).await.unwrap(), (bytes.clone(), pieces), "{size}");
+            assert_eq!(read_all(Content::reader(std::io::Cursor::new(bytes), None)).await.unwrap().1, pieces);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_shrank_or_grew_is_an_error() {
+        let short = read_all(Content::reader(&b"abc"[..], Some(4))).await.unwrap_err();
+        assert_eq!(short.to_string(), "the content has only 3 octets where 4 were announced");
+        let long = read_all(Content::reader(&b"abcde"[..], Some(4))).await.unwrap_err();
+        assert_eq!(long.to_string(), "the content has more than 4 octets where 4 were announced");
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a message, or a connection, came to nothing.
+
+use std::fmt;
+use std::io;
+
+use mailkit_smtp::client::{self, BeginError};
+use mailkit_smtp::{Reply, Report, Step};
+
+use crate::dial::DialError;
+use crate::tls::TlsError;
+
+/// What went wrong, and what is known of the message all the same.
+#[derive(Debug)]
+pub struct Error {
+    cause: Cause,
+    report: Option<Report>,
+}
+
+/// What went wrong, by layer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No connection came about.
+    Dial(DialError),
+    /// No TLS session came about.
+    Tls(TlsError),
+    /// The conversation ended before its time.
+    Session(client::Error),
+    /// The message cannot go over this connection; nothing of it was sent, and the connection is as good as before.
+    Begin(BeginError),
+    /// The content could not be read; the message was not delivered.
+    Content(io::Error),
+    /// The system has no randomness for the login.
+    Randomness(getrandom::Error),
+}
+
+impl Error {
+    pub(crate) const fn new(cause: Cause) -> Self {
+        Self { cause, report: None }
+    }
+
+    pub(crate) fn with_report(mut self, report: Report) -> Self {
+        self.report = Some(report);
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub const fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// What is known of the message, recipient by recipient; `None` where it went wrong before there was a message.
+    #[must_use]
+    pub const fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    /// The step in which it happened.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        match &self.cause {
+            Cause::Dial(error) => error.step().into(),
+            Cause::Tls(_) => Step::Tls,
+            Cause::Session(error) => error.step(),
+            Cause::Begin(_) => Step::Mail,
+            Cause::Content(_) => Step::Content,
+            Cause::Randomness(_) => Step::Auth,
+        }
+    }
+
+    /// The server's words, where it said any.
+    #[must_use]
+    pub const fn reply(&self) -> Option<&Reply> {
+        match &self.cause {
+            Cause::Session(error) => error.reply(),
+            _ => None,
+        }
+    }
+
+    /// Whether another attempt may succeed.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match &self.cause {
+            Cause::Dial(error) => error.is_temporary(),
+            Cause::Tls(error) => error.is_temporary(),
+            Cause::Session(error) => error.is_temporary(),
+            Cause::Begin(error) => matches!(error, BeginError::NotReady),
+            Cause::Content(_) => false,
+            Cause::Randomness(_) => true,
+        }
+    }
+
+    /// Whether nobody can know if the message was delivered to some recipient: the whole of it had left.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.report.as_ref().is_some_and(Report::is_ambiguous)
+    }
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        Self::new(cause)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Dial(_) => f.write_str("no connection"),
+            Cause::Tls(_) => f.write_str("no secure connection"),
+            Cause::Session(_) => f.write_str("the conversation ended early"),
+            Cause::Begin(_) => f.write_str("the message cannot go over this connection"),
+            Cause::Content(_) => f.write_str("the content could not be read"),
+            Cause::Randomness(_) => f.write_str("the system gives no random numbers"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Dial(error) => Some(error),
+            Cause::Tls(error) => Some(error),
+            Cause::Session(error) => Some(error),
+            Cause::Begin(error) => Some(error),
+            Cause::Content(error) => Some(error),
+            Cause::Randomness(error) => Some(error),
+        }
+    }
+}

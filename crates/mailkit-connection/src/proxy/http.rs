@@ -1,0 +1,102 @@
+//! HTTP CONNECT (RFC 9110 §9.3.6), as much of HTTP as it takes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mailkit_smtp::sasl::Secret;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{Login, ProxyError};
+use crate::host::Host;
+
+/// More than any proxy's header; a proxy that says more than that is none.
+const RESPONSE_LIMIT: usize = 16 * 1024;
+
+/// Reads exactly the response's header: what the server says behind it stays in the socket.
+pub(super) async fn tunnel(
+    mut stream: TcpStream,
+    login: Option<&Login>,
+    host: &Host,
+    port: u16,
+) -> Result<TcpStream, ProxyError> {
+    let target = format!("{host}:{port}");
+    let request = request(&target, login);
+    stream.write_all(request.expose().as_bytes()).await.map_err(ProxyError::from_io)?;
+    loop {
+        let status = read_response(&mut stream).await?;
+        match status.code {
+            // Interim responses (RFC 9110 §15.2) come before the final one.
+            100..=199 => {}
+            200..=299 => return Ok(stream),
+            407 if login.is_some() => return Err(ProxyError::LoginRefused),
+            407 => return Err(ProxyError::LoginRequired),
+            code => {
+                return Err(ProxyError::Refused {
+                    target,
+                    reply: format!("{code} {}", status.reason).trim_end().to_owned(),
+                    temporary: matches!(code, 408 | 429 | 500..=599),
+                });
+            }
+        }
+    }
+}
+
+struct Status {
+    code: u16,
+    reason: String,
+}
+
+/// Host and login hold no control character by their types, so no line can be slipped in.
+fn request(target: &str, login: Option<&Login>) -> Secret {
+    let mut text = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    if let Some(Login { user, password }) = login {
+        let pair = Secret::new(format!("{user}:{}", password.expose()));
+        text.push_str("Proxy-Authorization: Basic ");
+        STANDARD.encode_string(pair.expose(), &mut text);
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    Secret::new(text)
+}
+
+/// Looks before it reads, so that it takes no byte more than the header.
+async fn read_response(stream: &mut TcpStream) -> Result<Status, ProxyError> {
+    let mut header = Vec::new();
+    let mut window = [0_u8; 1024];
+    loop {
+        let room = (RESPONSE_LIMIT - header.len()).min(window.len());
+        let ahead = window.get_mut(..room).unwrap_or_default();
+        if ahead.is_empty() {
+            return Err(ProxyError::TooLong);
+        }
+        let seen = stream.peek(ahead).await.map_err(ProxyError::from_io)?;
+        if seen == 0 {
+            return Err(ProxyError::Closed);
+        }
+        let before = header.len();
+        header.extend_from_slice(ahead.get(..seen).unwrap_or_default());
+        let parsed = parse(&header)?;
+        let taken = parsed.as_ref().map_or(seen, |(_, length)| length - before);
+        stream.read_exact(ahead.get_mut(..taken).unwrap_or_default()).await.map_err(ProxyError::from_io)?;
+        if let Some((status, _)) = parsed {
+            return Ok(status);
+        }
+    }
+}
+
+/// The status and the header's length, once the header is complete.
+fn parse(bytes: &[u8]) -> Result<Option<(Status, usize)>, ProxyError> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut fields);
+    match response.parse(bytes) {
+        Ok(httparse::Status::Partial) => Ok(None),
+        Ok(httparse::Status::Complete(length)) => {
+            let status = Status {
+                code: response.code.unwrap_or_default(),
+                reason: response.reason.unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect(),
+            };
+            Ok(Some((status, length)))
+        }
+        Err(error) => Err(ProxyError::NotAProxy { expected: "HTTP", found: error.to_string() }),
+    }
+}

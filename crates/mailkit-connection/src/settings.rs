@@ -1,0 +1,367 @@
+//! Everything that is decided before a connection is opened.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mailkit_smtp::sasl::{Credentials, Mechanism};
+use rustls_pki_types::ServerName;
+
+use crate::host::Host;
+use crate::proxy::Proxy;
+use crate::tls::TlsSettings;
+
+/// The dialogue that the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// SMTP (RFC 5321): one final reply per message.
+    Smtp,
+    /// LMTP (RFC 2033): one final reply per recipient.
+    Lmtp,
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// A TCP port.
+    Tcp {
+        /// The server's name or address.
+        host: Host,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// The name that the server's certificate must carry; none for a Unix socket.
+    #[must_use]
+    pub fn server_name(&self) -> Option<ServerName<'static>> {
+        match self {
+            Self::Tcp { host, .. } => host.server_name(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Whether what is sent cannot leave this machine: a Unix socket, a loopback address or `localhost`.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => host.is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// When the connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsMode {
+    /// From the first byte (RFC 8314 §3.3).
+    Implicit,
+    /// By STARTTLS (RFC 3207), which the server must offer.
+    StartTls,
+    /// By STARTTLS where the server offers it. Where it does, its certificate is checked as ever;
+    /// but whoever sits on the wire can take the offer away.
+    Opportunistic,
+    /// Never.
+    None,
+}
+
+/// How long each step may take as a whole, however slowly its bytes drip in.
+///
+/// ```
+/// use std::time::Duration;
+/// use mailkit_connection::TimeLimits;
+///
+/// let limits = TimeLimits { greeting: Duration::from_secs(10), ..TimeLimits::default() };
+/// assert_eq!(limits.rcpt, Duration::from_secs(300));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers write it with the rest from default(); a new step is a new major version"
+)]
+pub struct TimeLimits {
+    /// Resolving the name, connecting to any of its addresses, and talking to the proxy.
+    /// 30 s: the RFC names none; a TCP connect that took longer has lost five SYNs.
+    pub connect: Duration,
+    /// The TLS handshake. 30 s: the RFC names none; it is two round trips.
+    pub tls: Duration,
+    /// The server's greeting. 5 min: RFC 5321 §4.5.3.2.1, since a loaded server accepts early and greets late.
+    pub greeting: Duration,
+    /// The reply to EHLO, HELO or LHLO. 5 min: the RFC names none; that of MAIL is taken.
+    pub ehlo: Duration,
+    /// The reply to STARTTLS. 2 min: the RFC names none; that of DATA is taken, a readiness reply as well.
+    pub starttls: Duration,
+    /// Each reply in a login. 2 min: the RFC names none; a login asks a back end, but no mailbox.
+    pub auth: Duration,
+    /// The reply to MAIL. 5 min: RFC 5321 §4.5.3.2.2.
+    pub mail: Duration,
+    /// The reply to each RCPT. 5 min: RFC 5321 §4.5.3.2.3.
+    pub rcpt: Duration,
+    /// The reply to DATA. 2 min: RFC 5321 §4.5.3.2.4.
+    pub data: Duration,
+    /// Each block of content that is to leave. 3 min: RFC 5321 §4.5.3.2.5.
+    pub block: Duration,
+    /// The reply to the content. 10 min: RFC 5321 §4.5.3.2.6, since giving up here makes duplicates.
+    pub final_reply: Duration,
+    /// The reply to QUIT. 5 s: nothing depends on it.
+    pub quit: Duration,
+}
+
+impl TimeLimits {
+    /// The same limit for every step.
+    #[must_use]
+    pub const fn uniform(limit: Duration) -> Self {
+        Self {
+            connect: limit,
+            tls: limit,
+            greeting: limit,
+            ehlo: limit,
+            starttls: limit,
+            auth: limit,
+            mail: limit,
+            rcpt: limit,
+            data: limit,
+            block: limit,
+            final_reply: limit,
+            quit: limit,
+        }
+    }
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            connect: Duration::from_secs(30),
+            tls: Duration::from_secs(30),
+            greeting: Duration::from_secs(5 * MINUTE),
+            ehlo: Duration::from_secs(5 * MINUTE),
+            starttls: Duration::from_secs(2 * MINUTE),
+            auth: Duration::from_secs(2 * MINUTE),
+            mail: Duration::from_secs(5 * MINUTE),
+            rcpt: Duration::from_secs(5 * MINUTE),
+            data: Duration::from_secs(2 * MINUTE),
+            block: Duration::from_secs(3 * MINUTE),
+            final_reply: Duration::from_secs(10 * MINUTE),
+            quit: Duration::from_secs(5),
+        }
+    }
+}
+
+/// All that is needed to open a connection and log in.
+///
+/// Made from a [`ServerUrl`](crate::ServerUrl), or step by step:
+///
+/// ```
+/// use mailkit_connection::{ConnectorConfig, Endpoint, Host, Protocol, TlsMode};
+///
+/// let endpoint = Endpoint::Tcp { host: Host::parse("smtp.example.com")?, port: 465 };
+/// let config = ConnectorConfig::new(Protocol::Smtp, endpoint, TlsMode::Implicit)
+///     .with_ehlo_name("client.example.org");
+/// assert_eq!(config.endpoint().to_string(), "smtp.example.com:465");
+/// # Ok::<(), mailkit_connection::HostError>(())
+/// ```
+#[derive(Clone)]
+pub struct ConnectorConfig {
+    protocol: Protocol,
+    endpoint: Endpoint,
+    tls_mode: TlsMode,
+    tls: TlsSettings,
+    credentials: Option<Credentials>,
+    mechanism: Option<Mechanism>,
+    allow_cleartext_auth: bool,
+    ehlo_name: Option<String>,
+    proxy: Option<Proxy>,
+    pipelining: bool,
+    chunking: bool,
+    limits: TimeLimits,
+}
+
+impl ConnectorConfig {
+    /// A connection without a login, with every default.
+    #[must_use]
+    pub fn new(protocol: Protocol, endpoint: Endpoint, tls_mode: TlsMode) -> Self {
+        Self {
+            protocol,
+            endpoint,
+            tls_mode,
+            tls: TlsSettings::default(),
+            credentials: None,
+            mechanism: None,
+            allow_cleartext_auth: false,
+            ehlo_name: None,
+            proxy: None,
+            pipelining: true,
+            chunking: true,
+            limits: TimeLimits::default(),
+        }
+    }
+
+    /// Logs in with these.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Logs in by this mechanism only, instead of the strongest that both sides have.
+    #[must_use]
+    pub fn with_mechanism(mut self, mechanism: Mechanism) -> Self {
+        self.mechanism = Some(mechanism);
+        self
+    }
+
+    /// Allows the password to cross the network unencrypted.
+    #[must_use]
+    pub fn with_cleartext_auth(mut self, allowed: bool) -> Self {
+        self.allow_cleartext_auth = allowed;
+        self
+    }
+
+    /// The name to introduce ourselves by in EHLO or LHLO.
+    #[must_use]
+    pub fn with_ehlo_name(mut self, name: impl Into<String>) -> Self {
+        self.ehlo_name = Some(name.into());
+        self
+    }
+
+    /// Connects through this proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Whether PIPELINING (RFC 2920) is used where the server has it.
+    #[must_use]
+    pub fn with_pipelining(mut self, used: bool) -> Self {
+        self.pipelining = used;
+        self
+    }
+
+    /// Whether CHUNKING (RFC 3030) is used where the server has it.
+    #[must_use]
+    pub fn with_chunking(mut self, used: bool) -> Self {
+        self.chunking = used;
+        self
+    }
+
+    /// How long each step may take.
+    #[must_use]
+    pub fn with_limits(mut self, limits: TimeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whom to trust, and how to identify ourselves, in TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsSettings) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The dialogue that the server speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// When the connection is encrypted.
+    #[must_use]
+    pub fn tls_mode(&self) -> TlsMode {
+        self.tls_mode
+    }
+
+    /// Whom to trust, and how to identify ourselves, in TLS.
+    #[must_use]
+    pub fn tls(&self) -> &TlsSettings {
+        &self.tls
+    }
+
+    /// The login, if there is one.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// The only mechanism to log in by, if the choice is restricted.
+    #[must_use]
+    pub fn mechanism(&self) -> Option<Mechanism> {
+        self.mechanism
+    }
+
+    /// Whether the password may cross the network unencrypted.
+    #[must_use]
+    pub fn allows_cleartext_auth(&self) -> bool {
+        self.allow_cleartext_auth
+    }
+
+    /// The name to introduce ourselves by, if one was chosen.
+    #[must_use]
+    pub fn ehlo_name(&self) -> Option<&str> {
+        self.ehlo_name.as_deref()
+    }
+
+    /// The proxy, if there is one.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// Whether PIPELINING is used where the server has it.
+    #[must_use]
+    pub fn uses_pipelining(&self) -> bool {
+        self.pipelining
+    }
+
+    /// Whether CHUNKING is used where the server has it.
+    #[must_use]
+    pub fn uses_chunking(&self) -> bool {
+        self.chunking
+    }
+
+    /// How long each step may take.
+    #[must_use]
+    pub fn limits(&self) -> &TimeLimits {
+        &self.limits
+    }
+}
+
+impl fmt::Debug for ConnectorConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorConfig")
+            .field("protocol", &self.protocol)
+            .field("endpoint", &self.endpoint)
+            .field("tls_mode", &self.tls_mode)
+            .field("tls", &self.tls)
+            .field("credentials", &self.credentials.as_ref().map(|_| "***"))
+            .field("allow_cleartext_auth", &self.allow_cleartext_auth)
+            .field("ehlo_name", &self.ehlo_name)
+            .field("proxy", &self.proxy)
+            .field("pipelining", &self.pipelining)
+            .field("chunking", &self.chunking)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
