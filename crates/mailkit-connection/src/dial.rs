@@ -112,3 +112,15 @@ async fn open_unix(path: &Path) -> Result<Dialed, DialError> {
     let source = io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets");
     Err(DialError::Unix { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nagle_is_off() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
+}

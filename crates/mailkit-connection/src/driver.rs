@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use mailkit_smtp::client::{Client, Event};
-use tokio::io::ReadBuf;
+use mailkit_smtp::Step;
+use mailkit_smtp::client::{self, Client, Event};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::error::{Cause, Error};
+use crate::tls::TlsError;
 use crate::transport::BoxedTransport;
 
 /// Replies are short: what a batch of them needs.
@@ -40,9 +43,14 @@ impl Driver {
         (self.transport, self.client)
     }
 
-    /// What the network said when it broke, once.
-    pub(crate) fn take_fault(&mut self) -> Option<io::Error> {
-        self.fault.take()
+    /// Why the conversation is over.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        let error = self.client.error()?;
+        // A server that wants a client certificate says so only when the session is first read from.
+        match self.fault.as_ref().and_then(TlsError::from_io) {
+            Some(tls) => Some(Cause::Tls(tls)),
+            None => Some(Cause::Session(error.clone())),
+        }
     }
 
     /// The machine's next event.
@@ -63,11 +71,37 @@ impl Driver {
         .await
     }
 
+    /// Waits until the server has greeted, or the conversation is over.
+    pub(crate) async fn greeting(&mut self) {
+        poll_fn(|context| {
+            while self.client.step() == Step::Greeting && !self.client.is_closed() {
+                std::task::ready!(self.poll_io(context));
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Waits until nothing is awaited any more: every reply has come, or the conversation is over.
+    pub(crate) async fn settled(&mut self) {
+        poll_fn(|context| {
+            while !self.client.is_idle() && !self.client.is_closed() {
+                std::task::ready!(self.poll_io(context));
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Ready when bytes moved, or the machine's time was up: it may have events, or want content.
     pub(crate) fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let wrote = self.poll_write(context);
         // Reading goes on while a write is stuck: two peers that only write would wait for each other for ever.
         let read = self.poll_read(context);
+        if self.fault.is_some() && !read {
+            self.client.handle_eof();
+            return Poll::Ready(());
+        }
         if wrote || read || self.poll_deadline(context) { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -80,21 +114,18 @@ impl Driver {
                     self.unflushed = true;
                     moved = true;
                 }
-                // The peer may have said why before it closed: its words are read first, and the end comes with them.
+                // The peer may have said why before it closed: its words are read first.
                 Poll::Ready(outcome) => {
-                    self.fault = outcome.err();
+                    self.fault = Some(outcome.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                     break;
                 }
                 Poll::Pending => break,
             }
         }
-        if self.unflushed {
+        if self.unflushed && self.fault.is_none() {
             match Pin::new(&mut self.transport).poll_flush(context) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => {
-                    self.fault = Some(error);
-                    self.unflushed = false;
-                }
+                Poll::Ready(Err(error)) => self.fault = Some(error),
                 Poll::Pending => {}
             }
         }
@@ -130,6 +161,12 @@ impl Driver {
             self.timer.as_mut().reset(deadline.into());
         }
         false
+    }
+
+    /// The error of a conversation that is over.
+    pub(crate) fn broken(&self) -> Error {
+        let quiet = || Cause::Session(client::Error::Disconnected(self.client.step(), String::new()));
+        self.cause().unwrap_or_else(quiet).into()
     }
 
     /// Ends the stream, with the farewell of TLS where there is one.

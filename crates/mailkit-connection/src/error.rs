@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 
+use mailkit_address::Envelope;
 use mailkit_smtp::client::{self, BeginError};
-use mailkit_smtp::{Reply, Report, Step};
+use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
-use crate::dial::DialError;
+use crate::dial::{DialError, DialStep};
 use crate::tls::TlsError;
 
 /// What went wrong, and what is known of the message all the same.
@@ -44,6 +45,12 @@ impl Error {
         self
     }
 
+    /// A message was given to a connection that takes none.
+    pub(crate) fn not_clean(envelope: &Envelope) -> Self {
+        let unsent = envelope.recipients().iter().cloned().map(|address| RecipientReport::new(address, Status::Unsent));
+        Self::new(Cause::Begin(BeginError::NotReady)).with_report(Report::new(unsent.collect(), 0))
+    }
+
     /// What went wrong.
     #[must_use]
     pub const fn cause(&self) -> &Cause {
@@ -60,7 +67,10 @@ impl Error {
     #[must_use]
     pub fn step(&self) -> Step {
         match &self.cause {
-            Cause::Dial(error) => error.step().into(),
+            Cause::Dial(error) => match error.step() {
+                DialStep::Resolve => Step::Resolve,
+                DialStep::Connect => Step::Connect,
+            },
             Cause::Tls(_) => Step::Tls,
             Cause::Session(error) => error.step(),
             Cause::Begin(_) => Step::Mail,

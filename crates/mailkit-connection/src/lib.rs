@@ -1,15 +1,26 @@
 //! A client connection for SMTP and LMTP on tokio and rustls
 
+mod connection;
+mod connector;
+mod content;
 mod dial;
+mod driver;
+mod error;
 mod host;
 mod probe;
 mod proxy;
 mod resolve;
+mod sending;
 mod settings;
 mod tls;
 mod transport;
 mod url;
 
+pub use self::connection::{Connection, SendAll};
+pub use self::connector::Connector;
+pub use self::content::Content;
+pub use self::error::{Cause, Error};
+pub use self::sending::Submission;
 pub use self::dial::{DialError, DialStep, dial};
 pub use self::host::{Host, HostError};
 pub use self::probe::speaks_tls;

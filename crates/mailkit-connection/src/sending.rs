@@ -189,8 +189,8 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             let Some(pending) = self.pending.iter_mut().find(|pending| pending.open > 0) else { continue };
             pending.open -= 1;
             pending.report.merge(report);
-            if let Some(error) = driver.client.error().filter(|_| broken) {
-                pending.cause.get_or_insert_with(|| Cause::Session(error.clone()));
+            if broken && pending.cause.is_none() {
+                pending.cause = driver.cause();
             }
         }
     }

@@ -58,7 +58,7 @@ mod tests {
         match v4.ip().octets()[3] {
             200.. => Err(io::ErrorKind::ConnectionRefused.into()),
             seconds => {
-                tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+                sleep(Duration::from_secs(seconds.into())).await;
                 Ok(())
             }
         }

@@ -85,6 +85,11 @@ pub enum TlsError {
         /// The server's name.
         server: String,
     },
+    /// An authority that is trusted has the issuer's name, but not its key.
+    IssuerChanged {
+        /// The server's name.
+        server: String,
+    },
     /// The server presents the certificate of an authority as its own.
     AuthorityAsServer {
         /// The server's name.
@@ -177,6 +182,7 @@ impl TlsError {
             | Self::NotYetValid { .. }
             | Self::NameMismatch { .. }
             | Self::UnknownIssuer { .. }
+            | Self::IssuerChanged { .. }
             | Self::AuthorityAsServer { .. }
             | Self::Certificate { .. }
             | Self::ClientCertificateRequired
@@ -248,6 +254,7 @@ impl TlsError {
                 presented: presented.iter().map(|name| bare_name(name)).collect(),
             },
             CertificateError::UnknownIssuer => Self::UnknownIssuer { server },
+            CertificateError::BadSignature => Self::IssuerChanged { server },
             source => Self::Certificate { server, source },
         }
     }
@@ -295,6 +302,11 @@ impl fmt::Display for TlsError {
             Self::UnknownIssuer { server } => write!(
                 f,
                 "the certificate of {server} was issued by nobody who is trusted: use ca=FILE to trust its issuer"
+            ),
+            Self::IssuerChanged { server } => write!(
+                f,
+                "the certificate of {server} is not signed by the authority that is trusted under its issuer's name: \
+                 is ca=FILE out of date?"
             ),
             Self::AuthorityAsServer { server } => write!(
                 f,

@@ -37,8 +37,12 @@ pub enum Security {
 pub struct TimeLimits {
     /// The greeting: 5 minutes (§4.5.3.2.1).
     pub greeting: Duration,
-    /// EHLO, STARTTLS and each step of AUTH: 5 minutes, as for MAIL.
-    pub command: Duration,
+    /// EHLO, HELO or LHLO: 5 minutes, as for MAIL.
+    pub ehlo: Duration,
+    /// STARTTLS: 2 minutes, as for DATA: it asks for readiness as well.
+    pub starttls: Duration,
+    /// Each reply of a login: 2 minutes; it asks a back end, but no mailbox.
+    pub auth: Duration,
     /// MAIL: 5 minutes (§4.5.3.2.2).
     pub mail: Duration,
     /// RCPT: 5 minutes (§4.5.3.2.3).
@@ -48,7 +52,7 @@ pub struct TimeLimits {
     /// Each [`TimeLimits::BLOCK`] of content: 3 minutes (§4.5.3.2.5).
     pub block: Duration,
     /// The reply to the end of the content: 10 minutes (§4.5.3.2.6).
-    pub content: Duration,
+    pub final_reply: Duration,
     /// QUIT: 5 seconds; the result is known before it, so nothing is lost by leaving.
     pub quit: Duration,
 }
@@ -62,12 +66,14 @@ impl TimeLimits {
     pub const fn uniform(limit: Duration) -> Self {
         Self {
             greeting: limit,
-            command: limit,
+            ehlo: limit,
+            starttls: limit,
+            auth: limit,
             mail: limit,
             rcpt: limit,
             data: limit,
             block: limit,
-            content: limit,
+            final_reply: limit,
             quit: limit,
         }
     }
@@ -80,9 +86,11 @@ impl TimeLimits {
             Step::Mail => self.mail,
             Step::Rcpt => self.rcpt,
             Step::Data => self.data,
-            Step::Content => self.content,
+            Step::Content => self.final_reply,
             Step::Quit => self.quit,
-            _ => self.command,
+            Step::StartTls => self.starttls,
+            Step::Auth => self.auth,
+            _ => self.ehlo,
         }
     }
 }
@@ -92,12 +100,14 @@ impl Default for TimeLimits {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         Self {
             greeting: minutes(5),
-            command: minutes(5),
+            ehlo: minutes(5),
+            starttls: minutes(2),
+            auth: minutes(2),
             mail: minutes(5),
             rcpt: minutes(5),
             data: minutes(2),
             block: minutes(3),
-            content: minutes(10),
+            final_reply: minutes(10),
             quit: Duration::from_secs(5),
         }
     }

@@ -304,6 +304,12 @@ impl Client {
         self.phase == Phase::Closed
     }
 
+    /// Whether the conversation is not under TLS now.
+    #[must_use]
+    pub const fn is_in_clear(&self) -> bool {
+        !self.secured
+    }
+
     /// How many transactions have begun and have not ended.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -403,15 +409,20 @@ impl Client {
         }
     }
 
+    /// Whether content of the last transaction is still to come, though it may not be wanted yet.
+    #[must_use]
+    pub fn needs_content(&self) -> bool {
+        self.transactions.back().is_some_and(|last| last.stage != Stage::Sent)
+    }
+
     /// The caller cannot bring the rest of the content. The message is not delivered.
     ///
     /// Between chunks the session goes on; behind a 354 there is no way back, and the conversation ends.
     pub fn abandon_content(&mut self) {
-        let Some(transaction) = self.transactions.back_mut().filter(|last| last.stage == Stage::Content) else {
-            return;
-        };
-        if transaction.chunking && transaction.due == 0 && transaction.round_trips == 0 {
+        let Some(transaction) = self.transactions.back_mut().filter(|last| last.stage == Stage::Content) else { return };
+        if transaction.chunking {
             transaction.stage = Stage::Sent;
+            self.stale = true;
             self.finish_done();
         } else {
             self.fail(Error::Abandoned);

@@ -66,22 +66,39 @@ impl Client {
         }
     }
 
-    /// RFC 9422 §4.2, §4.3.
+    /// Divides an envelope so that each part keeps to the server's limits (RFC 9422 §4.2, §4.3), in order.
+    /// Without limits that is the envelope itself.
+    #[must_use]
+    pub fn group_recipients(&self, envelope: &Envelope) -> Vec<Envelope> {
+        let mut groups: Vec<Vec<Address>> = Vec::new();
+        let mut rest = envelope.recipients();
+        while let Some((group, after)) = rest.split_at_checked(self.how_many_fit(rest)).filter(|(group, _)| !group.is_empty()) {
+            groups.push(group.to_vec());
+            rest = after;
+        }
+        let whole = |group| Envelope::new(envelope.reverse_path().clone(), group).ok();
+        groups.into_iter().filter_map(whole).collect()
+    }
+
     fn check_recipients(&self, envelope: &Envelope) -> Result<(), BeginError> {
+        let limit = self.how_many_fit(envelope.recipients());
+        if limit < envelope.recipients().len() { Err(BeginError::TooManyRecipients { limit }) } else { Ok(()) }
+    }
+
+    /// How many recipients, from the first on, fit into one transaction.
+    fn how_many_fit(&self, recipients: &[Address]) -> usize {
         let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let (recipients, domains) =
-            (most(self.extensions.limits.rcpt_max), most(self.extensions.limits.rcpt_domain_max));
-        if recipients == usize::MAX && domains == usize::MAX {
-            return Ok(());
+        let limits = &self.extensions.limits;
+        let (count, domains) = (most(limits.rcpt_max), most(limits.rcpt_domain_max));
+        if domains == usize::MAX {
+            return recipients.len().min(count);
         }
         let mut seen = HashSet::new();
-        let mut fits = |index: usize, address: &Address| {
+        let mut fits = |address: &Address| {
             seen.insert(address.domain().clone());
-            index < recipients && seen.len() <= domains
+            seen.len() <= domains
         };
-        let limit =
-            envelope.recipients().iter().enumerate().take_while(|(index, address)| fits(*index, address)).count();
-        if limit < envelope.recipients().len() { Err(BeginError::TooManyRecipients { limit }) } else { Ok(()) }
+        recipients.iter().take(count).take_while(|address| fits(address)).count()
     }
 }
 

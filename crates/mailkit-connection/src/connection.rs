@@ -1,0 +1,179 @@
+//! An open connection: one message, or a stream of them.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use mailkit_address::Envelope;
+use mailkit_smtp::client::{BeginError, TransactionOptions};
+use mailkit_smtp::{Extensions, Report};
+
+use crate::content::Content;
+use crate::driver::{Driver, now};
+use crate::error::{Cause, Error};
+use crate::sending::{Sending, Submission};
+use crate::tls::TlsInfo;
+use crate::transport::Peer;
+
+/// A connection that is greeted, secured as asked, and logged in.
+///
+/// Every future of it may be dropped at any time. What was under way then stays under way, so the connection is not
+/// [clean](Self::is_clean) and takes no further message: drop it.
+pub struct Connection {
+    driver: Driver,
+    peer: Peer,
+    tls: Option<TlsInfo>,
+}
+
+impl Connection {
+    pub(crate) const fn new(driver: Driver, peer: Peer, tls: Option<TlsInfo>) -> Self {
+        Self { driver, peer, tls }
+    }
+
+    /// Sends one message and waits for the outcome: one round trip with CHUNKING, two with PIPELINING.
+    ///
+    /// A refused recipient is part of the report, not an error.
+    ///
+    /// ```no_run
+    /// # async fn example(mut connection: mailkit_connection::Connection) -> Result<(), Box<dyn std::error::Error>> {
+    /// use mailkit_address::{Address, Envelope};
+    ///
+    /// let envelope = Envelope::new(Address::parse("ann@example.com")?, vec![Address::parse("bob@example.org")?])?;
+    /// let report = connection.send(&envelope, &Default::default(), "Subject: hello\r\n\r\nHello.\r\n").await?;
+    /// for recipient in &report.recipients {
+    ///     println!("{}: {:?}", recipient.address, recipient.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`] where the conversation broke, or the message cannot go over this connection; it says whether the
+    /// message may have been delivered all the same, and [`Error::report`] what is known of each recipient.
+    pub async fn send(
+        &mut self,
+        envelope: &Envelope,
+        options: &TransactionOptions,
+        content: impl Into<Content>,
+    ) -> Result<Report, Error> {
+        let submission = Submission::new(envelope.clone(), content).with_options(options.clone());
+        let mut sending = self.send_all(One(Some(submission)));
+        match poll_fn(|context| Pin::new(&mut sending).poll_next(context)).await {
+            Some(outcome) => outcome,
+            None => Err(Error::not_clean(envelope)),
+        }
+    }
+
+    /// Sends a stream of messages, each riding behind the last, and gives their outcomes in the same order.
+    ///
+    /// The stream of outcomes ends when the source is dry, or when the connection takes no more (it broke, or the
+    /// server limits the messages of one connection): every message taken from the source has had its outcome then,
+    /// and the rest of a source that was passed as `&mut` can go over another connection.
+    ///
+    /// Each message under way (16 at most) is ambiguous if the connection breaks.
+    pub fn send_all<S: Stream<Item = Submission> + Unpin>(&mut self, messages: S) -> SendAll<'_, S> {
+        // A future that was dropped may have left its outcome behind: it is nobody's now.
+        while let Some(event) = self.driver.client.poll_event() {
+            tracing::trace!(?event, "an outcome that nobody waited for");
+        }
+        let sending = self.is_clean().then(|| Sending::new(messages));
+        SendAll { driver: &mut self.driver, sending }
+    }
+
+    /// Whether nothing is under way, and another message can be sent. A connection that is not clean never is again.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.driver.client.is_idle() && !self.driver.client.is_used_up()
+    }
+
+    /// What the server offers.
+    #[must_use]
+    pub const fn extensions(&self) -> &Extensions {
+        self.driver.client.extensions()
+    }
+
+    /// What the server calls itself; empty where it said nothing after STARTTLS.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        self.driver.client.server_name()
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// What the TLS handshake settled; `None` in clear.
+    #[must_use]
+    pub const fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
+    }
+
+    /// Asks for a sign of life (NOOP), one round trip.
+    ///
+    /// # Errors
+    /// [`Error`] where none comes, or a message is under way.
+    pub async fn noop(&mut self) -> Result<(), Error> {
+        if !self.is_clean() {
+            return Err(Cause::Begin(BeginError::NotReady).into());
+        }
+        self.driver.client.noop(now());
+        self.driver.settled().await;
+        if self.is_clean() { Ok(()) } else { Err(self.driver.broken()) }
+    }
+
+    /// Says goodbye and closes. Nothing depends on the answer, so there is no error.
+    pub async fn quit(mut self) {
+        if self.is_clean() {
+            self.driver.client.quit(now());
+            self.driver.settled().await;
+        }
+        self.driver.shut_down().await;
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).field("clean", &self.is_clean()).finish_non_exhaustive()
+    }
+}
+
+/// The outcomes of [`Connection::send_all`].
+#[must_use = "nothing is sent unless the outcomes are awaited"]
+pub struct SendAll<'a, S> {
+    driver: &'a mut Driver,
+    /// `None` on a connection that was not clean.
+    sending: Option<Sending<S>>,
+}
+
+impl<S: Stream<Item = Submission> + Unpin> Stream for SendAll<'_, S> {
+    type Item = Result<Report, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { driver, sending } = &mut *self;
+        match sending {
+            Some(sending) => sending.poll_outcome(driver, context),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl<S> fmt::Debug for SendAll<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendAll").finish_non_exhaustive()
+    }
+}
+
+/// A stream of one.
+struct One(Option<Submission>);
+
+impl Stream for One {
+    type Item = Submission;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Submission>> {
+        Poll::Ready(self.0.take())
+    }
+}

@@ -1,0 +1,191 @@
+//! From settings to a connection that is secured, greeted and logged in.
+
+use std::time::Duration;
+
+use mailkit_smtp::client::{Client, ClientConfig, Event, Security};
+use mailkit_smtp::{ReplyError, Step, client};
+
+use crate::connection::Connection;
+use crate::dial::dial;
+use crate::driver::{Driver, now};
+use crate::error::{Cause, Error};
+use crate::probe::speaks_tls;
+use crate::settings::{ConnectorConfig, Endpoint, TlsMode};
+use crate::tls::{TlsClient, TlsError, TlsInfo, secure};
+use crate::transport::{BoxedTransport, Dialed, Peer};
+
+/// How long a server may be silent before it is asked whether it waits for TLS. Greetings come within a round trip;
+/// a server that delays its own on purpose is only asked once, on another connection.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Opens connections to one server, which share their TLS settings and resume each other's TLS sessions.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use mailkit_connection::{Connector, ServerUrl};
+///
+/// let config = ServerUrl::parse("smtps://ann:secret@smtp.example.com")?.into_config()?;
+/// let mut connection = Connector::new(config)?.connect().await?;
+/// connection.quit().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connector {
+    config: ConnectorConfig,
+    tls: Option<TlsClient>,
+}
+
+impl Connector {
+    /// Reads the certificates that the settings name.
+    ///
+    /// # Errors
+    /// [`TlsError`] where they cannot be read or make no sense.
+    pub fn new(config: ConnectorConfig) -> Result<Self, TlsError> {
+        let needed = config.tls_mode() != TlsMode::None && config.endpoint().server_name().is_some();
+        let tls = if needed { Some(TlsClient::new(config.tls())?) } else { None };
+        Ok(Self { config, tls })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &ConnectorConfig {
+        &self.config
+    }
+
+    /// Opens a connection: finds the host, connects, secures, greets and logs in.
+    ///
+    /// Cancel safe: a dropped future closes what it has opened.
+    ///
+    /// # Errors
+    /// [`Error`] says the step and the server's words. A server that turns out to speak TLS from the first byte, or
+    /// not at all, is named as such.
+    pub async fn connect(&self) -> Result<Connection, Error> {
+        let mode = self.config.tls_mode();
+        match self.connect_with(mode).await {
+            // Opportunistic TLS promises no more than clear text; a handshake that fails may not cost the mail.
+            Err(error) if mode == TlsMode::Opportunistic && matches!(error.cause(), Cause::Tls(_)) => {
+                tracing::warn!(endpoint = %self.config.endpoint(), %error, "no TLS: going on in clear");
+                self.connect_with(TlsMode::None).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn connect_with(&self, mode: TlsMode) -> Result<Connection, Error> {
+        let Dialed { transport, peer } = dial(&self.config).await.map_err(Cause::Dial)?;
+        if mode == TlsMode::Implicit {
+            let (transport, info) = self.secure(transport).await?;
+            return self.open(transport, peer, Security::Established, Some(info)).await;
+        }
+        let security = match mode {
+            TlsMode::Opportunistic => Security::Opportunistic,
+            TlsMode::None => Security::None,
+            _ => Security::Required,
+        };
+        self.open(transport, peer, security, None).await
+    }
+
+    async fn open(
+        &self,
+        transport: BoxedTransport,
+        peer: Peer,
+        security: Security,
+        mut tls: Option<TlsInfo>,
+    ) -> Result<Connection, Error> {
+        let mut driver = Driver::new(transport, Client::new(self.client_config(security)?, now()));
+        self.await_greeting(&mut driver).await?;
+        loop {
+            match driver.event().await {
+                Event::Ready => return Ok(Connection::new(driver, peer, tls)),
+                Event::StartTls => {
+                    let (transport, mut client) = driver.into_parts();
+                    let (transport, info) = self.secure(transport).await?;
+                    tls = Some(info);
+                    client.handle_tls_established(now());
+                    driver = Driver::new(transport, client);
+                }
+                _ => return Err(driver.broken()),
+            }
+        }
+    }
+
+    /// Waits for the server's first words. One that stays silent, or hangs up, may be waiting for TLS.
+    async fn await_greeting(&self, driver: &mut Driver) -> Result<(), Error> {
+        let in_clear = driver.client.is_in_clear();
+        let silence = tokio::time::sleep(SILENCE);
+        tokio::select! {
+            () = driver.greeting() => {}
+            () = silence, if in_clear => {
+                if speaks_tls(&self.config).await {
+                    return Err(speaks_tls_error());
+                }
+                driver.greeting().await;
+            }
+        }
+        let hung_up = matches!(driver.client.error(), Some(client::Error::Disconnected(Step::Greeting, _)));
+        if hung_up && in_clear && speaks_tls(&self.config).await {
+            return Err(speaks_tls_error());
+        }
+        Ok(())
+    }
+
+    async fn secure(&self, transport: BoxedTransport) -> Result<(BoxedTransport, TlsInfo), Error> {
+        let (Some(tls), Some(name)) = (&self.tls, self.config.endpoint().server_name()) else {
+            return Err(Cause::Session(client::Error::NoStartTls).into());
+        };
+        secure(transport, tls, name, self.config.limits().tls).await.map_err(|error| Cause::Tls(error).into())
+    }
+
+    fn client_config(&self, security: Security) -> Result<ClientConfig, Error> {
+        let config = &self.config;
+        let (host, port) = match config.endpoint() {
+            Endpoint::Tcp { host, port } => (host.to_string(), *port),
+            Endpoint::Unix(_) => (String::new(), 0),
+        };
+        let mut nonce = vec![0; 18];
+        if config.credentials().is_some() {
+            getrandom::fill(&mut nonce).map_err(Cause::Randomness)?;
+        }
+        Ok(ClientConfig {
+            protocol: protocol(config.protocol()),
+            security,
+            credentials: config.credentials().cloned(),
+            mechanism: config.mechanism(),
+            cleartext_auth: config.allows_cleartext_auth(),
+            pipelining: config.uses_pipelining(),
+            chunking: config.uses_chunking(),
+            time_limits: session_limits(config.limits()),
+            host,
+            port,
+            nonce,
+            ..ClientConfig::new(config.ehlo_name().unwrap_or("localhost"))
+        })
+    }
+}
+
+fn speaks_tls_error() -> Error {
+    Cause::Session(client::Error::Reply(Step::Greeting, ReplyError::SpeaksTls)).into()
+}
+
+fn protocol(protocol: crate::Protocol) -> client::Protocol {
+    match protocol {
+        crate::Protocol::Smtp => client::Protocol::Smtp,
+        crate::Protocol::Lmtp => client::Protocol::Lmtp,
+    }
+}
+
+fn session_limits(limits: &crate::TimeLimits) -> client::TimeLimits {
+    client::TimeLimits {
+        greeting: limits.greeting,
+        ehlo: limits.ehlo,
+        starttls: limits.starttls,
+        auth: limits.auth,
+        mail: limits.mail,
+        rcpt: limits.rcpt,
+        data: limits.data,
+        block: limits.block,
+        final_reply: limits.final_reply,
+        quit: limits.quit,
+    }
+}
