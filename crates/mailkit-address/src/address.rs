@@ -1,5 +1,6 @@
 //! Addresses: a local part and a domain.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
@@ -117,18 +118,7 @@ impl Address {
         if cursor.at_end() {
             return Err(cursor.fault(AddressErrorKind::Empty));
         }
-        let quoted;
-        let dotted;
-        let local_part: &str = if cursor.peek() == Some('"') {
-            quoted = cursor.quoted_string()?;
-            if let Some(position) = quoted.fold {
-                return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
-            }
-            &quoted.content
-        } else {
-            dotted = cursor.dotted(is_local_part_character)?;
-            &dotted
-        };
+        let local_part = scan_local_part(cursor)?;
         if local_part.is_empty() {
             return Err(match cursor.peek() {
                 Some('@') => Fault::new(AddressErrorKind::NoLocalPart, start),
@@ -137,15 +127,16 @@ impl Address {
         }
         cursor.skip_space()?;
         if !cursor.eat('@') {
-            return Err(match cursor.peek() {
-                Some(c) if cursor.spacing() != Spacing::None && (is_atext(c) || c == '"') => {
-                    cursor.fault(AddressErrorKind::MissingAngleBrackets)
-                }
-                _ => cursor.missing(AddressErrorKind::NoDomain),
+            let is_next_word = cursor.spacing() != Spacing::None
+                && cursor.peek().is_some_and(|c| is_local_part_character(c) || c == '"');
+            return Err(if is_next_word {
+                cursor.fault(AddressErrorKind::MissingAngleBrackets)
+            } else {
+                cursor.missing(AddressErrorKind::NoDomain)
             });
         }
         let domain = Domain::scan(cursor)?;
-        Self::join(local_part, domain).map_err(|fault| Fault::new(fault.kind, start))
+        Self::join(&local_part, domain).map_err(|fault| Fault::new(fault.kind, start))
     }
 
     fn join(local_part: &str, domain: Domain) -> Result<Self, Fault> {
@@ -162,10 +153,7 @@ impl Address {
         if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
             return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
         }
-        Ok(Self {
-            domain,
-            local_part: local_part.into(),
-        })
+        Ok(Self { domain, local_part: local_part.into() })
     }
 }
 
@@ -186,6 +174,19 @@ impl fmt::Display for Address {
     }
 }
 
+/// `Local-part = Dot-string / Quoted-string` (RFC 5321 §4.1.2). The mixture of both
+/// that `obs-local-part` allows is refused: mailers do not agree on what it means.
+fn scan_local_part<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, Fault> {
+    if cursor.peek() != Some('"') {
+        return cursor.dotted(is_local_part_character);
+    }
+    let quoted = cursor.quoted_string()?;
+    match quoted.fold {
+        Some(position) => Err(Fault::new(AddressErrorKind::ControlCharacter, position)),
+        None => Ok(quoted.content),
+    }
+}
+
 /// Writes `text` as a quoted string (RFC 5322 §3.2.4).
 pub(crate) fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
@@ -203,11 +204,7 @@ pub(crate) fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result
 }
 
 fn write_local_part(out: &mut impl fmt::Write, local_part: &str) -> fmt::Result {
-    if is_dot_string(local_part) {
-        out.write_str(local_part)
-    } else {
-        write_quoted(out, local_part)
-    }
+    if is_dot_string(local_part) { out.write_str(local_part) } else { write_quoted(out, local_part) }
 }
 
 /// The length of the local part as printed.
@@ -221,9 +218,7 @@ fn local_part_len(local_part: &str) -> usize {
 
 /// `Dot-string = Atom *("." Atom)` (RFC 5321 §4.1.2).
 fn is_dot_string(local_part: &str) -> bool {
-    local_part
-        .split('.')
-        .all(|atom| !atom.is_empty() && atom.chars().all(is_local_part_character))
+    local_part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_local_part_character))
 }
 
 /// `atext`, but for white space beyond ASCII: unquoted it would be a slip of

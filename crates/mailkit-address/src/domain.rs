@@ -17,10 +17,14 @@ pub const MAX_DOMAIN_LEN: usize = 255;
 /// The longest label of a name, in octets of its A-label form (RFC 1035 §2.3.4).
 pub const MAX_LABEL_LEN: usize = 63;
 
-const MAX_NAME_LEN: usize = 253;
+/// The longest host name, in octets as text.
+pub(crate) const MAX_HOST_NAME_LEN: usize = 253;
 
 /// The longest text worth handing to UTS 46: no character takes more than four octets.
 const MAX_UNMAPPED_LEN: usize = 4 * MAX_DOMAIN_LEN;
+
+/// What UTS 46 takes for a dot.
+const LABEL_SEPARATORS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
 /// The STD3 rules, but for the underscore.
 const DENIED: AsciiDenyList = AsciiDenyList::new(true, "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~");
@@ -115,11 +119,7 @@ impl Domain {
         }
         let mut cursor = Cursor::new(input, Spacing::None);
         let domain = Self::scan(&mut cursor)?;
-        if cursor.at_end() {
-            Ok(domain)
-        } else {
-            Err(cursor.fault(AddressErrorKind::UnexpectedCharacter))
-        }
+        if cursor.at_end() { Ok(domain) } else { Err(cursor.fault(AddressErrorKind::UnexpectedCharacter)) }
     }
 
     /// `Domain / address-literal` (RFC 5321 §4.1.2), also `domain` of RFC 5322 §3.4.1.
@@ -168,10 +168,7 @@ impl Domain {
         if content.len() + 2 > MAX_DOMAIN_LEN {
             return Err(Fault::new(AddressErrorKind::DomainTooLong, start));
         }
-        Ok(Self {
-            ascii: format!("[{content}]").into(),
-            unicode: None,
-        })
+        Ok(Self { ascii: format!("[{content}]").into(), unicode: None })
     }
 
     /// A name without white space, whose dots are known to stand well.
@@ -181,26 +178,15 @@ impl Domain {
         }
         if name.is_ascii() && !name.split('.').any(is_a_label) {
             check_name(name)?;
-            return Ok(Self {
-                ascii: name.to_ascii_lowercase().into(),
-                unicode: None,
-            });
+            return Ok(Self { ascii: name.to_ascii_lowercase().into(), unicode: None });
         }
         let uts46 = Uts46::new();
         let ascii = uts46
-            .to_ascii(
-                name.as_bytes(),
-                DENIED,
-                Hyphens::CheckFirstLast,
-                DnsLength::Verify,
-            )
+            .to_ascii(name.as_bytes(), DENIED, Hyphens::CheckFirstLast, DnsLength::Verify)
             .map_err(|_| locate_invalid_label(name))?;
         check_name(&ascii).map_err(|fault| Fault::new(fault.kind, 0))?;
         let (unicode, _) = uts46.to_unicode(ascii.as_bytes(), DENIED, Hyphens::CheckFirstLast);
-        Ok(Self {
-            unicode: (unicode != ascii).then(|| unicode.into()),
-            ascii: ascii.into(),
-        })
+        Ok(Self { unicode: (unicode != ascii).then(|| unicode.into()), ascii: ascii.into() })
     }
 }
 
@@ -219,10 +205,7 @@ impl From<IpAddr> for Domain {
             IpAddr::V4(address) => format!("[{address}]"),
             IpAddr::V6(address) => format!("[IPv6:{address}]"),
         };
-        Self {
-            ascii: ascii.into(),
-            unicode: None,
-        }
+        Self { ascii: ascii.into(), unicode: None }
     }
 }
 
@@ -243,19 +226,16 @@ fn is_literal_character(c: char) -> bool {
 
 /// `Standardized-tag = Ldh-str` (RFC 5321 §4.1.3).
 fn is_tag(tag: &str) -> bool {
-    tag.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    tag.ends_with(|c: char| c.is_ascii_alphanumeric()) && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 fn is_a_label(label: &str) -> bool {
-    label
-        .get(..4)
-        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
+    label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
 }
 
 /// What holds for every name in ASCII, with the place where it does not.
 fn check_name(name: &str) -> Result<(), Fault> {
-    if name.len() > MAX_NAME_LEN {
+    if name.len() > MAX_HOST_NAME_LEN {
         return Err(Fault::new(AddressErrorKind::DomainTooLong, 0));
     }
     let mut start = 0;
@@ -283,21 +263,26 @@ fn check_name(name: &str) -> Result<(), Fault> {
 
 /// UTS 46 says only that a name is bad: finds the label that makes it so.
 fn locate_invalid_label(name: &str) -> Fault {
+    let map = |text: &str, length| {
+        Uts46::new().to_ascii(text.as_bytes(), DENIED, Hyphens::CheckFirstLast, length).map(|ascii| ascii.len())
+    };
     let mut start = 0;
-    for label in name.split(['.', '。', '．', '｡']) {
-        let mapped = |length| {
-            Uts46::new().to_ascii(label.as_bytes(), DENIED, Hyphens::CheckFirstLast, length)
+    for label in name.split(LABEL_SEPARATORS) {
+        let kind = match (map(label, DnsLength::Ignore), map(label, DnsLength::Verify)) {
+            (Err(_), _) => Some(AddressErrorKind::InvalidDomain),
+            (Ok(0), _) => Some(AddressErrorKind::MisplacedDot),
+            (Ok(_), Err(_)) => Some(AddressErrorKind::LabelTooLong),
+            (Ok(_), Ok(_)) => None,
         };
-        if mapped(DnsLength::Ignore).is_err() {
-            return Fault::new(AddressErrorKind::InvalidDomain, start);
+        if let Some(kind) = kind {
+            return Fault::new(kind, start);
         }
-        if mapped(DnsLength::Verify).is_err() {
-            return Fault::new(AddressErrorKind::LabelTooLong, start);
-        }
-        let separator = name
-            .get(start + label.len()..)
-            .and_then(|rest| rest.chars().next());
+        let separator = name.get(start + label.len()..).and_then(|rest| rest.chars().next());
         start += label.len() + separator.map_or(0, char::len_utf8);
     }
-    Fault::new(AddressErrorKind::DomainTooLong, 0)
+    // Each label is good, so it is their sum, or how they stand together (RFC 5893).
+    match map(name, DnsLength::Ignore) {
+        Ok(_) => Fault::new(AddressErrorKind::DomainTooLong, 0),
+        Err(_) => Fault::new(AddressErrorKind::InvalidDomain, 0),
+    }
 }

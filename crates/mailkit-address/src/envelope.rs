@@ -34,17 +34,11 @@ impl Envelope {
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn new(
-        reverse_path: impl Into<ReversePath>,
-        recipients: Vec<Address>,
-    ) -> Result<Self, EnvelopeError> {
+    pub fn new(reverse_path: impl Into<ReversePath>, recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
         if recipients.is_empty() {
             return Err(EnvelopeError::NoRecipients);
         }
-        Ok(Self {
-            reverse_path: reverse_path.into(),
-            recipients: without_duplicates(recipients),
-        })
+        Ok(Self { reverse_path: reverse_path.into(), recipients: without_duplicates(recipients) })
     }
 
     /// An envelope with the null reverse path, as reports have it.
@@ -71,11 +65,7 @@ impl Envelope {
     /// Whether any address asks for a server with SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        self.reverse_path
-            .address()
-            .into_iter()
-            .chain(&self.recipients)
-            .any(Address::needs_smtp_utf8)
+        self.reverse_path.address().into_iter().chain(&self.recipients).any(Address::needs_smtp_utf8)
     }
 }
 
@@ -99,13 +89,44 @@ impl Error for EnvelopeError {}
 
 fn without_duplicates(mut recipients: Vec<Address>) -> Vec<Address> {
     let mut seen = HashSet::with_capacity(recipients.len());
-    let first: Vec<bool> = recipients
-        .iter()
-        .map(|address| seen.insert(address))
-        .collect();
+    let first: Vec<bool> = recipients.iter().map(|address| seen.insert(address)).collect();
     if seen.len() < recipients.len() {
         let mut first = first.into_iter();
         recipients.retain(|_| first.next().unwrap_or(true));
     }
     recipients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_envelope_without_recipients_is_not_made() {
+        let error = Envelope::new(None, Vec::new()).unwrap_err();
+        assert_eq!(error, EnvelopeError::NoRecipients);
+        assert!(error.to_string().starts_with("no recipients"));
+    }
+
+    #[test]
+    fn a_recipient_given_twice_is_kept_once_at_its_first_place() {
+        let given = addresses(&["b@x", "a@x", "\"b\"@X", "B@x", "a@x"]);
+        let envelope = Envelope::null_sender(given).unwrap();
+        assert_eq!(envelope.recipients(), addresses(&["b@x", "a@x", "B@x"]));
+        assert_eq!(*envelope.reverse_path(), ReversePath::Null);
+    }
+
+    #[test]
+    fn one_local_part_beyond_ascii_asks_for_smtp_utf8() {
+        let needs = |from: Option<&str>, to: &[&str]| {
+            Envelope::new(from.map(|text| text.parse::<Address>().unwrap()), addresses(to)).unwrap().needs_smtp_utf8()
+        };
+        assert!(!needs(None, &["a@bücher.example"]));
+        assert!(needs(None, &["a@x", "é@x"]));
+        assert!(needs(Some("é@x"), &["a@x"]));
+    }
 }

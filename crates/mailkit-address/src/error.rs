@@ -26,11 +26,7 @@ pub struct AddressError {
 
 impl AddressError {
     pub(crate) fn new(fault: Fault, input: &str) -> Self {
-        Self {
-            kind: fault.kind,
-            input: excerpt(input, fault.position).into(),
-            position: fault.position,
-        }
+        Self { kind: fault.kind, input: excerpt(input, fault.position).into(), position: fault.position }
     }
 
     /// The class of the fault.
@@ -60,11 +56,7 @@ impl AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (fault, advice) = self.kind.words();
-        write!(
-            f,
-            "{fault} in `{}` at {}: {advice}",
-            self.input, self.position
-        )
+        write!(f, "{fault} in `{}` at {}: {advice}", self.input, self.position)
     }
 }
 
@@ -140,37 +132,21 @@ impl AddressErrorKind {
             Self::Empty => ("no address", "write it as name@example.com"),
             Self::InputTooLong => ("too long a text", "at most 1 MiB is read at once"),
             Self::ControlCharacter => ("control character", "remove it"),
-            Self::UnexpectedCharacter => (
-                "unexpected character",
-                "remove it, or quote the part that holds it",
-            ),
+            Self::UnexpectedCharacter => ("unexpected character", "remove it, or quote the part that holds it"),
             Self::TrailingText => ("more text after the end", "remove it: one is expected here"),
-            Self::MisplacedDot => (
-                "misplaced dot",
-                "a dot only stands between other characters",
-            ),
+            Self::MisplacedDot => ("misplaced dot", "a dot only stands between other characters"),
             Self::NoLocalPart => ("nothing before the @", "write it as name@example.com"),
             Self::LocalPartTooLong => ("too long a local part", "at most 64 octets are allowed"),
             Self::NoDomain => ("no domain", "write it as name@example.com"),
             Self::InvalidDomain => ("invalid domain name", "check its spelling"),
-            Self::LabelTooLong => (
-                "too long a label",
-                "at most 63 octets are allowed between two dots",
-            ),
+            Self::LabelTooLong => ("too long a label", "at most 63 octets are allowed between two dots"),
             Self::DomainTooLong => ("too long a domain", "at most 253 octets are allowed"),
-            Self::InvalidLiteral => (
-                "invalid address literal",
-                "write it as [192.0.2.1] or [IPv6:2001:db8::1]",
-            ),
-            Self::MissingSquareBrackets => (
-                "IP address for a domain name",
-                "write it in brackets, as [192.0.2.1]",
-            ),
+            Self::InvalidLiteral => ("invalid address literal", "write it as [192.0.2.1] or [IPv6:2001:db8::1]"),
+            Self::MissingSquareBrackets => ("IP address for a domain name", "write it in brackets, as [192.0.2.1]"),
             Self::AddressTooLong => ("too long an address", "at most 254 octets are allowed"),
-            Self::MissingAngleBrackets => (
-                "no angle bracket",
-                "write it as <name@example.com>, after a name if there is one",
-            ),
+            Self::MissingAngleBrackets => {
+                ("no angle bracket", "write it as <name@example.com>, after a name if there is one")
+            }
             Self::UnclosedAngleBracket => ("angle bracket without end", "close it with >"),
             Self::UnclosedLiteral => ("square bracket without end", "close it with ]"),
             Self::UnclosedQuote => ("quotation mark without end", "close it with \""),
@@ -199,8 +175,9 @@ impl Fault {
 
 /// The part of `input` around `position`, with control characters escaped.
 fn excerpt(input: &str, position: usize) -> String {
+    let position = position.min(input.len());
     let start = floor_boundary(input, position.saturating_sub(SHOWN_AROUND));
-    let end = floor_boundary(input, position.saturating_add(SHOWN_AROUND));
+    let end = floor_boundary(input, position + SHOWN_AROUND);
     let mut shown = String::new();
     if start > 0 {
         shown.push('…');
@@ -226,4 +203,36 @@ fn floor_boundary(text: &str, index: usize) -> usize {
         index -= 1;
     }
     index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MAX_ADDRESS_LEN, MAX_COMMENT_DEPTH, MAX_INPUT_LEN, MAX_LABEL_LEN, MAX_LOCAL_PART_LEN, MAX_NAME_LEN};
+
+    #[test]
+    fn the_limits_in_the_words_are_those_in_force() {
+        for (kind, limit) in [
+            (AddressErrorKind::LocalPartTooLong, MAX_LOCAL_PART_LEN),
+            (AddressErrorKind::LabelTooLong, MAX_LABEL_LEN),
+            (AddressErrorKind::DomainTooLong, crate::domain::MAX_HOST_NAME_LEN),
+            (AddressErrorKind::AddressTooLong, MAX_ADDRESS_LEN),
+            (AddressErrorKind::NameTooLong, MAX_NAME_LEN),
+            (AddressErrorKind::CommentTooDeep, MAX_COMMENT_DEPTH),
+            (AddressErrorKind::InputTooLong, MAX_INPUT_LEN >> 20),
+        ] {
+            let (_, advice) = kind.words();
+            assert!(advice.split(' ').any(|word| word == limit.to_string()), "{advice}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_between_characters_and_shows_controls_as_escapes() {
+        let text = "é".repeat(100);
+        let shown = excerpt(&text, 101);
+        assert!(shown.starts_with("…é") && shown.ends_with("é…"));
+        assert!(shown.len() <= 2 * SHOWN_AROUND + 8);
+        assert_eq!(excerpt("a\r\n\u{0}\u{9f}", 1), "a\\r\\n\\u{0}\\u{9f}");
+        assert_eq!(excerpt("a", usize::MAX), "a");
+    }
 }

@@ -9,10 +9,7 @@ use crate::mailbox::{Lead, Mailbox, check_input, lead};
 use crate::scan::{Cursor, Spacing};
 
 /// One element of an [`AddressList`]: `address` of RFC 5322 §3.4.
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "RFC 5322 §3.4 knows these two forms"
-)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 5322 §3.4 knows these two forms")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressEntry {
     /// A mailbox.
@@ -80,9 +77,7 @@ impl AddressList {
     /// A list without entries.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-        }
+        Self { entries: Vec::new() }
     }
 
     /// Reads a whole text as a list: the body of a header field, folded or not,
@@ -175,9 +170,7 @@ impl fmt::Display for AddressList {
 
 impl<T: Into<AddressEntry>> FromIterator<T> for AddressList {
     fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Self {
-        Self {
-            entries: entries.into_iter().map(Into::into).collect(),
-        }
+        Self { entries: entries.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -189,9 +182,7 @@ impl<T: Into<AddressEntry>> Extend<T> for AddressList {
 
 impl From<Mailbox> for AddressList {
     fn from(mailbox: Mailbox) -> Self {
-        Self {
-            entries: vec![mailbox.into()],
-        }
+        Self { entries: vec![mailbox.into()] }
     }
 }
 
@@ -210,5 +201,77 @@ impl<'a> IntoIterator for &'a AddressList {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets that the cursor moves over for each octet of the input: words are looked over
+    /// once before they are read, and white space behind a word once more.
+    const MOVES_PER_OCTET: usize = 4;
+
+    #[test]
+    fn the_work_is_linear_in_the_length_of_the_input() {
+        let units = [
+            "a@x,",
+            "(",
+            "(()",
+            "()",
+            "((\\))",
+            "\"",
+            "\"\" ",
+            "\"a\\\"",
+            ".",
+            "a.",
+            "a . ",
+            "a (b) . ",
+            "a ",
+            "a",
+            ",",
+            "<",
+            "<@a,",
+            "@a,",
+            "a:",
+            "a:;,",
+            "a:b@x,",
+            "a <b@x>,",
+            "a@[",
+            "a@[1:2],",
+            "\r\n ",
+            "\r\n\t",
+            "(a)(b) a@x (c) (d),",
+            "a(((a)))@(b)x(c),",
+            "é",
+            "xn--",
+            "a@é,",
+        ];
+        for unit in units {
+            for (before, after) in [("", ""), ("a", "@x"), ("<", ">"), ("g: ", ";"), ("\"", "\"@x"), ("a@", "")] {
+                for count in [100, 20_000] {
+                    let text = format!("{before}{}{after}", unit.repeat(count));
+                    let mut cursor = Cursor::new(&text, Spacing::Folded);
+                    let _ = AddressList::scan(&mut cursor);
+                    assert!(
+                        cursor.steps <= MOVES_PER_OCTET * text.len(),
+                        "{} moves for {} octets of {before}{unit}{after}",
+                        cursor.steps,
+                        text.len()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_made_of_mailboxes_groups_and_other_lists() {
+        let ann = Mailbox::parse("Ann <ann@example.com>").unwrap();
+        let group = Group::new("Team", vec![ann.clone()]).unwrap();
+        let mut list: AddressList = [ann.clone(), ann.clone()].into_iter().collect();
+        list.push(group);
+        list.extend(AddressList::from(ann));
+        assert_eq!((list.len(), list.mailboxes().count()), (4, 4));
+        assert_eq!((&list).into_iter().count(), list.into_iter().count());
     }
 }

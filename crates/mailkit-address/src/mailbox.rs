@@ -113,10 +113,7 @@ impl Mailbox {
 impl From<Address> for Mailbox {
     /// A mailbox without a name.
     fn from(address: Address) -> Self {
-        Self {
-            address,
-            name: None,
-        }
+        Self { address, name: None }
     }
 }
 
@@ -166,6 +163,9 @@ pub(crate) fn lead(cursor: &mut Cursor<'_>) -> Result<Lead, Fault> {
     let lead = match cursor.peek() {
         Some('<') => Lead::Name,
         Some(':') => Lead::Group(cursor.position()),
+        Some(c) if c.is_control() => {
+            return Err(cursor.fault(AddressErrorKind::ControlCharacter));
+        }
         _ => Lead::Address,
     };
     cursor.rewind(start);
@@ -212,14 +212,8 @@ pub(crate) fn check_name(name: &str) -> Result<Option<Box<str>>, Fault> {
 
 /// Writes a name as atoms where they say it exactly, else as a quoted string.
 pub(crate) fn write_phrase(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-    let is_atoms = name
-        .split(' ')
-        .all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
-    if is_atoms {
-        f.write_str(name)
-    } else {
-        write_quoted(f, name)
-    }
+    let is_atoms = name.split(' ').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
+    if is_atoms { f.write_str(name) } else { write_quoted(f, name) }
 }
 
 pub(crate) fn check_input(input: &str) -> Result<(), Fault> {

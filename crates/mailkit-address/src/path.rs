@@ -22,10 +22,7 @@ const POSTMASTER: &str = "Postmaster";
 /// assert_eq!(rest, " SIZE=1");
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "RFC 5321 §4.1.2 knows these two forms"
-)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 5321 §4.1.2 knows these two forms")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReversePath {
     /// `<>`: no report shall be sent. Reports themselves travel with it.
@@ -114,10 +111,7 @@ impl fmt::Display for ReversePath {
 /// assert!(ForwardPath::parse("<ann>").is_err());
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "RFC 5321 §4.1.1.3 knows these two forms"
-)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 5321 §4.1.1.3 knows these two forms")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ForwardPath {
     /// `<Postmaster>`, in any case and without a domain: whoever looks after the
@@ -160,10 +154,7 @@ impl ForwardPath {
     /// `Forward-path = Path`, or `"<Postmaster>"` (RFC 5321 §4.1.1.3).
     fn scan(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
         let start = cursor.position();
-        if cursor.eat('<')
-            && cursor.take_while(is_atext).eq_ignore_ascii_case(POSTMASTER)
-            && cursor.eat('>')
-        {
+        if cursor.eat('<') && cursor.take_while(is_atext).eq_ignore_ascii_case(POSTMASTER) && cursor.eat('>') {
             return Ok(Self::Postmaster);
         }
         cursor.rewind(start);
@@ -258,7 +249,5 @@ fn whole<T>(input: &str, scan: Scan<T>) -> Result<T, AddressError> {
 
 fn prefix<T>(input: &str, scan: Scan<T>) -> Result<(T, &str), AddressError> {
     let mut cursor = Cursor::new(input, Spacing::None);
-    scan(&mut cursor)
-        .map(|path| (path, cursor.rest()))
-        .map_err(|fault| AddressError::new(fault, input))
+    scan(&mut cursor).map(|path| (path, cursor.rest())).map_err(|fault| AddressError::new(fault, input))
 }

@@ -115,11 +115,7 @@ impl<'a> Cursor<'a> {
 
     /// Refuses anything that is left.
     pub(crate) fn expect_end(&self) -> Result<(), Fault> {
-        if self.at_end() {
-            Ok(())
-        } else {
-            Err(self.fault(AddressErrorKind::TrailingText))
-        }
+        if self.at_end() { Ok(()) } else { Err(self.fault(AddressErrorKind::TrailingText)) }
     }
 
     /// `CFWS = (1*([FWS] comment) [FWS]) / FWS` (RFC 5322 §3.2.2), as far as
@@ -149,10 +145,7 @@ impl<'a> Cursor<'a> {
             if self.eat('(') {
                 depth += 1;
                 if depth > MAX_COMMENT_DEPTH {
-                    return Err(Fault::new(
-                        AddressErrorKind::CommentTooDeep,
-                        self.position - 1,
-                    ));
+                    return Err(Fault::new(AddressErrorKind::CommentTooDeep, self.position - 1));
                 }
             } else if self.eat(')') {
                 depth -= 1;
@@ -187,9 +180,7 @@ impl<'a> Cursor<'a> {
             if self.eat('"') {
                 return Ok(Quoted { content, fold });
             } else if self.eat('\\') {
-                content
-                    .to_mut()
-                    .push(self.escaped(open, AddressErrorKind::UnclosedQuote)?);
+                content.to_mut().push(self.escaped(open, AddressErrorKind::UnclosedQuote)?);
             } else if self.at_end() {
                 return Err(Fault::new(AddressErrorKind::UnclosedQuote, open));
             } else if self.peek() == Some('\t') && self.eat_fold() {
@@ -219,12 +210,8 @@ impl<'a> Cursor<'a> {
             if word.is_empty() {
                 return match (self.peek(), dot) {
                     (Some('.'), _) => Err(self.fault(AddressErrorKind::MisplacedDot)),
-                    (Some(c), _) if c.is_control() => {
-                        Err(self.fault(AddressErrorKind::ControlCharacter))
-                    }
-                    (_, Some(position)) => {
-                        Err(Fault::new(AddressErrorKind::MisplacedDot, position))
-                    }
+                    (Some(c), _) if c.is_control() => Err(self.fault(AddressErrorKind::ControlCharacter)),
+                    (_, Some(position)) => Err(Fault::new(AddressErrorKind::MisplacedDot, position)),
                     (_, None) => Ok(Cow::Borrowed("")),
                 };
             }
