@@ -85,6 +85,14 @@ impl Address {
     /// Whether only a server with SMTPUTF8 (RFC 6531) can take this address:
     /// its local part is not ASCII. The domain never asks for it, since it
     /// travels in A-labels.
+    ///
+    /// ```
+    /// use mailkit_address::Address;
+    ///
+    /// assert!(Address::parse("zoë@example.com")?.needs_smtp_utf8());
+    /// assert!(!Address::parse("ann@bücher.example")?.needs_smtp_utf8());
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
         !self.local_part.is_ascii()

@@ -200,6 +200,14 @@ impl FromStr for Domain {
 
 impl From<IpAddr> for Domain {
     /// The literal of an IP address.
+    ///
+    /// ```
+    /// use std::net::{IpAddr, Ipv6Addr};
+    ///
+    /// use mailkit_address::Domain;
+    ///
+    /// assert_eq!(Domain::from(IpAddr::V6(Ipv6Addr::LOCALHOST)).as_ascii(), "[IPv6:::1]");
+    /// ```
     fn from(address: IpAddr) -> Self {
         let ascii = match address {
             IpAddr::V4(address) => format!("[{address}]"),

@@ -43,6 +43,14 @@ impl Envelope {
 
     /// An envelope with the null reverse path, as reports have it.
     ///
+    /// ```
+    /// use mailkit_address::{Envelope, ReversePath};
+    ///
+    /// let envelope = Envelope::null_sender(vec!["ann@example.com".parse()?])?;
+    /// assert_eq!(*envelope.reverse_path(), ReversePath::Null);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
@@ -70,6 +78,12 @@ impl Envelope {
 }
 
 /// Why an [`Envelope`] was not made.
+///
+/// ```
+/// use mailkit_address::{Envelope, EnvelopeError};
+///
+/// assert_eq!(Envelope::null_sender(Vec::new()), Err(EnvelopeError::NoRecipients));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnvelopeError {

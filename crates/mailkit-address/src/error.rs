@@ -63,6 +63,14 @@ impl fmt::Display for AddressError {
 impl Error for AddressError {}
 
 /// The classes of [`AddressError`].
+///
+/// ```
+/// use mailkit_address::{Address, AddressErrorKind};
+///
+/// let error = Address::parse("ann@example.com\r\nDATA").unwrap_err();
+/// assert_eq!(error.kind(), AddressErrorKind::ControlCharacter);
+/// assert_eq!(error.position(), "ann@example.com".len());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressErrorKind {

@@ -9,6 +9,21 @@ use crate::mailbox::{Lead, Mailbox, check_input, lead};
 use crate::scan::{Cursor, Spacing};
 
 /// One element of an [`AddressList`]: `address` of RFC 5322 §3.4.
+///
+/// ```
+/// use mailkit_address::{AddressEntry, AddressList};
+///
+/// let list = AddressList::parse("ann@example.com, Team: bob@example.org;")?;
+/// let groups: Vec<_> = list
+///     .iter()
+///     .filter_map(|entry| match entry {
+///         AddressEntry::Group(group) => Some(group.name()),
+///         AddressEntry::Mailbox(_) => None,
+///     })
+///     .collect();
+/// assert_eq!(groups, ["Team"]);
+/// # Ok::<(), mailkit_address::AddressError>(())
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "RFC 5322 §3.4 knows these two forms")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressEntry {
@@ -97,6 +112,16 @@ impl AddressList {
     }
 
     /// Adds an entry at the end.
+    ///
+    /// ```
+    /// use mailkit_address::{AddressList, Group, Mailbox};
+    ///
+    /// let mut list = AddressList::new();
+    /// list.push(Mailbox::parse("Ann <ann@example.com>")?);
+    /// list.push(Group::new("Team", Vec::new())?);
+    /// assert_eq!(list.to_string(), "Ann <ann@example.com>, Team:;");
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
     pub fn push(&mut self, entry: impl Into<AddressEntry>) {
         self.entries.push(entry.into());
     }

@@ -108,6 +108,11 @@ impl fmt::Display for ReversePath {
 /// use mailkit_address::ForwardPath;
 ///
 /// assert_eq!(ForwardPath::parse("<POSTMASTER>")?, ForwardPath::Postmaster);
+///
+/// let (path, rest) = ForwardPath::parse_prefix("<@relay.example:bob@example.org> NOTIFY=NEVER")?;
+/// assert_eq!(path.to_string(), "<bob@example.org>");
+/// assert_eq!(rest, " NOTIFY=NEVER");
+///
 /// assert!(ForwardPath::parse("<ann>").is_err());
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
