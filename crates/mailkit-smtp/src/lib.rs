@@ -3,7 +3,7 @@
 //! Bytes and time go in; bytes, deadlines and facts come out. This crate opens no socket, reads no clock, draws no
 //! random number, and holds no message: content streams through.
 //!
-//! - [`client::Client`] is one end of a session, for programs that send.
+//! - [`client::Client`] is one end of a session, for programs that send; [`server::Server`] is the other, for programs that take mail in.
 //! - [`Reply`], [`Command`], [`Extensions`] and [`parameter`] are what goes over the wire, each parsed and printed.
 //! - [`sasl`] logs in.
 //!
@@ -19,6 +19,7 @@ pub mod parameter;
 mod reply;
 mod report;
 pub mod sasl;
+pub mod server;
 mod step;
 
 pub use command::{Command, CommandError, InvalidArgument, MAX_COMMAND};

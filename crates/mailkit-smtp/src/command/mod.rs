@@ -10,6 +10,7 @@ use mailkit_address::{ForwardPath, ReversePath};
 use crate::parameter::{MailParameters, RcptParameters};
 use crate::sasl::Secret;
 
+pub(crate) use parse::BDAT_FORM;
 pub use parse::{CommandError, MAX_COMMAND};
 pub use write::InvalidArgument;
 pub(crate) use write::write_auth_response;

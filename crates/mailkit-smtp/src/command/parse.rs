@@ -18,6 +18,9 @@ use crate::sasl::Secret;
 /// RFC 4954 §4 asks for room for 12288 octets of an AUTH response; all other commands need less.
 pub const MAX_COMMAND: usize = 12 * 1024 + 512;
 
+/// The right form of BDAT; a server that cannot read it does not know how many octets follow.
+pub(crate) const BDAT_FORM: &str = "BDAT size [LAST]";
+
 /// Why a line is no command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -175,7 +178,7 @@ fn bdat(argument: &str) -> Result<Command<'static>, CommandError> {
     let parsed: IResult<&str, (u64, Option<&str>)> = all_consuming((|input| size.parse(input), last)).parse(argument);
     match parsed {
         Ok((_, (size, last))) => Ok(Command::Bdat { size, last: last.is_some() }),
-        Err(_) => Err(CommandError::Syntax("BDAT size [LAST]")),
+        Err(_) => Err(CommandError::Syntax(BDAT_FORM)),
     }
 }
 
