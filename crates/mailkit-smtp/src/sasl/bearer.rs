@@ -19,11 +19,7 @@ pub(super) fn xoauth2(user: &str, token: &str) -> Zeroizing<Vec<u8>> {
 
 /// `n,a=USER, ^A host=HOST ^A port=PORT ^A auth=Bearer TOKEN ^A ^A` (RFC 7628 §3.1); a user that is empty,
 /// a host that is empty and a port 0 are left out.
-pub(super) fn oauthbearer(
-    user: &str,
-    token: &str,
-    context: &ExchangeContext<'_>,
-) -> Zeroizing<Vec<u8>> {
+pub(super) fn oauthbearer(user: &str, token: &str, context: &ExchangeContext<'_>) -> Zeroizing<Vec<u8>> {
     let user = escape_name(user);
     let port = context.port.to_string();
     let mut parts = vec!["n,"];
@@ -43,14 +39,9 @@ pub(super) fn oauthbearer(
 
 /// The user and token of a message.
 pub(super) fn parse(mechanism: Mechanism, message: &[u8]) -> Result<(String, &str), Rejection> {
-    let text = std::str::from_utf8(message)
-        .map_err(|_| Rejection::Malformed("the message is not UTF-8"))?;
-    let body = text
-        .strip_suffix("\x01\x01")
-        .ok_or(Rejection::Malformed("the message does not end in two ^A"))?;
-    let (head, pairs) = body
-        .split_once('\x01')
-        .ok_or(Rejection::Malformed("the message has no key-value pairs"))?;
+    let text = std::str::from_utf8(message).map_err(|_| Rejection::Malformed("the message is not UTF-8"))?;
+    let body = text.strip_suffix("\x01\x01").ok_or(Rejection::Malformed("the message does not end in two ^A"))?;
+    let (head, pairs) = body.split_once('\x01').ok_or(Rejection::Malformed("the message has no key-value pairs"))?;
     let user = if mechanism == Mechanism::XOAuth2 {
         head.strip_prefix("user=").map(ToOwned::to_owned)
     } else {
@@ -89,9 +80,7 @@ pub(super) fn unescape_name(name: &str) -> Option<String> {
 
 /// `gs2-header = ("n" / "y") "," [ "a=" saslname ] ","` (RFC 5801 §4), of which the user is wanted.
 fn user_of_header(header: &str) -> Option<String> {
-    let fields = header
-        .strip_prefix("n,")
-        .or_else(|| header.strip_prefix("y,"))?;
+    let fields = header.strip_prefix("n,").or_else(|| header.strip_prefix("y,"))?;
     let name = fields.strip_suffix(',')?;
     match name.strip_prefix("a=") {
         Some(name) if !name.contains(',') => unescape_name(name),
@@ -101,9 +90,7 @@ fn user_of_header(header: &str) -> Option<String> {
 }
 
 fn joined(parts: &[&str]) -> Zeroizing<Vec<u8>> {
-    let mut message = Zeroizing::new(Vec::with_capacity(
-        parts.iter().map(|part| part.len()).sum(),
-    ));
+    let mut message = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     for part in parts {
         message.extend_from_slice(part.as_bytes());
     }
@@ -118,35 +105,21 @@ mod tests {
     const TOKEN: &str = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
 
     fn context(host: &str, port: u16) -> ExchangeContext<'_> {
-        ExchangeContext {
-            host,
-            port,
-            nonce: &[],
-        }
+        ExchangeContext { host, port, nonce: &[] }
     }
 
     #[test]
     fn rfc_7628_section_4_1() {
-        let message = oauthbearer(
-            "user@example.com",
-            TOKEN,
-            &context("server.example.com", 143),
-        );
+        let message = oauthbearer("user@example.com", TOKEN, &context("server.example.com", 143));
         let expected = "n,a=user@example.com,\x01host=server.example.com\x01port=143\x01\
                         auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01";
         assert_eq!(std::str::from_utf8(&message), Ok(expected));
-        assert_eq!(
-            parse(Mechanism::OAuthBearer, &message),
-            Ok(("user@example.com".to_owned(), TOKEN))
-        );
+        assert_eq!(parse(Mechanism::OAuthBearer, &message), Ok(("user@example.com".to_owned(), TOKEN)));
     }
 
     #[test]
     fn xoauth2_as_googles_documentation_writes_it() {
-        let message = xoauth2(
-            "someuser@example.com",
-            "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg",
-        );
+        let message = xoauth2("someuser@example.com", "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg");
         assert_eq!(
             *super::super::encode_base64(&message),
             "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ=="
@@ -157,10 +130,7 @@ mod tests {
     fn what_the_context_lacks_is_left_out() {
         let message = oauthbearer("", "t", &context("", 0));
         assert_eq!(**message, *b"n,,\x01auth=Bearer t\x01\x01");
-        assert_eq!(
-            parse(Mechanism::OAuthBearer, &message),
-            Ok((String::new(), "t"))
-        );
+        assert_eq!(parse(Mechanism::OAuthBearer, &message), Ok((String::new(), "t")));
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub struct ClientExchange {
     server_words: Option<String>,
 }
 
+#[expect(clippy::enum_variant_names, reason = "a state is named by what it awaits")]
 enum State {
     ExpectUserPrompt {
         user: String,
@@ -95,21 +96,11 @@ impl ClientExchange {
         if !mechanism.takes_token() && matches!(credentials, Credentials::Token { .. }) {
             return Err(SaslError::NeedsPassword(mechanism));
         }
-        if let Some(position) = context
-            .host
-            .bytes()
-            .position(|byte| byte.is_ascii_control())
-        {
+        if let Some(position) = context.host.bytes().position(|byte| byte.is_ascii_control()) {
             return Err(SaslError::InvalidHost { position });
         }
         let (initial, state) = first_state(mechanism, credentials, &context)?;
-        Ok(Self {
-            mechanism,
-            initial,
-            state,
-            server_proven: false,
-            server_words: None,
-        })
+        Ok(Self { mechanism, initial, state, server_proven: false, server_words: None })
     }
 
     /// The mechanism in use.
@@ -153,9 +144,7 @@ impl ClientExchange {
                 self.state = State::ExpectPasswordPrompt { password };
                 Ok(Zeroizing::new(user.into_bytes()))
             }
-            State::ExpectPasswordPrompt { password } => {
-                Ok(Zeroizing::new(password.expose().as_bytes().to_vec()))
-            }
+            State::ExpectPasswordPrompt { password } => Ok(Zeroizing::new(password.expose().as_bytes().to_vec())),
             State::ExpectTokenVerdict => {
                 self.server_words = Some(printable(challenge));
                 Ok(Zeroizing::new(match self.mechanism {
@@ -172,9 +161,7 @@ impl ClientExchange {
             }
             #[cfg(feature = "scram")]
             State::ExpectScramFirst(state) => {
-                let (response, next) = state
-                    .respond(challenge)
-                    .map_err(|fault| self.fault(fault))?;
+                let (response, next) = state.respond(challenge).map_err(|fault| self.fault(fault))?;
                 self.state = State::ExpectScramFinal(next);
                 Ok(response)
             }
@@ -226,9 +213,7 @@ impl ClientExchange {
 /// Shows the mechanism only: everything else is secret or leads to it.
 impl fmt::Debug for ClientExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientExchange")
-            .field("mechanism", &self.mechanism)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientExchange").field("mechanism", &self.mechanism).finish_non_exhaustive()
     }
 }
 
@@ -242,10 +227,7 @@ fn first_state(
     let user = credentials.user();
     let secret = credentials.secret();
     Ok(match mechanism {
-        Mechanism::Plain => (
-            Some(plain::message(user, secret.expose())),
-            State::ExpectOutcome,
-        ),
+        Mechanism::Plain => (Some(plain::message(user, secret.expose())), State::ExpectOutcome),
         Mechanism::Login => {
             let (user, password) = (user.to_owned(), secret.clone());
             (None, State::ExpectUserPrompt { user, password })
@@ -276,8 +258,5 @@ fn first_state(
 /// The peer's bytes as one line of text fit for an error.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let kept = bytes.get(..MAX_WORDS).unwrap_or(bytes);
-    String::from_utf8_lossy(kept)
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
+    String::from_utf8_lossy(kept).chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

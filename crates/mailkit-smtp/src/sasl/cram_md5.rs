@@ -14,10 +14,8 @@ pub(super) fn response(user: &str, password: &str, challenge: &[u8]) -> Zeroizin
 
 /// A challenge in the form of a Message-ID, from the nonce and the server's name.
 pub(super) fn challenge(nonce: &[u8], hostname: &str) -> Vec<u8> {
-    let host: String = hostname
-        .chars()
-        .filter(|letter| letter.is_ascii_graphic() && !matches!(letter, '<' | '>' | '@'))
-        .collect();
+    let host: String =
+        hostname.chars().filter(|letter| letter.is_ascii_graphic() && !matches!(letter, '<' | '>' | '@')).collect();
     format!("<{}@{host}>", hex(nonce)).into_bytes()
 }
 
@@ -27,17 +25,12 @@ pub(super) fn parse(response: &[u8]) -> Result<(&str, &str), Rejection> {
         .ok()
         .and_then(|text| text.rsplit_once(' '))
         .filter(|(user, _)| !user.is_empty())
-        .ok_or(Rejection::Malformed(
-            "the response is not a user, a space and a digest",
-        ))
+        .ok_or(Rejection::Malformed("the response is not a user, a space and a digest"))
 }
 
 /// Whether the digest is that of the challenge under the password, in constant time.
 pub(super) fn verify(password: &str, challenge: &[u8], given: &str) -> bool {
-    digest(password, challenge)
-        .as_bytes()
-        .ct_eq(given.as_bytes())
-        .into()
+    digest(password, challenge).as_bytes().ct_eq(given.as_bytes()).into()
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
@@ -75,10 +68,7 @@ mod tests {
 
     #[test]
     fn the_challenge_is_one_message_id_whatever_the_host_is_called() {
-        assert_eq!(
-            challenge(&[0x0a, 0xff], "mx.example.com"),
-            b"<0aff@mx.example.com>"
-        );
+        assert_eq!(challenge(&[0x0a, 0xff], "mx.example.com"), b"<0aff@mx.example.com>");
         assert_eq!(challenge(&[1], "a>\r\n<b@c"), b"<01@abc>");
     }
 

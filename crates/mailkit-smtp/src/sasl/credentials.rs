@@ -50,14 +50,8 @@ impl Credentials {
     /// # Errors
     /// [`InvalidCredentials`] if either holds a C0 control character (NUL is one) or DEL, or is empty:
     /// RFC 4616 §2 separates its fields by NUL and wants each filled.
-    pub fn password(
-        user: impl Into<String>,
-        password: impl Into<Secret>,
-    ) -> Result<Self, InvalidCredentials> {
-        let credentials = Self::Password {
-            user: user.into(),
-            password: password.into(),
-        };
+    pub fn password(user: impl Into<String>, password: impl Into<Secret>) -> Result<Self, InvalidCredentials> {
+        let credentials = Self::Password { user: user.into(), password: password.into() };
         credentials.check()?;
         Ok(credentials)
     }
@@ -75,14 +69,8 @@ impl Credentials {
     /// let error = Credentials::token("ann@example.com", "ya29\n").unwrap_err();
     /// assert_eq!((error.field, error.position), (CredentialField::Token, 4));
     /// ```
-    pub fn token(
-        user: impl Into<String>,
-        token: impl Into<Secret>,
-    ) -> Result<Self, InvalidCredentials> {
-        let credentials = Self::Token {
-            user: user.into(),
-            token: token.into(),
-        };
+    pub fn token(user: impl Into<String>, token: impl Into<Secret>) -> Result<Self, InvalidCredentials> {
+        let credentials = Self::Token { user: user.into(), token: token.into() };
         credentials.check()?;
         Ok(credentials)
     }
@@ -161,11 +149,7 @@ impl fmt::Display for InvalidCredentials {
         if self.empty {
             write!(f, "the {} is empty", self.field)
         } else {
-            write!(
-                f,
-                "the {} contains a control character at byte {}",
-                self.field, self.position
-            )
+            write!(f, "the {} contains a control character at byte {}", self.field, self.position)
         }
     }
 }
@@ -174,11 +158,7 @@ impl Error for InvalidCredentials {}
 
 fn filled(field: CredentialField, value: &str) -> Result<(), InvalidCredentials> {
     if value.is_empty() {
-        return Err(InvalidCredentials {
-            field,
-            position: 0,
-            empty: true,
-        });
+        return Err(InvalidCredentials { field, position: 0, empty: true });
     }
     Ok(())
 }
@@ -186,11 +166,7 @@ fn filled(field: CredentialField, value: &str) -> Result<(), InvalidCredentials>
 fn free_of_controls(field: CredentialField, value: &str) -> Result<(), InvalidCredentials> {
     match value.bytes().position(|byte| byte.is_ascii_control()) {
         None => Ok(()),
-        Some(position) => Err(InvalidCredentials {
-            field,
-            position,
-            empty: false,
-        }),
+        Some(position) => Err(InvalidCredentials { field, position, empty: false }),
     }
 }
 
@@ -203,22 +179,10 @@ mod tests {
         for control in (0_u8..0x20).chain([0x7f]) {
             let bad = format!("ab{}", char::from(control));
             let at = |error: InvalidCredentials| (error.field, error.position);
-            assert_eq!(
-                at(Credentials::password(bad.as_str(), "x").unwrap_err()),
-                (CredentialField::User, 2)
-            );
-            assert_eq!(
-                at(Credentials::password("u", bad.as_str()).unwrap_err()),
-                (CredentialField::Password, 2)
-            );
-            assert_eq!(
-                at(Credentials::token(bad.as_str(), "x").unwrap_err()),
-                (CredentialField::User, 2)
-            );
-            assert_eq!(
-                at(Credentials::token("u", bad.as_str()).unwrap_err()),
-                (CredentialField::Token, 2)
-            );
+            assert_eq!(at(Credentials::password(bad.as_str(), "x").unwrap_err()), (CredentialField::User, 2));
+            assert_eq!(at(Credentials::password("u", bad.as_str()).unwrap_err()), (CredentialField::Password, 2));
+            assert_eq!(at(Credentials::token(bad.as_str(), "x").unwrap_err()), (CredentialField::User, 2));
+            assert_eq!(at(Credentials::token("u", bad.as_str()).unwrap_err()), (CredentialField::Token, 2));
         }
     }
 

@@ -100,26 +100,21 @@ impl fmt::Display for SaslError {
         match self {
             Self::Credentials(_) => f.write_str("the login cannot be sent"),
             Self::NotCompiledIn(mechanism) => match mechanism.feature() {
-                Some(feature) => write!(
-                    f,
-                    "{mechanism} is not compiled in: build with the feature {feature:?}"
-                ),
+                Some(feature) => write!(f, "{mechanism} is not compiled in: build with the feature {feature:?}"),
                 None => write!(f, "{mechanism} is not compiled in"),
             },
             Self::NeedsPassword(mechanism) => {
                 write!(f, "{mechanism} needs a password, and a token was given")
             }
-            Self::InvalidHost { position } => write!(
-                f,
-                "the server's name contains a control character at byte {position}"
-            ),
-            Self::ShortNonce { needed, given } => write!(
-                f,
-                "a nonce of {given} bytes can be guessed: at least {needed} are needed"
-            ),
-            Self::UnsuitablePassword => f.write_str(
-                "the user or password has characters that SCRAM cannot carry (RFC 4013)",
-            ),
+            Self::InvalidHost { position } => {
+                write!(f, "the server's name contains a control character at byte {position}")
+            }
+            Self::ShortNonce { needed, given } => {
+                write!(f, "a nonce of {given} bytes can be guessed: at least {needed} are needed")
+            }
+            Self::UnsuitablePassword => {
+                f.write_str("the user or password has characters that SCRAM cannot carry (RFC 4013)")
+            }
             Self::Server { mechanism, fault } => write!(f, "{mechanism}: {fault}"),
         }
     }
@@ -143,27 +138,20 @@ impl From<InvalidCredentials> for SaslError {
 impl fmt::Display for ServerFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnexpectedChallenge => {
-                f.write_str("the server sent a challenge after the exchange was complete")
-            }
+            Self::UnexpectedChallenge => f.write_str("the server sent a challenge after the exchange was complete"),
             Self::Malformed(what) => write!(f, "the server's challenge is malformed: {what}"),
             Self::Refused(words) => write!(f, "the server refused: {words}"),
-            Self::MandatoryExtension => {
-                f.write_str("the server requires an extension that is not known here")
+            Self::MandatoryExtension => f.write_str("the server requires an extension that is not known here"),
+            Self::ForeignNonce => f.write_str("the server's nonce does not continue the one that was sent"),
+            Self::TooFewIterations { asked, minimum } => {
+                write!(f, "the server asks for {asked} iterations, fewer than the {minimum} of RFC 7677")
             }
-            Self::ForeignNonce => {
-                f.write_str("the server's nonce does not continue the one that was sent")
-            }
-            Self::TooFewIterations { asked, minimum } => write!(
-                f,
-                "the server asks for {asked} iterations, fewer than the {minimum} of RFC 7677"
-            ),
             Self::TooManyIterations { maximum } => {
                 write!(f, "the server asks for more than {maximum} iterations")
             }
-            Self::WrongSignature => f.write_str(
-                "the server's signature is wrong: it does not know the password and may be an impostor",
-            ),
+            Self::WrongSignature => {
+                f.write_str("the server's signature is wrong: it does not know the password and may be an impostor")
+            }
             Self::MissingSignature => f.write_str(
                 "the server reported success without proving that it knows the password: it may be an impostor",
             ),

@@ -67,9 +67,7 @@ pub fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, InvalidBase64> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(decoded_len_estimate(text.len())));
     if text != "=" {
-        STANDARD
-            .decode_vec(text, &mut bytes)
-            .map_err(|_| InvalidBase64::Malformed)?;
+        STANDARD.decode_vec(text, &mut bytes).map_err(|_| InvalidBase64::Malformed)?;
     }
     Ok(bytes)
 }
@@ -92,10 +90,7 @@ impl fmt::Display for InvalidBase64 {
         match self {
             Self::Malformed => f.write_str("not valid base64"),
             Self::TooLong { length } => {
-                write!(
-                    f,
-                    "{length} bytes of base64, more than the {MAX_BASE64} of RFC 4954"
-                )
+                write!(f, "{length} bytes of base64, more than the {MAX_BASE64} of RFC 4954")
             }
         }
     }
@@ -125,25 +120,14 @@ mod tests {
 
     #[test]
     fn anything_but_the_strict_form_is_refused() {
-        for text in [
-            "dGlt=", "dGk", "dGl", "dG lt", "dGlt\r\n", "==", "dGk_", "dG=t", "dGl=",
-        ] {
-            assert_eq!(
-                decode_base64(text).unwrap_err(),
-                InvalidBase64::Malformed,
-                "{text:?}"
-            );
+        for text in ["dGlt=", "dGk", "dGl", "dG lt", "dGlt\r\n", "==", "dGk_", "dG=t", "dGl="] {
+            assert_eq!(decode_base64(text).unwrap_err(), InvalidBase64::Malformed, "{text:?}");
         }
     }
 
     #[test]
     fn a_text_beyond_the_limit_is_refused_unread() {
         let error = decode_base64(&"A".repeat(MAX_BASE64 + 1)).unwrap_err();
-        assert_eq!(
-            error,
-            InvalidBase64::TooLong {
-                length: MAX_BASE64 + 1
-            }
-        );
+        assert_eq!(error, InvalidBase64::TooLong { length: MAX_BASE64 + 1 });
     }
 }

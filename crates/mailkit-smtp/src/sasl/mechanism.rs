@@ -46,14 +46,8 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// All mechanisms, compiled in or not, strongest first.
-    pub const ALL: [Self; 6] = [
-        Self::ScramSha256,
-        Self::CramMd5,
-        Self::Plain,
-        Self::Login,
-        Self::OAuthBearer,
-        Self::XOAuth2,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::ScramSha256, Self::CramMd5, Self::Plain, Self::Login, Self::OAuthBearer, Self::XOAuth2];
 
     /// The registered name, as EHLO and AUTH carry it.
     #[must_use]
@@ -78,9 +72,7 @@ impl Mechanism {
     /// ```
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
 
     /// Whether this build can speak it: the feature that it needs is on.
@@ -173,9 +165,7 @@ impl FromStr for Mechanism {
     type Err = UnknownMechanism;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::parse(name).ok_or_else(|| UnknownMechanism {
-            name: name.to_owned(),
-        })
+        Self::parse(name).ok_or_else(|| UnknownMechanism { name: name.to_owned() })
     }
 }
 
@@ -187,10 +177,7 @@ mod tests {
     fn every_name_reads_back_in_any_case() {
         for mechanism in Mechanism::ALL {
             assert_eq!(Mechanism::parse(mechanism.name()), Some(mechanism));
-            assert_eq!(
-                mechanism.name().to_ascii_lowercase().parse(),
-                Ok::<_, UnknownMechanism>(mechanism)
-            );
+            assert_eq!(mechanism.name().to_ascii_lowercase().parse(), Ok::<_, UnknownMechanism>(mechanism));
         }
     }
 

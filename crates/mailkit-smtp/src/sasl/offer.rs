@@ -32,11 +32,7 @@ impl Mechanisms {
     /// The empty set.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            known: 0,
-            foreign: Vec::new(),
-            clipped: false,
-        }
+        Self { known: 0, foreign: Vec::new(), clipped: false }
     }
 
     /// All that this build speaks.
@@ -48,10 +44,7 @@ impl Mechanisms {
     /// ```
     #[must_use]
     pub fn available() -> Self {
-        Mechanism::ALL
-            .into_iter()
-            .filter(|mechanism| mechanism.available())
-            .collect()
+        Mechanism::ALL.into_iter().filter(|mechanism| mechanism.available()).collect()
     }
 
     /// Reads the words behind `AUTH`, in any case, separated by spaces.
@@ -92,9 +85,7 @@ impl Mechanisms {
     /// The known ones, strongest first.
     pub fn iter(&self) -> impl Iterator<Item = Mechanism> + use<> {
         let known = self.known;
-        Mechanism::ALL
-            .into_iter()
-            .filter(move |mechanism| known & bit(*mechanism) != 0)
+        Mechanism::ALL.into_iter().filter(move |mechanism| known & bit(*mechanism) != 0)
     }
 
     /// The strongest mechanism that is offered, compiled in and fit for the credentials; or `only`, if that
@@ -119,37 +110,22 @@ impl Mechanisms {
     /// assert!(error.to_string().contains("the server offers NTLM"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn choose(
-        &self,
-        credentials: &Credentials,
-        only: Option<Mechanism>,
-    ) -> Result<Mechanism, NoCommonMechanism> {
+    pub fn choose(&self, credentials: &Credentials, only: Option<Mechanism>) -> Result<Mechanism, NoCommonMechanism> {
         let usable = usable(credentials, only);
-        usable
-            .iter()
-            .copied()
-            .find(|mechanism| self.contains(*mechanism))
-            .ok_or_else(|| NoCommonMechanism {
-                offered: self.names(),
-                more_offered: self.clipped,
-                usable,
-                only,
-            })
+        usable.iter().copied().find(|mechanism| self.contains(*mechanism)).ok_or_else(|| NoCommonMechanism {
+            offered: self.names(),
+            more_offered: self.clipped,
+            usable,
+            only,
+        })
     }
 
     fn names(&self) -> Vec<String> {
-        self.iter()
-            .map(|mechanism| mechanism.name().to_owned())
-            .chain(self.foreign.iter().cloned())
-            .collect()
+        self.iter().map(|mechanism| mechanism.name().to_owned()).chain(self.foreign.iter().cloned()).collect()
     }
 
     fn add_foreign(&mut self, word: &str) {
-        let name: String = word
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .take(FOREIGN_NAME_LENGTH)
-            .collect();
+        let name: String = word.chars().filter(char::is_ascii_graphic).take(FOREIGN_NAME_LENGTH).collect();
         if name.is_empty() || self.foreign.contains(&name) {
             return;
         }
@@ -217,10 +193,7 @@ impl fmt::Display for NoCommonMechanism {
         f.write_str("; ")?;
         match (self.only, self.usable.as_slice()) {
             (Some(only), []) if only.available() => {
-                write!(
-                    f,
-                    "{only}, which was asked for, needs a password, not a token"
-                )
+                write!(f, "{only}, which was asked for, needs a password, not a token")
             }
             (Some(only), []) => {
                 write!(f, "{only}, which was asked for, is not compiled in")?;
@@ -251,10 +224,7 @@ fn usable(credentials: &Credentials, only: Option<Mechanism>) -> Vec<Mechanism> 
         Some(only) => mechanism == only && (mechanism.takes_token() || !has_token),
         None => mechanism.takes_token() == has_token,
     };
-    Mechanism::ALL
-        .into_iter()
-        .filter(|mechanism| mechanism.available() && fits(*mechanism))
-        .collect()
+    Mechanism::ALL.into_iter().filter(|mechanism| mechanism.available() && fits(*mechanism)).collect()
 }
 
 #[cfg(test)]
@@ -287,37 +257,20 @@ mod tests {
 
     #[test]
     fn the_error_lists_what_was_offered_with_foreign_names_and_what_was_usable() {
-        let error = Mechanisms::parse("GSSAPI XOAUTH2 ntlm")
-            .choose(&password(), None)
-            .unwrap_err();
+        let error = Mechanisms::parse("GSSAPI XOAUTH2 ntlm").choose(&password(), None).unwrap_err();
         assert_eq!(error.offered, ["XOAUTH2", "GSSAPI", "ntlm"]);
-        assert!(
-            error
-                .usable
-                .ends_with(&[Mechanism::Plain, Mechanism::Login])
-        );
+        assert!(error.usable.ends_with(&[Mechanism::Plain, Mechanism::Login]));
         let text = error.to_string();
-        assert!(text.starts_with(
-            "no common login mechanism: the server offers XOAUTH2, GSSAPI, ntlm; usable here: "
-        ));
+        assert!(text.starts_with("no common login mechanism: the server offers XOAUTH2, GSSAPI, ntlm; usable here: "));
         assert!(text.ends_with("PLAIN, LOGIN"), "{text}");
     }
 
     #[test]
     fn a_server_cannot_fill_the_error_text() {
-        let words: String = (0..1000)
-            .map(|n| format!("X{n}{} ", "Y".repeat(500)))
-            .collect();
-        let error = Mechanisms::parse(&words)
-            .choose(&password(), None)
-            .unwrap_err();
+        let words: String = (0..1000).map(|n| format!("X{n}{} ", "Y".repeat(500))).collect();
+        let error = Mechanisms::parse(&words).choose(&password(), None).unwrap_err();
         assert_eq!(error.offered.len(), FOREIGN_NAMES);
-        assert!(
-            error
-                .offered
-                .iter()
-                .all(|name| name.len() <= FOREIGN_NAME_LENGTH)
-        );
+        assert!(error.offered.iter().all(|name| name.len() <= FOREIGN_NAME_LENGTH));
         assert!(error.more_offered);
         assert!(error.to_string().len() < 400);
     }
@@ -325,25 +278,15 @@ mod tests {
     #[test]
     fn the_mechanism_asked_for_is_taken_or_nothing() {
         let offered = Mechanisms::parse("PLAIN LOGIN XOAUTH2");
-        assert_eq!(
-            offered.choose(&password(), Some(Mechanism::Login)),
-            Ok(Mechanism::Login)
-        );
-        assert_eq!(
-            offered.choose(&password(), Some(Mechanism::XOAuth2)),
-            Ok(Mechanism::XOAuth2)
-        );
-        let error = offered
-            .choose(&token(), Some(Mechanism::Plain))
-            .unwrap_err();
+        assert_eq!(offered.choose(&password(), Some(Mechanism::Login)), Ok(Mechanism::Login));
+        assert_eq!(offered.choose(&password(), Some(Mechanism::XOAuth2)), Ok(Mechanism::XOAuth2));
+        let error = offered.choose(&token(), Some(Mechanism::Plain)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no common login mechanism: the server offers PLAIN, LOGIN, XOAUTH2; \
              PLAIN, which was asked for, needs a password, not a token"
         );
-        let error = offered
-            .choose(&token(), Some(Mechanism::OAuthBearer))
-            .unwrap_err();
+        let error = offered.choose(&token(), Some(Mechanism::OAuthBearer)).unwrap_err();
         assert!(error.to_string().ends_with("only OAUTHBEARER was allowed"));
     }
 
@@ -359,10 +302,7 @@ mod tests {
     #[test]
     fn printing_and_parsing_are_inverse() {
         for bits in 0..64_u8 {
-            let set: Mechanisms = Mechanism::ALL
-                .into_iter()
-                .filter(|mechanism| bits & bit(*mechanism) != 0)
-                .collect();
+            let set: Mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| bits & bit(*mechanism) != 0).collect();
             assert_eq!(Mechanisms::parse(&set.to_string()), set);
         }
     }

@@ -89,9 +89,6 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_even_inside_a_holder() {
-        assert_eq!(
-            format!("{:?}", Some(Secret::from("hunter2"))),
-            "Some(Secret(***))"
-        );
+        assert_eq!(format!("{:?}", Some(Secret::from("hunter2"))), "Some(Secret(***))");
     }
 }

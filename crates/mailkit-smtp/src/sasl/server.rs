@@ -165,48 +165,38 @@ impl ServerExchange {
     /// Takes the client's answer to the last challenge, raw, and says what follows.
     pub fn respond(&mut self, response: &[u8], users: &dyn Users) -> ServerStep {
         let step = match mem::replace(&mut self.state, State::Over) {
-            State::ExpectPlain => plain::parse(response)
-                .and_then(|(user, password)| log_in(users, user, |own| own.matches(password))),
+            State::ExpectPlain => {
+                plain::parse(response).and_then(|(user, password)| log_in(users, user, |own| own.matches(password)))
+            }
             State::ExpectLoginUser => text(response).map(|user| {
                 let user = user.to_owned();
                 self.state = State::ExpectLoginPassword { user };
                 ServerStep::Challenge(b"Password:".to_vec())
             }),
-            State::ExpectLoginPassword { user } => text(response)
-                .and_then(|password| log_in(users, &user, |own| own.matches(password))),
+            State::ExpectLoginPassword { user } => {
+                text(response).and_then(|password| log_in(users, &user, |own| own.matches(password)))
+            }
             State::ExpectToken => self.judge_token(response, users),
             State::ExpectTokenDummy => Err(Rejection::BadCredentials),
             #[cfg(feature = "cram-md5")]
-            State::ExpectCramDigest { challenge } => {
-                cram_md5::parse(response).and_then(|(user, digest)| {
-                    log_in(users, user, |own| {
-                        cram_md5::verify(own.expose(), &challenge, digest)
-                    })
-                })
-            }
+            State::ExpectCramDigest { challenge } => cram_md5::parse(response).and_then(|(user, digest)| {
+                log_in(users, user, |own| cram_md5::verify(own.expose(), &challenge, digest))
+            }),
             #[cfg(feature = "scram")]
-            State::ExpectScramFirst { nonce, hostname } => scram::ExpectClientFinal::start(
-                response, &nonce, &hostname,
-            )
-            .map(|(challenge, next)| {
-                self.state = State::ExpectScramFinal(next);
+            State::ExpectScramFirst { nonce, hostname } => scram::ExpectClientFinal::start(response, &nonce, &hostname)
+                .map(|(challenge, next)| {
+                    self.state = State::ExpectScramFinal(next);
+                    ServerStep::Challenge(challenge)
+                }),
+            #[cfg(feature = "scram")]
+            State::ExpectScramFinal(state) => state.respond(response, users).map(|(challenge, user)| {
+                self.state = State::ExpectScramEnd { user };
                 ServerStep::Challenge(challenge)
             }),
             #[cfg(feature = "scram")]
-            State::ExpectScramFinal(state) => {
-                state.respond(response, users).map(|(challenge, user)| {
-                    self.state = State::ExpectScramEnd { user };
-                    ServerStep::Challenge(challenge)
-                })
-            }
+            State::ExpectScramEnd { user } if response.is_empty() => Ok(ServerStep::Accepted { user }),
             #[cfg(feature = "scram")]
-            State::ExpectScramEnd { user } if response.is_empty() => {
-                Ok(ServerStep::Accepted { user })
-            }
-            #[cfg(feature = "scram")]
-            State::ExpectScramEnd { .. } => Err(Rejection::Malformed(
-                "nothing may follow the server's signature",
-            )),
+            State::ExpectScramEnd { .. } => Err(Rejection::Malformed("nothing may follow the server's signature")),
             State::Over => Err(Rejection::Malformed("the exchange is over")),
         };
         step.unwrap_or_else(ServerStep::Rejected)
@@ -229,9 +219,7 @@ impl ServerExchange {
 /// Shows the mechanism only: a state holds what the client sent.
 impl fmt::Debug for ServerExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerExchange")
-            .field("mechanism", &self.mechanism)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerExchange").field("mechanism", &self.mechanism).finish_non_exhaustive()
     }
 }
 
@@ -248,11 +236,7 @@ pub(super) fn secret_or_decoy(users: &dyn Users, user: &str) -> (Secret, bool) {
     not(any(feature = "cram-md5", feature = "scram")),
     expect(unused_variables, reason = "only the optional mechanisms need them")
 )]
-fn first_state(
-    mechanism: Mechanism,
-    nonce: &[u8],
-    hostname: &str,
-) -> Result<(State, Vec<u8>), Rejection> {
+fn first_state(mechanism: Mechanism, nonce: &[u8], hostname: &str) -> Result<(State, Vec<u8>), Rejection> {
     Ok(match mechanism {
         Mechanism::Plain => (State::ExpectPlain, Vec::new()),
         Mechanism::Login => (State::ExpectLoginUser, b"Username:".to_vec()),
@@ -262,12 +246,7 @@ fn first_state(
         #[cfg(feature = "cram-md5")]
         Mechanism::CramMd5 => {
             let challenge = cram_md5::challenge(nonce, hostname);
-            (
-                State::ExpectCramDigest {
-                    challenge: challenge.clone(),
-                },
-                challenge,
-            )
+            (State::ExpectCramDigest { challenge: challenge.clone() }, challenge)
         }
         #[cfg(feature = "scram")]
         Mechanism::ScramSha256 => {
@@ -284,11 +263,7 @@ fn text(response: &[u8]) -> Result<&str, Rejection> {
     std::str::from_utf8(response).map_err(|_| Rejection::Malformed("it is not UTF-8"))
 }
 
-fn log_in(
-    users: &dyn Users,
-    user: &str,
-    proves: impl FnOnce(&Secret) -> bool,
-) -> Result<ServerStep, Rejection> {
+fn log_in(users: &dyn Users, user: &str, proves: impl FnOnce(&Secret) -> bool) -> Result<ServerStep, Rejection> {
     let (secret, known) = secret_or_decoy(users, user);
     // Not `&&`: the proof is weighed even where it cannot count.
     if proves(&secret) & known {

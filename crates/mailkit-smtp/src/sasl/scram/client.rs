@@ -25,44 +25,22 @@ pub(crate) struct ExpectServerFinal {
 }
 
 impl ExpectServerFirst {
-    pub(crate) fn start(
-        user: &str,
-        password: &Secret,
-        nonce: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, Self), SaslError> {
+    pub(crate) fn start(user: &str, password: &Secret, nonce: &[u8]) -> Result<(Zeroizing<Vec<u8>>, Self), SaslError> {
         if nonce.len() < MIN_NONCE {
-            return Err(SaslError::ShortNonce {
-                needed: MIN_NONCE,
-                given: nonce.len(),
-            });
+            return Err(SaslError::ShortNonce { needed: MIN_NONCE, given: nonce.len() });
         }
         let user = prepare(user).ok_or(SaslError::UnsuitablePassword)?;
         let password = prepare(password.expose()).ok_or(SaslError::UnsuitablePassword)?;
         let nonce = encode_base64(nonce).to_string();
         let first_bare = format!("n={},r={nonce}", escape_name(&user));
         let message = Zeroizing::new(format!("{HEADER}{first_bare}").into_bytes());
-        Ok((
-            message,
-            Self {
-                nonce,
-                first_bare,
-                password,
-            },
-        ))
+        Ok((message, Self { nonce, first_bare, password }))
     }
 
     /// Answers the server's first message by the client's final one.
-    pub(crate) fn respond(
-        self,
-        challenge: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, ExpectServerFinal), ServerFault> {
-        let server_first =
-            bounded(challenge).ok_or(ServerFault::Malformed("it is too long or not UTF-8"))?;
-        let ServerFirst {
-            nonce,
-            salt,
-            iterations,
-        } = ServerFirst::parse(server_first)?;
+    pub(crate) fn respond(self, challenge: &[u8]) -> Result<(Zeroizing<Vec<u8>>, ExpectServerFinal), ServerFault> {
+        let server_first = bounded(challenge).ok_or(ServerFault::Malformed("it is too long or not UTF-8"))?;
+        let ServerFirst { nonce, salt, iterations } = ServerFirst::parse(server_first)?;
         match nonce.strip_prefix(self.nonce.as_str()) {
             Some(added) if !added.is_empty() => {}
             _ => return Err(ServerFault::ForeignNonce),
@@ -74,10 +52,7 @@ impl ExpectServerFirst {
         let proof = encode_base64(&keys.client_proof(&auth_message));
         let message = format!("{without_proof},p={}", *proof);
         let signature = keys.server_signature(&auth_message);
-        Ok((
-            Zeroizing::new(message.into_bytes()),
-            ExpectServerFinal { signature },
-        ))
+        Ok((Zeroizing::new(message.into_bytes()), ExpectServerFinal { signature }))
     }
 }
 
@@ -85,10 +60,6 @@ impl ExpectServerFinal {
     /// Checks the server's signature, in constant time.
     pub(crate) fn verify(self, challenge: &[u8]) -> Result<(), ServerFault> {
         let given = server_signature(challenge)?;
-        if self.signature.ct_eq(given.as_slice()).into() {
-            Ok(())
-        } else {
-            Err(ServerFault::WrongSignature)
-        }
+        if self.signature.ct_eq(given.as_slice()).into() { Ok(()) } else { Err(ServerFault::WrongSignature) }
     }
 }

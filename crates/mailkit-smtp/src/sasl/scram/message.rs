@@ -22,19 +22,13 @@ impl<'a> ServerFirst<'a> {
         refusal(text)?;
         let mut fields = text.split(',');
         let mut field = |name: &str| fields.next().and_then(|field| field.strip_prefix(name));
-        let nonce = field("r=")
-            .filter(|nonce| is_nonce(nonce))
-            .ok_or(ServerFault::Malformed("it has no nonce"))?;
+        let nonce = field("r=").filter(|nonce| is_nonce(nonce)).ok_or(ServerFault::Malformed("it has no nonce"))?;
         let salt = field("s=")
             .and_then(|salt| decode_base64(salt).ok())
             .filter(|salt| (1..=MAX_SALT).contains(&salt.len()))
             .ok_or(ServerFault::Malformed("it has no usable salt"))?;
         let iterations = iterations(field("i=").unwrap_or_default())?;
-        Ok(Self {
-            nonce,
-            salt,
-            iterations,
-        })
+        Ok(Self { nonce, salt, iterations })
     }
 }
 
@@ -59,9 +53,7 @@ pub(super) struct ClientFirst<'a> {
 
 impl<'a> ClientFirst<'a> {
     pub(super) fn parse(response: &'a [u8]) -> Result<Self, Rejection> {
-        let text = bounded(response).ok_or(Rejection::Malformed(
-            "the first message is too long or not UTF-8",
-        ))?;
+        let text = bounded(response).ok_or(Rejection::Malformed("the first message is too long or not UTF-8"))?;
         Self::split(text).ok_or(Rejection::Malformed("the first message breaks RFC 5802"))?
     }
 
@@ -75,10 +67,7 @@ impl<'a> ClientFirst<'a> {
         let header = text.strip_suffix(bare)?;
         let mut fields = bare.split(',');
         let user = fields.next()?.strip_prefix("n=").and_then(unescape_name)?;
-        let nonce = fields
-            .next()?
-            .strip_prefix("r=")
-            .filter(|nonce| is_nonce(nonce))?;
+        let nonce = fields.next()?.strip_prefix("r=").filter(|nonce| is_nonce(nonce))?;
         if user.is_empty() {
             return None;
         }
@@ -88,12 +77,7 @@ impl<'a> ClientFirst<'a> {
                 return Some(Err(Rejection::BadCredentials));
             }
         }
-        Some(Ok(Self {
-            header,
-            bare,
-            user,
-            nonce,
-        }))
+        Some(Ok(Self { header, bare, user, nonce }))
     }
 }
 
@@ -107,9 +91,7 @@ pub(super) struct ClientFinal<'a> {
 
 impl<'a> ClientFinal<'a> {
     pub(super) fn parse(response: &'a [u8]) -> Result<Self, Rejection> {
-        bounded(response)
-            .and_then(Self::split)
-            .ok_or(Rejection::Malformed("the final message breaks RFC 5802"))
+        bounded(response).and_then(Self::split).ok_or(Rejection::Malformed("the final message breaks RFC 5802"))
     }
 
     fn split(text: &'a str) -> Option<Self> {
@@ -117,29 +99,18 @@ impl<'a> ClientFinal<'a> {
         let mut fields = without_proof.split(',');
         let binding = fields.next()?.strip_prefix("c=")?;
         let nonce = fields.next()?.strip_prefix("r=")?;
-        Some(Self {
-            without_proof,
-            binding: decode_base64(binding).ok()?,
-            nonce,
-            proof: decode_base64(proof).ok()?,
-        })
+        Some(Self { without_proof, binding: decode_base64(binding).ok()?, nonce, proof: decode_base64(proof).ok()? })
     }
 }
 
 /// The message as text, unless it is longer than any honest one.
 pub(super) fn bounded(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.len() <= MAX_MESSAGE)
+    std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_MESSAGE)
 }
 
 /// `server-error = "e=" server-error-value`
 fn refusal(text: &str) -> Result<(), ServerFault> {
-    match text
-        .split(',')
-        .next()
-        .and_then(|field| field.strip_prefix("e="))
-    {
+    match text.split(',').next().and_then(|field| field.strip_prefix("e=")) {
         Some(words) => Err(ServerFault::Refused(printable(words.as_bytes()))),
         None => Ok(()),
     }
@@ -151,21 +122,13 @@ fn iterations(digits: &str) -> Result<u32, ServerFault> {
         return Err(ServerFault::Malformed("it has no iteration count"));
     }
     match digits.parse::<u32>() {
-        Ok(asked) if asked < MIN_ITERATIONS => Err(ServerFault::TooFewIterations {
-            asked,
-            minimum: MIN_ITERATIONS,
-        }),
+        Ok(asked) if asked < MIN_ITERATIONS => Err(ServerFault::TooFewIterations { asked, minimum: MIN_ITERATIONS }),
         Ok(asked) if asked <= MAX_ITERATIONS => Ok(asked),
-        _ => Err(ServerFault::TooManyIterations {
-            maximum: MAX_ITERATIONS,
-        }),
+        _ => Err(ServerFault::TooManyIterations { maximum: MAX_ITERATIONS }),
     }
 }
 
 /// `c-nonce = printable`, any of %x21-2B / %x2D-7E.
 fn is_nonce(nonce: &str) -> bool {
-    !nonce.is_empty()
-        && nonce
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+    !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }

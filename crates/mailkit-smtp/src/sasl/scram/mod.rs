@@ -22,3 +22,6 @@ pub const MAX_ITERATIONS: u32 = 1_000_000;
 /// The longest message that is read, and the longest salt, in bytes.
 const MAX_MESSAGE: usize = 4096;
 const MAX_SALT: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -25,17 +25,8 @@ impl ExpectClientFinal {
     ///
     /// The salt is derived from the names for real users and others alike, so it tells nobody who exists.
     /// The server keeps the password itself: a random salt would protect no stored key.
-    pub(crate) fn start(
-        response: &[u8],
-        server_nonce: &str,
-        hostname: &str,
-    ) -> Result<(Vec<u8>, Self), Rejection> {
-        let ClientFirst {
-            header,
-            bare,
-            user,
-            nonce,
-        } = ClientFirst::parse(response)?;
+    pub(crate) fn start(response: &[u8], server_nonce: &str, hostname: &str) -> Result<(Vec<u8>, Self), Rejection> {
+        let ClientFirst { header, bare, user, nonce } = ClientFirst::parse(response)?;
         let salt: [u8; 32] = Sha256::new()
             .chain_update(b"mailkit SCRAM salt\0")
             .chain_update(hostname)
@@ -47,35 +38,14 @@ impl ExpectClientFinal {
         let server_first = format!("r={nonce},s={},i={MIN_ITERATIONS}", *encode_base64(&salt));
         let challenge = server_first.clone().into_bytes();
         let (header, first_bare) = (header.to_owned(), bare.to_owned());
-        Ok((
-            challenge,
-            Self {
-                user,
-                header,
-                first_bare,
-                server_first,
-                nonce,
-                salt,
-            },
-        ))
+        Ok((challenge, Self { user, header, first_bare, server_first, nonce, salt }))
     }
 
     /// Checks the client's proof and answers by the server's signature, for the user returned beside it.
-    pub(crate) fn respond(
-        self,
-        response: &[u8],
-        users: &dyn Users,
-    ) -> Result<(Vec<u8>, String), Rejection> {
-        let ClientFinal {
-            without_proof,
-            binding,
-            nonce,
-            proof,
-        } = ClientFinal::parse(response)?;
+    pub(crate) fn respond(self, response: &[u8], users: &dyn Users) -> Result<(Vec<u8>, String), Rejection> {
+        let ClientFinal { without_proof, binding, nonce, proof } = ClientFinal::parse(response)?;
         if binding.as_slice() != self.header.as_bytes() {
-            return Err(Rejection::Malformed(
-                "the channel binding differs from the header",
-            ));
+            return Err(Rejection::Malformed("the channel binding differs from the header"));
         }
         if nonce != self.nonce {
             return Err(Rejection::Malformed("the nonce differs"));
@@ -85,10 +55,7 @@ impl ExpectClientFinal {
         let password = password.as_deref().map_or(secret.expose(), String::as_str);
         let keys = Keys::derive(password, &self.salt, MIN_ITERATIONS);
         let auth_message = format!("{},{},{without_proof}", self.first_bare, self.server_first);
-        let proven: bool = keys
-            .client_proof(&auth_message)
-            .ct_eq(proof.as_slice())
-            .into();
+        let proven: bool = keys.client_proof(&auth_message).ct_eq(proof.as_slice()).into();
         if !(proven & known) {
             return Err(Rejection::BadCredentials);
         }
