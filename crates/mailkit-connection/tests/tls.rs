@@ -1,5 +1,6 @@
 //! TLS handshakes with a rustls server in memory: what is settled, and what each failure is called.
 #![cfg(feature = "ring")]
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod certificates;
 
@@ -8,11 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certificates::{Authority, self_signed_authority, server, server_with};
-use mailkit_connection::{BoxedTransport, TlsBlame, TlsClient, TlsError, TlsInfo, TlsSettings, secure};
+use mailkit_connection::{
+    BoxedTransport, ServerUrl, TlsBlame, TlsClient, TlsError, TlsInfo, TlsSettings, secure, speaks_tls,
+};
 use rcgen::date_time_ymd;
 use rustls::ServerConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 const NAME: &str = "mail.example.com";
@@ -228,6 +232,20 @@ async fn a_server_that_closes_is_told_from_one_that_is_silent() {
     let error = secure(Box::new(ours), &client, name(), LIMIT).await.err().unwrap();
     assert!(matches!(error, TlsError::Closed), "{error:?}");
     assert!(error.is_temporary());
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_tls_from_the_first_byte_is_found_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let own = server(&Authority::new().issue("other.example.net"), None);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let _ = TlsAcceptor::from(Arc::clone(&own)).accept(socket).await;
+        }
+    });
+    let url = ServerUrl::parse(&format!("smtp://127.0.0.1:{port}")).unwrap();
+    assert!(speaks_tls(&url.into_config().unwrap()).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,7 +48,12 @@ struct Status {
 
 /// Host and login hold no control character by their types, so no line can be slipped in.
 fn request(target: &str, login: Option<&Login>) -> Secret {
-    let mut text = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    // Room for all of it at once, since growing leaves copies of the password behind.
+    let secrets = login.map_or(0, |login| login.user.len() + login.password.expose().len());
+    let mut text = String::with_capacity(128 + 2 * target.len() + 2 * secrets);
+    for part in ["CONNECT ", target, " HTTP/1.1\r\nHost: ", target, "\r\n"] {
+        text.push_str(part);
+    }
     if let Some(Login { user, password }) = login {
         let pair = Secret::new(format!("{user}:{}", password.expose()));
         text.push_str("Proxy-Authorization: Basic ");

@@ -116,7 +116,8 @@ pub enum TlsError {
     },
     /// The peer speaks neither TLS 1.2 nor 1.3.
     Version,
-    /// Both speak TLS, but share no cipher suite, curve or signature scheme.
+    /// Both speak TLS, but share no cipher suite, curve or signature scheme. Some servers say so by the
+    /// same alert when they miss a client certificate in TLS 1.2.
     NothingInCommon,
     /// The peer ended the handshake with an alert.
     Alert {
@@ -328,7 +329,9 @@ impl fmt::Display for TlsError {
                 write!(f, "this port speaks plain text first ({said:?}): use smtp://, which changes to TLS by STARTTLS")
             }
             Self::Version => f.write_str("the server speaks neither TLS 1.2 nor TLS 1.3"),
-            Self::NothingInCommon => f.write_str("the server shares no TLS cipher suite with us"),
+            Self::NothingInCommon => f.write_str(
+                "no TLS cipher suite is shared with the server, or it wants a client certificate (cert=FILE&key=FILE)",
+            ),
             Self::Alert { alert } => write!(f, "the server ended the TLS handshake ({alert})"),
             Self::Handshake(_) => f.write_str("the TLS handshake failed"),
             Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),

@@ -101,13 +101,10 @@ pub enum UrlError {
 }
 
 impl UrlError {
-    /// Whether trying again may help: never, except that a password file may come back.
+    /// Whether trying again may help: never, a URL does not mend by itself.
     #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::PasswordFile { source, .. } => source.kind() == io::ErrorKind::Interrupted,
-            _ => false,
-        }
+    pub const fn is_temporary(&self) -> bool {
+        false
     }
 }
 

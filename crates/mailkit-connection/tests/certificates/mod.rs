@@ -9,23 +9,23 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Issues certificates.
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pub pem: String,
+    pub(crate) pem: String,
 }
 
 /// A certificate with its key, as PEM.
-pub struct Issued {
-    pub certificate: String,
-    pub key: String,
+pub(crate) struct Issued {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::named("Authority")
     }
 
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,11 +34,11 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    pub fn issue(&self, name: &str) -> Issued {
+    pub(crate) fn issue(&self, name: &str) -> Issued {
         self.issue_with(name, |_| ())
     }
 
-    pub fn issue_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Issued {
+    pub(crate) fn issue_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Issued {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         change(&mut params);
@@ -47,7 +47,7 @@ impl Authority {
 }
 
 /// A certificate that has signed itself and calls itself an authority, as `openssl req -x509` makes them.
-pub fn self_signed_authority(name: &str) -> Issued {
+pub(crate) fn self_signed_authority(name: &str) -> Issued {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -55,11 +55,11 @@ pub fn self_signed_authority(name: &str) -> Issued {
 }
 
 /// A server with this certificate; it wants one of `clients` from its clients if that is given.
-pub fn server(own: &Issued, clients: Option<&Authority>) -> Arc<ServerConfig> {
+pub(crate) fn server(own: &Issued, clients: Option<&Authority>) -> Arc<ServerConfig> {
     server_with(own, clients, rustls::DEFAULT_VERSIONS)
 }
 
-pub fn server_with(
+pub(crate) fn server_with(
     own: &Issued,
     clients: Option<&Authority>,
     versions: &[&'static rustls::SupportedProtocolVersion],
