@@ -72,7 +72,7 @@ impl Host {
     }
 
     /// The name that the server's certificate must carry, or `None` where TLS has no way to write it
-    /// (a domain with an underscore at a forbidden place, for instance).
+    /// (a label that begins or ends with a hyphen, for instance).
     #[must_use]
     pub fn server_name(&self) -> Option<ServerName<'static>> {
         match &self.0 {
@@ -200,6 +200,12 @@ mod tests {
     fn the_server_name_has_no_final_dot() {
         let name = Host::parse("mail.example.com.").unwrap().server_name().unwrap();
         assert_eq!(name.to_str(), "mail.example.com");
+    }
+
+    #[test]
+    fn names_of_containers_can_stand_in_a_certificate_and_broken_labels_cannot() {
+        assert!(Host::parse("mail_server").unwrap().server_name().is_some());
+        assert!(Host::parse("-mail.example").unwrap().server_name().is_none());
     }
 
     #[test]

@@ -73,8 +73,8 @@ pub enum TlsMode {
     Implicit,
     /// By STARTTLS (RFC 3207), which the server must offer.
     StartTls,
-    /// By STARTTLS where the server offers it. Where it does, its certificate is checked as ever;
-    /// but whoever sits on the wire can take the offer away.
+    /// By STARTTLS where the server offers it and the handshake succeeds, in clear otherwise. Keeps out
+    /// who only listens: whoever can change what is on the wire can take the offer away.
     Opportunistic,
     /// Never.
     None,
