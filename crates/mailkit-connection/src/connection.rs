@@ -88,6 +88,14 @@ impl Connection {
         self.driver.client.is_idle() && !self.driver.client.is_used_up()
     }
 
+    /// Looks whether the server has closed the connection, or spoken out of turn, while nobody was sending. Takes no
+    /// time and no round trip, so it sees only what has arrived by now.
+    #[must_use]
+    pub fn is_alive(&mut self) -> bool {
+        self.driver.look();
+        self.is_clean()
+    }
+
     /// What the server offers.
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {

@@ -71,6 +71,12 @@ impl Driver {
         .await
     }
 
+    /// Takes in what has arrived, without waiting.
+    pub(crate) fn look(&mut self) {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        while !self.client.is_closed() && self.poll_read(&mut context) {}
+    }
+
     /// Waits until the server has greeted, or the conversation is over.
     pub(crate) async fn greeting(&mut self) {
         poll_fn(|context| {

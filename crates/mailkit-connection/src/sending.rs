@@ -90,7 +90,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             if self.pending.is_empty() && self.source.is_none() {
                 return Poll::Ready(None);
             }
-            if !self.pending.front().is_some_and(|front| front.open == 0) {
+            if self.pending.front().is_none_or(|front| front.open != 0) {
                 ready!(driver.poll_io(context));
             }
         }

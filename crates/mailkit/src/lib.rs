@@ -1,1 +1,40 @@
-//! The toolkit that gets mail out of a program reliably
+//! The toolkit that gets mail out of a program reliably: compose a [`Message`], hand it to a [`Mailer`], read what
+//! became of each recipient in the [`Report`].
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use mailkit::{Mailer, Message};
+//!
+//! let message = Message::builder()
+//!     .from("Ann <ann@example.com>")
+//!     .to("Bob <bob@example.org>")
+//!     .subject("Quarterly report")
+//!     .text("All is well.")
+//!     .build()?;
+//! let mailer = Mailer::from_url("smtps://ann:secret@smtp.example.com")?;
+//! let report = mailer.send(&message).await?;
+//! assert!(report.is_accepted());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate composes the layers below and hides none of them: each is re-exported whole, and can be depended on
+//! alone. It does not queue, limit or retry.
+
+mod error;
+mod mailer;
+mod message;
+
+pub use error::{Error, ErrorKind};
+pub use mailer::Mailer;
+pub use message::{BuildMessage, Message};
+
+pub use mailkit_address as address;
+pub use mailkit_connection as connection;
+pub use mailkit_mime as mime;
+pub use mailkit_smtp as smtp;
+
+pub use mailkit_address::{Address, AddressList, Envelope, Mailbox};
+pub use mailkit_connection::{Content, ServerUrl};
+pub use mailkit_smtp::client::TransactionOptions;
+pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};

@@ -1,0 +1,139 @@
+//! The way out: one server, its settings, and the connections that are kept to it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mailkit_address::Envelope;
+use mailkit_connection::{Connection, Connector, ConnectorConfig, Content, ServerUrl};
+use mailkit_smtp::Report;
+use mailkit_smtp::client::TransactionOptions;
+use mailkit_smtp::parameter::Body;
+use mailkit_smtp::sasl::Secret;
+
+use crate::{Error, Message};
+
+/// Where the password may come from when the URL names a user alone.
+const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
+
+/// How many connections are kept open while nobody sends.
+const KEPT: usize = 16;
+
+/// Sends messages to one server. Cheap to clone: clones share their connections.
+///
+/// Connections are kept and used again. A send that finds none opens one, so as many are open as sends run at once.
+#[derive(Clone)]
+pub struct Mailer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connector: Connector,
+    /// Clean connections. The lock is never held across an await.
+    kept: Mutex<Vec<Connection>>,
+}
+
+impl Mailer {
+    /// A mailer for a server URL, such as `smtps://ann:secret@smtp.example.com`. Nothing is opened yet.
+    ///
+    /// Where the URL has a user and no password, it is taken from the environment variable `MAILKIT_PASSWORD`.
+    ///
+    /// ```
+    /// use mailkit::Mailer;
+    /// assert!(Mailer::from_url("smtp://localhost:2525?tls=none").is_ok());
+    /// assert!(Mailer::from_url("smtp://localhost?tsl=none").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): what is wrong in the URL, or with a file that
+    /// it names.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        let mut url = ServerUrl::parse(url)?;
+        if url.password_missing()
+            && let Ok(password) = std::env::var(PASSWORD_VARIABLE)
+        {
+            url = url.with_password(Secret::new(password));
+        }
+        Self::new(url.into_config()?)
+    }
+
+    /// A mailer with settings made by hand.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where a certificate cannot be read.
+    pub fn new(config: ConnectorConfig) -> Result<Self, Error> {
+        let connector = Connector::new(config).map_err(Error::configuration)?;
+        Ok(Self { shared: Arc::new(Shared { connector, kept: Mutex::default() }) })
+    }
+
+    /// Sends a message and waits for what becomes of each recipient.
+    ///
+    /// # Errors
+    /// [`Error`]: no connection, or a conversation that broke. A refused recipient is part of the report instead.
+    pub async fn send(&self, message: &Message) -> Result<Report, Error> {
+        let options = TransactionOptions {
+            size: Some(message.size()),
+            body: if message.needs_8bit() { Body::EightBitMime } else { Body::SevenBit },
+            smtp_utf8: message.needs_smtp_utf8(),
+            ..TransactionOptions::default()
+        };
+        self.send_content(message.envelope(), &options, message.to_bytes()).await
+    }
+
+    /// Sends finished content to an envelope.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub async fn send_content(
+        &self,
+        envelope: &Envelope,
+        options: &TransactionOptions,
+        content: impl Into<Content>,
+    ) -> Result<Report, Error> {
+        let mut connection = match self.take_kept() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let outcome = connection.send(envelope, options, content).await;
+        self.keep(connection);
+        Ok(outcome?)
+    }
+
+    /// Opens a connection of its own: for a stream of messages, or to look at what the server offers.
+    ///
+    /// # Errors
+    /// [`Error`] says the step and the server's words.
+    pub async fn connect(&self) -> Result<Connection, Error> {
+        Ok(self.shared.connector.connect().await?)
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ConnectorConfig {
+        self.shared.connector.config()
+    }
+
+    /// Says goodbye to the server on every connection that is kept.
+    pub async fn close(&self) {
+        while let Some(connection) = self.take_kept() {
+            connection.quit().await;
+        }
+    }
+
+    fn take_kept(&self) -> Option<Connection> {
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| kept.pop()).find_map(|mut connection| connection.is_alive().then_some(connection))
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if connection.is_clean() && kept.len() < KEPT {
+            kept.push(connection);
+        }
+    }
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailer").field("endpoint", self.config().endpoint()).finish_non_exhaustive()
+    }
+}
