@@ -27,7 +27,7 @@ mod message;
 
 pub use error::{Error, ErrorKind};
 pub use mailer::Mailer;
-pub use message::{BuildMessage, Message};
+pub use message::{Message, System};
 
 pub use mailkit_address as address;
 pub use mailkit_connection as connection;

@@ -1,0 +1,70 @@
+//! Messages that take their date and their Message-ID from the system.
+
+use std::io;
+use std::ops::Deref;
+
+use mailkit_address::Envelope;
+use mailkit_mime::{EmlError, MessageBuilder, StampSource, Stamps};
+use time::OffsetDateTime;
+
+/// A finished message: its envelope, and the bytes that go over the wire.
+///
+/// It has its date and Message-ID from when it was built, and keeps them however often it is sent. All that a
+/// [`mailkit_mime::Message`] can do, it can.
+#[derive(Clone, Debug)]
+pub struct Message(mailkit_mime::Message);
+
+impl Message {
+    /// Composes a message.
+    ///
+    /// ```
+    /// use mailkit::Message;
+    /// let message = Message::builder()
+    ///     .from("Ann <ann@example.com>")
+    ///     .to("Bob <bob@example.org>")
+    ///     .subject("Hello")
+    ///     .text("How are you?")
+    ///     .build()?;
+    /// assert_eq!(message.envelope().recipients().len(), 1);
+    /// # Ok::<(), mailkit::mime::BuildErrors>(())
+    /// ```
+    pub fn builder() -> MessageBuilder<System> {
+        MessageBuilder::new(System)
+    }
+
+    /// Takes a finished message as it is; see [`mailkit_mime::Message::from_eml`].
+    ///
+    /// # Errors
+    /// [`EmlError`] where it has no header, or an address in it makes no sense.
+    pub fn from_eml(bytes: impl Into<Vec<u8>>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
+        mailkit_mime::Message::from_eml(bytes.into(), envelope).map(Self)
+    }
+}
+
+impl Deref for Message {
+    type Target = mailkit_mime::Message;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl From<mailkit_mime::Message> for Message {
+    fn from(message: mailkit_mime::Message) -> Self {
+        Self(message)
+    }
+}
+
+/// The system's clock and randomness, in UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+impl StampSource for System {
+    type Message = Message;
+
+    fn stamps(&mut self) -> io::Result<Stamps> {
+        let mut unique = [0; 16];
+        getrandom::fill(&mut unique).map_err(io::Error::other)?;
+        Ok(Stamps::new(OffsetDateTime::now_utc(), u128::from_le_bytes(unique)))
+    }
+}
