@@ -131,8 +131,9 @@ impl Connector {
     }
 
     async fn secure(&self, transport: BoxedTransport) -> Result<(BoxedTransport, TlsInfo), Error> {
-        let (Some(tls), Some(name)) = (&self.tls, self.config.endpoint().server_name()) else {
-            return Err(Cause::Session(client::Error::NoStartTls).into());
+        let endpoint = self.config.endpoint();
+        let (Some(tls), Some(name)) = (&self.tls, endpoint.server_name()) else {
+            return Err(Cause::Tls(TlsError::NoServerName { host: endpoint.to_string() }).into());
         };
         secure(transport, tls, name, self.config.limits().tls).await.map_err(|error| Cause::Tls(error).into())
     }
@@ -148,14 +149,14 @@ impl Connector {
             getrandom::fill(&mut nonce).map_err(Cause::Randomness)?;
         }
         Ok(ClientConfig {
-            protocol: protocol(config.protocol()),
+            protocol: config.protocol(),
             security,
             credentials: config.credentials().cloned(),
             mechanism: config.mechanism(),
             cleartext_auth: config.allows_cleartext_auth(),
             pipelining: config.uses_pipelining(),
             chunking: config.uses_chunking(),
-            time_limits: session_limits(config.limits()),
+            time_limits: config.limits().session,
             host,
             port,
             nonce,
@@ -166,26 +167,4 @@ impl Connector {
 
 fn speaks_tls_error() -> Error {
     Cause::Session(client::Error::Reply(Step::Greeting, ReplyError::SpeaksTls)).into()
-}
-
-fn protocol(protocol: crate::Protocol) -> client::Protocol {
-    match protocol {
-        crate::Protocol::Smtp => client::Protocol::Smtp,
-        crate::Protocol::Lmtp => client::Protocol::Lmtp,
-    }
-}
-
-fn session_limits(limits: &crate::TimeLimits) -> client::TimeLimits {
-    client::TimeLimits {
-        greeting: limits.greeting,
-        ehlo: limits.ehlo,
-        starttls: limits.starttls,
-        auth: limits.auth,
-        mail: limits.mail,
-        rcpt: limits.rcpt,
-        data: limits.data,
-        block: limits.block,
-        final_reply: limits.final_reply,
-        quit: limits.quit,
-    }
 }

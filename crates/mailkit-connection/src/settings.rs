@@ -4,22 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mailkit_smtp::client::{self, Protocol};
 use mailkit_smtp::sasl::{Credentials, Mechanism};
 use rustls_pki_types::ServerName;
 
 use crate::host::Host;
 use crate::proxy::Proxy;
 use crate::tls::TlsSettings;
-
-/// The dialogue that the server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// SMTP (RFC 5321): one final reply per message.
-    Smtp,
-    /// LMTP (RFC 2033): one final reply per recipient.
-    Lmtp,
-}
 
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,80 +77,33 @@ pub enum TlsMode {
 /// use std::time::Duration;
 /// use mailkit_connection::TimeLimits;
 ///
-/// let limits = TimeLimits { greeting: Duration::from_secs(10), ..TimeLimits::default() };
-/// assert_eq!(limits.rcpt, Duration::from_secs(300));
+/// let limits = TimeLimits { connect: Duration::from_secs(10), ..TimeLimits::default() };
+/// assert_eq!(limits.session.rcpt, Duration::from_secs(300));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "callers write it with the rest from default(); a new step is a new major version"
-)]
+#[expect(clippy::exhaustive_structs, reason = "callers write it with the rest from default()")]
 pub struct TimeLimits {
     /// Resolving the name, connecting to any of its addresses, and talking to the proxy.
     /// 30 s: the RFC names none; a TCP connect that took longer has lost five SYNs.
     pub connect: Duration,
     /// The TLS handshake. 30 s: the RFC names none; it is two round trips.
     pub tls: Duration,
-    /// The server's greeting. 5 min: RFC 5321 §4.5.3.2.1, since a loaded server accepts early and greets late.
-    pub greeting: Duration,
-    /// The reply to EHLO, HELO or LHLO. 5 min: the RFC names none; that of MAIL is taken.
-    pub ehlo: Duration,
-    /// The reply to STARTTLS. 2 min: the RFC names none; that of DATA is taken, a readiness reply as well.
-    pub starttls: Duration,
-    /// Each reply in a login. 2 min: the RFC names none; a login asks a back end, but no mailbox.
-    pub auth: Duration,
-    /// The reply to MAIL. 5 min: RFC 5321 §4.5.3.2.2.
-    pub mail: Duration,
-    /// The reply to each RCPT. 5 min: RFC 5321 §4.5.3.2.3.
-    pub rcpt: Duration,
-    /// The reply to DATA. 2 min: RFC 5321 §4.5.3.2.4.
-    pub data: Duration,
-    /// Each block of content that is to leave. 3 min: RFC 5321 §4.5.3.2.5.
-    pub block: Duration,
-    /// The reply to the content. 10 min: RFC 5321 §4.5.3.2.6, since giving up here makes duplicates.
-    pub final_reply: Duration,
-    /// The reply to QUIT. 5 s: nothing depends on it.
-    pub quit: Duration,
+    /// The steps of the conversation itself, with the defaults of RFC 5321 §4.5.3.2.
+    pub session: client::TimeLimits,
 }
 
 impl TimeLimits {
     /// The same limit for every step.
     #[must_use]
     pub const fn uniform(limit: Duration) -> Self {
-        Self {
-            connect: limit,
-            tls: limit,
-            greeting: limit,
-            ehlo: limit,
-            starttls: limit,
-            auth: limit,
-            mail: limit,
-            rcpt: limit,
-            data: limit,
-            block: limit,
-            final_reply: limit,
-            quit: limit,
-        }
+        Self { connect: limit, tls: limit, session: client::TimeLimits::uniform(limit) }
     }
 }
 
 impl Default for TimeLimits {
     fn default() -> Self {
-        const MINUTE: u64 = 60;
-        Self {
-            connect: Duration::from_secs(30),
-            tls: Duration::from_secs(30),
-            greeting: Duration::from_secs(5 * MINUTE),
-            ehlo: Duration::from_secs(5 * MINUTE),
-            starttls: Duration::from_secs(2 * MINUTE),
-            auth: Duration::from_secs(2 * MINUTE),
-            mail: Duration::from_secs(5 * MINUTE),
-            rcpt: Duration::from_secs(5 * MINUTE),
-            data: Duration::from_secs(2 * MINUTE),
-            block: Duration::from_secs(3 * MINUTE),
-            final_reply: Duration::from_secs(10 * MINUTE),
-            quit: Duration::from_secs(5),
-        }
+        let half_a_minute = Duration::from_secs(30);
+        Self { connect: half_a_minute, tls: half_a_minute, session: client::TimeLimits::default() }
     }
 }
 

@@ -10,6 +10,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use mailkit_smtp::client::Protocol;
 use mailkit_smtp::sasl::{Credentials, Secret};
 use percent_encoding::utf8_percent_encode;
 
@@ -17,7 +18,7 @@ pub(crate) use authority::{Authority, USER};
 pub use error::UrlError;
 use parameters::{Parameters, TlsChoice};
 
-use crate::settings::{ConnectorConfig, Endpoint, Protocol, TimeLimits, TlsMode};
+use crate::settings::{ConnectorConfig, Endpoint, TimeLimits, TlsMode};
 use crate::tls::TlsSettings;
 
 const SCHEMES: &str = "smtp://, smtps://, lmtp:// or lmtp+unix://";
