@@ -177,10 +177,10 @@ mod tests {
         for (size, pieces) in [(0, 1), (1, 1), (PIECE, 1), (PIECE + 1, 2), (3 * PIECE, 3)] {
             let bytes: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect();
             assert_eq!(read_all(Content::from(bytes.clone())).await.unwrap(), (bytes.clone(), pieces));
-            let reader = std::io::Cursor::new(bytes.clone());
+            let reader = io::Cursor::new(bytes.clone());
             let content = Content::reader(reader, Some(size as u64));
             assert_eq!(read_all(content).await.unwrap(), (bytes.clone(), pieces), "{size}");
-            assert_eq!(read_all(Content::reader(std::io::Cursor::new(bytes), None)).await.unwrap().1, pieces);
+            assert_eq!(read_all(Content::reader(io::Cursor::new(bytes), None)).await.unwrap().1, pieces);
         }
     }
 
