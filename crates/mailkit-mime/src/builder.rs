@@ -1,0 +1,190 @@
+//! The builder: takes fields as they come, and has them read when it is told to build.
+
+use std::fmt;
+
+use time::OffsetDateTime;
+
+use crate::assemble::assemble;
+use crate::error::{BuildErrors, FieldError, FieldProblem};
+use crate::message::Message;
+use crate::stamps::StampSource;
+
+/// Puts a message together.
+///
+/// Fields are taken as text and read at [`build`](Self::build), which reports everything that is
+/// wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header` and `envelope_to` add to
+/// what was given before; all others replace it. Address fields take lists, with commas.
+///
+/// A control character other than a tab is refused in every field but the text.
+///
+/// ```
+/// use mailkit_mime::{Message, Stamps};
+/// use time::macros::datetime;
+///
+/// let message = Message::builder(Stamps::new(datetime!(2026-11-23 07:03 UTC), 1))
+///     .from("Jürgen <j@bücher.example>")
+///     .to("Ann <ann@example.com>, bob@example.org")
+///     .bcc("eve@example.net")
+///     .subject("Grüße")
+///     .header("X-Campaign", "42")
+///     .text("Schöne Grüße,\nJürgen\n")
+///     .build()?;
+/// assert_eq!(message.envelope().recipients().len(), 3);
+///
+/// let content = String::from_utf8(message.to_bytes().to_vec())?;
+/// assert!(content.contains("From: =?utf-8?q?J=C3=BCrgen?= <j@xn--bcher-kva.example>\r\n"));
+/// assert!(!content.contains("eve"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct MessageBuilder<S> {
+    source: S,
+    draft: Draft,
+}
+
+/// The fields as they were given.
+#[derive(Clone, Default)]
+pub(crate) struct Draft {
+    pub(crate) from: Option<String>,
+    pub(crate) sender: Option<String>,
+    pub(crate) reply_to: Vec<String>,
+    pub(crate) to: Vec<String>,
+    pub(crate) cc: Vec<String>,
+    pub(crate) bcc: Vec<String>,
+    pub(crate) date: Option<OffsetDateTime>,
+    pub(crate) message_id: Option<String>,
+    pub(crate) in_reply_to: Option<String>,
+    pub(crate) references: Vec<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) text: Option<String>,
+    pub(crate) envelope_from: Option<String>,
+    pub(crate) envelope_to: Vec<String>,
+}
+
+impl<S: StampSource> MessageBuilder<S> {
+    /// Starts a message that gets its stamps from `source` when it is built.
+    pub fn new(source: S) -> Self {
+        Self { source, draft: Draft::default() }
+    }
+
+    /// Sets whom the message is from: one mailbox, or several and a [`sender`](Self::sender).
+    pub fn from(mut self, mailboxes: impl Into<String>) -> Self {
+        self.draft.from = Some(mailboxes.into());
+        self
+    }
+
+    /// Sets the one mailbox that sends for those in From (RFC 5322 §3.6.2).
+    pub fn sender(mut self, mailbox: impl Into<String>) -> Self {
+        self.draft.sender = Some(mailbox.into());
+        self
+    }
+
+    /// Adds where replies shall go.
+    pub fn reply_to(mut self, addresses: impl Into<String>) -> Self {
+        self.draft.reply_to.push(addresses.into());
+        self
+    }
+
+    /// Adds recipients.
+    pub fn to(mut self, addresses: impl Into<String>) -> Self {
+        self.draft.to.push(addresses.into());
+        self
+    }
+
+    /// Adds recipients of a copy.
+    pub fn cc(mut self, addresses: impl Into<String>) -> Self {
+        self.draft.cc.push(addresses.into());
+        self
+    }
+
+    /// Adds recipients of a copy whom nobody sees: they are in the envelope only.
+    pub fn bcc(mut self, addresses: impl Into<String>) -> Self {
+        self.draft.bcc.push(addresses.into());
+        self
+    }
+
+    /// Sets the time of the message, instead of that of the stamps.
+    pub fn date(mut self, date: OffsetDateTime) -> Self {
+        self.draft.date = Some(date);
+        self
+    }
+
+    /// Sets the identifier, with or without angle brackets, instead of one made from the stamps
+    /// and the domain of the first mailbox in From.
+    pub fn message_id(mut self, id: impl Into<String>) -> Self {
+        self.draft.message_id = Some(id.into());
+        self
+    }
+
+    /// Sets the identifiers, apart by blanks, that this message answers (RFC 5322 §3.6.4).
+    pub fn in_reply_to(mut self, ids: impl Into<String>) -> Self {
+        self.draft.in_reply_to = Some(ids.into());
+        self
+    }
+
+    /// Adds identifiers, apart by blanks, of the conversation so far (RFC 5322 §3.6.4).
+    pub fn references(mut self, ids: impl Into<String>) -> Self {
+        self.draft.references.push(ids.into());
+        self
+    }
+
+    /// Sets the subject. Every character of it reaches the reader, blanks at its ends included.
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.draft.subject = Some(subject.into());
+        self
+    }
+
+    /// Adds a field with a name of its own; names may repeat, and keep their order.
+    ///
+    /// A value in ASCII goes out as it is, folded at its blanks; any other as unstructured text
+    /// (RFC 2047). Fields that the builder writes itself, and `Content-` fields, are refused.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.draft.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the text. Line ends of any kind become CRLF; everything else reaches the reader.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.draft.text = Some(text.into());
+        self
+    }
+
+    /// Sets where reports about the message go, instead of the sender; an empty text or `<>` is
+    /// the null path.
+    pub fn envelope_from(mut self, address: impl Into<String>) -> Self {
+        self.draft.envelope_from = Some(address.into());
+        self
+    }
+
+    /// Adds a recipient to the envelope. Once one is given, those of the header count no more.
+    pub fn envelope_to(mut self, addresses: impl Into<String>) -> Self {
+        self.draft.envelope_to.push(addresses.into());
+        self
+    }
+
+    /// Finishes the message.
+    ///
+    /// # Errors
+    ///
+    /// All fields that cannot be part of a message, each with its problem.
+    pub fn build(mut self) -> Result<S::Message, BuildErrors> {
+        let stamps = self.source.stamps().map_err(|error| {
+            let problem = FieldProblem::NoStamps(error.to_string());
+            BuildErrors::new(vec![FieldError::new("Message-ID", "", problem)])
+        })?;
+        assemble(self.draft, stamps).map(<S::Message as From<Message>>::from)
+    }
+}
+
+/// Without the text and the hidden recipients: logs show it.
+impl<S> fmt::Debug for MessageBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageBuilder")
+            .field("from", &self.draft.from)
+            .field("to", &self.draft.to)
+            .field("subject", &self.draft.subject)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! The base64 encoding of bodies (RFC 2045 §6.8).
+
+use super::Sink;
+
+/// Bytes of input on one line: 76 characters, the most that RFC 2045 §6.8 allows.
+const LINE: usize = 57;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The two characters for every 12 bits.
+static PAIRS: [[u8; 2]; 4096] = {
+    let mut pairs = [[0; 2]; 4096];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [ALPHABET[bits >> 6], ALPHABET[bits & 63]];
+        bits += 1;
+    }
+    pairs
+};
+
+/// Encodes bytes as base64 in lines of 76 characters (RFC 2045 §6.8); CRLF stands between
+/// lines, none after the last.
+#[derive(Debug)]
+pub(crate) struct Base64Lines {
+    pending: [u8; LINE],
+    filled: usize,
+    started: bool,
+}
+
+impl Default for Base64Lines {
+    fn default() -> Self {
+        Self { pending: [0; LINE], filled: 0, started: false }
+    }
+}
+
+impl Base64Lines {
+    pub(crate) fn push(&mut self, input: &[u8], out: &mut impl Sink) {
+        let input = self.fill(input);
+        if input.is_empty() {
+            return;
+        }
+        if self.filled == LINE {
+            let line = self.pending;
+            self.line(&line, out);
+            self.filled = 0;
+        }
+        // A full line is held back only when nothing follows it: `finish` writes it.
+        let (lines, rest) = input.as_chunks::<LINE>();
+        for line in lines {
+            self.line(line, out);
+        }
+        self.fill(rest);
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut impl Sink) {
+        let (pending, filled) = (self.pending, self.filled);
+        if let Some(last) = pending.get(..filled).filter(|last| !last.is_empty()) {
+            self.line(last, out);
+        }
+        self.filled = 0;
+    }
+
+    /// Takes what fits into the pending line and hands back the rest.
+    fn fill<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        let free = self.pending.get_mut(self.filled..).unwrap_or_default();
+        if self.filled == 0 && input.len() > LINE {
+            return input;
+        }
+        let (now, rest) = input.split_at(free.len().min(input.len()));
+        for (slot, byte) in free.iter_mut().zip(now) {
+            *slot = *byte;
+        }
+        self.filled += now.len();
+        rest
+    }
+
+    fn line(&mut self, bytes: &[u8], out: &mut impl Sink) {
+        let mut line = [0; 78];
+        line[..2].copy_from_slice(b"\r\n");
+        let length = 2 + encode(bytes, &mut line[2..]);
+        let start = if self.started { 0 } else { 2 };
+        self.started = true;
+        out.put(&line[start..length]);
+    }
+}
+
+/// How long `length` bytes become in lines of base64.
+pub(crate) fn encoded_size(length: u64) -> u64 {
+    let line_ends = length.saturating_sub(1) / LINE as u64 * 2;
+    length.div_ceil(3) * 4 + line_ends
+}
+
+/// Encodes bytes with padding and without line ends into `out`, which has room for it, and
+/// says how much was written.
+pub(crate) fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
+    let (triples, rest) = bytes.as_chunks::<3>();
+    let (groups, tail) = out.as_chunks_mut::<4>();
+    let mut groups = groups.iter_mut().chain(tail.first_chunk_mut());
+    for ([a, b, c], group) in triples.iter().zip(&mut groups) {
+        let [w, x] = PAIRS[usize::from(*a) << 4 | usize::from(*b) >> 4];
+        let [y, z] = PAIRS[usize::from(*b & 15) << 8 | usize::from(*c)];
+        *group = [w, x, y, z];
+    }
+    if let Some(group) = groups.next() {
+        match *rest {
+            [a] => {
+                let [w, x] = PAIRS[usize::from(a) << 4];
+                *group = [w, x, b'=', b'='];
+            }
+            [a, b] => {
+                let [w, x] = PAIRS[usize::from(a) << 4 | usize::from(b) >> 4];
+                let [y, _] = PAIRS[usize::from(b & 15) << 8];
+                *group = [w, x, y, b'='];
+            }
+            _ => {}
+        }
+    }
+    bytes.len().div_ceil(3) * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encode_lines(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut encoder = Base64Lines::default();
+        let mut out = Vec::new();
+        for piece in pieces {
+            encoder.push(piece, &mut out);
+        }
+        encoder.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn rfc_4648_section_10_vectors() {
+        for (given, wanted) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(encode_lines(&[given.as_bytes()]), wanted.as_bytes());
+        }
+    }
+
+    #[test]
+    fn rfc_2045_section_6_8_lines_have_76_characters() {
+        for length in [56, 57, 58, 114, 115, 171, 10_000] {
+            let encoded = encode_lines(&[&vec![0xff; length]]);
+            assert_eq!(encoded.len() as u64, encoded_size(length as u64), "{length}");
+            assert!(!encoded.ends_with(b"\r\n"));
+            let text = String::from_utf8(encoded).unwrap();
+            let lines: Vec<_> = text.split("\r\n").collect();
+            assert!(lines.iter().rev().skip(1).all(|line| line.len() == 76), "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decodes_to_the_bytes_however_they_were_cut(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..150), 0..8)
+        ) {
+            let whole = pieces.concat();
+            let pieces: Vec<_> = pieces.iter().map(Vec::as_slice).collect();
+            let encoded = encode_lines(&pieces);
+            prop_assert_eq!(encoded.len() as u64, encoded_size(whole.len() as u64));
+            let joined = String::from_utf8(encoded).unwrap().replace("\r\n", "");
+            prop_assert_eq!(STANDARD.decode(joined).unwrap(), whole);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Header fields: names, folding, encoded words and the typed values.
+
+pub(crate) mod address;
+pub(crate) mod date;
+pub(crate) mod encoded_word;
+pub(crate) mod fold;
+pub(crate) mod message_id;
+pub(crate) mod name;
+
+use self::fold::{Folder, Overlong};
+use crate::encoding::Sink as _;
+
+/// Writes a field that a caller named: ASCII as it is, folded at its blanks, so that structured
+/// fields stay what they are; anything else as unstructured text (RFC 2047).
+pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name);
+    let mut rest = value.trim_matches(is_blank);
+    if !rest.is_ascii() {
+        encoded_word::write_text(&mut folder, rest);
+        return folder.finish();
+    }
+    let mut blanks = " ";
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.find(is_blank).unwrap_or(rest.len()));
+        folder.word_behind(blanks, word);
+        let next = after.trim_start_matches(is_blank);
+        (blanks, rest) = (after.strip_suffix(next).unwrap_or(" "), next);
+    }
+    folder.finish()
+}
+
+/// Writes an unstructured field (RFC 5322 §3.2.5) so that all its text reads back.
+pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, text: &str) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name);
+    encoded_word::write_text(&mut folder, text);
+    folder.finish()
+}
+
+/// Writes words that may be parted by folds and must not be changed.
+pub(crate) fn write_words<'a>(
+    out: &mut Vec<u8>,
+    name: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name);
+    for word in words {
+        folder.word(word);
+    }
+    folder.finish()
+}
+
+/// Writes a field of our own making that fits into one line.
+pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        out.put(part.as_bytes());
+    }
+}
+
+fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn custom(value: &str) -> String {
+        let mut out = Vec::new();
+        write_custom(&mut out, "X-A", value).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_structured_value_stays_as_it_is() {
+        for (value, wanted) in [
+            ("<https://a.example/?q=?x?=>, <mailto:b>", "X-A: <https://a.example/?q=?x?=>, <mailto:b>"),
+            ("  a  b\t", "X-A: a  b"),
+            ("", "X-A:"),
+            ("caf\u{e9}", "X-A: =?utf-8?b?Y2Fmw6k=?="),
+        ] {
+            assert_eq!(custom(value), format!("{wanted}\r\n"));
+        }
+    }
+
+    #[test]
+    fn rfc_5322_section_2_2_3_folding_keeps_the_blanks() {
+        let value = format!("{}  \t{}", "a".repeat(60), "b".repeat(30));
+        let wanted = format!("X-A: {}\r\n  \t{}\r\n", "a".repeat(60), "b".repeat(30));
+        assert_eq!(custom(&value), wanted);
+    }
+
+    proptest! {
+        #[test]
+        fn an_ascii_value_unfolds_to_itself(value in "[!-~]{1,100}([ \\t]{1,3}[!-~]{1,100}){0,10}") {
+            let field = custom(&value);
+            prop_assert!(field.lines().all(|line| !line.trim().is_empty()));
+            prop_assert_eq!(field.replace("\r\n", ""), format!("X-A: {value}"));
+        }
+    }
+}

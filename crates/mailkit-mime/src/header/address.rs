@@ -1,0 +1,169 @@
+//! Address fields (RFC 5322 §3.4), with names beyond ASCII (RFC 2047 §5).
+
+use mailkit_address::{AddressEntry, AddressList, Mailbox};
+
+use super::encoded_word::{Place, looks_encoded, write_encoded};
+use super::fold::{Folder, Overlong};
+
+/// A longer quoted name is encoded, since a quoted string is not folded.
+const MAX_QUOTED: usize = 76;
+
+/// Writes an address field (RFC 5322 §3.4).
+pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name);
+    let mut entries = list.iter().peekable();
+    while let Some(entry) = entries.next() {
+        let comma = if entries.peek().is_some() { "," } else { "" };
+        match entry {
+            AddressEntry::Mailbox(mailbox) => write_mailbox(&mut folder, mailbox, comma),
+            AddressEntry::Group(group) => {
+                write_group(&mut folder, group.name(), group.members(), comma);
+            }
+        }
+    }
+    folder.finish()
+}
+
+/// Writes `[display-name] <addr-spec>` or `addr-spec`, with `end` close behind.
+fn write_mailbox(folder: &mut Folder<'_>, mailbox: &Mailbox, end: &str) {
+    match mailbox.name() {
+        Some(name) => {
+            write_phrase(folder, name, "");
+            folder.word(&format!("<{}>{end}", mailbox.address()));
+        }
+        None => folder.word(&format!("{}{end}", mailbox.address())),
+    }
+}
+
+fn write_group(folder: &mut Folder<'_>, name: &str, members: &[Mailbox], comma: &str) {
+    write_phrase(folder, name, ":");
+    let mut members = members.iter().peekable();
+    if members.peek().is_none() {
+        folder.word(&format!(";{comma}"));
+    }
+    while let Some(member) = members.next() {
+        if members.peek().is_some() {
+            write_mailbox(folder, member, ",");
+        } else {
+            write_mailbox(folder, member, &format!(";{comma}"));
+        }
+    }
+}
+
+/// Writes a `phrase` (RFC 5322 §3.2.5): atoms where they say it all, a quoted string where that
+/// is enough, else encoded words.
+fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
+    let printable = phrase.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if printable && !looks_encoded(phrase) {
+        let atoms: Vec<&str> = phrase.split(' ').collect();
+        if atoms.iter().all(|atom| is_short_atom(atom)) {
+            let last = atoms.len().saturating_sub(1);
+            for (at, atom) in atoms.into_iter().enumerate() {
+                folder.word(&format!("{atom}{}", if at == last { end } else { "" }));
+            }
+            return;
+        }
+        let quoted = quote(phrase);
+        if quoted.len() <= MAX_QUOTED {
+            folder.word(&format!("{quoted}{end}"));
+            return;
+        }
+    }
+    write_encoded(folder, phrase, Place::Phrase);
+    // RFC 2047 §5 (3): an encoded word in a phrase stands apart from any special.
+    if !end.is_empty() {
+        folder.word(end);
+    }
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// `atom` without its blanks (RFC 5322 §3.2.3).
+fn is_short_atom(word: &str) -> bool {
+    let atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    !word.is_empty() && word.len() <= MAX_QUOTED && word.bytes().all(atext)
+}
+
+#[cfg(test)]
+mod tests {
+    use mailkit_address::{Address, Group};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field(list: &AddressList) -> String {
+        let mut out = Vec::new();
+        write_list(&mut out, "To", list).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn mailbox(name: &str) -> Mailbox {
+        Mailbox::new(Some(name), Address::parse("a@example.com").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rfc_5322_section_3_4_and_rfc_2047_section_5_3_names() {
+        for (given, wanted) in [
+            ("a@example.com", "To: a@example.com"),
+            ("Ann Lee <a@example.com>", "To: Ann Lee <a@example.com>"),
+            ("\"Lee, A. \\\"X\\\"\" <a@b.example>", "To: \"Lee, A. \\\"X\\\"\" <a@b.example>"),
+            ("\"=?x?=\" <a@b.example>", "To: =?utf-8?b?PT94Pz0=?= <a@b.example>"),
+            ("\"J\u{fc}rgen, L.\" <a@b.example>", "To: =?utf-8?b?SsO8cmdlbiwgTC4=?= <a@b.example>"),
+            ("a@b\u{fc}cher.example", "To: a@xn--bcher-kva.example"),
+            ("Team: a@x.example, B <b@x.example>;", "To: Team: a@x.example, B <b@x.example>;"),
+            ("Team:;, c@x.example", "To: Team: ;, c@x.example"),
+            ("T\u{ea}: a@x.example;", "To: =?utf-8?b?VMOq?= : a@x.example;"),
+        ] {
+            let list = AddressList::parse(given).unwrap();
+            assert_eq!(field(&list), format!("{wanted}\r\n"), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_any_length_fits() {
+        for name in ["x".repeat(4096), "x. ".repeat(1300), "\u{1f600}".repeat(1000)] {
+            let text = field(&mailbox(&name).into());
+            assert!(text.lines().all(|line| line.len() <= 78), "{text}");
+        }
+    }
+
+    #[test]
+    fn many_addresses_are_folded_between_them() {
+        let list: AddressList = (0..500).map(|_| mailbox("Ann Lee")).collect();
+        let text = field(&list);
+        assert!(text.lines().all(|line| line.len() <= 78));
+        assert_eq!(AddressList::parse(text.trim_start_matches("To:").trim_end()).unwrap(), list);
+    }
+
+    proptest! {
+        #[test]
+        fn an_ascii_list_parses_back(
+            names in prop::collection::vec("[ -~]{1,30}", 1..8), group in any::<bool>()
+        ) {
+            let members: Vec<_> = names
+                .iter()
+                .filter(|name| !name.trim().is_empty() && !name.contains("=?"))
+                .map(|name| mailbox(name))
+                .collect();
+            let list: AddressList = if group {
+                [Group::new("G 1", members).unwrap()].into_iter().collect()
+            } else {
+                members.into_iter().collect()
+            };
+            let text = field(&list);
+            let body = text.strip_prefix("To:").unwrap().strip_suffix("\r\n").unwrap();
+            prop_assert_eq!(AddressList::parse(body).unwrap(), list);
+        }
+    }
+}

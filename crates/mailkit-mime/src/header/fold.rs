@@ -1,0 +1,139 @@
+//! Folding: how a field is broken into lines (RFC 5322 §2.2.3).
+
+use crate::encoding::MAX_LINE;
+
+/// RFC 5322 §2.1.1 asks for at most 78 characters in a line.
+const WANTED: usize = 78;
+/// RFC 2047 §2: a line with an encoded word has at most 76.
+const WANTED_WITH_ENCODED_WORD: usize = 76;
+
+/// Writes one header field and folds it at its blanks (RFC 5322 §2.2.3).
+///
+/// No line is made that holds only blanks. A word too long for a wanted line stands on a line of
+/// its own; one too long for any line is an error when the field is finished.
+#[derive(Debug)]
+pub(crate) struct Folder<'a> {
+    out: &'a mut Vec<u8>,
+    column: usize,
+    wanted: usize,
+    /// Nothing but the field's name stands on this line.
+    bare: bool,
+    overlong: bool,
+}
+
+/// A field that cannot be folded into lines of 998 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overlong;
+
+impl<'a> Folder<'a> {
+    pub(crate) fn start(out: &'a mut Vec<u8>, name: &str) -> Self {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b':');
+        let column = name.len() + 1;
+        Self { out, column, wanted: WANTED, bare: true, overlong: false }
+    }
+
+    /// Writes a word behind one blank, on a new line where it has to be.
+    pub(crate) fn word(&mut self, word: &str) {
+        self.word_behind(" ", word);
+    }
+
+    /// Writes a word behind the blanks given, on a new line where it has to be.
+    pub(crate) fn word_behind(&mut self, blanks: &str, word: &str) {
+        let length = blanks.len() + word.len();
+        if self.column + length > self.wanted && self.new_line_helps(length) {
+            self.fold();
+        }
+        self.put(blanks);
+        self.put(word);
+        self.bare = false;
+    }
+
+    /// Writes an encoded word behind one blank; the caller kept it within [`Folder::room`].
+    pub(crate) fn encoded_word(&mut self, word: &str) {
+        self.word(word);
+        self.wanted = WANTED_WITH_ENCODED_WORD;
+    }
+
+    /// The room for an encoded word on this line, behind one blank.
+    pub(crate) fn room(&self) -> usize {
+        WANTED_WITH_ENCODED_WORD.saturating_sub(self.column + 1)
+    }
+
+    /// Goes on in a new line; the next word brings its blank.
+    pub(crate) fn fold(&mut self) {
+        self.out.extend_from_slice(b"\r\n");
+        self.column = 0;
+        self.wanted = WANTED;
+        self.bare = false;
+    }
+
+    pub(crate) fn finish(self) -> Result<(), Overlong> {
+        self.out.extend_from_slice(b"\r\n");
+        if self.overlong { Err(Overlong) } else { Ok(()) }
+    }
+
+    fn new_line_helps(&self, length: usize) -> bool {
+        let fits_here = self.column + length <= MAX_LINE;
+        // Behind the bare name a long word may as well stay: its line is too long anyway.
+        !(self.column == 0 || (self.bare && fits_here && length > WANTED))
+    }
+
+    fn put(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        self.column += text.len();
+        self.overlong |= self.column > MAX_LINE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folded(name: &str, words: &[&str]) -> (String, Result<(), Overlong>) {
+        let mut out = Vec::new();
+        let mut folder = Folder::start(&mut out, name);
+        for word in words {
+            folder.word(word);
+        }
+        let result = folder.finish();
+        (String::from_utf8(out).unwrap(), result)
+    }
+
+    #[test]
+    fn rfc_5322_section_2_1_1_a_line_of_78_is_not_folded() {
+        let word = "x".repeat(70);
+        assert_eq!(folded("A", &[&word, "abcd"]).0, format!("A: {word} abcd\r\n"));
+        assert_eq!(folded("A", &[&word, "abcde"]).0, format!("A: {word}\r\n abcde\r\n"));
+    }
+
+    #[test]
+    fn a_line_may_have_998_bytes_and_no_more() {
+        let longest = "x".repeat(998 - 3);
+        assert_eq!(folded("A", &[&longest]), (format!("A: {longest}\r\n"), Ok(())));
+        let on_its_own = "x".repeat(997);
+        assert_eq!(folded("A", &[&on_its_own]), (format!("A:\r\n {on_its_own}\r\n"), Ok(())));
+        assert_eq!(folded("A", &[&"x".repeat(998)]).1, Err(Overlong));
+    }
+
+    proptest! {
+        #[test]
+        fn unfolds_to_what_was_written(
+            name in "[A-Za-z-]{1,200}", words in prop::collection::vec("[!-~]{1,120}", 0..30)
+        ) {
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            let (text, result) = folded(&name, &words);
+            prop_assert_eq!(result, Ok(()));
+            let lines: Vec<_> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
+            for line in &lines {
+                prop_assert!(!line.trim().is_empty());
+                let words_in_line = line.trim().split(' ').count();
+                prop_assert!(line.len() <= 78 || words_in_line <= 2, "{}", line);
+            }
+            let wanted: String = words.iter().flat_map(|word| [" ", word]).collect();
+            prop_assert_eq!(lines.concat(), format!("{name}:{wanted}"));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Message identifiers (RFC 5322 §3.6.4).
+
+use crate::encoding::MAX_LINE;
+
+/// One message identifier in angle brackets (RFC 5322 §3.6.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageId(String);
+
+impl MessageId {
+    /// Takes `<left@right>` or `left@right`: printable ASCII, one `@` with something on both
+    /// sides. Wider than the grammar, as identifiers in references come from any program.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_matches([' ', '\t']);
+        let inner = match text.strip_prefix('<') {
+            Some(rest) => rest.strip_suffix('>')?,
+            None => text,
+        };
+        let (left, right) = inner.split_once('@')?;
+        let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'@');
+        let sound = |part: &str| !part.is_empty() && part.bytes().all(allowed);
+        // With its brackets and the blank before it, it has to fit into a line.
+        (sound(left) && sound(right) && inner.len() + 3 <= MAX_LINE).then(|| Self(format!("<{inner}>")))
+    }
+
+    /// Takes identifiers as they stand in References: apart by blanks, or bracket to bracket.
+    pub(crate) fn parse_list(text: &str) -> Option<Vec<Self>> {
+        text.replace("><", "> <").split_ascii_whitespace().map(Self::parse).collect()
+    }
+
+    /// Makes an identifier from a number that no other message has.
+    pub(crate) fn unique(number: u128, domain: &str) -> Self {
+        Self(format!("<{number:032x}@{domain}>"))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_5322_section_3_6_4_identifiers() {
+        for (text, wanted) in [
+            ("<1234@local.machine.example>", "<1234@local.machine.example>"),
+            (" a.b+c@x ", "<a.b+c@x>"),
+            ("<id@[192.0.2.1]>", "<id@[192.0.2.1]>"),
+        ] {
+            assert_eq!(MessageId::parse(text).unwrap().as_str(), wanted);
+        }
+    }
+
+    #[test]
+    fn what_could_break_the_field_is_refused() {
+        let long = format!("{}@x", "a".repeat(1000));
+        for text in [
+            "",
+            "<>",
+            "@",
+            "a@",
+            "@b",
+            "a",
+            "<a@b",
+            "a@b>",
+            "a@b@c",
+            "a b@c",
+            "a@b\r\nBcc: x@y",
+            "a@\u{fc}",
+            "<a@b> <c@d>",
+            &long,
+        ] {
+            assert_eq!(MessageId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_be_folded_or_packed() {
+        let list = MessageId::parse_list("<a@b><c@d>\r\n <e@f>").unwrap();
+        let texts: Vec<_> = list.iter().map(MessageId::as_str).collect();
+        assert_eq!(texts, ["<a@b>", "<c@d>", "<e@f>"]);
+        assert_eq!(MessageId::parse_list("<a@b> c"), None);
+    }
+}

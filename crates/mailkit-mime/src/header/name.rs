@@ -1,0 +1,71 @@
+//! Names of fields: which are valid, and which are not for callers to write.
+
+use crate::encoding::MAX_LINE;
+
+/// Fields that the builder writes itself, and the method that sets each.
+const OWN: &[(&str, Option<&str>)] = &[
+    ("Bcc", Some("bcc")),
+    ("Cc", Some("cc")),
+    ("Date", Some("date")),
+    ("From", Some("from")),
+    ("In-Reply-To", Some("in_reply_to")),
+    ("Message-ID", Some("message_id")),
+    ("MIME-Version", None),
+    ("References", Some("references")),
+    ("Reply-To", Some("reply_to")),
+    ("Resent-Bcc", Some("bcc")),
+    ("Sender", Some("sender")),
+    ("Subject", Some("subject")),
+    ("To", Some("to")),
+];
+
+/// Whether a name is a `field-name`: printable ASCII without the colon (RFC 5322 §2.2), short
+/// enough for its line.
+pub(crate) fn is_field_name(name: &[u8]) -> bool {
+    let ftext = |&byte: &u8| byte.is_ascii_graphic() && byte != b':';
+    !name.is_empty() && name.len() < MAX_LINE && name.iter().all(ftext)
+}
+
+/// Whether only the builder may write this field; if so, the method that sets it, if any.
+pub(crate) fn own_field(name: &str) -> Option<Option<&'static str>> {
+    let own = OWN.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    own.map(|(_, method)| *method).or_else(|| {
+        let structure = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"));
+        structure.then_some(None)
+    })
+}
+
+/// Whether a field names recipients that the others must not see.
+pub(crate) fn is_blind(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Bcc") || name.eq_ignore_ascii_case("Resent-Bcc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_5322_section_2_2_field_names() {
+        for (name, wanted) in [
+            ("X-Campaign", true),
+            ("!#$%~", true),
+            ("", false),
+            ("A:", false),
+            ("A B", false),
+            ("A\r\nBcc", false),
+            ("A\u{e4}", false),
+        ] {
+            assert_eq!(is_field_name(name.as_bytes()), wanted, "{name:?}");
+        }
+        assert!(is_field_name(&[b'a'; 997]));
+        assert!(!is_field_name(&[b'a'; 998]));
+    }
+
+    #[test]
+    fn fields_of_the_builder_are_known_in_any_case() {
+        assert_eq!(own_field("bCC"), Some(Some("bcc")));
+        assert_eq!(own_field("content-type"), Some(None));
+        assert_eq!(own_field("Contents"), None);
+        assert_eq!(own_field("X-Bcc"), None);
+    }
+}

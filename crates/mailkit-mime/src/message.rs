@@ -1,0 +1,163 @@
+//! The finished message.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use mailkit_address::Envelope;
+
+use crate::builder::MessageBuilder;
+use crate::content::{Chunks, Content};
+use crate::error::EmlError;
+use crate::stamps::Stamps;
+
+/// A finished message: an envelope and the content that goes with it.
+///
+/// The content has CRLF line ends only and ends in one; it is the same each time that it is
+/// written. Bcc is in the envelope only. A clone shares the content.
+///
+/// ```
+/// use mailkit_mime::{Message, Stamps};
+/// use time::macros::datetime;
+///
+/// let message = Message::builder(Stamps::new(datetime!(2026-11-23 07:03 UTC), 0x2a))
+///     .from("Ann <ann@example.com>")
+///     .to("Bob <bob@example.org>")
+///     .subject("Quarterly report")
+///     .text("It went well.")
+///     .build()?;
+///
+/// let wanted = "\
+/// Date: Mon, 23 Nov 2026 07:03:00 +0000\r
+/// From: Ann <ann@example.com>\r
+/// To: Bob <bob@example.org>\r
+/// Message-ID: <0000000000000000000000000000002a@example.com>\r
+/// Subject: Quarterly report\r
+/// MIME-Version: 1.0\r
+/// Content-Type: text/plain; charset=utf-8\r
+/// Content-Transfer-Encoding: 7bit\r
+/// \r
+/// It went well.\r
+/// ";
+/// assert_eq!(message.to_bytes(), wanted);
+/// assert_eq!(message.size(), wanted.len() as u64);
+/// assert_eq!(message.envelope().recipients()[0].to_string(), "bob@example.org");
+/// # Ok::<(), mailkit_mime::BuildErrors>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub(crate) envelope: Envelope,
+    pub(crate) message_id: Option<Box<str>>,
+    pub(crate) subject: Option<Box<str>>,
+    pub(crate) content: Content,
+    pub(crate) needs_smtp_utf8: bool,
+    pub(crate) needs_8bit: bool,
+}
+
+impl Message {
+    /// Starts a message that is stamped with the time and the number given.
+    pub fn builder(stamps: Stamps) -> MessageBuilder<Stamps> {
+        MessageBuilder::new(stamps)
+    }
+
+    /// Takes a finished message, as a `.eml` file holds it.
+    ///
+    /// It goes out byte for byte, with two exceptions: Bcc and Resent-Bcc are taken out, and line
+    /// ends become CRLF (a bare CR and a bare LF each end a line). Nothing is added: a message
+    /// without Date or Message-ID stays without, and a line above 998 bytes is not broken.
+    ///
+    /// Without an envelope, one is made from the header as `sendmail -t` does: from Sender, else
+    /// the first mailbox of From, to To, Cc and Bcc. If the message was resent, the first block
+    /// of Resent- fields takes their place (RFC 5322 §3.6.6).
+    ///
+    /// # Errors
+    ///
+    /// A header that is missing or malformed, naming the line; without an envelope also
+    /// addresses that cannot be read, naming the field, and a lack of them.
+    ///
+    /// ```
+    /// use mailkit_mime::Message;
+    ///
+    /// let eml = "From: ann@example.com\nTo: bob@example.org\nBcc: eve@example.net\n\nHello\n";
+    /// let message = Message::from_eml(eml, None)?;
+    /// assert_eq!(
+    ///     message.to_bytes(),
+    ///     "From: ann@example.com\r\nTo: bob@example.org\r\n\r\nHello\r\n",
+    /// );
+    /// assert_eq!(message.envelope().recipients().len(), 2);
+    /// # Ok::<(), mailkit_mime::EmlError>(())
+    /// ```
+    pub fn from_eml(bytes: impl Into<Bytes>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
+        crate::eml::read(&bytes.into(), envelope)
+    }
+
+    /// Whom the message is from and goes to, for the servers.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The Message-ID in its angle brackets. Only a message from
+    /// [`from_eml`](Self::from_eml) may have none.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.message_id.as_deref()
+    }
+
+    /// The subject: as it was given to the builder; of a message from
+    /// [`from_eml`](Self::from_eml) as it stands in the header, unfolded but not decoded.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// The exact size of the content in bytes, before any dot-stuffing.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.content.size()
+    }
+
+    /// Whether only a server with SMTPUTF8 can take the message: an address has a local part
+    /// beyond ASCII, or the header holds raw UTF-8 (RFC 6532).
+    #[must_use]
+    pub fn needs_smtp_utf8(&self) -> bool {
+        self.needs_smtp_utf8
+    }
+
+    /// Whether the content has bytes beyond ASCII, which only a server with 8BITMIME takes.
+    #[must_use]
+    pub fn needs_8bit(&self) -> bool {
+        self.needs_8bit
+    }
+
+    /// The content in pieces, encoded as they are asked for.
+    ///
+    /// ```
+    /// # use mailkit_mime::Message;
+    /// # let message = Message::from_eml("From: a@example.com\nTo: b@example.org\n\n", None).unwrap();
+    /// let mut sent = 0;
+    /// for chunk in message.chunks() {
+    ///     sent += chunk?.len() as u64;
+    /// }
+    /// assert_eq!(sent, message.size());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn chunks(&self) -> Chunks {
+        self.content.chunks()
+    }
+
+    /// Writes the content.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer, and of the source that the content is read from.
+    pub fn write_to(&self, writer: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        self.chunks().try_for_each(|chunk| writer.write_all(&chunk?))
+    }
+
+    /// The whole content, held in memory.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        self.content.to_bytes()
+    }
+}
