@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::LaunchError;
 
-/// SIGTERM first, five seconds to obey, then SIGKILL for all of the session that is left.
+/// SIGTERM for the whole session, a fifth of a second to obey (nothing in the folder will be read again), then SIGKILL.
 const GUARD: &str = r#"
 log=$1; shift
 setsid "$@" </dev/null >>"$log" 2>&1 &
@@ -22,9 +22,9 @@ pid=$!
 echo "$pid"
 exec >/dev/null
 read -r _
-kill -s TERM "$pid"
+kill -s TERM -- "-$pid"
 tries=0
-while [ $tries -lt 250 ] && grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status"; do
+while [ $tries -lt 10 ] && grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status"; do
     sleep 0.02
     tries=$((tries + 1))
 done

@@ -5,6 +5,7 @@ mod settings;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -68,7 +69,7 @@ impl Postfix {
         let files =
             [("main.cf", main_cf(&layout, options, &certificates, &name, daemons)?), ("master.cf", master_cf(ports))];
         for (file, text) in files {
-            fs::write(layout.settings.join(file), text).map_err(LaunchError::io(format!("writing {file}")))?;
+            write_settings(&layout.settings.join(file), &text).map_err(LaunchError::io(format!("writing {file}")))?;
         }
         let arguments = [Path::new("-c"), &layout.settings, Path::new("-d")];
         let process = Guarded::start(master, arguments, &layout.log)?;
@@ -158,6 +159,15 @@ impl Postfix {
     fn local(&self, port: u16) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
+}
+
+/// Postfix reads a file again and again until it is older than a second, lest somebody still writes it: this one is.
+fn write_settings(path: &Path, text: &str) -> std::io::Result<()> {
+    fs::write(path, text)?;
+    fs::File::options()
+        .append(true)
+        .open(path)?
+        .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
 }
 
 /// The folders that Postfix would make at its first system-wide start, with the owners that it insists on.
