@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::domain::Domain;
 use crate::error::{AddressError, AddressErrorKind, Fault};
@@ -36,7 +37,7 @@ pub const MAX_ADDRESS_LEN: usize = 254;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     domain: Domain,
-    local_part: Box<str>,
+    local_part: Arc<str>,
 }
 
 impl Address {

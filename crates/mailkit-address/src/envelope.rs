@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::address::Address;
 use crate::path::ReversePath;
@@ -24,7 +25,8 @@ use crate::path::ReversePath;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Envelope {
     reverse_path: ReversePath,
-    recipients: Vec<Address>,
+    /// Shared: an envelope is cloned wherever its message goes.
+    recipients: Arc<[Address]>,
 }
 
 impl Envelope {
@@ -38,7 +40,7 @@ impl Envelope {
         if recipients.is_empty() {
             return Err(EnvelopeError::NoRecipients);
         }
-        Ok(Self { reverse_path: reverse_path.into(), recipients: without_duplicates(recipients) })
+        Ok(Self { reverse_path: reverse_path.into(), recipients: without_duplicates(recipients).into() })
     }
 
     /// An envelope with the null reverse path, as reports have it.
@@ -73,7 +75,7 @@ impl Envelope {
     /// Whether any address asks for a server with SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        self.reverse_path.address().into_iter().chain(&self.recipients).any(Address::needs_smtp_utf8)
+        self.reverse_path.address().into_iter().chain(self.recipients.iter()).any(Address::needs_smtp_utf8)
     }
 }
 

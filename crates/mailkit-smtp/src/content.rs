@@ -32,6 +32,11 @@ impl ContentEncoder {
             return;
         }
         let piece = if std::mem::take(&mut self.skip_lf) { piece.strip_prefix(b"\n").unwrap_or(piece) } else { piece };
+        if self.needs_no_change(piece) {
+            self.line_start = piece.last().map_or(self.line_start, |last| *last == b'\n');
+            out.extend_from_slice(piece);
+            return;
+        }
         let (mut copied, mut at) = (0, 0);
         while let Some(rest) = piece.get(at..).filter(|rest| !rest.is_empty()) {
             if self.line_start && rest.first() == Some(&b'.') && self.encoding == Encoding::Stuffed {
@@ -55,6 +60,22 @@ impl ContentEncoder {
             copied = at;
         }
         out.extend_from_slice(piece.get(copied..).unwrap_or_default());
+    }
+
+    /// Whether every CR and LF of the piece belongs to a CRLF within it, and no line of it begins with a dot: what
+    /// nearly all content is like, and seen in a fraction of the time that line by line takes.
+    fn needs_no_change(&self, piece: &[u8]) -> bool {
+        if self.line_start && piece.first() == Some(&b'.') {
+            return false;
+        }
+        let mut line_ends = 0;
+        for at in memchr::memchr_iter(b'\n', piece) {
+            if at == 0 || piece.get(at - 1) != Some(&b'\r') || piece.get(at + 1) == Some(&b'.') {
+                return false;
+            }
+            line_ends += 1;
+        }
+        memchr::memchr_iter(b'\r', piece).count() == line_ends
     }
 
     /// Appends what the end needs: a line end where there is none, and the dot where the content is stuffed.

@@ -70,6 +70,9 @@ impl Client {
     /// Without limits that is the envelope itself.
     #[must_use]
     pub fn group_recipients(&self, envelope: &Envelope) -> Vec<Envelope> {
+        if self.how_many_fit(envelope.recipients()) == envelope.recipients().len() {
+            return vec![envelope.clone()];
+        }
         let mut groups: Vec<Vec<Address>> = Vec::new();
         let mut rest = envelope.recipients();
         while let Some((group, after)) = rest.split_at_checked(self.how_many_fit(rest)).filter(|(group, _)| !group.is_empty()) {
