@@ -9,15 +9,7 @@ use crate::process::{cargo, show};
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failure> {
     show(
         cargo(root)
-            .args([
-                "run",
-                "--release",
-                "--locked",
-                "--quiet",
-                "--package",
-                "mailkit-benches",
-                "--",
-            ])
+            .args(["run", "--release", "--locked", "--quiet", "--package", "mailkit-benches", "--"])
             .args(arguments),
     )
 }

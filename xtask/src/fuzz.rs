@@ -18,10 +18,7 @@ pub(crate) struct Options {
 impl Options {
     /// Reads `[TARGET] [--seconds N]`.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, Failure> {
-        let mut options = Self {
-            target: None,
-            seconds: DEFAULT_SECONDS,
-        };
+        let mut options = Self { target: None, seconds: DEFAULT_SECONDS };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if argument == "--seconds" {
@@ -29,15 +26,11 @@ impl Options {
                 options.seconds = match value.parse() {
                     Ok(seconds) if seconds > 0 => seconds,
                     _ => {
-                        return Err(Failure::new(format!(
-                            "--seconds wants a number above 0, not `{value}`"
-                        )));
+                        return Err(Failure::new(format!("--seconds wants a number above 0, not `{value}`")));
                     }
                 };
             } else if argument.starts_with('-') || options.target.is_some() {
-                return Err(Failure::new(format!(
-                    "fuzz does not know `{argument}`: it takes [TARGET] [--seconds N]"
-                )));
+                return Err(Failure::new(format!("fuzz does not know `{argument}`: it takes [TARGET] [--seconds N]")));
             } else {
                 options.target = Some(argument.clone());
             }
@@ -52,10 +45,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let chosen = match &options.target {
         Some(target) if known.contains(target) => vec![target.clone()],
         Some(target) => {
-            return Err(Failure::new(format!(
-                "no fuzz target `{target}`; there are: {}",
-                known.join(", ")
-            )));
+            return Err(Failure::new(format!("no fuzz target `{target}`; there are: {}", known.join(", "))));
         }
         None => known,
     };
@@ -95,9 +85,7 @@ fn check_tools() -> Result<(), Failure> {
         ));
     }
     if !works(nightly_cargo().args(["fuzz", "--version"])) {
-        return Err(Failure::new(
-            "fuzzing needs cargo-fuzz: `cargo install cargo-fuzz --locked`",
-        ));
+        return Err(Failure::new("fuzzing needs cargo-fuzz: `cargo install cargo-fuzz --locked`"));
     }
     Ok(())
 }
@@ -105,11 +93,7 @@ fn check_tools() -> Result<(), Failure> {
 /// Through rustup and free of the toolchain that runs this xtask, which would win otherwise.
 fn nightly_cargo() -> Command {
     let mut command = Command::new("rustup");
-    command
-        .args(["run", "nightly", "cargo"])
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO")
-        .env_remove("RUSTC");
+    command.args(["run", "nightly", "cargo"]).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
     command
 }
 
@@ -118,38 +102,22 @@ mod tests {
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Options, Failure> {
-        Options::parse(
-            &arguments
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>(),
-        )
+        Options::parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     #[test]
     fn target_and_seconds_in_any_order() {
-        let expected = Options {
-            target: Some("reply".into()),
-            seconds: 5,
-        };
+        let expected = Options { target: Some("reply".into()), seconds: 5 };
         assert_eq!(parse(&["reply", "--seconds", "5"]).unwrap(), expected);
         assert_eq!(parse(&["--seconds", "5", "reply"]).unwrap(), expected);
-        assert_eq!(
-            parse(&[]).unwrap(),
-            Options {
-                target: None,
-                seconds: DEFAULT_SECONDS
-            }
-        );
+        assert_eq!(parse(&[]).unwrap(), Options { target: None, seconds: DEFAULT_SECONDS });
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_by_name() {
-        for (arguments, named) in [
-            (&["--seconds", "0"][..], "`0`"),
-            (&["--seconds"][..], "--seconds"),
-            (&["a", "b"][..], "`b`"),
-        ] {
+        for (arguments, named) in
+            [(&["--seconds", "0"][..], "`0`"), (&["--seconds"][..], "--seconds"), (&["a", "b"][..], "`b`")]
+        {
             assert!(parse(arguments).unwrap_err().to_string().contains(named));
         }
     }

@@ -44,27 +44,14 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), Failure> {
     command_step("formatting", cargo(root).args(["fmt", "--all", "--check"]))?;
     command_step(
         "clippy",
-        cargo(root).args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]),
+        cargo(root).args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     )?;
     step("tidy", || tidy::run(root))?;
     command_step("tests", &mut tests(root, options))?;
-    command_step(
-        "doc tests",
-        cargo(root).args(["test", "--workspace", "--locked", "--doc"]),
-    )?;
+    command_step("doc tests", cargo(root).args(["test", "--workspace", "--locked", "--doc"]))?;
     command_step(
         "docs",
-        cargo(root)
-            .args(["doc", "--workspace", "--locked", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+        cargo(root).args(["doc", "--workspace", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     println!("\nall steps passed in {}", seconds(start.elapsed()));
     if options.unit {
@@ -94,14 +81,7 @@ fn tests(root: &Path, options: Options) -> Command {
             command.args(["-E", "not test(/(^|::)real_/)"]);
         }
     } else {
-        command.args([
-            "test",
-            "--workspace",
-            "--locked",
-            "--lib",
-            "--bins",
-            "--tests",
-        ]);
+        command.args(["test", "--workspace", "--locked", "--lib", "--bins", "--tests"]);
         if options.unit {
             command.args(["--", "--skip", "real_"]);
         }
@@ -128,9 +108,7 @@ fn step(name: &str, work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Fa
         }
         Err(failure) => {
             println!("<== {name}: failed, {time}");
-            Err(Failure::new(format!(
-                "the step \"{name}\" failed: {failure}"
-            )))
+            Err(Failure::new(format!("the step \"{name}\" failed: {failure}")))
         }
     }
 }
@@ -152,16 +130,10 @@ mod tests {
     #[test]
     fn real_servers_are_required_unless_only_unit_tests_run() {
         let environment = |unit| -> Vec<String> {
-            tests(
-                Path::new("."),
-                Options {
-                    unit,
-                    no_setup: true,
-                },
-            )
-            .get_envs()
-            .map(|(name, _)| name.to_string_lossy().into_owned())
-            .collect()
+            tests(Path::new("."), Options { unit, no_setup: true })
+                .get_envs()
+                .map(|(name, _)| name.to_string_lossy().into_owned())
+                .collect()
         };
         assert_eq!(environment(false), [REQUIRE_REAL]);
         assert!(environment(true).is_empty());

@@ -2,10 +2,7 @@
 //!
 //! Nothing here ships. Dependencies are few so that `cargo xtask` starts fast.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "progress on standard output is what these commands are for"
-)]
+#![expect(clippy::print_stdout, reason = "progress on standard output is what these commands are for")]
 
 mod bench;
 mod failure;

@@ -15,35 +15,19 @@ pub(crate) fn cargo(root: &Path) -> Command {
 
 /// Runs the command with its output shown; anything but exit 0 is a failure.
 pub(crate) fn show(command: &mut Command) -> Result<(), Failure> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|error| cannot_start(command, &error))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new(format!(
-            "`{}` ended with {status}",
-            words(command)
-        )))
-    }
+    let status = command.stdin(Stdio::null()).status().map_err(|error| cannot_start(command, &error))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}` ended with {status}", words(command)))) }
 }
 
 /// Runs the command and gives its standard output; anything but exit 0 is a failure with its standard error.
 pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| cannot_start(command, &error))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         let words = words(command);
         let stderr = String::from_utf8_lossy(&output.stderr);
-        Err(Failure::new(format!(
-            "`{words}` ended with {}:\n{stderr}",
-            output.status
-        )))
+        Err(Failure::new(format!("`{words}` ended with {}:\n{stderr}", output.status)))
     }
 }
 
@@ -61,11 +45,7 @@ pub(crate) fn works(command: &mut Command) -> bool {
 pub(crate) fn words(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
-    std::iter::once(program)
-        .chain(command.get_args())
-        .map(OsStr::to_string_lossy)
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once(program).chain(command.get_args()).map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {

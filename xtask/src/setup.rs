@@ -13,18 +13,9 @@ struct Package {
 }
 
 const PACKAGES: [Package; 3] = [
-    Package {
-        name: "postfix",
-        witness: &["/usr/sbin/postfix", "/usr/libexec/postfix/master"],
-    },
-    Package {
-        name: "dovecot-core",
-        witness: &["/usr/sbin/dovecot"],
-    },
-    Package {
-        name: "dovecot-lmtpd",
-        witness: &["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"],
-    },
+    Package { name: "postfix", witness: &["/usr/sbin/postfix", "/usr/libexec/postfix/master"] },
+    Package { name: "dovecot-core", witness: &["/usr/sbin/dovecot"] },
+    Package { name: "dovecot-lmtpd", witness: &["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"] },
 ];
 
 /// Runs `apt-get install` so that no daemon starts: neither now (policy-rc.d says 101, "not allowed",
@@ -66,30 +57,20 @@ pub(crate) fn servers() -> Result<(), Failure> {
     }
     println!("installing {list}");
     show(apt_environment(Command::new("apt-get").arg("update")))?;
-    show(apt_environment(
-        Command::new("sh")
-            .args(["-c", INSTALL, "install"])
-            .args(&missing),
-    ))?;
+    show(apt_environment(Command::new("sh").args(["-c", INSTALL, "install"]).args(&missing)))?;
     match missing_packages() {
         still if still.is_empty() => Ok(()),
-        still => Err(by_hand(&format!(
-            "apt-get installed them, yet {} cannot be found",
-            still.join(" ")
-        ))),
+        still => Err(by_hand(&format!("apt-get installed them, yet {} cannot be found", still.join(" ")))),
     }
 }
 
 /// Says what is missing for the tests with real servers, or nothing.
 pub(crate) fn check_servers() -> Result<(), Failure> {
     match missing_packages() {
-        missing if !missing.is_empty() => Err(by_hand(&format!(
-            "missing here: {} (Debian's names)",
-            missing.join(" ")
-        ))),
-        _ if !is_root() => Err(by_hand(
-            "run this as root: Postfix's master starts only as root",
-        )),
+        missing if !missing.is_empty() => {
+            Err(by_hand(&format!("missing here: {} (Debian's names)", missing.join(" "))))
+        }
+        _ if !is_root() => Err(by_hand("run this as root: Postfix's master starts only as root")),
         _ => Ok(()),
     }
 }
@@ -98,9 +79,7 @@ pub(crate) fn check_servers() -> Result<(), Failure> {
 pub(crate) fn components() -> Result<(), Failure> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !works(Command::new("cargo").args([subcommand, "--version"])) {
-            return Err(Failure::new(format!(
-                "`cargo {subcommand}` is missing: `rustup component add {component}`"
-            )));
+            return Err(Failure::new(format!("`cargo {subcommand}` is missing: `rustup component add {component}`")));
         }
     }
     Ok(())
@@ -122,9 +101,7 @@ fn by_hand(what: &str) -> Failure {
 }
 
 fn apt_environment(command: &mut Command) -> &mut Command {
-    command
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("LC_ALL", "C")
+    command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C")
 }
 
 fn is_debian() -> bool {

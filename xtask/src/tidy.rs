@@ -19,8 +19,5 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
     for breach in &breaches {
         println!("{breach}");
     }
-    Err(Failure::new(format!(
-        "{} to put right, listed above",
-        breaches.len()
-    )))
+    Err(Failure::new(format!("{} to put right, listed above", breaches.len())))
 }

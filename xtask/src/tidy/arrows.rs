@@ -23,13 +23,9 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 /// Compares what the manifests say with what the table allows.
 pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
-    let document = std::fs::read_to_string(root.join(DOCUMENT)).map_err(|error| {
-        Failure::new(format!(
-            "cannot read {DOCUMENT}, which holds the table of crates: {error}"
-        ))
-    })?;
-    let metadata =
-        capture(cargo(root).args(["metadata", "--format-version", "1", "--no-deps", "--locked"]))?;
+    let document = std::fs::read_to_string(root.join(DOCUMENT))
+        .map_err(|error| Failure::new(format!("cannot read {DOCUMENT}, which holds the table of crates: {error}")))?;
+    let metadata = capture(cargo(root).args(["metadata", "--format-version", "1", "--no-deps", "--locked"]))?;
     let metadata = serde_json::from_str(&metadata)
         .map_err(|error| Failure::new(format!("cargo metadata gave no JSON: {error}")))?;
     Ok(compare(&read_table(&document)?, &read_metadata(&metadata)))
@@ -48,18 +44,12 @@ fn compare(table: &BTreeMap<String, Allowed>, arrows: &Arrows) -> Vec<String> {
     }
     for (name, allowed) in table {
         if !arrows.contains_key(name) {
-            breaches.push(format!(
-                "{DOCUMENT}: the table has a row for {name}, which is not in crates/"
-            ));
+            breaches.push(format!("{DOCUMENT}: the table has a row for {name}, which is not in crates/"));
         }
         if let Allowed::These(allowed) = allowed {
-            let unknown = allowed
-                .iter()
-                .filter(|dependency| !arrows.contains_key(*dependency));
+            let unknown = allowed.iter().filter(|dependency| !arrows.contains_key(*dependency));
             breaches.extend(unknown.map(|dependency| {
-                format!(
-                    "{DOCUMENT}: the row for {name} names {dependency}, which is not in crates/"
-                )
+                format!("{DOCUMENT}: the row for {name} names {dependency}, which is not in crates/")
             }));
         }
     }
@@ -93,22 +83,13 @@ fn read_allowed(cell: &str) -> Allowed {
     if names(cell).eq(["all"]) {
         return Allowed::All;
     }
-    Allowed::These(
-        names(cell)
-            .filter(|name| !matches!(name.as_str(), "–" | "—" | "-"))
-            .collect(),
-    )
+    Allowed::These(names(cell).filter(|name| !matches!(name.as_str(), "–" | "—" | "-")).collect())
 }
 
 /// The names in a cell: backticks, and remarks in brackets, do not count.
 fn names(cell: &str) -> impl Iterator<Item = String> {
     let plain = cell.split('(').next().unwrap_or(cell).replace('`', "");
-    plain
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .collect::<Vec<_>>()
-        .into_iter()
+    plain.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect::<Vec<_>>().into_iter()
 }
 
 fn read_metadata(metadata: &Value) -> Arrows {
@@ -119,10 +100,7 @@ fn read_metadata(metadata: &Value) -> Arrows {
         .into_iter()
         .filter(|package| text(&package["manifest_path"]).starts_with(&format!("{root}/crates/")))
         .collect();
-    let members: BTreeSet<String> = packages
-        .iter()
-        .map(|package| text(&package["name"]))
-        .collect();
+    let members: BTreeSet<String> = packages.iter().map(|package| text(&package["name"])).collect();
     let arrows = packages.iter().map(|package| {
         let dependencies = list(&package["dependencies"])
             .iter()
@@ -165,22 +143,14 @@ Words before it.
 
     fn arrows(of: &[(&str, &[&str])]) -> Arrows {
         of.iter()
-            .map(|(name, dependencies)| {
-                (
-                    (*name).to_owned(),
-                    dependencies.iter().map(ToString::to_string).collect(),
-                )
-            })
+            .map(|(name, dependencies)| ((*name).to_owned(), dependencies.iter().map(ToString::to_string).collect()))
             .collect()
     }
 
     #[test]
     fn the_table_is_the_one_below_its_heading() {
         let table = read_table(TABLE).unwrap();
-        assert_eq!(
-            table.keys().collect::<Vec<_>>(),
-            ["base", "middle", "testkit"]
-        );
+        assert_eq!(table.keys().collect::<Vec<_>>(), ["base", "middle", "testkit"]);
         assert_eq!(table["base"], Allowed::These(BTreeSet::new()));
         assert_eq!(table["middle"], Allowed::These(["base".to_owned()].into()));
         assert_eq!(table["testkit"], Allowed::All);
@@ -188,25 +158,13 @@ Words before it.
 
     #[test]
     fn a_document_without_the_table_is_a_failure() {
-        assert!(
-            read_table("# Nothing here\n")
-                .unwrap_err()
-                .to_string()
-                .contains("## Code map")
-        );
+        assert!(read_table("# Nothing here\n").unwrap_err().to_string().contains("## Code map"));
     }
 
     #[test]
     fn arrows_that_the_table_has_are_no_breach() {
-        let arrows = arrows(&[
-            ("base", &[]),
-            ("middle", &["base"]),
-            ("testkit", &["base", "middle"]),
-        ]);
-        assert_eq!(
-            compare(&read_table(TABLE).unwrap(), &arrows),
-            Vec::<String>::new()
-        );
+        let arrows = arrows(&[("base", &[]), ("middle", &["base"]), ("testkit", &["base", "middle"])]);
+        assert_eq!(compare(&read_table(TABLE).unwrap(), &arrows), Vec::<String>::new());
     }
 
     #[test]
@@ -214,10 +172,7 @@ Words before it.
         let arrows = arrows(&[("base", &["middle"]), ("middle", &[]), ("testkit", &[])]);
         let breaches = compare(&read_table(TABLE).unwrap(), &arrows);
         assert_eq!(breaches.len(), 1);
-        assert!(
-            breaches[0].starts_with("base depends on middle"),
-            "{breaches:?}"
-        );
+        assert!(breaches[0].starts_with("base depends on middle"), "{breaches:?}");
     }
 
     #[test]
@@ -225,10 +180,7 @@ Words before it.
         let arrows = arrows(&[("base", &[]), ("testkit", &[]), ("newcomer", &[])]);
         let breaches = compare(&read_table(TABLE).unwrap(), &arrows).join("\n");
         assert!(breaches.contains("no row for newcomer"), "{breaches}");
-        assert!(
-            breaches.contains("a row for middle, which is not in crates/"),
-            "{breaches}"
-        );
+        assert!(breaches.contains("a row for middle, which is not in crates/"), "{breaches}");
     }
 
     #[test]
@@ -242,9 +194,6 @@ Words before it.
             package("c", "crates", json!([])),
             package("benches", ".", json!([{"name": "c", "kind": null}])),
         ]});
-        assert_eq!(
-            read_metadata(&metadata),
-            arrows(&[("a", &[]), ("b", &["a"]), ("c", &[])])
-        );
+        assert_eq!(read_metadata(&metadata), arrows(&[("a", &[]), ("b", &["a"]), ("c", &[])]));
     }
 }

@@ -7,9 +7,7 @@ use crate::failure::Failure;
 const MOST_LINES: usize = 400;
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 8] = [
-    "util", "utils", "common", "helper", "helpers", "misc", "shared", "stuff",
-];
+const EMPTY_NAMES: [&str; 8] = ["util", "utils", "common", "helper", "helpers", "misc", "shared", "stuff"];
 
 /// Marks of unfinished work; put together here so that this file passes its own check.
 const UNFINISHED: [&str; 6] = [
@@ -59,40 +57,25 @@ fn check_file(path: &Path, text: &str) -> Vec<String> {
     let mut breaches = Vec::new();
     if let Some(name) = path.components().find_map(|component| {
         let name = component.as_os_str().to_str()?;
-        EMPTY_NAMES
-            .contains(&name.strip_suffix(".rs").unwrap_or(name))
-            .then_some(name)
+        EMPTY_NAMES.contains(&name.strip_suffix(".rs").unwrap_or(name)).then_some(name)
     }) {
-        breaches.push(format!(
-            "{place}: `{name}` says nothing: name it by what is inside"
-        ));
+        breaches.push(format!("{place}: `{name}` says nothing: name it by what is inside"));
     }
-    let in_source = path
-        .components()
-        .any(|component| component.as_os_str() == "src");
+    let in_source = path.components().any(|component| component.as_os_str() == "src");
     if in_source && !text.starts_with("//!") {
-        breaches.push(format!(
-            "{place}:1: a file begins with a //! line that says what it is for"
-        ));
+        breaches.push(format!("{place}:1: a file begins with a //! line that says what it is for"));
     }
     let lines = lines_before_tests(text);
-    let only_tests = path
-        .components()
-        .any(|component| component.as_os_str() == "tests")
-        || path.ends_with("tests.rs");
+    let only_tests = path.components().any(|component| component.as_os_str() == "tests") || path.ends_with("tests.rs");
     if in_source && !only_tests && lines > MOST_LINES {
-        breaches.push(format!(
-            "{place}: {lines} lines before its tests; {MOST_LINES} are the limit: split it"
-        ));
+        breaches.push(format!("{place}: {lines} lines before its tests; {MOST_LINES} are the limit: split it"));
     }
     for (number, line) in (1..).zip(text.lines()) {
         breaches.extend(
             UNFINISHED
                 .iter()
                 .filter(|mark| has_word(line, mark))
-                .map(|mark| {
-                    format!("{place}:{number}: `{mark}`: finish it, or file an issue and say why")
-                }),
+                .map(|mark| format!("{place}:{number}: `{mark}`: finish it, or file an issue and say why")),
         );
         breaches.extend(
             module_name(line)
@@ -123,8 +106,7 @@ fn module_name(line: &str) -> Option<&str> {
 
 /// Whether the word stands in the line with no letter, digit or underscore on either side.
 fn has_word(line: &str, word: &str) -> bool {
-    let part_of_name =
-        |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let part_of_name = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(word).any(|(start, _)| {
         let (before, rest) = line.split_at(start);
         let after = rest.strip_prefix(word).unwrap_or_default();
@@ -147,10 +129,7 @@ mod tests {
 
     #[test]
     fn a_tidy_file_passes() {
-        assert_eq!(
-            breaches("crates/a/src/lib.rs", "//! What it is for.\n\nmod reply;\n"),
-            ""
-        );
+        assert_eq!(breaches("crates/a/src/lib.rs", "//! What it is for.\n\nmod reply;\n"), "");
     }
 
     #[test]
@@ -161,16 +140,10 @@ mod tests {
 
     #[test]
     fn names_that_say_nothing_are_found_as_file_folder_and_module() {
-        for path in [
-            "crates/a/src/utils.rs",
-            "crates/a/src/misc/reply.rs",
-            "crates/a/tests/common/mod.rs",
-        ] {
+        for path in ["crates/a/src/utils.rs", "crates/a/src/misc/reply.rs", "crates/a/tests/common/mod.rs"] {
             assert!(breaches(path, "//! x\n").contains("says nothing"), "{path}");
         }
-        assert!(
-            breaches("crates/a/src/b.rs", "//! x\n\npub(crate) mod helpers {\n").contains(":3: ")
-        );
+        assert!(breaches("crates/a/src/b.rs", "//! x\n\npub(crate) mod helpers {\n").contains(":3: "));
         assert_eq!(breaches("crates/a/src/commonplace.rs", "//! x\n"), "");
     }
 
@@ -179,20 +152,14 @@ mod tests {
         let body = "//! x\n".to_owned() + &"fn f() {}\n".repeat(MOST_LINES);
         let tests = "#[cfg(test)]\nmod tests {\n".to_owned() + &"// x\n".repeat(500) + "}\n";
         assert!(breaches("crates/a/src/b.rs", &body).contains("401 lines"));
-        assert_eq!(
-            breaches("crates/a/src/b.rs", &("//! x\n\n".to_owned() + &tests)),
-            ""
-        );
+        assert_eq!(breaches("crates/a/src/b.rs", &("//! x\n\n".to_owned() + &tests)), "");
         assert_eq!(breaches("crates/a/src/b/tests.rs", &body), "");
     }
 
     #[test]
     fn unfinished_work_is_found_by_whole_words() {
         for mark in UNFINISHED {
-            assert!(
-                breaches("crates/a/src/b.rs", &format!("//! x\n// {mark} y\n")).contains(":2: "),
-                "{mark}"
-            );
+            assert!(breaches("crates/a/src/b.rs", &format!("//! x\n// {mark} y\n")).contains(":2: "), "{mark}");
         }
         let part = format!("//! x\nconst MAS{}S: u8 = 0;\n", UNFINISHED[0]);
         assert_eq!(breaches("crates/a/src/b.rs", &part), "");

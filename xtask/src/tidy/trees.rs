@@ -25,38 +25,19 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
     let (package, most) = MOST_CRATES;
     let crates = tree(root, package, &[])?;
     if crates.len() > most {
-        let list = crates
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        breaches.push(format!(
-            "{package} brings {} crates, {most} are allowed: {list}",
-            crates.len()
-        ));
+        let list = crates.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        breaches.push(format!("{package} brings {} crates, {most} are allowed: {list}", crates.len()));
     }
     Ok(breaches)
 }
 
 fn tree(root: &Path, package: &str, features: &[&str]) -> Result<BTreeSet<String>, Failure> {
-    let arguments = [
-        "tree",
-        "--locked",
-        "--package",
-        package,
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-    ];
+    let arguments = ["tree", "--locked", "--package", package, "--edges", "normal", "--prefix", "none"];
     Ok(names(&capture(cargo(root).args(arguments).args(features))?))
 }
 
 fn names(tree: &str) -> BTreeSet<String> {
-    tree.lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .map(str::to_owned)
-        .collect()
+    tree.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -66,9 +47,6 @@ mod tests {
     #[test]
     fn a_crate_that_appears_twice_counts_once() {
         let tree = "mailkit-smtp v0.1.0 (/w)\nnom v8.0.0\nmemchr v2.8.3\n\nmemchr v2.8.3 (*)\n";
-        assert_eq!(
-            names(tree).into_iter().collect::<Vec<_>>(),
-            ["mailkit-smtp", "memchr", "nom"]
-        );
+        assert_eq!(names(tree).into_iter().collect::<Vec<_>>(), ["mailkit-smtp", "memchr", "nom"]);
     }
 }
