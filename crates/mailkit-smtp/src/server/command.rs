@@ -55,6 +55,9 @@ impl Server {
     }
 
     fn handle_senseless(&mut self, error: &CommandError) {
+        // Of the commands with an address, MAIL is the one that comes without a transaction.
+        let address = matches!(error, CommandError::Address(_) | CommandError::Parameter(_));
+        self.mail_refused |= address && self.transaction.is_none();
         let reply = match error {
             CommandError::Unknown | CommandError::Garbage => stock::UNKNOWN.with_text(&error.to_string()),
             CommandError::Syntax(BDAT_FORM) => {
