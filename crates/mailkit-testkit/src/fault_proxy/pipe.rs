@@ -8,9 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 const CHUNK: usize = 64 * 1024;
+/// How much later than asked a timer of tokio may fire.
+const TIMER: Duration = Duration::from_millis(1);
 
 /// How bytes go from a reader to a writer.
 pub(super) struct Pipe {
@@ -37,7 +40,7 @@ impl Pipe {
     async fn hand_out(self, mut parcels: UnboundedReceiver<Parcel>, mut writer: OwnedWriteHalf) -> io::Result<()> {
         let mut left = self.cut_after.unwrap_or(u64::MAX);
         while let Some(Parcel { due, bytes }) = parcels.recv().await {
-            sleep_until(due).await;
+            arrive(due).await;
             let passing = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
             let bytes = bytes.get(..passing).unwrap_or(&bytes);
             self.write(&mut writer, bytes).await?;
@@ -61,6 +64,16 @@ impl Pipe {
             self.counter.fetch_add(part.len() as u64, Ordering::Relaxed);
         }
         Ok(())
+    }
+}
+
+/// Waits to within some microseconds: tokio's timers alone count whole milliseconds, which is a tenth of a usual delay.
+async fn arrive(due: Instant) {
+    if let Some(early) = due.checked_sub(TIMER) {
+        sleep_until(early).await;
+    }
+    while Instant::now() < due {
+        yield_now().await;
     }
 }
 

@@ -1,1 +1,0 @@
-//! Benchmarks: the only place that may depend on rival crates.
