@@ -22,28 +22,25 @@
 //! With PIPELINING a whole row is sent before its first reply; without, each entry waits until the queue is empty.
 //! That is the only difference between the two.
 
+mod clock;
 mod config;
 mod error;
 mod parameters;
 mod respond;
+mod sending;
 mod session;
 mod transaction;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use mailkit_address::Envelope;
-
 use crate::sasl::ClientExchange;
 use crate::{Command, Extensions, ReplyDecoder, Report, Step};
-use transaction::{Stage, Transaction};
+use transaction::Transaction;
 
 pub use config::{ClientConfig, Protocol, Security, TimeLimits};
 pub use error::{BeginError, Error};
 pub use transaction::TransactionOptions;
-
-/// Content is wanted while less than this many octets wait to be sent.
-const HIGH_WATER: usize = 64 * 1024;
 
 /// What the machine tells its caller.
 #[derive(Clone, Debug)]
@@ -211,53 +208,6 @@ impl Client {
         }
     }
 
-    /// Tells the machine the time; it gives up where a step has taken longer than its limit.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|deadline| now >= deadline) {
-            self.fail(Error::TimedOut(self.step(), self.limit(), self.decoder.unfinished()));
-        }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = !self.expected.is_empty() || !self.poll_transmit().is_empty() || self.wants_content();
-        (self.phase != Phase::Closed && waiting).then(|| self.since + self.limit())
-    }
-
-    fn limit(&self) -> std::time::Duration {
-        if self.poll_transmit().is_empty() && !self.wants_content() {
-            self.config.time_limits.of(self.step())
-        } else {
-            self.config.time_limits.block
-        }
-    }
-
-    /// What is to be written next; empty if nothing is. Say what left by [`handle_transmitted`](Self::handle_transmitted).
-    #[must_use]
-    pub fn poll_transmit(&self) -> &[u8] {
-        self.out.get(self.out_sent..).unwrap_or_default()
-    }
-
-    /// So many octets of what [`poll_transmit`](Self::poll_transmit) showed were handed to the connection.
-    pub fn handle_transmitted(&mut self, now: Instant, octets: usize) {
-        self.out_sent = (self.out_sent + octets).min(self.out.len());
-        self.sent += octets as u64;
-        if self.out_sent == self.out.len() {
-            self.out.clear();
-            self.out_sent = 0;
-            self.mark(now);
-        } else if self.sent - self.sent_at_mark >= TimeLimits::BLOCK as u64 {
-            self.mark(now);
-        }
-    }
-
-    /// Begins the time limit anew.
-    fn mark(&mut self, now: Instant) {
-        self.since = now;
-        self.sent_at_mark = self.sent;
-    }
-
     /// The next fact, if there is one.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -322,113 +272,6 @@ impl Client {
         self.extensions.limits.mail_max.is_some_and(|most| self.begun >= u64::from(most))
     }
 
-    /// Whether a transaction may [`begin`](Self::begin) now.
-    #[must_use]
-    pub fn can_begin(&self) -> bool {
-        let free = match self.transactions.back() {
-            Some(last) => last.stage == Stage::Sent && self.pipelining(),
-            None => true,
-        };
-        self.phase == Phase::Ready && free && !self.is_used_up() && self.poll_transmit().len() < HIGH_WATER
-    }
-
-    fn pipelining(&self) -> bool {
-        self.extensions.pipelining && self.config.pipelining
-    }
-
-    /// Begins a transaction. Its outcome comes as [`Event::Finished`] or [`Event::Interrupted`].
-    ///
-    /// # Errors
-    /// [`BeginError`]: nothing was sent, and the session is as good as before.
-    pub fn begin(&mut self, now: Instant, envelope: Envelope, options: &TransactionOptions) -> Result<(), BeginError> {
-        if !self.can_begin() {
-            return Err(BeginError::NotReady);
-        }
-        let chunking = self.extensions.chunking && self.config.chunking;
-        let (mail, rcpt) = self.parameters(&envelope, options, chunking)?;
-        // What BDAT leaves behind when it is refused is not settled (RFC 3030 §2): with an envelope still open, the
-        // recipients of this message would be added to those of the one before.
-        let reset = self.stale || (chunking && !self.transactions.is_empty());
-        let transaction = Transaction::new(self.begun, envelope, mail, rcpt, chunking, reset);
-        if self.expected.is_empty() {
-            self.mark(now);
-        }
-        self.stale = false;
-        self.begun += 1;
-        self.transactions.push_back(transaction);
-        self.pump();
-        Ok(())
-    }
-
-    /// Whether the content of the last transaction is wanted.
-    #[must_use]
-    pub fn wants_content(&self) -> bool {
-        self.transactions.back().is_some_and(|last| last.stage == Stage::Content)
-            && self.poll_transmit().len() < HIGH_WATER
-            && (self.pipelining() || self.expected.is_empty())
-    }
-
-    /// Hands in a piece of content; `last` with the last one, which may be empty.
-    ///
-    /// Line ends are made CRLF, and dots are stuffed where the content goes by DATA. A piece that comes when no
-    /// content is wanted (the server refused the message in the meantime) is dropped.
-    pub fn put_content(&mut self, piece: &[u8], last: bool) {
-        let Some(transaction) = self.transactions.back_mut().filter(|last| last.stage == Stage::Content) else {
-            return;
-        };
-        let expect = if transaction.chunking {
-            self.scratch.clear();
-            transaction.encoder.encode(piece, &mut self.scratch);
-            if last {
-                transaction.encoder.finish(&mut self.scratch);
-            } else if self.scratch.is_empty() {
-                return;
-            }
-            let chunk = Command::Bdat { size: self.scratch.len() as u64, last };
-            // A BDAT line has no argument of the caller's in it.
-            if let Err(error) = chunk.write_to(&mut self.out) {
-                return self.fail(Error::Argument(error));
-            }
-            self.out.extend_from_slice(&self.scratch);
-            Some(if last { Expect::Content(transaction.id) } else { Expect::Chunk(transaction.id) })
-        } else {
-            transaction.encoder.encode(piece, &mut self.out);
-            if last {
-                transaction.encoder.finish(&mut self.out);
-            }
-            last.then_some(Expect::Content(transaction.id))
-        };
-        transaction.count_turn();
-        if last {
-            transaction.stage = Stage::Sent;
-            transaction.last_octet = Some(self.sent + (self.out.len() - self.out_sent) as u64);
-        }
-        if let Some(expect) = expect {
-            transaction.due += 1;
-            self.expected.push_back(expect);
-        }
-    }
-
-    /// Whether content of the last transaction is still to come, though it may not be wanted yet.
-    #[must_use]
-    pub fn needs_content(&self) -> bool {
-        self.transactions.back().is_some_and(|last| last.stage != Stage::Sent)
-    }
-
-    /// The caller cannot bring the rest of the content. The message is not delivered.
-    ///
-    /// Between chunks the session goes on; behind a 354 there is no way back, and the conversation ends.
-    pub fn abandon_content(&mut self) {
-        let Some(transaction) = self.transactions.back_mut().filter(|last| last.stage == Stage::Content) else { return };
-        if transaction.chunking {
-            transaction.stage = Stage::Sent;
-            self.stale = true;
-            self.finish_done();
-        } else {
-            self.fail(Error::Abandoned);
-        }
-    }
-
     /// Asks the server for a sign of life (NOOP). The session is idle again when it has answered.
     pub fn noop(&mut self, now: Instant) {
         if self.is_idle() {
@@ -443,36 +286,6 @@ impl Client {
             self.phase = Phase::Quitting;
             self.send(&Command::Quit, Expect::Quit);
             self.mark(now);
-        }
-    }
-
-    /// Sends what the last transaction may send by now.
-    fn pump(&mut self) {
-        loop {
-            if !self.pipelining() && !self.expected.is_empty() {
-                break;
-            }
-            let Some(transaction) = self.transactions.back_mut() else { break };
-            let early = transaction.is_doomed() && !matches!(transaction.stage, Stage::AwaitGo | Stage::Sent);
-            if early {
-                // Nobody is left to get it: the content stays here, and the envelope there.
-                transaction.stage = Stage::Sent;
-                self.stale = true;
-            }
-            match transaction.write_next(&mut self.out, &mut self.expected) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return self.fail(Error::Argument(error)),
-            }
-        }
-        self.finish_done();
-    }
-
-    /// Reports the transactions that have all their replies.
-    fn finish_done(&mut self) {
-        while self.transactions.front().is_some_and(Transaction::is_done) {
-            let report = self.transactions.pop_front().map(|done| done.into_report(None));
-            self.events.extend(report.map(Event::Finished));
         }
     }
 

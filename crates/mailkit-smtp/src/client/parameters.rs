@@ -75,7 +75,9 @@ impl Client {
         }
         let mut groups: Vec<Vec<Address>> = Vec::new();
         let mut rest = envelope.recipients();
-        while let Some((group, after)) = rest.split_at_checked(self.how_many_fit(rest)).filter(|(group, _)| !group.is_empty()) {
+        while let Some((group, after)) =
+            rest.split_at_checked(self.how_many_fit(rest)).filter(|(group, _)| !group.is_empty())
+        {
             groups.push(group.to_vec());
             rest = after;
         }
