@@ -1,0 +1,30 @@
+//! `mailkit send`.
+
+use clap::Args;
+
+use super::MessageArgs;
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SendArgs {
+    /// The server: smtp://, smtps://, lmtp:// or lmtp+unix://
+    ///
+    /// smtp://[user:password@]host[:587] uses STARTTLS, smtps://…[:465] TLS from the first byte. The password may
+    /// also come from the environment variable MAILKIT_PASSWORD, or from ?password-file=PATH.
+    // Kept as text: clap would repeat a value that it cannot parse.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) message: MessageArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mailkit send --server smtps://ann@smtp.example.com --from ann@example.com --to bob@example.org \\
+      --subject Hello --text 'How are you?'
+  mailkit send --server 'smtp://localhost:2525?tls=none' --eml letter.eml --json
+  mailkit send --server lmtp+unix:///run/dovecot/lmtp --message letter.json
+
+With --json it prints one object:
+  {\"message_id\", \"server\", \"recipients\": [{\"address\", \"status\", \"code\", \"enhanced\", \"text\"}],
+   \"error\": null or {\"kind\", \"step\", \"text\", \"temporary\", \"ambiguous\"}, \"round_trips\", \"duration_ms\"}";

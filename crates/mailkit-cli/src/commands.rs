@@ -1,0 +1,7 @@
+//! The commands: each calls the library and prints.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod render;
+pub(crate) mod send;
+pub(crate) mod sink;

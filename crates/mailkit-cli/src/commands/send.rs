@@ -1,0 +1,189 @@
+//! `mailkit send`: one message, now, and what became of each recipient.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use mailkit::{RecipientReport, Report, Status};
+use serde::Serialize;
+
+use crate::args::SendArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::message::{Composed, compose};
+use crate::output::{Output, Tone};
+use crate::server::Server;
+
+pub(crate) async fn run(args: SendArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let mut attempt = Attempt::default();
+    let outcome = attempt.make(args).await;
+    let recipients = attempt.recipients(outcome.as_ref());
+    if output.json {
+        output.object(&attempt.result(&recipients, outcome.as_ref(), started.elapsed()))?;
+    } else {
+        print(&recipients, output)?;
+    }
+    let report = outcome?;
+    let exit = Exit::of_report(&report);
+    if exit != Exit::Done {
+        output.note(summary(&recipients));
+    }
+    Ok(exit)
+}
+
+/// An attempt to send, as far as it came.
+#[derive(Default)]
+struct Attempt {
+    message_id: Option<String>,
+    server: Option<String>,
+    addressed: Vec<mailkit::Address>,
+}
+
+impl Attempt {
+    async fn make(&mut self, args: SendArgs) -> Result<Report, Failure> {
+        let Composed { message, options } = compose(args.message, None)?;
+        self.message_id = message.message_id().map(str::to_owned);
+        self.addressed = message.envelope().recipients().to_vec();
+        let server = Server::open(&args.server)?;
+        self.server = Some(server.shown);
+        let outcome = server.mailer.send_content(message.envelope(), &options, message.to_bytes()).await;
+        server.mailer.close().await;
+        Ok(outcome?)
+    }
+
+    /// What became of each recipient. Where the conversation never came to them, the failure speaks for all.
+    fn recipients(&self, outcome: Result<&Report, &Failure>) -> Vec<Recipient> {
+        let failure = outcome.err();
+        match outcome.ok().or_else(|| failure.and_then(|failure| failure.report.as_ref())) {
+            Some(report) => report.recipients.iter().map(|entry| Recipient::new(entry, failure)).collect(),
+            None => {
+                let unsent = |address: &mailkit::Address| RecipientReport::new(address.clone(), Status::Unsent);
+                self.addressed.iter().map(|address| Recipient::new(&unsent(address), failure)).collect()
+            }
+        }
+    }
+
+    fn result<'a>(
+        &'a self,
+        recipients: &'a [Recipient],
+        outcome: Result<&Report, &Failure>,
+        duration: Duration,
+    ) -> SendResult<'a> {
+        let failure = outcome.err();
+        let report = outcome.ok().or_else(|| failure.and_then(|failure| failure.report.as_ref()));
+        let error = failure.map(|failure| ErrorResult {
+            kind: failure.kind,
+            step: failure.step.map(mailkit::Step::name),
+            text: failure.text(),
+            temporary: failure.temporary,
+            ambiguous: failure.ambiguous,
+        });
+        SendResult {
+            message_id: self.message_id.as_deref(),
+            server: self.server.as_deref(),
+            recipients,
+            error,
+            round_trips: report.map_or(0, |report| report.round_trips),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The object that `--json` prints; its names are fixed.
+#[derive(Serialize)]
+struct SendResult<'a> {
+    message_id: Option<&'a str>,
+    server: Option<&'a str>,
+    recipients: &'a [Recipient],
+    error: Option<ErrorResult>,
+    round_trips: u32,
+    duration_ms: u64,
+}
+
+#[derive(Serialize)]
+struct ErrorResult {
+    kind: &'static str,
+    step: Option<&'static str>,
+    text: String,
+    temporary: bool,
+    ambiguous: bool,
+}
+
+#[derive(Serialize)]
+struct Recipient {
+    address: String,
+    status: &'static str,
+    code: Option<u16>,
+    enhanced: Option<String>,
+    text: Option<String>,
+}
+
+impl Recipient {
+    fn new(entry: &RecipientReport, failure: Option<&Failure>) -> Self {
+        let temporary = match &entry.status {
+            // It could not be sent, for the reason why nothing could.
+            Status::Unsent => failure.is_none_or(|failure| failure.temporary),
+            status => status.is_temporary(),
+        };
+        let status = match &entry.status {
+            Status::Accepted(_) => "accepted",
+            Status::Ambiguous => "ambiguous",
+            _ if temporary => "temporary",
+            _ => "permanent",
+        };
+        let reply = match &entry.status {
+            Status::Unsent => failure.and_then(|failure| failure.reply.as_ref()),
+            status => status.reply(),
+        };
+        Self {
+            address: entry.address.to_string(),
+            status,
+            code: reply.map(|reply| reply.code().get()),
+            enhanced: reply.and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string()),
+            text: reply.map(|reply| reply.text().to_owned()),
+        }
+    }
+
+    fn fate(&self) -> (Tone, &'static str) {
+        match self.status {
+            "accepted" => (Tone::Good, "accepted"),
+            "ambiguous" => (Tone::Doubtful, "unknown: it may have been delivered"),
+            _ if self.code.is_none() => (Tone::Bad, "not sent"),
+            "temporary" => (Tone::Doubtful, "refused for now"),
+            _ => (Tone::Bad, "refused for good"),
+        }
+    }
+}
+
+fn print(recipients: &[Recipient], output: &mut Output) -> io::Result<()> {
+    for recipient in recipients {
+        if output.quiet && recipient.status == "accepted" {
+            continue;
+        }
+        let (tone, fate) = recipient.fate();
+        let mut line = format!("{}  {}", recipient.address, output.paint(tone, fate));
+        for word in [recipient.code.map(|code| code.to_string()), recipient.enhanced.clone()].into_iter().flatten() {
+            line.push_str(&format!("  {word}"));
+        }
+        let text = recipient.text.as_deref().unwrap_or_default().replace('\n', " ");
+        output.line(format!("{line}  {text}").trim_end())?;
+    }
+    Ok(())
+}
+
+/// What is to be done about refusals.
+fn summary(recipients: &[Recipient]) -> String {
+    let count = |status| recipients.iter().filter(|recipient| recipient.status == status).count();
+    let (permanent, temporary, ambiguous) = (count("permanent"), count("temporary"), count("ambiguous"));
+    let mut parts = Vec::new();
+    if permanent > 0 {
+        parts.push(format!("{permanent} refused for good (check the address, and the server's words)"));
+    }
+    if temporary > 0 {
+        parts.push(format!("{temporary} refused for now (send it again later, to these alone)"));
+    }
+    if ambiguous > 0 {
+        parts.push(format!("{ambiguous} unknown"));
+    }
+    format!("of {} recipients: {}", recipients.len(), parts.join(", "))
+}

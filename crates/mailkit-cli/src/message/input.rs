@@ -1,0 +1,35 @@
+//! Files, and standard input as one of them.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Reads files; `-` is standard input, which can be read once.
+#[derive(Default)]
+pub(super) struct Input {
+    standard_input_read: bool,
+}
+
+impl Input {
+    /// The whole of a file.
+    pub(super) fn read(&mut self, path: &Path) -> Result<Vec<u8>, Failure> {
+        if path.as_os_str() != "-" {
+            return std::fs::read(path).map_err(|error| Failure::input(path, &error));
+        }
+        if std::mem::replace(&mut self.standard_input_read, true) {
+            return Err(Failure::usage("standard input (-) can be read once: give a file for the other"));
+        }
+        let mut content = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut content);
+        read.map(|_| content).map_err(|error| Failure::input(Path::new("standard input"), &error))
+    }
+
+    /// The whole of a text file.
+    pub(super) fn read_text(&mut self, path: &Path) -> Result<String, Failure> {
+        String::from_utf8(self.read(path)?).map_err(|error| {
+            let place = error.utf8_error().valid_up_to();
+            Failure::message("text", format!("the file {} is not UTF-8 at byte {place}", path.display()))
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! What the user sees: results on standard output, failures on standard error.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::Failure;
+
+/// Standard output and standard error, as the global options want them.
+pub(crate) struct Output {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    color: bool,
+    color_errors: bool,
+}
+
+/// How a word is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Doubtful,
+    Bad,
+    Strong,
+}
+
+impl Tone {
+    const fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Doubtful => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Strong => Style::new().bold(),
+        }
+    }
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            color: global.color.wanted(&io::stdout()),
+            color_errors: global.color.wanted(&io::stderr()),
+        }
+    }
+
+    /// A word of a line, colored if that is wanted.
+    pub(crate) fn paint(&self, tone: Tone, word: impl Display) -> String {
+        painted(self.color, tone, word)
+    }
+
+    /// A line of the result.
+    ///
+    /// # Errors
+    /// Whatever keeps standard output from being written, a reader that left included.
+    pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}")?;
+        out.flush()
+    }
+
+    /// The whole result as one line of JSON.
+    ///
+    /// # Errors
+    /// As for [`line`](Self::line).
+    pub(crate) fn object(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.line(serde_json::to_string(value)?)
+    }
+
+    /// Bytes as they are.
+    ///
+    /// # Errors
+    /// As for [`line`](Self::line).
+    pub(crate) fn raw(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        write(&mut out)?;
+        out.flush()
+    }
+
+    /// Says on standard error what went wrong. Nobody is left to hear that it is closed.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let mut err = io::stderr().lock();
+        for (number, (label, text)) in failure.lines().into_iter().enumerate() {
+            let tone = if number == 0 { Tone::Bad } else { Tone::Strong };
+            let indent = if number == 0 { "" } else { "  " };
+            let _ = writeln!(err, "{indent}{}: {text}", painted(self.color_errors, tone, label));
+        }
+    }
+
+    /// Says something on standard error that is no result, unless quiet is wanted.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+}
+
+fn painted(color: bool, tone: Tone, word: impl Display) -> String {
+    if color && tone != Tone::Plain {
+        let style = tone.style();
+        format!("{style}{word}{style:#}")
+    } else {
+        word.to_string()
+    }
+}
