@@ -109,6 +109,7 @@ pub(super) fn login_settings(socket: &Path) -> String {
     format!(
         "\
 auth_mechanisms = plain login cram-md5 scram-sha-256
+auth_failure_delay = 0
 service auth {{
   unix_listener {socket} {{
     mode = 0660
