@@ -1,7 +1,9 @@
 //! From settings to a connection that is secured, greeted and logged in.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use mailkit_address::Domain;
 use mailkit_smtp::client::{Client, ClientConfig, Event, Security};
 use mailkit_smtp::{ReplyError, Step, client};
 
@@ -12,7 +14,7 @@ use crate::error::{Cause, Error};
 use crate::probe::speaks_tls;
 use crate::settings::{ConnectorConfig, Endpoint, TlsMode};
 use crate::tls::{TlsClient, TlsError, TlsInfo, secure};
-use crate::transport::{BoxedTransport, Dialed, Peer};
+use crate::transport::{BoxedTransport, Dialed, Peer, Transport};
 
 /// How long a server may be silent before it is asked whether it waits for TLS. Greetings come within a round trip;
 /// a server that delays its own on purpose is only asked once, on another connection.
@@ -72,29 +74,35 @@ impl Connector {
         }
     }
 
-    async fn connect_with(&self, mode: TlsMode) -> Result<Connection, Error> {
-        let Dialed { transport, peer } = dial(&self.config).await.map_err(Cause::Dial)?;
-        if mode == TlsMode::Implicit {
-            let (transport, info) = self.secure(transport).await?;
-            return self.open(transport, peer, Security::Established, Some(info)).await;
-        }
-        let security = match mode {
-            TlsMode::Opportunistic => Security::Opportunistic,
-            TlsMode::None => Security::None,
-            _ => Security::Required,
-        };
-        self.open(transport, peer, security, None).await
+    /// Opens the session over a stream that the caller brings, such as a tunnel: secures as the settings ask, greets and
+    /// logs in. Nothing is resolved or dialed.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_over(&self, stream: impl Transport + 'static) -> Result<Connection, Error> {
+        let dialed = Dialed { transport: Box::new(stream), peer: Peer::Brought, local: None };
+        self.open(dialed, self.config.tls_mode()).await
     }
 
-    async fn open(
-        &self,
-        transport: BoxedTransport,
-        peer: Peer,
-        security: Security,
-        mut tls: Option<TlsInfo>,
-    ) -> Result<Connection, Error> {
-        let mut driver = Driver::new(transport, Client::new(self.client_config(security)?, now()));
-        self.await_greeting(&mut driver).await?;
+    async fn connect_with(&self, mode: TlsMode) -> Result<Connection, Error> {
+        self.open(dial(&self.config).await.map_err(Cause::Dial)?, mode).await
+    }
+
+    async fn open(&self, dialed: Dialed, mode: TlsMode) -> Result<Connection, Error> {
+        let Dialed { mut transport, peer, local } = dialed;
+        let mut tls = None;
+        let security = match mode {
+            TlsMode::Implicit => {
+                let (secured, info) = self.secure(transport).await?;
+                (transport, tls) = (secured, Some(info));
+                Security::Established
+            }
+            TlsMode::StartTls => Security::Required,
+            TlsMode::Opportunistic => Security::Opportunistic,
+            TlsMode::None => Security::None,
+        };
+        let mut driver = Driver::new(transport, Client::new(self.client_config(security, local)?, now()));
+        self.await_greeting(&mut driver, peer != Peer::Brought).await?;
         loop {
             match driver.event().await {
                 Event::Ready => return Ok(Connection::new(driver, peer, tls)),
@@ -110,13 +118,12 @@ impl Connector {
         }
     }
 
-    /// Waits for the server's first words. One that stays silent, or hangs up, may be waiting for TLS.
-    async fn await_greeting(&self, driver: &mut Driver) -> Result<(), Error> {
-        let in_clear = driver.client.is_in_clear();
-        let silence = tokio::time::sleep(SILENCE);
+    /// Waits for the server's first words. One that stays silent, or hangs up, may be waiting for TLS: it is asked.
+    async fn await_greeting(&self, driver: &mut Driver, dialed: bool) -> Result<(), Error> {
+        let ask = dialed && driver.client.is_in_clear() && !self.config.endpoint().is_relay();
         tokio::select! {
             () = driver.greeting() => {}
-            () = silence, if in_clear => {
+            () = tokio::time::sleep(SILENCE), if ask => {
                 if speaks_tls(&self.config).await {
                     return Err(speaks_tls_error());
                 }
@@ -124,7 +131,7 @@ impl Connector {
             }
         }
         let hung_up = matches!(driver.client.error(), Some(client::Error::Disconnected(Step::Greeting, _)));
-        if hung_up && in_clear && speaks_tls(&self.config).await {
+        if ask && hung_up && speaks_tls(&self.config).await {
             return Err(speaks_tls_error());
         }
         Ok(())
@@ -138,11 +145,17 @@ impl Connector {
         secure(transport, tls, name, self.config.limits().tls).await.map_err(|error| Cause::Tls(error).into())
     }
 
-    fn client_config(&self, security: Security) -> Result<ClientConfig, Error> {
+    fn client_config(&self, security: Security, local: Option<IpAddr>) -> Result<ClientConfig, Error> {
         let config = &self.config;
         let (host, port) = match config.endpoint() {
             Endpoint::Tcp { host, port } => (host.to_string(), *port),
             Endpoint::Unix(_) => (String::new(), 0),
+        };
+        // RFC 5321 §4.1.4: who has no name of its own to give says its address; a made-up name would be refused.
+        let name = match (config.ehlo_name(), local) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(address)) => Domain::from(address).to_string(),
+            (None, None) => "localhost".to_owned(),
         };
         let mut nonce = vec![0; 18];
         if config.credentials().is_some() {
@@ -160,7 +173,7 @@ impl Connector {
             host,
             port,
             nonce,
-            ..ClientConfig::new(config.ehlo_name().unwrap_or("localhost"))
+            ..ClientConfig::new(name)
         })
     }
 }

@@ -4,7 +4,7 @@ mod error;
 mod race;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,14 +65,15 @@ async fn open(endpoint: &Endpoint, proxy: Option<&Proxy>, progress: &mut Progres
         }
         (Endpoint::Tcp { host, port }, None) => {
             let (stream, address) = open_tcp(host, *port, progress).await?;
-            Ok(Dialed { transport: Box::new(stream), peer: Peer::Tcp(address) })
+            Ok(Dialed { local: local_ip(&stream), transport: Box::new(stream), peer: Peer::Tcp(address) })
         }
         (Endpoint::Tcp { host, port }, Some(proxy)) => {
             let (stream, address) = open_tcp(proxy.host(), proxy.port(), progress).await?;
+            let local = local_ip(&stream);
             let tunnel = proxy.tunnel(stream, host, *port).await;
             let stream = tunnel.map_err(|source| DialError::Proxy { proxy: proxy.to_string(), source })?;
             let target = format!("{host}:{port}");
-            Ok(Dialed { transport: Box::new(stream), peer: Peer::Proxied { proxy: address, target } })
+            Ok(Dialed { local, transport: Box::new(stream), peer: Peer::Proxied { proxy: address, target } })
         }
     }
 }
@@ -89,6 +90,10 @@ async fn open_tcp(host: &Host, port: u16, progress: &mut Progress) -> Result<(Tc
     }
 }
 
+fn local_ip(stream: &TcpStream) -> Option<IpAddr> {
+    stream.local_addr().ok().map(|address| address.ip().to_canonical())
+}
+
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // Nagle's algorithm holds the last segment of a message back until the peer's delayed ACK: 40 ms each.
@@ -101,7 +106,7 @@ async fn open_unix(path: &Path) -> Result<Dialed, DialError> {
     match tokio::net::UnixStream::connect(path).await {
         Ok(stream) => {
             let transport: BoxedTransport = Box::new(stream);
-            Ok(Dialed { transport, peer: Peer::Unix(path.to_owned()) })
+            Ok(Dialed { local: None, transport, peer: Peer::Unix(path.to_owned()) })
         }
         Err(source) => Err(DialError::Unix { path: path.to_owned(), source }),
     }

@@ -37,6 +37,13 @@ impl Endpoint {
         }
     }
 
+    /// Whether this is port 25, where servers talk to servers (RFC 5321 §4.5.4.2): those watch for clients that speak
+    /// before they are greeted, and remember them.
+    #[must_use]
+    pub const fn is_relay(&self) -> bool {
+        matches!(self, Self::Tcp { port: 25, .. })
+    }
+
     /// Whether what is sent cannot leave this machine: a Unix socket, a loopback address or `localhost`.
     #[must_use]
     pub fn is_local(&self) -> bool {

@@ -1,7 +1,7 @@
 //! A byte stream to the server, whatever carries it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +21,8 @@ pub struct Dialed {
     pub transport: BoxedTransport,
     /// Who is at the other end.
     pub peer: Peer,
+    /// Our own address on a TCP connection: what we call ourselves in EHLO where no name is given.
+    pub local: Option<IpAddr>,
 }
 
 impl fmt::Debug for Dialed {
@@ -37,6 +39,8 @@ pub enum Peer {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+    /// A stream that the caller brought.
+    Brought,
     /// A connection that a proxy made: the server's own address is not known.
     Proxied {
         /// The proxy's address.
@@ -51,6 +55,7 @@ impl fmt::Display for Peer {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Brought => f.write_str("a stream of the caller's"),
             Self::Proxied { proxy, target } => write!(f, "{target} through the proxy at {proxy}"),
         }
     }

@@ -110,6 +110,11 @@ pub(super) fn login_settings(socket: &Path) -> String {
         "\
 auth_mechanisms = plain login cram-md5 scram-sha-256
 auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service auth {{
   unix_listener {socket} {{
     mode = 0660
