@@ -3,6 +3,12 @@
 //!
 //! What the client reports must be what the server decided, recipient by recipient; a message that the client calls
 //! unsent or refused was never captured, and no message is captured twice, in part, or mixed with another.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "what cannot be set up fails the test"
+)]
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

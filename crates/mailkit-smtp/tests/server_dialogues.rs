@@ -1,5 +1,6 @@
 //! Whole sessions as a server has them. Each runs in one piece, byte by byte, and cut in two at every place:
 //! what the server says and keeps must be the same.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "what cannot be set up fails the test")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -786,7 +787,10 @@ fn a_refused_greeting_leaves_quit_alone() {
     let mut hand = Hand::new(bare());
     assert!(matches!(hand.server.poll_event(), Some(Event::Question(Question::Greeting))));
     hand.server.answer(hand.now, &reply(554, "no service"));
-    assert_eq!(hand.say("EHLO me\r\nBDAT 2\r\nhiQUIT\r\n"), "554 no service\r\n503 no service here; QUIT\r\n503 no service here; QUIT\r\n221 bye\r\n");
+    assert_eq!(
+        hand.say("EHLO me\r\nBDAT 2\r\nhiQUIT\r\n"),
+        "554 no service\r\n503 no service here; QUIT\r\n503 no service here; QUIT\r\n221 bye\r\n"
+    );
 }
 
 #[test]
