@@ -65,6 +65,7 @@ impl Client {
                 transaction.encoder.finish(&mut self.out);
                 transaction.stage = Stage::Sent;
                 transaction.due += 1;
+                transaction.count_turn();
                 self.expected.push_back(Expect::Content(id));
             }
             Severity::TransientNegative | Severity::PermanentNegative => {
