@@ -3,9 +3,13 @@
 use super::{Client, ClientConfig, Error, Event, Expect, Phase, Protocol, Security};
 use crate::command::write_auth_response;
 use crate::sasl::{
-    ClientExchange, ExchangeContext, Mechanisms, Secret, decode_base64, encode_base64, encode_initial_response,
+    ClientExchange, ExchangeContext, Mechanisms, SaslError, Secret, decode_base64, encode_base64,
+    encode_initial_response,
 };
 use crate::{Command, Extensions, Reply, Severity, Step};
+
+/// The longest AUTH command with its CRLF: RFC 4954 §4 leaves it at the limit of RFC 5321 §4.5.3.1.4.
+const MAX_AUTH: usize = 512;
 
 /// The most challenges that a login may take; the longest mechanism known here takes 2.
 const MAX_CHALLENGES: u8 = 8;
@@ -14,13 +18,16 @@ impl Client {
     pub(super) fn handle_greeting(&mut self, reply: Reply) {
         match reply.severity() {
             Severity::PositiveCompletion => {
-                let name = reply.text().split_whitespace().next().unwrap_or_default();
-                self.server_name = name.to_owned();
+                self.learn_name(&reply);
                 self.say_hello();
             }
             Severity::PositiveIntermediate => self.fail(Error::Unexpected(Step::Greeting, reply)),
             _ => self.fail(Error::Refused(Step::Greeting, reply)),
         }
+    }
+
+    fn learn_name(&mut self, reply: &Reply) {
+        self.server_name = reply.text().split_whitespace().next().unwrap_or_default().to_owned();
     }
 
     pub(super) fn say_hello(&mut self) {
@@ -36,6 +43,10 @@ impl Client {
     pub(super) fn handle_ehlo(&mut self, reply: Reply) {
         match reply.severity() {
             Severity::PositiveCompletion => {
+                if self.server_name.is_empty() {
+                    // After STARTTLS there is no greeting: the reply to EHLO begins with the name too (§4.1.1.1).
+                    self.learn_name(&reply);
+                }
                 self.extensions = Extensions::parse(reply.lines().skip(1));
                 self.secure_or_log_in();
             }
@@ -93,12 +104,13 @@ impl Client {
             Err(error) => return self.fail(Error::NoMechanism(error)),
         };
         let ClientConfig { host, port, nonce, .. } = &self.config;
-        match ClientExchange::start(mechanism, credentials, ExchangeContext { host, port: *port, nonce }) {
-            Ok(mut exchange) => {
-                let initial =
-                    exchange.initial_response().map(|raw| Secret::new(encode_initial_response(&raw).as_str()));
+        let start = || ClientExchange::start(mechanism, credentials, ExchangeContext { host, port: *port, nonce });
+        match with_initial_response(start, MAX_AUTH - "AUTH  \r\n".len() - mechanism.name().len()) {
+            Ok((exchange, initial)) => {
                 self.challenges = 0;
                 self.exchange = Some(exchange);
+                // In one piece: a buffer that grows leaves a copy of the secret behind.
+                self.out.reserve(MAX_AUTH);
                 self.send(&Command::Auth { mechanism: mechanism.name().into(), initial }, Expect::Auth);
             }
             Err(error) => self.fail(Error::Sasl(error)),
@@ -132,12 +144,25 @@ impl Client {
             return Err(Error::Unexpected(Step::Auth, reply.clone()));
         };
         let challenge = decode_base64(reply.text().trim()).map_err(|_| Error::Unexpected(Step::Auth, reply.clone()))?;
-        let response = exchange.respond(&challenge).map_err(Error::Sasl)?;
-        write_auth_response(&encode_base64(&response), &mut self.out).map_err(Error::Argument)
+        let response = encode_base64(&exchange.respond(&challenge).map_err(Error::Sasl)?);
+        self.out.reserve(response.len() + "\r\n".len());
+        write_auth_response(&response, &mut self.out).map_err(Error::Argument)
     }
 
     fn open(&mut self) {
         self.phase = Phase::Ready;
         self.events.push_back(Event::Ready);
+    }
+}
+
+/// Begins an exchange, with its initial response where that fits; else it answers an empty challenge (RFC 4954 §4).
+fn with_initial_response(
+    start: impl Fn() -> Result<ClientExchange, SaslError>,
+    room: usize,
+) -> Result<(ClientExchange, Option<Secret>), SaslError> {
+    let mut exchange = start()?;
+    match exchange.initial_response().map(|raw| encode_initial_response(&raw)) {
+        Some(response) if response.len() > room => Ok((start()?, None)),
+        response => Ok((exchange, response.map(|response| Secret::new(response.as_str())))),
     }
 }
