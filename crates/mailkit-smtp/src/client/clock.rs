@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroize as _;
+
 use super::{Client, Error, Phase, TimeLimits};
 
 impl Client {
@@ -38,10 +40,21 @@ impl Client {
         self.out_sent = (self.out_sent + octets).min(self.out.len());
         self.sent += octets as u64;
         if self.out_sent == self.out.len() {
-            self.out.clear();
+            if self.phase == Phase::Opening {
+                self.out.zeroize();
+            } else {
+                self.out.clear();
+            }
             self.out_sent = 0;
             self.mark(now);
-        } else if self.sent - self.sent_at_mark >= TimeLimits::BLOCK as u64 {
+            return;
+        }
+        if self.out_sent >= TimeLimits::BLOCK {
+            // A peer that is never quite done with what it is sent would have the whole content kept here.
+            self.out.drain(..self.out_sent);
+            self.out_sent = 0;
+        }
+        if self.sent - self.sent_at_mark >= TimeLimits::BLOCK as u64 {
             self.mark(now);
         }
     }
@@ -50,5 +63,32 @@ impl Client {
     pub(super) fn mark(&mut self, now: Instant) {
         self.since = now;
         self.sent_at_mark = self.sent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{ClientConfig, Security, TransactionOptions};
+    use mailkit_address::{Address, Envelope};
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any moment will do for the beginning")]
+    fn content_that_has_left_is_not_kept_while_more_of_it_comes() {
+        let now = Instant::now();
+        let mut client = Client::new(ClientConfig { security: Security::None, ..ClientConfig::new("client") }, now);
+        client.handle_input(now, b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        let bob = Address::parse("bob@example.org").unwrap();
+        let envelope = Envelope::null_sender(vec![bob]).unwrap();
+        client.handle_transmitted(now, client.poll_transmit().len());
+        client.begin(now, envelope, &TransactionOptions::default()).unwrap();
+        for _ in 0..1000 {
+            while client.wants_content() {
+                client.put_content(&[b'x'; 32 * 1024], false);
+            }
+            // Never all of it: the peer is slower than the content.
+            client.handle_transmitted(now, 40 * 1024);
+        }
+        assert!(client.out.capacity() < 1024 * 1024, "{} octets are kept", client.out.capacity());
     }
 }

@@ -32,7 +32,10 @@ mod session;
 mod transaction;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
+
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::sasl::ClientExchange;
 use crate::{Command, Extensions, ReplyDecoder, Report, Step};
@@ -111,7 +114,6 @@ enum Phase {
 /// transaction may begin as soon as the content of the last one was handed in.
 ///
 /// A connection is clean if, and only if, [`is_idle`](Self::is_idle).
-#[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
     phase: Phase,
@@ -128,7 +130,8 @@ pub struct Client {
     stale: bool,
     events: VecDeque<Event>,
     error: Option<Error>,
-    out: Vec<u8>,
+    /// Wiped when it is dropped, and after each line of a login.
+    out: Zeroizing<Vec<u8>>,
     /// How much of `out` has left.
     out_sent: usize,
     /// Octets that have left since the beginning of the session.
@@ -159,7 +162,7 @@ impl Client {
             stale: false,
             events: VecDeque::new(),
             error: None,
-            out: Vec::new(),
+            out: Zeroizing::default(),
             out_sent: 0,
             sent: 0,
             sent_at_mark: 0,
@@ -304,8 +307,10 @@ impl Client {
         let polite = self.phase == Phase::Quitting && matches!(error, Error::Disconnected(..) | Error::Closing(..));
         self.phase = Phase::Closed;
         self.expected.clear();
-        self.out.clear();
+        self.out.zeroize();
         self.out_sent = 0;
+        // No handshake behind an injection, and no open session that has ended already.
+        self.events.retain(|event| !matches!(event, Event::StartTls | Event::Ready));
         for transaction in std::mem::take(&mut self.transactions) {
             let report = transaction.into_report(Some((&error, self.sent)));
             let by_words = matches!(error, Error::Closing(..));
@@ -315,5 +320,18 @@ impl Client {
             self.error = Some(error);
         }
         self.events.push_back(Event::Closed);
+    }
+}
+
+/// Leaves out what is about to be sent: it may be a login, or content.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("phase", &self.phase)
+            .field("secured", &self.secured)
+            .field("expected", &self.expected)
+            .field("in_flight", &self.in_flight())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
