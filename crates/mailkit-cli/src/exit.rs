@@ -39,7 +39,7 @@ impl Exit {
             ErrorKind::Configuration => Self::Configuration,
             ErrorKind::Message => Self::Data,
             ErrorKind::HostUnknown => Self::NoHost,
-            ErrorKind::Tls => tls_error(error).map_or(Self::NoPermission, Self::of_tls_error),
+            ErrorKind::Tls => source_of(error).map_or(Self::NoPermission, Self::of_tls_error),
             ErrorKind::Login => Self::NoPermission,
             ErrorKind::Protocol => Self::Protocol,
             ErrorKind::Refused if error.is_temporary() => Self::Temporary,
@@ -79,12 +79,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The TLS error below an error, if there is one.
-pub(crate) fn tls_error(error: &Error) -> Option<&TlsError> {
+/// The error of this type below an error, if there is one.
+pub(crate) fn source_of<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
     while let Some(source) = next {
-        if let Some(tls) = source.downcast_ref() {
-            return Some(tls);
+        if let Some(found) = source.downcast_ref() {
+            return Some(found);
         }
         next = source.source();
     }

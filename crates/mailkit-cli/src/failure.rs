@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use mailkit::{Error, ErrorKind, Report, Step};
+use mailkit::connection::{TlsBlame, TlsError};
+use mailkit::smtp::ReplyError;
+use mailkit::{Error, ErrorKind, Reply, Report, Step};
 
-use crate::exit::{Exit, tls_error};
+use crate::exit::{Exit, source_of};
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -15,30 +17,24 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// The kind as `--json` names it.
     pub(crate) kind: &'static str,
-    pub(crate) step: Option<Step>,
     /// What happened: the outermost layer first.
     words: Vec<String>,
-    /// The server's own words.
-    pub(crate) reply: Option<mailkit::Reply>,
-    advice: Option<String>,
-    pub(crate) temporary: bool,
-    pub(crate) ambiguous: bool,
-    pub(crate) report: Option<Report>,
+    advice: Option<Advice>,
+    /// What the library said, where it was the one to fail.
+    error: Option<Box<Error>>,
+}
+
+/// What to try.
+#[derive(Debug)]
+enum Advice {
+    /// To look at the server with `mailkit check`.
+    Check(&'static str),
+    Words(String),
 }
 
 impl Failure {
     fn new(exit: Exit, kind: &'static str, words: Vec<String>) -> Self {
-        Self {
-            exit,
-            kind,
-            step: None,
-            words,
-            reply: None,
-            advice: None,
-            temporary: false,
-            ambiguous: false,
-            report: None,
-        }
+        Self { exit, kind, words, advice: None, error: None }
     }
 
     /// Arguments that do not go together.
@@ -80,12 +76,41 @@ impl Failure {
 
     /// A result that is not what it should be.
     pub(crate) fn unmet(text: impl Into<String>) -> Self {
-        Self::new(Exit::Protocol, "unmet", vec![text.into()])
+        Self::new(Exit::Network, "unmet", vec![text.into()])
     }
 
     pub(crate) fn with_advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+        self.advice = Some(Advice::Words(advice.into()));
         self
+    }
+
+    /// For `mailkit check`, which need not be advised to run itself.
+    pub(crate) fn without_advice_to_check(mut self) -> Self {
+        self.advice = self.advice.filter(|advice| !matches!(advice, Advice::Check(_)));
+        self
+    }
+
+    /// The step in which it happened; `None` before there was one.
+    pub(crate) fn step(&self) -> Option<Step> {
+        self.error.as_ref().and_then(|error| error.step())
+    }
+
+    /// The server's own words.
+    pub(crate) fn reply(&self) -> Option<&Reply> {
+        self.error.as_ref().and_then(|error| error.reply())
+    }
+
+    /// What is known of each recipient.
+    pub(crate) fn report(&self) -> Option<&Report> {
+        self.error.as_ref().and_then(|error| error.report())
+    }
+
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.is_temporary())
+    }
+
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.is_ambiguous())
     }
 
     /// All that happened, in one line.
@@ -99,12 +124,17 @@ impl Failure {
         let mut words = self.words.iter();
         lines.extend(words.next().map(|first| ("error", first.clone())));
         lines.extend(words.map(|more| ("because", more.clone())));
-        lines.extend(self.step.map(|step| ("step", step.name().to_owned())));
-        lines.extend(self.reply.as_ref().map(|reply| ("server said", reply.to_string())));
-        if self.ambiguous {
+        lines.extend(self.step().map(|step| ("step", step.name().to_owned())));
+        let reply = self.reply().map(ToString::to_string);
+        let said = reply.filter(|reply| !self.words.iter().any(|words| words.contains(reply)));
+        lines.extend(said.map(|reply| ("server said", reply)));
+        if self.is_ambiguous() {
             lines.push(("note", "the message may have been delivered all the same".to_owned()));
         }
-        lines.extend(self.advice.iter().map(|advice| ("try", advice.clone())));
+        lines.extend(self.advice.iter().map(|advice| match advice {
+            Advice::Check(why) => ("try", format!("run `mailkit check --server URL` {why}")),
+            Advice::Words(words) => ("try", words.clone()),
+        }));
         lines
     }
 }
@@ -114,13 +144,9 @@ impl From<Error> for Failure {
         Self {
             exit: Exit::of_error(&error),
             kind: error.kind().name(),
-            step: error.step(),
             words: chain(&error),
-            reply: error.reply().cloned(),
-            advice: advice(&error).map(str::to_owned),
-            temporary: error.is_temporary(),
-            ambiguous: error.is_ambiguous(),
-            report: error.report().cloned(),
+            advice: advice(&error),
+            error: Some(Box::new(error)),
         }
     }
 }
@@ -182,23 +208,27 @@ fn on_one_line(text: &str) -> String {
 }
 
 /// What to try, where the error's own words do not say so already.
-fn advice(error: &Error) -> Option<&'static str> {
+fn advice(error: &Error) -> Option<Advice> {
+    let words = |words: &str| Some(Advice::Words(words.to_owned()));
     match error.kind() {
         ErrorKind::Login if error.reply().is_some() => {
-            Some("check user and password; many providers want a password made for this one program")
+            words("check user and password; many providers want a password made for this one program")
         }
-        ErrorKind::HostUnknown => Some("check the host in the server's URL, and this machine's name service"),
-        ErrorKind::TimedOut => Some("look for a firewall in between; ?timeout=SECONDS sets how long is waited"),
+        ErrorKind::HostUnknown => words("check the host in the server's URL, and this machine's name service"),
+        ErrorKind::TimedOut => words("look for a firewall in between; ?timeout=SECONDS sets how long is waited"),
         ErrorKind::Network if error.is_ambiguous() => {
-            Some("ask the recipient before it is sent again: a second copy may be the result")
+            words("ask the recipient before it is sent again: a second copy may be the result")
         }
-        ErrorKind::Network => Some("check host and port, and run `mailkit check --server URL`"),
-        ErrorKind::Refused if error.is_temporary() => Some("send it again later"),
-        ErrorKind::Refused => Some("run `mailkit check --server URL` to see what the server takes"),
+        ErrorKind::Network => Some(Advice::Check("to see whether host and port are right")),
+        ErrorKind::Refused if error.is_temporary() => words("send it again later"),
+        ErrorKind::Refused => Some(Advice::Check("to see what the server takes")),
+        ErrorKind::Protocol if matches!(source_of(error), Some(ReplyError::SpeaksTls)) => None,
         ErrorKind::Protocol if error.step() == Some(Step::Greeting) => {
-            Some("check that host and port are those of a mail server")
+            words("check that host and port are those of a mail server")
         }
-        ErrorKind::Tls if tls_error(error).is_some() => Some("run `mailkit check --server URL` to see its certificate"),
+        ErrorKind::Tls if source_of(error).is_some_and(|tls: &TlsError| tls.blame() == TlsBlame::Certificate) => {
+            Some(Advice::Check("to see its certificate"))
+        }
         _ => None,
     }
 }

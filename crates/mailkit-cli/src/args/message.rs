@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// MESSAGE: the fields of a message, or a finished one.
-///
-/// What `--message` gives is replaced by the options beside it; lists are added to.
+// No doc comment: clap would show it as the description of each command that takes these options.
+// What `--message` gives is replaced by the options beside it; lists are added to.
 #[derive(Args)]
 #[command(next_help_heading = "Message")]
 pub(crate) struct MessageArgs {

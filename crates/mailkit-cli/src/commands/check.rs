@@ -59,9 +59,9 @@ fn result(server: &Server, findings: &Findings, advice: &[String]) -> serde_json
         "advice": advice,
         "error": findings.failure.as_ref().map(|failure| json!({
             "kind": failure.kind,
-            "step": failure.step.map(mailkit::Step::name),
+            "step": failure.step().map(mailkit::Step::name),
             "text": failure.text(),
-            "temporary": failure.temporary,
+            "temporary": failure.is_temporary(),
         })),
     })
 }

@@ -54,7 +54,7 @@ impl Attempt {
     /// What became of each recipient. Where the conversation never came to them, the failure speaks for all.
     fn recipients(&self, outcome: Result<&Report, &Failure>) -> Vec<Recipient> {
         let failure = outcome.err();
-        match outcome.ok().or_else(|| failure.and_then(|failure| failure.report.as_ref())) {
+        match outcome.ok().or_else(|| failure.and_then(Failure::report)) {
             Some(report) => report.recipients.iter().map(|entry| Recipient::new(entry, failure)).collect(),
             None => {
                 let unsent = |address: &mailkit::Address| RecipientReport::new(address.clone(), Status::Unsent);
@@ -70,13 +70,13 @@ impl Attempt {
         duration: Duration,
     ) -> SendResult<'a> {
         let failure = outcome.err();
-        let report = outcome.ok().or_else(|| failure.and_then(|failure| failure.report.as_ref()));
+        let report = outcome.ok().or_else(|| failure.and_then(Failure::report));
         let error = failure.map(|failure| ErrorResult {
             kind: failure.kind,
-            step: failure.step.map(mailkit::Step::name),
+            step: failure.step().map(mailkit::Step::name),
             text: failure.text(),
-            temporary: failure.temporary,
-            ambiguous: failure.ambiguous,
+            temporary: failure.is_temporary(),
+            ambiguous: failure.is_ambiguous(),
         });
         SendResult {
             message_id: self.message_id.as_deref(),
@@ -122,7 +122,7 @@ impl Recipient {
     fn new(entry: &RecipientReport, failure: Option<&Failure>) -> Self {
         let temporary = match &entry.status {
             // It could not be sent, for the reason why nothing could.
-            Status::Unsent => failure.is_none_or(|failure| failure.temporary),
+            Status::Unsent => failure.is_none_or(|failure| failure.is_temporary()),
             status => status.is_temporary(),
         };
         let status = match &entry.status {
@@ -132,7 +132,7 @@ impl Recipient {
             _ => "permanent",
         };
         let reply = match &entry.status {
-            Status::Unsent => failure.and_then(|failure| failure.reply.as_ref()),
+            Status::Unsent => failure.and_then(Failure::reply),
             status => status.reply(),
         };
         Self {

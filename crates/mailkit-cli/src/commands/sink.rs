@@ -100,7 +100,7 @@ fn log(message: &Captured) {
     let user = message.user.as_deref().unwrap_or_default();
     let file = message.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     let from = message.reverse_path.address().map(|address| format!("<{address}>")).unwrap_or_else(|| "<>".to_owned());
-    tracing::info!(from, to, size = message.size, tls = message.tls, user, file, "message");
+    tracing::info!(from, to, size = message.size, tls = message.tls, user, file, "captured");
 }
 
 /// Resolves at SIGINT or SIGTERM; they are caught from now on.

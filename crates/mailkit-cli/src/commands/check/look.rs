@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use mailkit::connection::{Connection, ConnectorConfig, TlsBlame, TlsInfo, TlsMode, TlsSettings};
+use mailkit::connection::{Connection, ConnectorConfig, TlsBlame, TlsError, TlsInfo, TlsMode, TlsSettings};
 use mailkit::smtp::{Extensions, SizeLimit};
 use mailkit::{Error, Mailer};
 use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::certificate::{Certificate, read_chain};
-use crate::exit::tls_error;
+use crate::exit::source_of;
 use crate::failure::Failure;
 use crate::server::Server;
 
@@ -52,54 +52,46 @@ pub(super) enum Login {
 pub(super) async fn look(server: &Server) -> Findings {
     let mut findings = Findings::default();
     let config = server.mailer.config();
-    let by_starttls = matches!(config.tls_mode(), TlsMode::StartTls | TlsMode::Opportunistic);
-    if by_starttls && let Ok(connection) = connect(&anonymous(config, TlsMode::None)).await {
-        findings.peer = Some(connection.peer().to_string());
-        findings.in_clear = Some(connection.extensions().clone());
-        connection.quit().await;
-    }
-    match connect(&anonymous(config, config.tls_mode())).await {
-        Ok(connection) => findings.session(connection, config).await,
-        Err(error) => {
-            if tls_error(&error).is_some_and(|tls| tls.blame() == TlsBlame::Certificate) {
-                findings.untrusted_chain(config).await;
-            }
-            findings.failure = Some(error.into());
+    if let Err(error) = findings.connect(config).await {
+        if source_of(&error).is_some_and(|tls: &TlsError| tls.blame() == TlsBlame::Certificate) {
+            findings.untrusted_chain(config).await;
         }
-    }
-    if findings.failure.is_none() && config.credentials().is_some() {
+        findings.fail(error);
+    } else if config.credentials().is_some() {
         findings.log_in(server).await;
     }
     findings
 }
 
 impl Findings {
-    async fn session(&mut self, mut connection: Connection, config: &ConnectorConfig) {
+    /// Looks at the server without logging in: in clear first, where it is asked for TLS later.
+    async fn connect(&mut self, config: &ConnectorConfig) -> Result<(), Error> {
+        let mut name = String::new();
+        if matches!(config.tls_mode(), TlsMode::StartTls | TlsMode::Opportunistic) {
+            let connection = connect(anonymous(config, TlsMode::None)).await?;
+            self.peer = Some(connection.peer().to_string());
+            self.in_clear = Some(connection.extensions().clone());
+            connection.server_name().clone_into(&mut name);
+            connection.quit().await;
+        }
+        let mut connection = connect(anonymous(config, config.tls_mode())).await?;
         self.peer = Some(connection.peer().to_string());
         self.tls = connection.tls().map(tls);
         self.trusted = self.tls.is_some() && !config.tls().accepts_any_certificate();
-        self.session =
-            Some(Session { name: connection.server_name().to_owned(), extensions: connection.extensions().clone() });
-        let mut times = Vec::new();
-        for _ in 0..ROUND_TRIPS {
-            let begun = Instant::now();
-            if connection.noop().await.is_err() {
-                break;
-            }
-            times.push(begun.elapsed());
+        if !connection.server_name().is_empty() {
+            connection.server_name().clone_into(&mut name);
         }
-        times.sort_unstable();
-        self.round_trip = times.get(times.len() / 2).copied();
+        self.session = Some(Session { name, extensions: connection.extensions().clone() });
+        self.round_trip = round_trip(&mut connection).await;
         connection.quit().await;
+        Ok(())
     }
 
     /// The chain of a server that is not trusted: shown, and believed in nothing.
     async fn untrusted_chain(&mut self, config: &ConnectorConfig) {
         let any = TlsSettings::default().dangerous().accept_any_certificate();
         let config = anonymous(config, config.tls_mode()).with_tls(any);
-        // Its warning is for connections that carry something.
-        let Ok(mailer) = with_default(NoSubscriber::new(), || Mailer::new(config)) else { return };
-        if let Ok(connection) = mailer.connect().await {
+        if let Ok(connection) = connect(config).await {
             self.peer = Some(connection.peer().to_string());
             self.tls = connection.tls().map(tls);
             connection.quit().await;
@@ -114,9 +106,13 @@ impl Findings {
             }
             Err(error) => {
                 self.login = Login::Fails;
-                self.failure = Some(error.into());
+                self.fail(error);
             }
         }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failure = Some(Failure::from(error).without_advice_to_check());
     }
 }
 
@@ -133,8 +129,21 @@ pub(super) fn size_limit(offered: &Extensions) -> Option<u64> {
     }
 }
 
-async fn connect(config: &ConnectorConfig) -> Result<Connection, Error> {
-    Mailer::new(config.clone())?.connect().await
+async fn connect(config: ConnectorConfig) -> Result<Connection, Error> {
+    // What is to be said of these settings, the mailer of the URL has said.
+    with_default(NoSubscriber::new(), || Mailer::new(config))?.connect().await
+}
+
+/// The middle one of several round trips; `None` where the server does not answer.
+async fn round_trip(connection: &mut Connection) -> Option<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..ROUND_TRIPS {
+        let begun = Instant::now();
+        connection.noop().await.ok()?;
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
 }
 
 /// The same settings without the login.

@@ -38,7 +38,7 @@ fn text(number: u32) -> String {
     let place = |number: u32, length: usize| usize::try_from(number).unwrap_or_default() % length;
     let size = SIZES.get(place(number, SIZES.len())).copied().unwrap_or_default();
     // Every third message is plain ASCII.
-    let lines = LINES.iter().enumerate().filter(|(_, line)| number % 3 != 0 || line.is_ascii());
+    let lines = LINES.iter().enumerate().filter(|(_, line)| !number.is_multiple_of(3) || line.is_ascii());
     let mut text = format!("Message {number}\n");
     for (at, line) in lines.cycle().skip(place(number, LINES.len())) {
         if text.len() >= size {

@@ -1,0 +1,13 @@
+//! The command as its user meets it: arguments in; words, JSON and exit codes out.
+
+mod arguments;
+mod checking;
+mod demo;
+mod exit_codes;
+mod json_message;
+mod rendering;
+mod run;
+mod secrets;
+mod sending;
+mod sink_process;
+mod sinking;

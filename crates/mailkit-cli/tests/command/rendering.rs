@@ -1,0 +1,74 @@
+use crate::run::{Ended, LETTER, mailkit, mailkit_reading};
+
+const FIXED: [&str; 4] = ["--date", "2026-11-23T08:00:00+01:00", "--seed", "7"];
+
+fn render(more: &[&str]) -> Ended {
+    mailkit(["render"].iter().chain(&LETTER).chain(more))
+}
+
+#[test]
+fn with_date_and_seed_the_same_message_comes_out_each_time() {
+    let first = render(&FIXED);
+    first.assert_code(0);
+    assert_eq!(
+        first.out,
+        "Date: Mon, 23 Nov 2026 08:00:00 +0100\r\n\
+         From: ann@example.com\r\n\
+         To: bob@example.org\r\n\
+         Message-ID: <00000000000000000000000000000007@example.com>\r\n\
+         Subject: Hello\r\n\
+         MIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: 7bit\r\n\
+         \r\n\
+         How are you?\r\n"
+    );
+    assert_eq!(render(&FIXED).out, first.out);
+    let given = ["--date", "2026-11-23T08:00:00+01:00", "--message-id", "one@example.com"];
+    assert_eq!(render(&given).out, render(&given).out);
+    assert!(render(&given).out.contains("Message-ID: <one@example.com>\r\n"));
+}
+
+#[test]
+fn without_them_no_two_messages_have_the_same_identity() {
+    assert_ne!(render(&[]).out, render(&[]).out);
+}
+
+#[test]
+fn bcc_is_in_the_envelope_alone() {
+    let ended = render(&["--bcc", "eve@example.net", "--json"]);
+    let result = ended.assert_code(0).json();
+    let names = ["content", "envelope", "message_id", "needs_8bit", "needs_smtputf8", "output", "size"];
+    assert_eq!(Ended::keys(&result), names);
+    assert!(!result["content"].as_str().unwrap().contains("eve"));
+    assert_eq!(result["envelope"]["to"][1], "eve@example.net");
+}
+
+#[test]
+fn a_file_takes_the_message_instead_of_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.eml");
+    let path = file.to_str().unwrap();
+    let ended = render(&[&FIXED[..], &["-o", path]].concat());
+    assert_eq!(ended.assert_code(0).out, "");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), render(&FIXED).out);
+    render(&["-o", "/no/such/folder/letter.eml"]).assert_code(74).assert_says("/no/such/folder/letter.eml");
+}
+
+#[test]
+fn text_and_header_fields_come_from_where_they_are_said_to() {
+    let args = ["render", "--from", "ann@example.com", "--to", "bob@example.org", "--text-file", "-"];
+    let ended = mailkit_reading(b"one\ntwo\n", args.iter().chain(&["--header", "X-Campaign: 42"]).chain(&FIXED));
+    assert!(ended.assert_code(0).out.ends_with("\r\n\r\none\r\ntwo\r\n"), "{ended:?}");
+    assert!(ended.out.contains("X-Campaign: 42\r\n"));
+    let broken = mailkit_reading(b"one \xff", args);
+    broken.assert_code(65).assert_says("text: the file - is not UTF-8 at byte 4");
+}
+
+#[test]
+fn a_finished_message_keeps_its_bytes_and_gets_crlf() {
+    let eml = "From: ann@example.com\nTo: bob@example.org\nX-Odd:   spaced\n\nline\n";
+    let ended = mailkit_reading(eml.as_bytes(), ["render", "--eml", "-"]);
+    assert_eq!(ended.assert_code(0).out, eml.replace('\n', "\r\n"));
+    mailkit_reading(b"no header", ["render", "--eml", "-"]).assert_code(65).assert_says("eml: ");
+}

@@ -1,0 +1,144 @@
+use serde_json::json;
+
+use crate::run::{Ended, command, mailkit, mailkit_reading, send};
+use crate::sink_process::{PASSWORD, SinkProcess};
+
+const EML: &str = "From: ann@example.com\r\nTo: bob@example.org\r\nBcc: eve@example.net\r\nSubject: As it is\r\n\
+    MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n.\r\n..dots\r\n--b--\r\n";
+
+#[test]
+fn some_recipients_are_refused_and_the_others_get_their_mail() {
+    let no_user = "rcpt=550 5.1.1 no such user,to=nobody@*";
+    let sink = SinkProcess::start(&["--fail", no_user, "--fail", "rcpt=451 4.7.1 come again,to=later@*"]);
+    let more = ["--cc", "nobody@example.org", "--bcc", "later@example.org"];
+    let ended = send(&sink.plain(), &more);
+    ended.assert_code(69).assert_says("of 3 recipients: 1 refused for good");
+    let lines: Vec<_> = ended.out.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "bob@example.org  accepted  250  2.0.0  message accepted",
+            "nobody@example.org  refused for good  550  5.1.1  no such user",
+            "later@example.org  refused for now  451  4.7.1  come again",
+        ]
+    );
+    assert_eq!(sink.envelopes()[0]["to"], json!(["bob@example.org"]));
+
+    let quiet = send(&sink.plain(), &[&more[..], &["-q"]].concat());
+    assert_eq!(quiet.out.lines().count(), 2, "{quiet:?}");
+}
+
+#[test]
+fn the_json_object_has_exactly_these_names() {
+    let sink = SinkProcess::secured(&["--fail", "rcpt=550 5.1.1 no such user,to=nobody@*"]);
+    let result = send(&sink.url("smtp", PASSWORD), &["--cc", "nobody@example.org", "--json"]).assert_code(69).json();
+    let names = ["duration_ms", "error", "message_id", "recipients", "round_trips", "server"];
+    assert_eq!(Ended::keys(&result), names);
+    assert_eq!(result["error"], json!(null));
+    assert_eq!(result["round_trips"], json!(1));
+    assert!(result["message_id"].as_str().unwrap().ends_with("@example.com>"));
+    assert!(result["duration_ms"].is_u64());
+    assert!(result["server"].as_str().unwrap().starts_with("smtp://ann:***@127.0.0.1:"));
+    assert_eq!(
+        result["recipients"],
+        json!([
+            {"address": "bob@example.org", "status": "accepted", "code": 250, "enhanced": "2.0.0",
+             "text": "message accepted"},
+            {"address": "nobody@example.org", "status": "permanent", "code": 550, "enhanced": "5.1.1",
+             "text": "no such user"},
+        ])
+    );
+}
+
+#[test]
+fn an_error_in_json_says_kind_and_step() {
+    let sink = SinkProcess::secured(&[]);
+    let result = send(&sink.url("smtp", "wrong"), &["--json"]).assert_code(77).json();
+    assert_eq!(Ended::keys(&result["error"]), ["ambiguous", "kind", "step", "temporary", "text"]);
+    assert_eq!(result["error"]["kind"], "login");
+    assert_eq!(result["error"]["step"], "auth");
+    assert_eq!(result["error"]["temporary"], false);
+    assert_eq!(result["recipients"][0]["status"], "permanent");
+    assert_eq!(result["round_trips"], 0);
+
+    let result = send("smtp://nobody.invalid", &["--json"]).assert_code(68).json();
+    assert_eq!((&result["error"]["kind"], &result["error"]["step"]), (&json!("host-unknown"), &json!("resolve")));
+
+    let result = mailkit(["send", "--server", "smtp://127.0.0.1", "--json"]).assert_code(65).json();
+    assert_eq!((&result["error"]["kind"], &result["error"]["step"]), (&json!("message"), &json!(null)));
+    assert_eq!(result["recipients"], json!([]));
+}
+
+#[test]
+fn a_lost_last_reply_is_ambiguous_and_never_called_failed() {
+    let sink = SinkProcess::start(&["--fail", "content=lose"]);
+    let ended = send(&sink.plain(), &["--json"]);
+    ended.assert_code(74).assert_says("may have been delivered");
+    let result = ended.json();
+    assert_eq!(result["recipients"][0]["status"], "ambiguous");
+    assert_eq!(result["error"]["ambiguous"], true);
+    assert_eq!(sink.messages().len(), 1);
+}
+
+#[test]
+fn a_connection_that_closes_before_the_content_is_temporary() {
+    let sink = SinkProcess::start(&["--fail", "mail=421 4.3.2 closing"]);
+    let result = send(&sink.plain(), &["--json"]).assert_code(75).json();
+    assert_eq!(result["recipients"][0]["status"], "temporary");
+    assert_eq!(result["error"]["ambiguous"], false);
+    assert!(result["error"]["text"].as_str().unwrap().contains("closing"), "{result}");
+}
+
+#[test]
+fn a_finished_message_goes_out_byte_for_byte_without_its_bcc() {
+    let sink = SinkProcess::secured(&[]);
+    let url = sink.url("smtp", PASSWORD);
+    mailkit_reading(EML.as_bytes(), ["send", "--server", &url, "--eml", "-"]).assert_code(0);
+    assert_eq!(sink.messages(), [EML.replace("Bcc: eve@example.net\r\n", "")]);
+    let envelope = &sink.envelopes()[0];
+    assert_eq!(envelope["from"], "ann@example.com");
+    assert_eq!(envelope["to"], json!(["bob@example.org", "eve@example.net"]));
+    assert_eq!(envelope["user"], "ann");
+    assert_eq!(envelope["tls"], true);
+}
+
+#[test]
+fn the_envelope_can_differ_from_the_header() {
+    let sink = SinkProcess::start(&[]);
+    send(&sink.plain(), &["--envelope-from", "bounce@example.com", "--envelope-to", "eve@example.net"]).assert_code(0);
+    let null = ["send", "--server", &sink.plain(), "--eml", "-", "--envelope-from", ""];
+    mailkit_reading(EML.as_bytes(), null).assert_code(0);
+    let both = ["--envelope-from", "a@example.com", "--envelope-to", "b@example.com, c@example.com"];
+    let headless = b"Subject: to nobody\n\n";
+    let args = [&["send", "--server", &sink.plain(), "--eml", "-"][..], &both].concat();
+    mailkit_reading(headless, args).assert_code(0);
+    let envelopes = sink.envelopes();
+    let seen: Vec<_> = envelopes.iter().map(|envelope| (&envelope["from"], &envelope["to"])).collect();
+    assert_eq!(
+        seen,
+        [
+            (&json!("bounce@example.com"), &json!(["eve@example.net"])),
+            (&json!(""), &json!(["bob@example.org", "eve@example.net"])),
+            (&json!("a@example.com"), &json!(["b@example.com", "c@example.com"])),
+        ]
+    );
+}
+
+#[test]
+fn lmtp_has_a_final_reply_for_each_recipient() {
+    let sink = SinkProcess::start(&["--lmtp", "--fail", "content=552 5.2.2 mailbox full,to=full@*"]);
+    let server = format!("lmtp://{}?timeout=20", sink.addr());
+    let result = send(&server, &["--cc", "full@example.org", "--json"]).assert_code(69).json();
+    let statuses: Vec<_> = result["recipients"].as_array().unwrap().iter().map(|entry| &entry["status"]).collect();
+    assert_eq!(statuses, ["accepted", "permanent"]);
+    assert_eq!(result["recipients"][1]["text"], "mailbox full");
+}
+
+#[test]
+fn the_password_may_come_from_the_environment() {
+    let sink = SinkProcess::secured(&[]);
+    let url = sink.url("smtp", "").replace(":@", "@");
+    let args = ["send", "--server", &url].into_iter().chain(crate::run::LETTER);
+    let ended: Ended = command(args).env("MAILKIT_PASSWORD", PASSWORD).output().unwrap().into();
+    ended.assert_code(0);
+}
