@@ -3,7 +3,8 @@
 //! Bytes and time go in; bytes, deadlines and facts come out. This crate opens no socket, reads no clock, draws no
 //! random number, and holds no message: content streams through.
 //!
-//! - [`client::Client`] is one end of a session, for programs that send; [`server::Server`] is the other, for programs that take mail in.
+//! - [`client::Client`] is one end of a session, for programs that send; [`server::Server`] is the other, for programs
+//!   that take mail in.
 //! - [`Reply`], [`Command`], [`Extensions`] and [`parameter`] are what goes over the wire, each parsed and printed.
 //! - [`sasl`] logs in.
 //!

@@ -1,8 +1,9 @@
 //! Command lines: which of them are in order, and what is asked or said.
 
 use super::input::Line;
+use super::state::{Open, Progress, State};
 use super::stock::{self, Stock};
-use super::{Error, Open, Progress, Question, Server, ServerTls, State};
+use super::{Error, Question, Server, ServerTls};
 use crate::client::Protocol;
 use crate::command::BDAT_FORM;
 use crate::sasl::Mechanisms;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Advance, Back, Chunk, Open, Progress, Question, Server, State, TimeLimits, stock};
+use super::state::{Advance, Back, Chunk, Open, Progress, State};
+use super::{Question, Server, TimeLimits, stock};
 use crate::Reply;
 
 /// Where a piece of content lies until the caller has looked at it.

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::state::{Open, Progress, State};
 use super::stock;
-use super::{Open, Progress, Question, Server, State};
+use super::{Question, Server};
 use crate::sasl::{Mechanism, Rejection, Secret, ServerExchange, ServerStep, decode_base64, encode_base64};
 
 impl Server {

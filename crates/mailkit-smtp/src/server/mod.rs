@@ -10,197 +10,32 @@
 //! What makes no sense or is out of order the machine refuses by itself. Whatever it would agree to is a
 //! [`Question`] to the caller, who accepts it, or answers in other words, now or later. There is one question at a time:
 //! what the client sent behind it waits, so replies cannot get out of order.
-//!
-//! A state is what is awaited from the client:
-//!
-//! ```text
-//!              Greeting?         Hello?
-//!  ┌─────────┐        ┌─────────────┐        ┌───────────────┐ AUTH  ┌────────────────┐
-//!  │ (begin) ├───────►│ ExpectHello ├───────►│ ExpectCommand │◄─────►│ ExpectResponse │ … Login?
-//!  └────┬────┘        └─────────────┘        └─┬───┬───┬───▲─┘       └────────────────┘
-//!       │ refused            ▲                 │   │   │   │
-//!       ▼                    │  StartTls?      │   │   │   │    Mail? and Rcpt? lead from ExpectCommand to itself
-//!  ┌────────────┐        ┌───┴───────┐         │   │   │   │
-//!  │ ExpectQuit │        │ ExpectTls │◄────────┘   │   │   │
-//!  └────────────┘        └───────────┘             │   │   │
-//!                               Data? ┌────────────▼┐  │   │  Content?
-//!                                     │ExpectContent├──┼───┤
-//!                                     └─────────────┘  │   │  Chunk? or, after LAST, Content?
-//!                                BDAT ┌────────────────▼┐  │
-//!                                     │   ExpectChunk   ├──┘
-//!                                     └─────────────────┘
-//! ```
 
+mod answer;
 mod command;
 mod config;
 mod content;
 mod error;
+mod event;
 mod input;
 mod login;
+mod state;
 mod stock;
 mod transaction;
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use mailkit_address::{Domain, ForwardPath, ReversePath};
-
-use crate::client::Protocol;
 use crate::content::StuffedDecoder;
-use crate::parameter::{MailParameters, RcptParameters};
-use crate::sasl::ServerExchange;
-use crate::{EnhancedStatus, Extensions, Reply, Severity, Step};
-use content::Piece;
+use crate::{Extensions, Reply, Step};
 use input::Input;
-use stock::Stock;
+use state::{Advance, Open, Progress, State, Transaction};
 
 pub use config::{ServerConfig, ServerTls, TimeLimits};
 pub use error::Error;
+pub use event::{Event, Question};
 
 /// Input is wanted while less than this many octets wait to be understood.
 const HIGH_WATER: usize = 64 * 1024;
-
-/// What the machine tells its caller.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// The machine would agree to something: [`Server::accept`] it, or give another [`Server::answer`].
-    Question(Question),
-    /// A piece of content, as the client had it before dots were stuffed. The end is [`Question::Content`].
-    Content(&'a [u8]),
-    /// The transaction is over without a message: what was kept of it is void.
-    Reset,
-    /// The 220 to STARTTLS has left: run the handshake, then call [`Server::handle_tls_established`].
-    StartTls,
-    /// The session is over; [`Server::error`] says why, unless it was by QUIT. Close the connection when what
-    /// [`Server::poll_transmit`] shows has left. A transaction that was under way is void.
-    Closed,
-}
-
-/// What is about to be answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Question {
-    /// A client has connected. With a refusal the session ends at its QUIT.
-    Greeting,
-    /// EHLO, HELO or LHLO. The reply that is proposed carries the extensions.
-    Hello {
-        /// What the client calls itself.
-        name: String,
-    },
-    /// STARTTLS.
-    StartTls,
-    /// A login whose credentials are right. Wrong ones are refused without a question.
-    Login {
-        /// Who it is.
-        user: String,
-    },
-    /// MAIL.
-    Mail {
-        /// Where failures are reported to.
-        path: ReversePath,
-        /// What follows the path.
-        parameters: MailParameters,
-    },
-    /// RCPT.
-    Rcpt {
-        /// Who is to get the message.
-        path: ForwardPath,
-        /// What follows the path.
-        parameters: RcptParameters,
-    },
-    /// DATA, with at least one recipient. The content follows a 354.
-    Data,
-    /// The end of a chunk that is not the last. After a refusal the rest of the message is dropped.
-    Chunk,
-    /// The end of the content: who accepts it takes over the message. In LMTP there is one reply for each
-    /// recipient (RFC 2033 §4.2): see [`Server::answer_each`].
-    Content {
-        /// Octets of content.
-        octets: u64,
-    },
-}
-
-impl Question {
-    /// The step of the session that is asked about.
-    #[must_use]
-    pub const fn step(&self) -> Step {
-        match self {
-            Self::Greeting => Step::Greeting,
-            Self::Hello { .. } => Step::Ehlo,
-            Self::StartTls => Step::StartTls,
-            Self::Login { .. } => Step::Auth,
-            Self::Mail { .. } => Step::Mail,
-            Self::Rcpt { .. } => Step::Rcpt,
-            Self::Data => Step::Data,
-            Self::Chunk | Self::Content { .. } => Step::Content,
-        }
-    }
-}
-
-/// What the machine keeps of a question until it is answered.
-#[derive(Debug)]
-enum Open {
-    Greeting,
-    Hello(Box<Extensions>),
-    StartTls,
-    Login(String),
-    Mail(Transaction),
-    Rcpt(Option<Domain>),
-    Data,
-    Chunk,
-    Content,
-}
-
-#[derive(Debug)]
-enum State {
-    ExpectHello,
-    ExpectCommand,
-    /// The answer to a challenge.
-    ExpectResponse(ServerExchange),
-    /// The handshake; whether the caller was told.
-    ExpectTls(bool),
-    ExpectContent,
-    ExpectChunk(Chunk),
-    ExpectQuit,
-    /// Whether the caller was told.
-    Closed(bool),
-}
-
-/// A BDAT that is being read.
-#[derive(Debug)]
-struct Chunk {
-    left: u64,
-    last: bool,
-    /// Why its octets are dropped, if they are: the reply, which is due when they have passed.
-    refusal: Option<Reply>,
-    /// How many times the refusal is given.
-    replies: usize,
-    back: Back,
-}
-
-/// Where the session goes on behind a chunk: even one that is out of order has to be read.
-#[derive(Clone, Copy, Debug)]
-enum Back {
-    Hello,
-    Command,
-    Quit,
-}
-
-#[derive(Debug, Default)]
-struct Transaction {
-    binary: bool,
-    smtp_utf8: bool,
-    /// Recipients accepted.
-    recipients: usize,
-    /// Whether a recipient was refused.
-    refused: bool,
-    domains: HashSet<Domain>,
-    chunks_begun: bool,
-    octets: u64,
-    /// The message cannot be accepted any more, for this reason; what comes of it is dropped.
-    ruined: Option<Reply>,
-}
 
 /// A server session of SMTP or LMTP.
 ///
@@ -442,116 +277,6 @@ impl Server {
         Advance::Question(question)
     }
 
-    /// Answers the question as the machine proposes. Does nothing where none is open.
-    pub fn accept(&mut self, now: Instant) {
-        if let Some(open) = self.question.take() {
-            self.mark(now);
-            match &open {
-                Open::Hello(offered) => self.put(&hello(&self.config.name, offered)),
-                Open::Greeting => self.put(&greeting(&self.config)),
-                _ => (0..self.replies_due(&open)).for_each(|_| self.say(proposal(&open))),
-            }
-            self.conclude(open, None);
-        }
-    }
-
-    /// Answers the question in other words: a refusal, mostly. A 421 ends the session. In LMTP, at the end of the
-    /// content, every recipient gets this reply. Does nothing where no question is open.
-    ///
-    /// An enhanced status is sent only where it was offered, and added where it is missing (RFC 2034 §4).
-    pub fn answer(&mut self, now: Instant, reply: &Reply) {
-        if let Some(open) = self.question.take() {
-            self.mark(now);
-            if reply.is_closing() {
-                return self.dismiss(reply);
-            }
-            (0..self.replies_due(&open)).for_each(|_| self.put(reply));
-            let agreed = reply.severity() == self.proposed_severity(&open);
-            self.conclude(open, (!agreed).then(|| reply.clone()));
-        }
-    }
-
-    /// Answers the end of the content in LMTP: a reply for each accepted recipient, in their order. Where there are too
-    /// few, the rest gets the last one again. Elsewhere the first reply is the answer.
-    pub fn answer_each(&mut self, now: Instant, replies: &[Reply]) {
-        let Some(first) = replies.first() else { return self.accept(now) };
-        let due = self.question.as_ref().map_or(0, |open| self.replies_due(open));
-        if due < 2 {
-            return self.answer(now, first);
-        }
-        if let Some(open) = self.question.take() {
-            self.mark(now);
-            let last = replies.last().unwrap_or(first);
-            for reply in replies.iter().chain(std::iter::repeat(last)).take(due) {
-                if reply.is_closing() {
-                    return self.dismiss(reply);
-                }
-                self.put(reply);
-            }
-            let agreed = replies.iter().take(due).any(Reply::is_success);
-            self.conclude(open, (!agreed).then(|| last.clone()));
-        }
-    }
-
-    /// What [`accept`](Self::accept) would say; `None` where no question is open.
-    #[must_use]
-    pub fn proposed(&self) -> Option<Reply> {
-        self.question.as_ref().map(|open| match open {
-            Open::Greeting => greeting(&self.config),
-            Open::Hello(offered) => hello(&self.config.name, offered),
-            open => proposal(open).to_reply(),
-        })
-    }
-
-    fn proposed_severity(&self, open: &Open) -> Severity {
-        match open {
-            Open::Data => Severity::PositiveIntermediate,
-            _ => Severity::PositiveCompletion,
-        }
-    }
-
-    /// How many replies the answer has.
-    fn replies_due(&self, open: &Open) -> usize {
-        match (open, &self.transaction) {
-            (Open::Content, Some(transaction)) => self.replies_to_content(transaction.recipients),
-            _ => 1,
-        }
-    }
-
-    fn replies_to_content(&self, recipients: usize) -> usize {
-        if self.config.protocol == Protocol::Lmtp { recipients } else { 1 }
-    }
-
-    /// Ends the session in these words, best a 421 (RFC 5321 §3.8): a shutdown, a server that is too busy. An open
-    /// question has its answer with that.
-    pub fn close(&mut self, now: Instant, reply: &Reply) {
-        if !self.is_closed() {
-            self.mark(now);
-            self.dismiss(reply);
-        }
-    }
-
-    fn dismiss(&mut self, reply: &Reply) {
-        self.put(reply);
-        self.end(Some(Error::Dismissed(reply.clone())));
-    }
-
-    /// Goes where the answer leads; `refusal` holds it where it was no agreement.
-    fn conclude(&mut self, open: Open, refusal: Option<Reply>) {
-        match (open, refusal) {
-            (Open::Greeting, Some(_)) => self.state = State::ExpectQuit,
-            (Open::Greeting, None) => {}
-            (Open::Hello(offered), None) => {
-                self.offered = *offered;
-                self.drop_transaction();
-                self.state = State::ExpectCommand;
-            }
-            (Open::StartTls, None) => self.state = State::ExpectTls(false),
-            (Open::Login(user), None) => self.user = Some(user),
-            (open, refusal) => self.conclude_transaction(open, refusal),
-        }
-    }
-
     /// Why the session ended, if it has, and not by QUIT.
     #[must_use]
     pub const fn error(&self) -> Option<&Error> {
@@ -628,30 +353,6 @@ impl Server {
         }
     }
 
-    /// Appends one of the machine's own replies.
-    fn say(&mut self, stock: Stock) {
-        stock.write_to(self.offered.enhanced_status_codes, &mut self.out);
-    }
-
-    /// Appends a reply; its enhanced status goes along where, and only where, that was offered (RFC 2034 §4).
-    fn put(&mut self, reply: &Reply) {
-        let (code, text) = (reply.code(), reply.text());
-        let status = match (reply.severity(), code.get(), self.offered.enhanced_status_codes) {
-            (Severity::PositiveIntermediate, ..) | (.., false) => None,
-            // The replies to EHLO and HELO have none.
-            (Severity::PositiveCompletion, ..) if reply.enhanced().is_none() => None,
-            (_, code, true) => {
-                let class = u8::try_from(code / 100).unwrap_or_default();
-                reply.enhanced().or_else(|| EnhancedStatus::new(class, 0, 0))
-            }
-        };
-        if status == reply.enhanced() {
-            reply.write_to(&mut self.out);
-        } else {
-            Reply::new(code, status, text).write_to(&mut self.out);
-        }
-    }
-
     /// Refuses a command that makes no sense; too many of them end the session.
     fn reject(&mut self, reply: &Reply) {
         self.errors += 1;
@@ -661,51 +362,4 @@ impl Server {
         }
         self.put(reply);
     }
-}
-
-/// What comes of reading on.
-#[derive(Debug)]
-enum Progress {
-    Event(Advance),
-    Made,
-    /// More input is needed.
-    Starved,
-}
-
-/// An event that borrows nothing yet.
-#[derive(Debug)]
-enum Advance {
-    Question(Question),
-    Content(Piece),
-    Reset,
-    StartTls,
-    Closed,
-}
-
-/// What is said where the caller accepts.
-const fn proposal(open: &Open) -> Stock {
-    match open {
-        Open::StartTls => stock::GO_AHEAD_WITH_TLS,
-        Open::Login(_) => stock::LOGGED_IN,
-        Open::Mail(_) => stock::SENDER_OK,
-        Open::Rcpt(_) => stock::RECIPIENT_OK,
-        Open::Data => stock::GO_ON,
-        Open::Content => stock::ACCEPTED,
-        Open::Greeting | Open::Hello(_) | Open::Chunk => stock::OK,
-    }
-}
-
-fn greeting(config: &ServerConfig) -> Reply {
-    let protocol = if config.protocol == Protocol::Lmtp { "LMTP" } else { "ESMTP" };
-    stock::GREETING.with_text(&format!("{} {protocol}", config.name))
-}
-
-/// The reply to EHLO, LHLO and HELO: its first line greets, the others offer.
-fn hello(name: &str, offered: &Extensions) -> Reply {
-    let mut text = name.to_owned();
-    for line in offered.lines() {
-        text.push('\n');
-        text.push_str(&line);
-    }
-    stock::HELLO.with_text(&text)
 }

@@ -2,8 +2,9 @@
 
 use mailkit_address::{ForwardPath, ReversePath};
 
+use super::state::{Back, Chunk, Open, Progress, State, Transaction};
 use super::stock::{self, Stock};
-use super::{Back, Chunk, Open, Progress, Question, Server, State, Transaction};
+use super::{Question, Server};
 use crate::client::Protocol;
 use crate::content::StuffedDecoder;
 use crate::parameter::{Body, Hold, MailParameters, RcptParameters};
