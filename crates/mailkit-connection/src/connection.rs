@@ -60,10 +60,11 @@ impl Connection {
     ) -> Result<Report, Error> {
         let submission = Submission::new(envelope.clone(), content).with_options(options.clone());
         let mut sending = self.send_all(One(Some(submission)));
-        match poll_fn(|context| Pin::new(&mut sending).poll_next(context)).await {
-            Some(outcome) => outcome,
-            None => Err(Error::not_clean(envelope)),
-        }
+        let outcome = poll_fn(|context| Pin::new(&mut sending).poll_next(context)).await;
+        outcome.unwrap_or_else(|| {
+            let cause = self.driver.cause().unwrap_or(Cause::Begin(BeginError::NotReady));
+            Err(Error::unsent(cause, envelope))
+        })
     }
 
     /// Sends a stream of messages, each riding behind the last, and gives their outcomes in the same order.
@@ -74,6 +75,8 @@ impl Connection {
     ///
     /// Each message under way (16 at most) is ambiguous if the connection breaks.
     pub fn send_all<S: Stream<Item = Submission> + Unpin>(&mut self, messages: S) -> SendAll<'_, S> {
+        // What has come while nobody was sending answers nothing that is sent now; a server that has hung up gets nothing.
+        self.driver.look();
         // A future that was dropped may have left its outcome behind: it is nobody's now.
         while let Some(event) = self.driver.client.poll_event() {
             tracing::trace!(?event, "an outcome that nobody waited for");
@@ -135,7 +138,7 @@ impl Connection {
 
     /// Says goodbye and closes. Nothing depends on the answer, so there is no error.
     pub async fn quit(mut self) {
-        if self.is_clean() {
+        if self.driver.client.is_idle() {
             self.driver.client.quit(now());
             self.driver.settled().await;
         }

@@ -121,13 +121,20 @@ impl Connector {
     /// Waits for the server's first words. One that stays silent, or hangs up, may be waiting for TLS: it is asked.
     async fn await_greeting(&self, driver: &mut Driver, dialed: bool) -> Result<(), Error> {
         let ask = dialed && driver.client.is_in_clear() && !self.config.endpoint().is_relay();
-        tokio::select! {
-            () = driver.greeting() => {}
-            () = tokio::time::sleep(SILENCE), if ask => {
-                if speaks_tls(&self.config).await {
-                    return Err(speaks_tls_error());
+        let probe = async {
+            // A short time limit leaves time for the question too.
+            tokio::time::sleep(SILENCE.min(self.config.limits().session.greeting / 2)).await;
+            ask && speaks_tls(&self.config).await
+        };
+        tokio::pin!(probe);
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                () = driver.greeting() => break,
+                answer = &mut probe, if !asked => match answer {
+                    true => return Err(speaks_tls_error()),
+                    false => asked = true,
                 }
-                driver.greeting().await;
             }
         }
         let hung_up = matches!(driver.client.error(), Some(client::Error::Disconnected(Step::Greeting, _)));

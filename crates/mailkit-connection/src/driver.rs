@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mailkit_smtp::Step;
 use mailkit_smtp::client::{self, Client, Event};
@@ -17,6 +17,9 @@ use crate::transport::BoxedTransport;
 
 /// Replies are short: what a batch of them needs.
 const READ: usize = 4 * 1024;
+
+/// How long the farewell of TLS may take to leave: as long as the reply to QUIT, and for the same reason.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 pub(crate) struct Driver {
     pub(crate) client: Client,
@@ -175,10 +178,11 @@ impl Driver {
         self.cause().unwrap_or_else(quiet).into()
     }
 
-    /// Ends the stream, with the farewell of TLS where there is one.
+    /// Ends the stream, with the farewell of TLS where there is one. A peer that does not read is not waited for.
     pub(crate) async fn shut_down(mut self) {
+        let farewell = tokio::io::AsyncWriteExt::shutdown(&mut self.transport);
         // The peer may have gone already: then there is nothing to end.
-        if let Err(error) = tokio::io::AsyncWriteExt::shutdown(&mut self.transport).await {
+        if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, farewell).await {
             tracing::trace!(%error, "the connection was gone before it was closed");
         }
     }

@@ -45,10 +45,10 @@ impl Error {
         self
     }
 
-    /// A message was given to a connection that takes none.
-    pub(crate) fn not_clean(envelope: &Envelope) -> Self {
+    /// A message was given to a connection that takes none, for this reason.
+    pub(crate) fn unsent(cause: Cause, envelope: &Envelope) -> Self {
         let unsent = envelope.recipients().iter().cloned().map(|address| RecipientReport::new(address, Status::Unsent));
-        Self::new(Cause::Begin(BeginError::NotReady)).with_report(Report::new(unsent.collect(), 0))
+        Self::new(cause).with_report(Report::new(unsent.collect(), 0))
     }
 
     /// What went wrong.
