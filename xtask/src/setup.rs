@@ -1,4 +1,4 @@
-//! Set-up for the gate: the real mail servers, by apt where this user may, in words where not.
+//! Set-up for the gate: real mail servers and a verifier of DKIM, by apt where this user may, in words where not.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,16 +6,34 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::process::{show, works};
 
-/// A Debian package, and the file that shows that it is there (also on systems that are not Debian).
+/// A Debian package, and what shows that it is there (also on systems that are not Debian).
 struct Package {
     name: &'static str,
-    witness: &'static [&'static str],
+    witness: Witness,
 }
 
-const PACKAGES: [Package; 3] = [
-    Package { name: "postfix", witness: &["/usr/sbin/postfix", "/usr/libexec/postfix/master"] },
-    Package { name: "dovecot-core", witness: &["/usr/sbin/dovecot"] },
-    Package { name: "dovecot-lmtpd", witness: &["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"] },
+enum Witness {
+    /// One of these files.
+    File(&'static [&'static str]),
+    /// A module of the system's Python, where another may stand first on the path.
+    Module(&'static str),
+}
+
+impl Witness {
+    fn is_there(&self) -> bool {
+        match self {
+            Self::File(paths) => paths.iter().any(|path| Path::new(path).exists()),
+            Self::Module(name) => works(Command::new("/usr/bin/python3").args(["-c", &format!("import {name}")])),
+        }
+    }
+}
+
+const PACKAGES: [Package; 5] = [
+    Package { name: "postfix", witness: Witness::File(&["/usr/sbin/postfix", "/usr/libexec/postfix/master"]) },
+    Package { name: "dovecot-core", witness: Witness::File(&["/usr/sbin/dovecot"]) },
+    Package { name: "dovecot-lmtpd", witness: Witness::File(&["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"]) },
+    Package { name: "python3-dkim", witness: Witness::Module("dkim") },
+    Package { name: "python3-nacl", witness: Witness::Module("nacl") },
 ];
 
 /// Runs `apt-get install` so that no daemon starts: neither now (policy-rc.d says 101, "not allowed",
@@ -47,7 +65,8 @@ pub(crate) fn servers() -> Result<(), Failure> {
     let list = missing.join(" ");
     if !is_debian() {
         return Err(by_hand(&format!(
-            "this is neither Debian nor Ubuntu: install Postfix and Dovecot with LMTP (on Debian: {list})"
+            "this is neither Debian nor Ubuntu: install Postfix, Dovecot with LMTP, and dkimpy with PyNaCl for \
+             /usr/bin/python3 (on Debian: {list})"
         )));
     }
     if !is_root() {
@@ -86,17 +105,13 @@ pub(crate) fn components() -> Result<(), Failure> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    PACKAGES
-        .iter()
-        .filter(|package| !package.witness.iter().any(|path| Path::new(path).exists()))
-        .map(|package| package.name)
-        .collect()
+    PACKAGES.iter().filter(|package| !package.witness.is_there()).map(|package| package.name).collect()
 }
 
 fn by_hand(what: &str) -> Failure {
     Failure::new(format!(
-        "the tests talk to a real Postfix and a real Dovecot.\n  {what}\n  \
-         `cargo xtask test --unit` runs all that needs no such server"
+        "the tests talk to a real Postfix and a real Dovecot, and have dkimpy verify signatures.\n  {what}\n  \
+         `cargo xtask test --unit` runs all that needs none of them"
     ))
 }
 

@@ -37,6 +37,8 @@
 mod assemble;
 mod builder;
 mod content;
+#[cfg(feature = "dkim")]
+pub mod dkim;
 mod eml;
 mod encoding;
 mod error;
