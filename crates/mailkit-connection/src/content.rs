@@ -1,5 +1,7 @@
 //! The content of a message on its way to the connection: in memory, or read while it is sent.
 
+mod chunks;
+
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -7,6 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
+
+use chunks::Chunks;
 
 /// How much of a reader's content is taken at a time. Two pieces are in memory at the most.
 const PIECE: usize = 32 * 1024;
@@ -26,6 +30,7 @@ pub struct Content {
 enum Source {
     Memory(Bytes),
     Reader(Box<Reader>),
+    Chunks(Box<Chunks>),
 }
 
 impl Content {
@@ -34,6 +39,19 @@ impl Content {
     #[must_use]
     pub fn reader(reader: impl AsyncRead + Send + 'static, size: Option<u64>) -> Self {
         Self { size, source: Source::Reader(Box::new(Reader::new(Box::pin(reader), size))) }
+    }
+
+    /// Content that is made while it is sent, by code that may block: it runs on a thread for blocking work, at most
+    /// two pieces ahead. Pieces should have some tens of kilobytes. The size is as for [`reader`](Self::reader).
+    ///
+    /// ```
+    /// use mailkit_connection::Content;
+    /// let lines = (1..=3).map(|n| Ok(format!("line {n}\r\n").into()));
+    /// assert_eq!(Content::chunks(lines, Some(24)).size(), Some(24));
+    /// ```
+    #[must_use]
+    pub fn chunks(chunks: impl Iterator<Item = io::Result<Bytes>> + Send + 'static, size: Option<u64>) -> Self {
+        Self { size, source: Source::Chunks(Box::new(Chunks::new(Box::new(chunks), size))) }
     }
 
     /// How many octets it has, where that is known beforehand.
@@ -46,7 +64,7 @@ impl Content {
     pub(crate) fn again(&self) -> Option<Self> {
         match &self.source {
             Source::Memory(bytes) => Some(Self::from(bytes.clone())),
-            Source::Reader(_) => None,
+            Source::Reader(_) | Source::Chunks(_) => None,
         }
     }
 
@@ -65,6 +83,11 @@ impl Content {
             Source::Reader(reader) => {
                 let last = ready!(reader.poll_fill(context))?;
                 put(&reader.ready, last);
+                Poll::Ready(Ok(()))
+            }
+            Source::Chunks(chunks) => {
+                let (piece, last) = ready!(chunks.poll_next(context))?;
+                put(&piece, last);
                 Poll::Ready(Ok(()))
             }
         }
@@ -90,13 +113,12 @@ struct Reader {
     ready: Vec<u8>,
     ahead: Vec<u8>,
     filled: usize,
-    total: u64,
-    size: Option<u64>,
+    tally: Tally,
 }
 
 impl Reader {
     fn new(reader: Pin<Box<dyn AsyncRead + Send>>, size: Option<u64>) -> Self {
-        Self { reader, ready: Vec::new(), ahead: vec![0; PIECE], filled: 0, total: 0, size }
+        Self { reader, ready: Vec::new(), ahead: vec![0; PIECE], filled: 0, tally: Tally::new(size) }
     }
 
     /// Moves a piece to `ready`; returns whether it is the last.
@@ -131,25 +153,44 @@ impl Reader {
     fn take(&mut self) -> io::Result<()> {
         self.ready.clear();
         self.ready.extend_from_slice(self.ahead.get(..self.filled).unwrap_or_default());
-        self.total += self.filled as u64;
+        self.tally.add(self.filled)
+    }
+
+    fn end_if(&self, end: bool) -> io::Result<bool> {
+        if end { self.tally.end().map(|()| end) } else { Ok(end) }
+    }
+}
+
+/// Holds content to the size that was announced.
+struct Tally {
+    total: u64,
+    size: Option<u64>,
+}
+
+impl Tally {
+    const fn new(size: Option<u64>) -> Self {
+        Self { total: 0, size }
+    }
+
+    fn add(&mut self, octets: usize) -> io::Result<()> {
+        self.total += octets as u64;
         match self.size {
-            Some(size) if self.total > size => Err(self.wrong_size("more than")),
+            Some(size) if self.total > size => Err(wrong_size("more than", size, size)),
             _ => Ok(()),
         }
     }
 
-    fn end_if(&self, end: bool) -> io::Result<bool> {
+    fn end(&self) -> io::Result<()> {
         match self.size {
-            Some(size) if end && self.total < size => Err(self.wrong_size("only")),
-            _ => Ok(end),
+            Some(size) if self.total < size => Err(wrong_size("only", self.total, size)),
+            _ => Ok(()),
         }
     }
+}
 
-    fn wrong_size(&self, word: &str) -> io::Error {
-        let (total, size) = (self.total.min(self.size.unwrap_or(self.total)), self.size.unwrap_or_default());
-        let text = format!("the content has {word} {total} octets where {size} were announced");
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    }
+fn wrong_size(word: &str, total: u64, size: u64) -> io::Error {
+    let text = format!("the content has {word} {total} octets where {size} were announced");
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 #[cfg(test)]
@@ -182,6 +223,20 @@ mod tests {
             assert_eq!(read_all(content).await.unwrap(), (bytes.clone(), pieces), "{size}");
             assert_eq!(read_all(Content::reader(io::Cursor::new(bytes), None)).await.unwrap().1, pieces);
         }
+    }
+
+    #[tokio::test]
+    async fn chunks_are_made_on_another_thread_and_the_last_is_known_as_the_last() {
+        for count in [0u32, 1, 2, 9] {
+            let chunks = (0..count).map(|n| Ok(Bytes::from(vec![u8::try_from(n).unwrap(); 3])));
+            let (whole, pieces) = read_all(Content::chunks(chunks, Some(u64::from(count) * 3))).await.unwrap();
+            assert_eq!((whole.len(), pieces), (count as usize * 3, count.max(1) as usize));
+        }
+        let broken = [Ok(Bytes::from_static(b"abc")), Err(io::Error::other("the disk is gone"))];
+        let error = read_all(Content::chunks(broken.into_iter(), None)).await.unwrap_err();
+        assert_eq!(error.to_string(), "the disk is gone");
+        let short = read_all(Content::chunks([Ok(Bytes::from_static(b"abc"))].into_iter(), Some(4))).await.unwrap_err();
+        assert_eq!(short.to_string(), "the content has only 3 octets where 4 were announced");
     }
 
     #[tokio::test]
