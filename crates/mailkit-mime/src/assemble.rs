@@ -1,55 +1,52 @@
 //! From the fields of a draft to a message: reads them all, then writes them in order.
 
-use bytes::Bytes;
+mod structure;
+
+use std::sync::Arc;
+
 use mailkit_address::{Address, AddressEntry, AddressList, Envelope, Mailbox, ReversePath};
 
 use crate::builder::Draft;
-use crate::content::Content;
+use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldError, FieldProblem};
-use crate::header::date::date_time;
+use crate::header::date::Date;
 use crate::header::fold::Overlong;
 use crate::header::message_id::MessageId;
 use crate::header::name::{is_field_name, own_field};
-use crate::header::{self, address};
-use crate::message::Message;
-use crate::part::TextPart;
+use crate::header::{self, address, control_character};
+use crate::layout::lay_out;
+use crate::message::{Form, Message, Tree};
+use crate::part::{Node, prepare};
 use crate::stamps::Stamps;
 
-pub(crate) fn assemble(draft: Draft, stamps: Stamps) -> Result<Message, BuildErrors> {
+pub(crate) fn assemble(mut draft: Draft, stamps: Stamps) -> Result<Message, BuildErrors> {
     let mut problems = Problems::default();
     problems.check_characters(&draft);
     let fields = Fields::read(&draft, stamps, &mut problems);
     let envelope = envelope(&draft, &fields, &mut problems);
+    let (mut nodes, depth) = structure::choose(&mut draft, &mut problems.found).into_nodes();
+    prepare(&mut nodes, &mut problems.found);
     // Written even when something is wrong: what cannot be folded is reported along with it.
-    let mut head = Vec::with_capacity(1024);
+    let mut head = Vec::with_capacity(2048);
     fields.write(&mut head, &draft, &mut problems);
     let (Some(envelope), Some(message_id), true) = (envelope, &fields.message_id, problems.found.is_empty()) else {
         return Err(problems.into_errors());
     };
-    let needs_smtp_utf8 = envelope.needs_smtp_utf8() || !head.is_ascii();
+    if !matches!(nodes.as_slice(), [Node::Nothing]) {
+        header::write_line(&mut head, "MIME-Version", "1.0");
+    }
+    let (header_length, header_is_ascii) = (head.len(), !fields.needs_utf8);
+    let (layout, kind) = lay_out(head, &nodes, stamps.unique(), Capabilities::default());
+    let needs_smtp_utf8 = fields.needs_utf8 || envelope.needs_smtp_utf8();
     Ok(Message {
         envelope,
         message_id: Some(message_id.as_str().into()),
-        needs_8bit: !head.is_ascii(),
-        content: lay_out(head, draft.text),
+        needs_8bit: !header_is_ascii || kind != BodyKind::SevenBit,
+        content: layout.finish(),
         subject: draft.subject.map(String::into_boxed_str),
         needs_smtp_utf8,
+        form: Form::Built(Arc::new(Tree { nodes, depth, unique: stamps.unique(), header_length })),
     })
-}
-
-fn lay_out(mut head: Vec<u8>, text: Option<String>) -> Content {
-    let part = text.map(TextPart::plain);
-    if let Some(part) = &part {
-        header::write_line(&mut head, "MIME-Version", "1.0");
-        part.write_head(&mut head);
-    }
-    head.extend_from_slice(b"\r\n");
-    let mut layout = Content::layout();
-    layout.ready(Bytes::from(head));
-    if let Some(part) = part {
-        part.lay_out(&mut layout);
-    }
-    layout.finish()
 }
 
 /// What is wrong so far.
@@ -94,6 +91,7 @@ impl Problems {
                 self.add(field, value, FieldProblem::ControlCharacter { position });
             }
         }
+        draft.list.iter().for_each(|field| field.check(&mut self.found));
     }
 
     fn check_written(&mut self, field: &str, value: &str, written: Result<(), Overlong>) {
@@ -150,7 +148,7 @@ impl Problems {
 /// The fields, read.
 #[derive(Debug)]
 struct Fields {
-    date: String,
+    date: Option<Date>,
     from: AddressList,
     sender: Option<Mailbox>,
     reply_to: AddressList,
@@ -160,6 +158,9 @@ struct Fields {
     message_id: Option<MessageId>,
     in_reply_to: Vec<MessageId>,
     references: Vec<MessageId>,
+    /// An address of the header has a local part beyond ASCII: the message needs SMTPUTF8, and
+    /// the header is written in it (RFC 6532).
+    needs_utf8: bool,
 }
 
 impl Fields {
@@ -172,12 +173,12 @@ impl Fields {
             }
         }
         let at = draft.date.unwrap_or(stamps.now());
-        let date = date_time(at).unwrap_or_else(|| {
+        let date = Date::new(at);
+        if date.is_none() {
             problems.add("Date", &at.to_string(), FieldProblem::YearOutOfRange);
-            String::new()
-        });
+        }
         let from = problems.authors(draft);
-        Self {
+        let mut fields = Self {
             date,
             message_id: message_id(draft, stamps, &from, problems),
             sender: problems.mailbox("Sender", draft.sender.as_ref()),
@@ -188,24 +189,38 @@ impl Fields {
             in_reply_to: problems.ids("In-Reply-To", draft.in_reply_to.as_slice()),
             references: problems.ids("References", &draft.references),
             from,
-        }
+            needs_utf8: false,
+        };
+        let needs_utf8 = fields.addresses_shown().any(Address::needs_smtp_utf8);
+        fields.needs_utf8 = needs_utf8;
+        fields
+    }
+
+    fn addresses_shown(&self) -> impl Iterator<Item = &Address> {
+        let lists = [&self.from, &self.reply_to, &self.to, &self.cc];
+        lists.into_iter().flat_map(AddressList::mailboxes).chain(&self.sender).map(Mailbox::address)
     }
 
     fn write(&self, out: &mut Vec<u8>, draft: &Draft, problems: &mut Problems) {
-        header::write_line(out, "Date", &self.date);
-        let sender = self.sender.clone().map(AddressList::from).unwrap_or_default();
-        let lists = [
-            ("From", &self.from),
-            ("Sender", &sender),
-            ("Reply-To", &self.reply_to),
-            ("To", &self.to),
-            ("Cc", &self.cc),
-        ];
-        for (name, list) in lists {
-            if !list.is_empty() {
-                problems.check_written(name, "", address::write_list(out, name, list));
-            }
+        let utf8 = self.needs_utf8;
+        if let Some(date) = self.date {
+            out.extend_from_slice(b"Date: ");
+            date.write(out);
+            out.extend_from_slice(b"\r\n");
         }
+        let mut list = |out: &mut Vec<u8>, name: &str, list: &AddressList| {
+            if !list.is_empty() {
+                problems.check_written(name, "", address::write_list(out, name, list, utf8));
+            }
+        };
+        list(out, "From", &self.from);
+        if let Some(sender) = &self.sender {
+            // One mailbox is short enough for a line of its own.
+            let _ = address::write_one(out, "Sender", sender, utf8);
+        }
+        list(out, "Reply-To", &self.reply_to);
+        list(out, "To", &self.to);
+        list(out, "Cc", &self.cc);
         let ids = [
             ("Message-ID", self.message_id.as_slice()),
             ("In-Reply-To", &self.in_reply_to),
@@ -218,10 +233,15 @@ impl Fields {
             }
         }
         if let Some(subject) = &draft.subject {
-            problems.check_written("Subject", subject, header::write_text(out, "Subject", subject));
+            problems.check_written("Subject", subject, header::write_text(out, "Subject", subject, utf8));
+        }
+        for field in &draft.list {
+            if let Err(name) = field.write(out, utf8) {
+                problems.add(name, "", FieldProblem::TooLong);
+            }
         }
         for (name, value) in &draft.headers {
-            problems.check_written(name, value, header::write_custom(out, name, value));
+            problems.check_written(name, value, header::write_custom(out, name, value, utf8));
         }
     }
 }
@@ -269,9 +289,4 @@ fn addresses(list: &AddressList) -> impl Iterator<Item = Address> {
 /// Whether the error is about a field of recipients: then their lack is none of its own.
 fn names_recipients(error: &FieldError) -> bool {
     matches!(error.field(), "To" | "Cc" | "Bcc" | "envelope to")
-}
-
-/// The place of the first C0 control character other than a tab, or DEL.
-fn control_character(text: &str) -> Option<usize> {
-    text.bytes().position(|byte| byte.is_ascii_control() && byte != b'\t')
 }

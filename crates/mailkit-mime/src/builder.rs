@@ -1,19 +1,24 @@
 //! The builder: takes fields as they come, and has them read when it is told to build.
 
+mod body;
+mod list;
+
 use std::fmt;
 
 use time::OffsetDateTime;
 
 use crate::assemble::assemble;
 use crate::error::{BuildErrors, FieldError, FieldProblem};
+use crate::header::list::ListField;
 use crate::message::Message;
+use crate::part::Part;
 use crate::stamps::StampSource;
 
 /// Puts a message together.
 ///
 /// Fields are taken as text and read at [`build`](Self::build), which reports everything that is
-/// wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header` and `envelope_to` add to
-/// what was given before; all others replace it. Address fields take lists, with commas.
+/// wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header`, `envelope_to`, attachments,
+/// alternatives and fields of lists add to what was given before; all others replace it. Address fields take lists, with commas.
 ///
 /// A control character other than a tab is refused in every field but the text.
 ///
@@ -31,7 +36,7 @@ use crate::stamps::StampSource;
 ///     .build()?;
 /// assert_eq!(message.envelope().recipients().len(), 3);
 ///
-/// let content = String::from_utf8(message.to_bytes().to_vec())?;
+/// let content = String::from_utf8(message.to_bytes()?.to_vec())?;
 /// assert!(content.contains("From: =?utf-8?q?J=C3=BCrgen?= <j@xn--bcher-kva.example>\r\n"));
 /// assert!(!content.contains("eve"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -58,7 +63,13 @@ pub(crate) struct Draft {
     pub(crate) references: Vec<String>,
     pub(crate) subject: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) list: Vec<ListField>,
     pub(crate) text: Option<String>,
+    pub(crate) html: Option<String>,
+    pub(crate) alternatives: Vec<Part>,
+    pub(crate) body: Option<Part>,
+    /// With whether each belongs to the HTML, if there is one.
+    pub(crate) attachments: Vec<(Part, bool)>,
     pub(crate) envelope_from: Option<String>,
     pub(crate) envelope_to: Vec<String>,
 }
@@ -142,12 +153,6 @@ impl<S: StampSource> MessageBuilder<S> {
     /// (RFC 2047). Fields that the builder writes itself, and `Content-` fields, are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.draft.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets the text. Line ends of any kind become CRLF; everything else reaches the reader.
-    pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.draft.text = Some(text.into());
         self
     }
 

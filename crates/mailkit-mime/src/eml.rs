@@ -8,21 +8,21 @@ use bytes::Bytes;
 use mailkit_address::{Address, AddressList, Envelope};
 
 use self::fields::Field;
-use crate::content::Content;
+use crate::content::{Body, Layout};
 use crate::error::EmlError;
 use crate::header::name::is_blind;
-use crate::message::Message;
+use crate::message::{Form, Message};
 
 pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Message, EmlError> {
     let fields = fields::read(message)?;
     let envelope = envelope.map_or_else(|| derive_envelope(&fields), Ok)?;
-    let mut layout = Content::layout();
+    let mut layout = Layout::new(Vec::new());
     let mut kept = 0;
     for blind in fields.iter().filter(|field| is_blind(field.name)) {
-        layout.lines(message.slice(kept..blind.range.start));
+        layout.body(Body::lines(message.slice(kept..blind.range.start)));
         kept = blind.range.end;
     }
-    layout.lines(message.slice(kept..));
+    layout.body(Body::lines(message.slice(kept..)));
     Ok(Message {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
         subject: first(&fields, "Subject").map(String::into_boxed_str),
@@ -30,7 +30,25 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
         needs_8bit: !message.is_ascii(),
         content: layout.finish(),
         envelope,
+        form: Form::Finished,
     })
+}
+
+/// The message without the fields that name hidden recipients; copied only if it has any.
+pub(crate) fn without_blind(message: &Bytes) -> Result<Bytes, EmlError> {
+    let fields = fields::read(message)?;
+    let blind: Vec<_> = fields.iter().filter(|field| is_blind(field.name)).map(|field| field.range.clone()).collect();
+    if blind.is_empty() {
+        return Ok(message.clone());
+    }
+    let mut kept = Vec::with_capacity(message.len());
+    let mut start = 0;
+    for range in blind {
+        kept.extend_from_slice(message.get(start..range.start).unwrap_or_default());
+        start = range.end;
+    }
+    kept.extend_from_slice(message.get(start..).unwrap_or_default());
+    Ok(Bytes::from(kept))
 }
 
 /// The fields that an envelope is made from.

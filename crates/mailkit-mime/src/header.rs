@@ -4,34 +4,42 @@ pub(crate) mod address;
 pub(crate) mod date;
 pub(crate) mod encoded_word;
 pub(crate) mod fold;
+pub(crate) mod list;
 pub(crate) mod message_id;
 pub(crate) mod name;
+pub(crate) mod parameter;
 
 use self::fold::{Folder, Overlong};
-use crate::encoding::Sink as _;
 
 /// Writes a field that a caller named: ASCII as it is, folded at its blanks, so that structured
-/// fields stay what they are; anything else as unstructured text (RFC 2047).
-pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str) -> Result<(), Overlong> {
-    let mut folder = Folder::start(out, name);
-    let mut rest = value.trim_matches(is_blank);
-    if !rest.is_ascii() {
-        encoded_word::write_text(&mut folder, rest);
-        return folder.finish();
-    }
-    let mut blanks = " ";
-    while !rest.is_empty() {
-        let (word, after) = rest.split_at(rest.find(is_blank).unwrap_or(rest.len()));
-        folder.word_behind(blanks, word);
-        let next = after.trim_start_matches(is_blank);
-        (blanks, rest) = (after.strip_suffix(next).unwrap_or(" "), next);
+/// fields stay what they are; anything else as unstructured text (RFC 2047), or raw where that is
+/// allowed (RFC 6532).
+pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: bool) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name).utf8(utf8);
+    let value = value.trim_matches(is_blank);
+    if value.is_ascii() {
+        write_words_and_blanks(&mut folder, value);
+    } else {
+        encoded_word::write_text(&mut folder, value);
     }
     folder.finish()
 }
 
+/// Writes words with the blanks that are between them.
+fn write_words_and_blanks(folder: &mut Folder<'_>, value: &str) {
+    let mut rest = value.trim_matches(is_blank);
+    let mut blanks = " ";
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.find(is_blank).unwrap_or(rest.len()));
+        folder.word_behind(blanks, &[word]);
+        let next = after.trim_start_matches(is_blank);
+        (blanks, rest) = (after.strip_suffix(next).unwrap_or(" "), next);
+    }
+}
+
 /// Writes an unstructured field (RFC 5322 §3.2.5) so that all its text reads back.
-pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, text: &str) -> Result<(), Overlong> {
-    let mut folder = Folder::start(out, name);
+pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, text: &str, utf8: bool) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name).utf8(utf8);
     encoded_word::write_text(&mut folder, text);
     folder.finish()
 }
@@ -52,8 +60,19 @@ pub(crate) fn write_words<'a>(
 /// Writes a field of our own making that fits into one line.
 pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
-        out.put(part.as_bytes());
+        out.extend_from_slice(part.as_bytes());
     }
+}
+
+/// The place of the first C0 control character other than a tab, or DEL.
+pub(crate) fn control_character(text: &str) -> Option<usize> {
+    text.bytes().position(|byte| byte.is_ascii_control() && byte != b'\t')
+}
+
+/// `token` (RFC 2045 §5.1).
+pub(crate) fn is_token(text: &str) -> bool {
+    let tspecial = |byte: u8| b"()<>@,;:\\\"/[]?=".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !tspecial(byte))
 }
 
 fn is_blank(character: char) -> bool {
@@ -68,7 +87,7 @@ mod tests {
 
     fn custom(value: &str) -> String {
         let mut out = Vec::new();
-        write_custom(&mut out, "X-A", value).unwrap();
+        write_custom(&mut out, "X-A", value, false).unwrap();
         String::from_utf8(out).unwrap()
     }
 

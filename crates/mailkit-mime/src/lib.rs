@@ -1,20 +1,23 @@
 //! Mail messages: from typed headers and text to the bytes on the wire.
 //!
-//! [`Message::builder`] puts a message together and reports every bad field at once;
-//! [`Message::from_eml`] takes one that is finished. Either gives a [`Message`]: an envelope, and
-//! content that is encoded while it is written, with its exact size known before.
+//! [`Message::builder`] puts a message together, chooses its structure and reports every bad
+//! field at once; [`Message::from_eml`] takes one that is finished. Either gives a [`Message`]: an
+//! envelope, and content that is encoded while it is read, with its exact size known before.
+//! [`Message::encode`] gives the form for what a server has.
 //!
 //! What holds for every message:
 //!
 //! - Line ends are CRLF, and the content ends in one.
-//! - What was built is 7-bit unless an address asks for more, with lines of at most 998 bytes and
-//!   header lines of 78 where they can be folded (RFC 5322 §2.1.1). It has a Date and a
-//!   Message-ID, which do not change once it is built.
+//! - What was built is 7-bit unless an address or an attached message asks for more, with lines of
+//!   at most 998 bytes and header lines of 78 where they can be folded (RFC 5322 §2.1.1). It has a
+//!   Date and a Message-ID, which do not change once it is built.
 //! - Bcc is in the envelope, never in the content.
 //! - No control character goes from a field into the header.
+//! - Attached files are never held in memory.
 //!
 //! What it does not do: it opens no sockets, does not parse the structure of a message, and reads
-//! neither clock nor randomness: both are handed in as [`Stamps`], or by a [`StampSource`].
+//! neither clock nor randomness: both are handed in as [`Stamps`], or by a [`StampSource`]. It
+//! reads attached files with blocking calls, so whoever is asynchronous gives [`Chunks`] a thread.
 //!
 //! ```
 //! use mailkit_mime::{Message, Stamps};
@@ -30,7 +33,7 @@
 //!
 //! let mut file = Vec::new();
 //! message.write_to(&mut file)?;
-//! assert_eq!(file.len() as u64, message.size());
+//! assert_eq!(Some(file.len() as u64), message.size());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -40,15 +43,21 @@ mod content;
 #[cfg(feature = "dkim")]
 pub mod dkim;
 mod eml;
+mod encoded;
 mod encoding;
 mod error;
 mod header;
+mod layout;
 mod message;
 mod part;
+mod source;
 mod stamps;
 
 pub use builder::MessageBuilder;
 pub use content::Chunks;
-pub use error::{BuildErrors, EmlError, FieldError, FieldProblem};
+pub use encoded::{BodyKind, Capabilities, Encoded};
+pub use error::{BuildErrors, EmlError, EncodeError, FieldError, FieldProblem};
+pub use header::list::{AutoSubmitted, ListUnsubscribe};
 pub use message::Message;
+pub use part::{Attachment, Disposition, MultipartKind, Part};
 pub use stamps::{StampSource, Stamps};

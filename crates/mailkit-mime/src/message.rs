@@ -1,19 +1,26 @@
 //! The finished message.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mailkit_address::Envelope;
 
 use crate::builder::MessageBuilder;
 use crate::content::{Chunks, Content};
-use crate::error::EmlError;
+use crate::encoded::{BodyKind, Capabilities, Encoded};
+use crate::error::{EmlError, EncodeError};
+use crate::layout::lay_out;
+use crate::part::{Node, Part};
 use crate::stamps::Stamps;
 
 /// A finished message: an envelope and the content that goes with it.
 ///
 /// The content has CRLF line ends only and ends in one; it is the same each time that it is
 /// written. Bcc is in the envelope only. A clone shares the content.
+///
+/// [`encode`](Self::encode) gives it in the form for a server; the methods on the message itself
+/// give the form that asks the least of one.
 ///
 /// ```
 /// use mailkit_mime::{Message, Stamps};
@@ -38,10 +45,10 @@ use crate::stamps::Stamps;
 /// \r
 /// It went well.\r
 /// ";
-/// assert_eq!(message.to_bytes(), wanted);
-/// assert_eq!(message.size(), wanted.len() as u64);
+/// assert_eq!(message.to_bytes()?, wanted);
+/// assert_eq!(message.size(), Some(wanted.len() as u64));
 /// assert_eq!(message.envelope().recipients()[0].to_string(), "bob@example.org");
-/// # Ok::<(), mailkit_mime::BuildErrors>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -51,6 +58,25 @@ pub struct Message {
     pub(crate) content: Content,
     pub(crate) needs_smtp_utf8: bool,
     pub(crate) needs_8bit: bool,
+    pub(crate) form: Form,
+}
+
+/// What a message can be encoded anew from.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    Built(Arc<Tree>),
+    /// It goes as it is.
+    Finished,
+}
+
+/// The structure of a message that was built.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) depth: usize,
+    pub(crate) unique: u128,
+    /// How much of the content is its header, without the fields of the first part.
+    pub(crate) header_length: usize,
 }
 
 impl Message {
@@ -80,11 +106,11 @@ impl Message {
     /// let eml = "From: ann@example.com\nTo: bob@example.org\nBcc: eve@example.net\n\nHello\n";
     /// let message = Message::from_eml(eml, None)?;
     /// assert_eq!(
-    ///     message.to_bytes(),
+    ///     message.to_bytes()?,
     ///     "From: ann@example.com\r\nTo: bob@example.org\r\n\r\nHello\r\n",
     /// );
     /// assert_eq!(message.envelope().recipients().len(), 2);
-    /// # Ok::<(), mailkit_mime::EmlError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_eml(bytes: impl Into<Bytes>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
         crate::eml::read(&bytes.into(), envelope)
@@ -110,9 +136,47 @@ impl Message {
         self.subject.as_deref()
     }
 
-    /// The exact size of the content in bytes, before any dot-stuffing.
+    /// Encodes the message for what a server has. Nothing is read or copied for it.
+    ///
+    /// Text goes in 8 bits where the server takes them, attachments as they are where it takes
+    /// binary content. The header is in raw UTF-8 (RFC 6532) if, and only if, an address in it
+    /// has a local part beyond ASCII: such a message needs SMTPUTF8 anyway, and any other reaches
+    /// more people without.
+    ///
+    /// # Errors
+    ///
+    /// What the message cannot do without and the server lacks; a reader that was read before.
+    pub fn encode(&self, server: Capabilities) -> Result<Encoded, EncodeError> {
+        if self.needs_smtp_utf8 && !server.smtp_utf8 {
+            return Err(EncodeError::NeedsSmtpUtf8);
+        }
+        // RFC 6531 §3.1: a server with SMTPUTF8 has 8BITMIME.
+        let server = Capabilities { eight_bit: server.eight_bit || server.smtp_utf8 || server.binary, ..server };
+        if self.needs_8bit && !server.eight_bit {
+            return Err(EncodeError::NeedsEightBit);
+        }
+        let least = if self.needs_8bit { BodyKind::EightBit } else { BodyKind::SevenBit };
+        let Form::Built(tree) = &self.form else {
+            return Ok(Encoded { content: self.content.clone(), body: least, smtp_utf8: self.needs_smtp_utf8 });
+        };
+        let used_up = |node: &Node| matches!(node, Node::Leaf(leaf) if leaf.source.is_used_up());
+        if tree.nodes.iter().any(used_up) {
+            return Err(EncodeError::AlreadyRead);
+        }
+        let (content, body) = if server.eight_bit {
+            let header = self.content.written(tree.header_length).to_vec();
+            let (layout, kind) = lay_out(header, &tree.nodes, tree.unique, server);
+            (layout.finish(), kind)
+        } else {
+            (self.content.clone(), BodyKind::SevenBit)
+        };
+        Ok(Encoded { content, body: body.max(least), smtp_utf8: self.needs_smtp_utf8 })
+    }
+
+    /// The exact size of the content in bytes, before any dot-stuffing; nothing if an attachment
+    /// comes from a reader of unknown size.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub fn size(&self) -> Option<u64> {
         self.content.size()
     }
 
@@ -123,7 +187,8 @@ impl Message {
         self.needs_smtp_utf8
     }
 
-    /// Whether the content has bytes beyond ASCII, which only a server with 8BITMIME takes.
+    /// Whether the content has bytes beyond ASCII that may not be encoded, which only a server
+    /// with 8BITMIME takes.
     #[must_use]
     pub fn needs_8bit(&self) -> bool {
         self.needs_8bit
@@ -138,7 +203,7 @@ impl Message {
     /// for chunk in message.chunks() {
     ///     sent += chunk?.len() as u64;
     /// }
-    /// assert_eq!(sent, message.size());
+    /// assert_eq!(Some(sent), message.size());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
@@ -150,14 +215,28 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// Those of the writer, and of the source that the content is read from.
+    /// Those of the writer, and of the sources that the content is read from.
     pub fn write_to(&self, writer: &mut (impl Write + ?Sized)) -> io::Result<()> {
-        self.chunks().try_for_each(|chunk| writer.write_all(&chunk?))
+        self.content.write_to(writer)
     }
 
     /// The whole content, held in memory.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
+    ///
+    /// # Errors
+    ///
+    /// Those of the sources that the content is read from; none if all of it was in memory.
+    pub fn to_bytes(&self) -> io::Result<Bytes> {
         self.content.to_bytes()
+    }
+
+    pub(crate) fn as_part(&self) -> Part {
+        match &self.form {
+            Form::Built(tree) => {
+                let header = Bytes::copy_from_slice(self.content.written(tree.header_length));
+                Part::of_message(header, &tree.nodes, tree.depth)
+            }
+            // It is in memory: there is nothing that could fail.
+            Form::Finished => Part::eml(self.content.to_bytes().unwrap_or_default()),
+        }
     }
 }

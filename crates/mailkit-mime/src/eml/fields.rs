@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use crate::error::{EmlError, shown};
+use crate::error::{EmlError, SHOWN, shown};
 use crate::header::name::is_field_name;
 
 /// One field in the header of a finished message.
@@ -44,7 +44,7 @@ pub(crate) fn read(message: &[u8]) -> Result<Vec<Field<'_>>, EmlError> {
             (Some(last), _) if continued => extend(last, message, end),
             (_, Some(field)) if !continued => fields.push(field),
             _ => {
-                let text = shown(&String::from_utf8_lossy(line));
+                let text = shown(&String::from_utf8_lossy(line), SHOWN);
                 return Err(EmlError::MalformedHeader { line: number, text });
             }
         }

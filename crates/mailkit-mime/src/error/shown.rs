@@ -1,13 +1,13 @@
 //! Values as an error may show them.
 
 /// How many characters of a value an error shows.
-const SHOWN: usize = 80;
+pub(crate) const SHOWN: usize = 80;
 
 /// The start of a text, with control characters escaped, so that an error keeps to one line.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str, most: usize) -> String {
     let mut shown = String::new();
     for (count, character) in text.chars().enumerate() {
-        if count == SHOWN {
+        if count == most {
             shown.push('…');
             break;
         }
@@ -26,8 +26,8 @@ mod tests {
 
     #[test]
     fn a_long_text_with_control_characters_is_shown_short_and_escaped() {
-        assert_eq!(shown("a\r\nb"), "a\\r\\nb");
-        assert_eq!(shown(&"\u{e9}".repeat(81)), "\u{e9}".repeat(80) + "…");
-        assert_eq!(shown(&"x".repeat(80)), "x".repeat(80));
+        assert_eq!(shown("a\r\nb", SHOWN), "a\\r\\nb");
+        assert_eq!(shown(&"\u{e9}".repeat(81), SHOWN), "\u{e9}".repeat(80) + "…");
+        assert_eq!(shown(&"x".repeat(80), SHOWN), "x".repeat(80));
     }
 }

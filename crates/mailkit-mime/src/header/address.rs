@@ -1,16 +1,17 @@
 //! Address fields (RFC 5322 §3.4), with names beyond ASCII (RFC 2047 §5).
 
-use mailkit_address::{AddressEntry, AddressList, Mailbox};
+use mailkit_address::{Address, AddressEntry, AddressList, Mailbox};
 
 use super::encoded_word::{Place, looks_encoded, write_encoded};
 use super::fold::{Folder, Overlong};
+use super::parameter::quote;
 
 /// A longer quoted name is encoded, since a quoted string is not folded.
 const MAX_QUOTED: usize = 76;
 
-/// Writes an address field (RFC 5322 §3.4).
-pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList) -> Result<(), Overlong> {
-    let mut folder = Folder::start(out, name);
+/// Writes an address field (RFC 5322 §3.4); with raw UTF-8 where that is allowed (RFC 6532).
+pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList, utf8: bool) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name).utf8(utf8);
     let mut entries = list.iter().peekable();
     while let Some(entry) = entries.next() {
         let comma = if entries.peek().is_some() { "," } else { "" };
@@ -24,48 +25,77 @@ pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList) -> R
     folder.finish()
 }
 
+/// Writes a field with one mailbox.
+pub(crate) fn write_one(out: &mut Vec<u8>, name: &str, mailbox: &Mailbox, utf8: bool) -> Result<(), Overlong> {
+    let mut folder = Folder::start(out, name).utf8(utf8);
+    write_mailbox(&mut folder, mailbox, "");
+    folder.finish()
+}
+
 /// Writes `[display-name] <addr-spec>` or `addr-spec`, with `end` close behind.
 fn write_mailbox(folder: &mut Folder<'_>, mailbox: &Mailbox, end: &str) {
     match mailbox.name() {
         Some(name) => {
             write_phrase(folder, name, "");
-            folder.word(&format!("<{}>{end}", mailbox.address()));
+            write_address(folder, "<", mailbox.address(), ">", end);
         }
-        None => folder.word(&format!("{}{end}", mailbox.address())),
+        None => write_address(folder, "", mailbox.address(), "", end),
+    }
+}
+
+fn write_address(folder: &mut Folder<'_>, before: &str, address: &Address, behind: &str, end: &str) {
+    let local_part = address.local_part();
+    let dot_atom = local_part.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext));
+    if dot_atom {
+        folder.word_of(&[before, local_part, "@", address.domain().as_ascii(), behind, end]);
+    } else {
+        folder.word_of(&[before, &address.to_string(), behind, end]);
     }
 }
 
 fn write_group(folder: &mut Folder<'_>, name: &str, members: &[Mailbox], comma: &str) {
     write_phrase(folder, name, ":");
+    let last_end = if comma.is_empty() { ";" } else { ";," };
     let mut members = members.iter().peekable();
     if members.peek().is_none() {
-        folder.word(&format!(";{comma}"));
+        folder.word(last_end);
     }
     while let Some(member) = members.next() {
-        if members.peek().is_some() {
-            write_mailbox(folder, member, ",");
-        } else {
-            write_mailbox(folder, member, &format!(";{comma}"));
-        }
+        let end = if members.peek().is_some() { "," } else { last_end };
+        write_mailbox(folder, member, end);
+    }
+}
+
+/// Writes a name that something in angle brackets follows; an empty one is left out.
+pub(super) fn write_phrase_before(folder: &mut Folder<'_>, name: &str) {
+    if !name.is_empty() {
+        write_phrase(folder, name, "");
     }
 }
 
 /// Writes a `phrase` (RFC 5322 §3.2.5): atoms where they say it all, a quoted string where that
 /// is enough, else encoded words.
 fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
-    let printable = phrase.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let utf8 = folder.is_utf8();
+    let printable = if utf8 {
+        !phrase.chars().any(char::is_control)
+    } else {
+        phrase.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
     if printable && !looks_encoded(phrase) {
-        let atoms: Vec<&str> = phrase.split(' ').collect();
-        if atoms.iter().all(|atom| is_short_atom(atom)) {
-            let last = atoms.len().saturating_sub(1);
-            for (at, atom) in atoms.into_iter().enumerate() {
-                folder.word(&format!("{atom}{}", if at == last { end } else { "" }));
-            }
+        let is_atom = |atom: &str| {
+            !atom.is_empty()
+                && atom.len() <= MAX_QUOTED
+                && atom.bytes().all(|byte| is_atext(byte) || (utf8 && !byte.is_ascii()))
+        };
+        if phrase.split(' ').all(is_atom) {
+            phrase.split(' ').for_each(|atom| folder.word(atom));
+            folder.append(end);
             return;
         }
         let quoted = quote(phrase);
         if quoted.len() <= MAX_QUOTED {
-            folder.word(&format!("{quoted}{end}"));
+            folder.word_of(&[&quoted, end]);
             return;
         }
     }
@@ -76,23 +106,9 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     }
 }
 
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        if matches!(character, '"' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(character);
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// `atom` without its blanks (RFC 5322 §3.2.3).
-fn is_short_atom(word: &str) -> bool {
-    let atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
-    !word.is_empty() && word.len() <= MAX_QUOTED && word.bytes().all(atext)
+/// `atext` (RFC 5322 §3.2.3).
+fn is_atext(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -104,7 +120,7 @@ mod tests {
 
     fn field(list: &AddressList) -> String {
         let mut out = Vec::new();
-        write_list(&mut out, "To", list).unwrap();
+        write_list(&mut out, "To", list, false).unwrap();
         String::from_utf8(out).unwrap()
     }
 

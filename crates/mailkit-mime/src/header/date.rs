@@ -2,30 +2,55 @@
 
 use time::{OffsetDateTime, UtcOffset};
 
-/// Writes a time as RFC 5322 §3.3 does: `Mon, 23 Nov 2026 07:03:00 +0000`.
-///
-/// An offset with seconds, which the grammar lacks, is told as UTC. A year that the grammar
-/// lacks (before 1900 or above 9999) gives nothing.
-pub(crate) fn date_time(at: OffsetDateTime) -> Option<String> {
-    let whole_minutes = at.offset().seconds_past_minute() == 0;
-    let at = if whole_minutes { at } else { at.checked_to_offset(UtcOffset::UTC)? };
-    if !(1900..=9999).contains(&at.year()) {
-        return None;
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// A time that RFC 5322 §3.3 can express.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Date(OffsetDateTime);
+
+impl Date {
+    /// An offset with seconds, which the grammar lacks, is told as UTC. A year that the grammar
+    /// lacks (before 1900 or above 9999) gives nothing.
+    pub(crate) fn new(at: OffsetDateTime) -> Option<Self> {
+        let whole_minutes = at.offset().seconds_past_minute() == 0;
+        let at = if whole_minutes { at } else { at.checked_to_offset(UtcOffset::UTC)? };
+        (1900..=9999).contains(&at.year()).then_some(Self(at))
     }
-    let (weekday, month) = (at.weekday().to_string(), at.month().to_string());
-    let (hours, minutes, _) = at.offset().as_hms();
-    let sign = if at.offset().is_negative() { '-' } else { '+' };
-    Some(format!(
-        "{weekday:.3}, {day} {month:.3} {year} {hour:02}:{minute:02}:{second:02} \
-         {sign}{hours:02}{minutes:02}",
-        day = at.day(),
-        year = at.year(),
-        hour = at.hour(),
-        minute = at.minute(),
-        second = at.second(),
-        hours = hours.unsigned_abs(),
-        minutes = minutes.unsigned_abs(),
-    ))
+
+    /// Writes it as RFC 5322 §3.3 does: `Mon, 23 Nov 2026 07:03:00 +0000`.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        let Self(at) = self;
+        let (year, month, day) = at.to_calendar_date();
+        let (hour, minute, second) = at.to_hms();
+        let weekday = WEEKDAYS.get(usize::from(at.weekday().number_days_from_monday()));
+        let month = MONTHS.get(usize::from(u8::from(month)) - 1);
+        out.extend(weekday.into_iter().copied().flatten());
+        out.extend_from_slice(b", ");
+        if day >= 10 {
+            out.push(b'0' + day / 10);
+        }
+        out.extend_from_slice(&[b'0' + day % 10, b' ']);
+        out.extend(month.into_iter().copied().flatten());
+        out.push(b' ');
+        // The year has four digits: each half has two.
+        let half = |part: i32| u8::try_from(part % 100).unwrap_or_default();
+        out.extend_from_slice(&two_digits(half(year / 100)));
+        out.extend_from_slice(&two_digits(half(year)));
+        for (before, number) in [(b' ', hour), (b':', minute), (b':', second)] {
+            out.push(before);
+            out.extend_from_slice(&two_digits(number));
+        }
+        let (hours, minutes, _) = at.offset().as_hms();
+        out.extend_from_slice(if at.offset().is_negative() { b" -" } else { b" +" });
+        out.extend_from_slice(&two_digits(hours.unsigned_abs()));
+        out.extend_from_slice(&two_digits(minutes.unsigned_abs()));
+    }
+}
+
+fn two_digits(number: u8) -> [u8; 2] {
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 #[cfg(test)]
@@ -33,6 +58,12 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    fn date_time(at: OffsetDateTime) -> Option<String> {
+        let mut out = Vec::new();
+        Date::new(at)?.write(&mut out);
+        Some(String::from_utf8(out).unwrap())
+    }
 
     #[test]
     fn rfc_5322_section_3_3_dates() {

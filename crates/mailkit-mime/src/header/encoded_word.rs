@@ -36,23 +36,84 @@ impl Place {
 ///
 /// A reader gets back every blank: runs of them, and those at either end, are encoded.
 pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
-    if text.is_empty() {
-        return;
-    }
-    let words: Vec<&str> = text.split(' ').collect();
-    let encoded = words_to_encode(&words);
-    let mut at = 0;
-    for run in encoded.chunk_by(|one, next| one == next) {
-        let run_words = words.get(at..at + run.len()).unwrap_or_default();
-        at += run.len();
-        if run.first() == Some(&true) {
-            write_encoded(folder, &run_words.join(" "), Place::Text);
-        } else {
-            for word in run_words {
-                folder.word(word);
-            }
+    let mut rest = text;
+    let mut at_start = true;
+    while !rest.is_empty() {
+        let (plain, encoded, after) = next_run(folder, rest, at_start);
+        if !plain.is_empty() {
+            plain.split(' ').for_each(|word| folder.word(word));
         }
+        if !encoded.is_empty() {
+            write_encoded(folder, encoded, Place::Text);
+        }
+        (rest, at_start) = (after, false);
     }
+}
+
+/// The plain words at the start, the run behind them that has to be encoded, and the rest. Of the
+/// blanks between the three, one each is left out: whoever reads puts it there.
+///
+/// An empty word stands for one blank too many: its neighbour carries it.
+fn next_run<'a>(folder: &Folder<'_>, text: &'a str, at_start: bool) -> (&'a str, &'a str, &'a str) {
+    let needs = |word: &str| needs_encoding(word, folder.is_utf8());
+    let mut end_of_plain = 0;
+    let mut words = Words { text, at: 0 };
+    let mut run = None;
+    for (start, word) in words.by_ref() {
+        let last = start + word.len() == text.len();
+        let after_empty = text.get(..start).is_some_and(|before| before.ends_with("  ") || (at_start && before == " "));
+        let before_empty = text.get(start + word.len()..) == Some(" ");
+        if needs(word) || word.is_empty() || after_empty || before_empty {
+            run = Some((start, start + word.len()));
+            if last {
+                return (text.get(..end_of_plain).unwrap_or_default(), text.get(start..).unwrap_or_default(), "");
+            }
+            break;
+        }
+        end_of_plain = start + word.len();
+    }
+    let plain = text.get(..end_of_plain).unwrap_or_default();
+    let Some((start, mut end)) = run else {
+        return (plain, "", "");
+    };
+    let mut was_empty = start == end;
+    for (next, word) in words {
+        let before_empty = text.get(next + word.len()..) == Some(" ");
+        if !(needs(word) || word.is_empty() || was_empty || before_empty) {
+            return (plain, text.get(start..end).unwrap_or_default(), text.get(next..).unwrap_or_default());
+        }
+        was_empty = word.is_empty();
+        end = next + word.len();
+    }
+    (plain, text.get(start..).unwrap_or_default(), "")
+}
+
+/// Words and where they start, one blank apart.
+struct Words<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at;
+        let rest = self.text.get(start..)?;
+        let word = rest.split(' ').next()?;
+        self.at = start + word.len() + 1;
+        Some((start, word))
+    }
+}
+
+/// Whether a word may not stand as it is. Raw UTF-8 may where SMTPUTF8 is in use (RFC 6532 §3.2);
+/// control characters beyond ASCII may not.
+fn needs_encoding(word: &str, utf8: bool) -> bool {
+    let passes = |character: char| {
+        if character.is_ascii() { character.is_ascii_graphic() } else { utf8 && !character.is_control() }
+    };
+    let all_pass = if utf8 { word.chars().all(passes) } else { word.bytes().all(|byte| byte.is_ascii_graphic()) };
+    !all_pass || looks_encoded(word) || word.len() >= MAX_LINE
 }
 
 /// Whether text has something that a reader would take for an encoded word.
@@ -75,34 +136,16 @@ pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
         let (now, later) = if quoted <= base64 {
             let (now, later) =
                 rest.split_at(fitting(rest, room, |bytes| bytes.iter().map(|&byte| place.cost(byte)).sum()));
-            folder.encoded_word(&q_word(now, place));
+            folder.encoded_word(|out| write_q(out, now, place));
             (now, later)
         } else {
             let (now, later) = rest.split_at(fitting(rest, room / 4 * 3, <[u8]>::len));
-            folder.encoded_word(&b_word(now));
+            folder.encoded_word(|out| write_b(out, now));
             (now, later)
         };
         debug_assert!(!now.is_empty(), "the least room takes any character");
         rest = later;
     }
-}
-
-/// Marks the words that may not stand as they are.
-fn words_to_encode(words: &[&str]) -> Vec<bool> {
-    let needs = |word: &&str| {
-        !word.bytes().all(|byte| byte.is_ascii_graphic()) || looks_encoded(word) || word.len() >= MAX_LINE
-    };
-    let mut encoded: Vec<bool> = words.iter().map(needs).collect();
-    // An empty word stands for one blank too many: its neighbour carries it.
-    for (at, _) in words.iter().enumerate().filter(|(_, word)| word.is_empty()) {
-        let neighbour = if at + 1 < words.len() { at + 1 } else { at.saturating_sub(1) };
-        for mark in [at, neighbour] {
-            if let Some(mark) = encoded.get_mut(mark) {
-                *mark = true;
-            }
-        }
-    }
-    encoded
 }
 
 /// The length of the longest start of `text`, in whole characters, whose cost is within `room`.
@@ -118,30 +161,26 @@ fn fitting(text: &str, room: usize, cost: impl Fn(&[u8]) -> usize) -> usize {
     text.len()
 }
 
-fn q_word(text: &str, place: Place) -> String {
-    let mut word = String::with_capacity(MAX_WORD);
-    word.push_str("=?utf-8?q?");
+fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {
+    out.extend_from_slice(b"=?utf-8?q?");
     for byte in text.bytes() {
         if byte == b' ' {
-            word.push('_');
+            out.push(b'_');
         } else if place.passes(byte) {
-            word.push(char::from(byte));
+            out.push(byte);
         } else {
-            word.extend(hex_escape(byte).map(char::from));
+            out.extend_from_slice(&hex_escape(byte));
         }
     }
-    word.push_str("?=");
-    word
+    out.extend_from_slice(b"?=");
 }
 
-fn b_word(text: &str) -> String {
+fn write_b(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(b"=?utf-8?b?");
     let mut buffer = [0; MAX_WORD];
     let length = encode_base64(text.as_bytes(), &mut buffer);
-    let mut word = String::with_capacity(MAX_WORD);
-    word.push_str("=?utf-8?b?");
-    word.extend(buffer.iter().take(length).copied().map(char::from));
-    word.push_str("?=");
-    word
+    out.extend_from_slice(buffer.get(..length).unwrap_or_default());
+    out.extend_from_slice(b"?=");
 }
 
 #[cfg(test)]

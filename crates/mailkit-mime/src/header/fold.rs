@@ -19,6 +19,8 @@ pub(crate) struct Folder<'a> {
     /// Nothing but the field's name stands on this line.
     bare: bool,
     overlong: bool,
+    /// Raw UTF-8 may stand in the field (RFC 6532).
+    utf8: bool,
 }
 
 /// A field that cannot be folded into lines of 998 bytes.
@@ -30,29 +32,56 @@ impl<'a> Folder<'a> {
         out.extend_from_slice(name.as_bytes());
         out.push(b':');
         let column = name.len() + 1;
-        Self { out, column, wanted: WANTED, bare: true, overlong: false }
+        Self { out, column, wanted: WANTED, bare: true, overlong: column > MAX_LINE, utf8: false }
+    }
+
+    /// Lets raw UTF-8 stand in the field, as SMTPUTF8 does (RFC 6532 §3.2).
+    pub(crate) fn utf8(mut self, allowed: bool) -> Self {
+        self.utf8 = allowed;
+        self
+    }
+
+    /// Whether raw UTF-8 may stand in the field.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.utf8
     }
 
     /// Writes a word behind one blank, on a new line where it has to be.
     pub(crate) fn word(&mut self, word: &str) {
-        self.word_behind(" ", word);
+        self.word_behind(" ", &[word]);
+    }
+
+    /// Writes a word that comes in pieces.
+    pub(crate) fn word_of(&mut self, pieces: &[&str]) {
+        self.word_behind(" ", pieces);
     }
 
     /// Writes a word behind the blanks given, on a new line where it has to be.
-    pub(crate) fn word_behind(&mut self, blanks: &str, word: &str) {
-        let length = blanks.len() + word.len();
+    pub(crate) fn word_behind(&mut self, blanks: &str, pieces: &[&str]) {
+        let length = blanks.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
         if self.column + length > self.wanted && self.new_line_helps(length) {
             self.fold();
         }
-        self.put(blanks);
-        self.put(word);
+        self.put(blanks.as_bytes());
+        for piece in pieces {
+            self.put(piece.as_bytes());
+        }
         self.bare = false;
     }
 
-    /// Writes an encoded word behind one blank; the caller kept it within [`Folder::room`].
-    pub(crate) fn encoded_word(&mut self, word: &str) {
-        self.word(word);
+    /// Writes close behind the last word.
+    pub(crate) fn append(&mut self, end: &str) {
+        self.put(end.as_bytes());
+    }
+
+    /// Writes an encoded word behind one blank; the caller keeps it within [`Folder::room`].
+    pub(crate) fn encoded_word(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.out.len();
+        self.out.push(b' ');
+        write(self.out);
+        self.column += self.out.len() - start;
         self.wanted = WANTED_WITH_ENCODED_WORD;
+        self.bare = false;
     }
 
     /// The room for an encoded word on this line, behind one blank.
@@ -69,8 +98,14 @@ impl<'a> Folder<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<(), Overlong> {
+        let overlong = self.overlong;
+        self.end();
+        if overlong { Err(Overlong) } else { Ok(()) }
+    }
+
+    /// Ends a field whose words are known to be short.
+    pub(crate) fn end(self) {
         self.out.extend_from_slice(b"\r\n");
-        if self.overlong { Err(Overlong) } else { Ok(()) }
     }
 
     fn new_line_helps(&self, length: usize) -> bool {
@@ -79,8 +114,8 @@ impl<'a> Folder<'a> {
         !(self.column == 0 || (self.bare && fits_here && length > WANTED))
     }
 
-    fn put(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
+    fn put(&mut self, text: &[u8]) {
+        self.out.extend_from_slice(text);
         self.column += text.len();
         self.overlong |= self.column > MAX_LINE;
     }

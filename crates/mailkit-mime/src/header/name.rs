@@ -35,6 +35,22 @@ pub(crate) fn own_field(name: &str) -> Option<Option<&'static str>> {
     })
 }
 
+/// Fields of a part that only the builder may write, and the method that sets each.
+const OWN_OF_PART: &[(&str, Option<&str>)] = &[
+    ("Content-Disposition", Some("disposition")),
+    ("Content-ID", Some("content_id")),
+    ("Content-Transfer-Encoding", None),
+    ("Content-Type", Some("new")),
+    ("MIME-Version", None),
+];
+
+/// Whether only the builder may write this field into the header of a part; if so, the method
+/// that sets it, if any.
+pub(crate) fn own_part_field(name: &str) -> Option<Option<&'static str>> {
+    let own = OWN_OF_PART.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    own.map(|(_, method)| *method)
+}
+
 /// Whether a field names recipients that the others must not see.
 pub(crate) fn is_blind(name: &str) -> bool {
     name.eq_ignore_ascii_case("Bcc") || name.eq_ignore_ascii_case("Resent-Bcc")

@@ -1,0 +1,58 @@
+//! The structure of a message, chosen for who writes it.
+
+use crate::builder::Draft;
+use crate::error::{FieldError, FieldProblem};
+use crate::part::{Joined, MultipartKind, Part};
+
+/// Joins the content of a draft to one part:
+///
+/// ```text
+/// mixed
+/// ├── alternative
+/// │   ├── text
+/// │   ├── related
+/// │   │   ├── html
+/// │   │   └── inline attachments…
+/// │   └── calendar and other alternatives…
+/// └── attachments…
+/// ```
+///
+/// A multipart that would hold one part is left out, but for attachments: they are attached to
+/// something, be it nothing. Without HTML, inline attachments stand with the others.
+pub(super) fn choose(draft: &mut Draft, found: &mut Vec<FieldError>) -> Part {
+    let text = draft.text.take().map(Part::text);
+    let html = draft.html.take().map(Part::html);
+    let others = std::mem::take(&mut draft.alternatives);
+    if draft.body.is_some() && (text.is_some() || html.is_some() || !others.is_empty()) {
+        found.push(FieldError::new("body", "", FieldProblem::TwoBodies));
+    }
+    let has_html = html.is_some();
+    let attachments = std::mem::take(&mut draft.attachments);
+    let (inline, attached): (Vec<_>, Vec<_>) =
+        attachments.into_iter().partition(|(_, is_inline)| *is_inline && has_html);
+    let html = html.map(|html| first_of(MultipartKind::Related, html, inline.into_iter().map(|(part, _)| part)));
+    let mut alternatives = text.into_iter().chain(html).chain(others).chain(draft.body.take());
+    let body = alternatives.next().map(|first| first_of(MultipartKind::Alternative, first, alternatives));
+    let mut attached = attached.into_iter().map(|(part, _)| part);
+    match (body, attached.next()) {
+        (None, None) => Part::nothing(),
+        (Some(body), None) => body,
+        (body, Some(first)) => {
+            let mut mixed = Joined::open(MultipartKind::Mixed);
+            body.into_iter().chain([first]).chain(attached).for_each(|part| mixed.push(part));
+            mixed.close()
+        }
+    }
+}
+
+/// Joins parts to a multipart; one by itself stays as it is.
+fn first_of(kind: MultipartKind, first: Part, rest: impl Iterator<Item = Part>) -> Part {
+    let mut rest = rest.peekable();
+    if rest.peek().is_none() {
+        return first;
+    }
+    let mut joined = Joined::open(kind);
+    joined.push(first);
+    rest.for_each(|part| joined.push(part));
+    joined.close()
+}

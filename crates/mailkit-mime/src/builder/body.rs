@@ -1,0 +1,68 @@
+//! What a message consists of.
+
+use super::MessageBuilder;
+use crate::message::Message;
+use crate::part::{Attachment, Part};
+use crate::stamps::StampSource;
+
+/// The content. The structure is chosen for it: text and HTML are alternatives of each other,
+/// inline attachments are related to the HTML, other attachments stand behind.
+impl<S: StampSource> MessageBuilder<S> {
+    /// Sets the text. Line ends of any kind become CRLF; everything else reaches the reader.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.draft.text = Some(text.into());
+        self
+    }
+
+    /// Sets the HTML, for who does not want plain text.
+    pub fn html(mut self, html: impl Into<String>) -> Self {
+        self.draft.html = Some(html.into());
+        self
+    }
+
+    /// Adds a file, bytes or what a reader gives.
+    pub fn attach(mut self, attachment: Attachment) -> Self {
+        let is_inline = attachment.is_inline();
+        self.draft.attachments.push((attachment.into(), is_inline));
+        self
+    }
+
+    /// Adds content that the HTML shows, as in `<img src="cid:logo">`.
+    pub fn inline(self, content_id: impl Into<String>, attachment: Attachment) -> Self {
+        self.attach(attachment.inline(content_id))
+    }
+
+    /// Adds a message: [`Part::message`].
+    pub fn attach_message(self, message: &Message) -> Self {
+        self.attach_part(Part::message(message))
+    }
+
+    /// Adds a finished message, as a `.eml` file holds it: [`Part::eml`].
+    pub fn attach_eml(self, message: impl Into<bytes::Bytes>) -> Self {
+        self.attach_part(Part::eml(message))
+    }
+
+    /// Adds any part behind the body.
+    pub fn attach_part(mut self, part: Part) -> Self {
+        self.draft.attachments.push((part, false));
+        self
+    }
+
+    /// Adds an invitation or another iCalendar object as an alternative: [`Part::calendar`].
+    pub fn calendar(self, method: impl Into<String>, calendar: impl Into<String>) -> Self {
+        self.alternative(Part::calendar(method, calendar))
+    }
+
+    /// Adds another form of the same content, better than those before it.
+    pub fn alternative(mut self, part: Part) -> Self {
+        self.draft.alternatives.push(part);
+        self
+    }
+
+    /// Sets the body as it shall be, in the place of text, HTML and alternatives; attachments
+    /// still stand behind it.
+    pub fn body(mut self, part: Part) -> Self {
+        self.draft.body = Some(part);
+        self
+    }
+}

@@ -1,0 +1,173 @@
+//! One body: where it comes from and how it travels.
+
+use std::io;
+
+use bytes::Bytes;
+
+use crate::encoding::{Base64Lines, TextEncoder, TextEncoding, base64_size};
+use crate::source::Source;
+
+/// Bodies of at most this size are encoded when the message is laid out.
+const SMALL: u64 = 16 * 1024;
+/// How much of a source is read at a time.
+pub(super) const PIECE: usize = 48 * 1024;
+
+/// What happens to a source on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transfer {
+    /// Nothing.
+    Raw,
+    /// Line ends become CRLF, and the encoding is for text.
+    Text(TextEncoding),
+    /// Every byte reaches the reader.
+    Base64,
+}
+
+/// A source, how it travels, and how long it is then.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    source: Source,
+    transfer: Transfer,
+    size: Option<u64>,
+}
+
+impl Body {
+    /// Joins a source and a transfer; the size of text is known to who chose the encoding.
+    pub(crate) fn new(source: Source, transfer: Transfer, size: Option<u64>) -> Self {
+        Self { source, transfer, size }
+    }
+
+    /// Whole lines that are finished, but for their line ends.
+    pub(crate) fn lines(lines: Bytes) -> Self {
+        let size = TextEncoding::Identity.size_of(&lines);
+        // Each line end that is not CRLF grows by one byte: equal lengths mean equal texts.
+        let unchanged = size == lines.len() as u64;
+        let transfer = if unchanged { Transfer::Raw } else { Transfer::Text(TextEncoding::Identity) };
+        Self::new(Source::Lines(lines), transfer, Some(size))
+    }
+
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The finished bytes, if they are in memory as they shall be.
+    pub(super) fn ready(&self) -> Option<&Bytes> {
+        self.source.in_memory().filter(|_| self.transfer == Transfer::Raw)
+    }
+
+    pub(super) fn ends_a_line(&self) -> bool {
+        let last = self.source.in_memory().and_then(|bytes| bytes.last());
+        match self.transfer {
+            Transfer::Base64 | Transfer::Text(TextEncoding::Base64) => false,
+            Transfer::Raw | Transfer::Text(_) => matches!(last, Some(b'\r' | b'\n')),
+        }
+    }
+
+    /// Encodes what is small and in memory.
+    pub(super) fn write_if_small(&self, out: &mut Vec<u8>) -> bool {
+        let (Some(bytes), Some(..=SMALL)) = (self.source.in_memory(), self.size) else {
+            return false;
+        };
+        self.encoder().whole(bytes, out);
+        true
+    }
+
+    /// Encodes all of it.
+    pub(super) fn write_whole(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        if let Some(bytes) = self.source.in_memory() {
+            self.encoder().whole(bytes, out);
+            return Ok(());
+        }
+        let mut reading = self.read()?;
+        while reading.step(out)? {}
+        Ok(())
+    }
+
+    /// Starts to encode it piece by piece.
+    pub(super) fn read(&self) -> io::Result<Reading> {
+        let input = match (self.source.in_memory(), self.source.open()?) {
+            (_, Some(stream)) => Input::Stream(stream, vec![0; PIECE].into()),
+            (Some(bytes), None) => Input::Memory(bytes.clone()),
+            (None, None) => Input::Memory(Bytes::new()),
+        };
+        Ok(Reading { input, encoder: self.encoder() })
+    }
+
+    fn encoder(&self) -> Encoder {
+        match self.transfer {
+            Transfer::Raw => Encoder::Raw,
+            Transfer::Text(encoding) => Encoder::Text(encoding.encoder()),
+            Transfer::Base64 => Encoder::Base64(Box::default()),
+        }
+    }
+}
+
+/// How long bytes become in base64, where their number is known.
+pub(crate) fn size_in_base64(source: &Source) -> Option<u64> {
+    source.length().map(base64_size)
+}
+
+/// A body being encoded.
+#[derive(Debug)]
+pub(super) struct Reading {
+    input: Input,
+    encoder: Encoder,
+}
+
+#[derive(Debug)]
+enum Input {
+    Memory(Bytes),
+    Stream(crate::source::Stream, Box<[u8]>),
+}
+
+#[derive(Debug)]
+enum Encoder {
+    Raw,
+    Text(TextEncoder),
+    Base64(Box<Base64Lines>),
+}
+
+impl Reading {
+    /// Encodes the next piece; false once it was the last.
+    pub(super) fn step(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let more = match &mut self.input {
+            Input::Memory(rest) => {
+                let piece = rest.split_to(rest.len().min(PIECE));
+                self.encoder.push(&piece, out);
+                !rest.is_empty()
+            }
+            Input::Stream(stream, buffer) => {
+                let filled = stream.fill(buffer)?;
+                self.encoder.push(buffer.get(..filled).unwrap_or_default(), out);
+                filled == buffer.len()
+            }
+        };
+        if !more {
+            self.encoder.finish(out);
+        }
+        Ok(more)
+    }
+}
+
+impl Encoder {
+    fn whole(mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.push(bytes, out);
+        self.finish(out);
+    }
+
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Raw => out.extend_from_slice(bytes),
+            Self::Text(encoder) => encoder.push(bytes, out),
+            Self::Base64(encoder) => encoder.push(bytes, out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Raw => {}
+            Self::Text(encoder) => encoder.finish(out),
+            Self::Base64(encoder) => encoder.finish(out),
+        }
+    }
+}

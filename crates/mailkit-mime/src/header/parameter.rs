@@ -1,0 +1,167 @@
+//! Parameters of Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2231).
+
+use super::fold::Folder;
+use super::is_token;
+
+/// The most that a line has, without the blank it starts with and the `;` it ends with.
+const ROOM: usize = 76;
+/// What introduces an extended value: its charset, and no language (RFC 2231 §4).
+const CHARSET: &str = "utf-8''";
+
+/// Writes `; name=value` behind what the folder holds: as a token or a quoted string where that
+/// fits a line, else percent-encoded, and over several lines if need be (RFC 2231 §3 and §4).
+pub(crate) fn write_parameter(folder: &mut Folder<'_>, name: &str, value: &str) {
+    folder.append(";");
+    if is_token(value) && name.len() + 1 + value.len() <= ROOM {
+        folder.word_of(&[name, "=", value]);
+        return;
+    }
+    let printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    // A reader may take `=?` for an encoded word even here, where none may be.
+    if printable && !value.contains("=?") {
+        let quoted = quote(value);
+        if name.len() + 1 + quoted.len() <= ROOM {
+            folder.word_of(&[name, "=", &quoted]);
+            return;
+        }
+    }
+    write_extended(folder, name, value);
+}
+
+/// `extended-parameter` (RFC 2231 §7), cut between characters.
+fn write_extended(folder: &mut Folder<'_>, name: &str, value: &str) {
+    let mut encoded = String::with_capacity(ROOM);
+    encoded.push_str(CHARSET);
+    let whole = name.len() + "*=".len() + CHARSET.len() + value.chars().map(cost).sum::<usize>() <= ROOM;
+    if whole {
+        value.chars().for_each(|character| encode(character, &mut encoded));
+        folder.word_of(&[name, "*=", &encoded]);
+        return;
+    }
+    let mut section = 0_usize;
+    let mut digits = section.to_string();
+    for character in value.chars() {
+        let frame = name.len() + digits.len() + "**=".len();
+        if frame + encoded.len() + cost(character) > ROOM && !encoded.is_empty() {
+            folder.word_of(&[name, "*", &digits, "*=", &encoded]);
+            folder.append(";");
+            section += 1;
+            digits = section.to_string();
+            encoded.clear();
+        }
+        encode(character, &mut encoded);
+    }
+    folder.word_of(&[name, "*", &digits, "*=", &encoded]);
+}
+
+/// `attribute-char` (RFC 2231 §7).
+fn passes(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "!#$&+-.^_`{|}~".contains(character)
+}
+
+fn cost(character: char) -> usize {
+    if passes(character) { 1 } else { 3 * character.len_utf8() }
+}
+
+fn encode(character: char, out: &mut String) {
+    if passes(character) {
+        out.push(character);
+        return;
+    }
+    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+        let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
+        out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+    }
+}
+
+/// `quoted-string` (RFC 5322 §3.2.4).
+pub(super) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field(value: &str) -> String {
+        let mut out = Vec::new();
+        let mut folder = Folder::start(&mut out, "Content-Disposition");
+        folder.word("attachment");
+        write_parameter(&mut folder, "filename", value);
+        folder.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Reads the parameter back as RFC 2231 says.
+    fn decode(field: &str) -> String {
+        let unfolded = field.strip_suffix("\r\n").unwrap().replace("\r\n", "");
+        let rest = unfolded.strip_prefix("Content-Disposition: attachment; ").unwrap();
+        if let Some(quoted) = rest.strip_prefix("filename=\"") {
+            return quoted.strip_suffix('"').unwrap().replace("\\\"", "\"").replace("\\\\", "\\");
+        }
+        if let Some(token) = rest.strip_prefix("filename=") {
+            return token.to_owned();
+        }
+        let mut bytes = Vec::new();
+        let mut encoded = String::new();
+        for (number, section) in rest.split("; ").enumerate() {
+            let (name, value) = section.split_once('=').unwrap();
+            assert!(name == "filename*" || name == format!("filename*{number}*"), "{name}");
+            encoded.push_str(value);
+        }
+        let mut rest = encoded.strip_prefix("utf-8''").unwrap().bytes();
+        while let Some(byte) = rest.next() {
+            if byte == b'%' {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                bytes.push(u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap());
+            } else {
+                bytes.push(byte);
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn rfc_2231_sections_3_and_4_and_rfc_2045_section_5_1() {
+        for (value, wanted) in [
+            ("report.pdf", "filename=report.pdf"),
+            ("my report.pdf", "filename=\"my report.pdf\""),
+            ("a\"b\\c", "filename=\"a\\\"b\\\\c\""),
+            ("", "filename=\"\""),
+            ("=?utf-8?q?x?=", "filename*=utf-8''%3D%3Futf-8%3Fq%3Fx%3F%3D"),
+            ("na\u{ef}ve.txt", "filename*=utf-8''na%C3%AFve.txt"),
+            ("100%", "filename=100%"),
+        ] {
+            let unfolded = field(value).replace("\r\n", "");
+            assert_eq!(unfolded, format!("Content-Disposition: attachment; {wanted}"), "{value:?}");
+        }
+        let folded = field(&"\u{20ac}".repeat(12));
+        assert_eq!(
+            folded,
+            "Content-Disposition: attachment;\r\n \
+             filename*0*=utf-8''%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC;\r\n \
+             filename*1*=%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC\r\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_reads_back(value in "([ -~]{0,90}|\\PC{0,40}){0,6}") {
+            let field = field(&value);
+            prop_assert!(field.lines().all(|line| line.len() <= 78), "{}", field);
+            prop_assert!(field.is_ascii());
+            prop_assert_eq!(decode(&field), value);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Where the content of a part comes from: memory, a file, a reader.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::error::{FieldError, FieldProblem};
+
+/// Where the content of a part comes from, and what may happen to it on its way.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// Text: its line ends become CRLF, everything else reaches the reader.
+    Text(Bytes),
+    /// Bytes that reach the reader as they are.
+    Bytes(Bytes),
+    /// Lines of a finished message, which are never encoded (RFC 2046 §5.2.1).
+    Lines(Bytes),
+    /// A file that was not looked at.
+    Path(PathBuf),
+    /// A file that was there, of this length, when the message was built.
+    File { path: Arc<Path>, length: u64 },
+    /// Read once.
+    Reader(Reader),
+}
+
+/// A reader and how much it gives, where that is known.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    slot: Arc<Mutex<Option<Box<dyn Read + Send>>>>,
+    length: Option<u64>,
+}
+
+impl Reader {
+    pub(crate) fn new(reader: Box<dyn Read + Send>, length: Option<u64>) -> Self {
+        Self { slot: Arc::new(Mutex::new(Some(reader))), length }
+    }
+
+    fn take(&self) -> Option<Box<dyn Read + Send>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn is_taken(&self) -> bool {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// How many bytes it gives, where that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Text(bytes) | Self::Bytes(bytes) | Self::Lines(bytes) => Some(bytes.len() as u64),
+            Self::Path(_) => None,
+            Self::File { length, .. } => Some(*length),
+            Self::Reader(reader) => reader.length,
+        }
+    }
+
+    /// Its bytes, if they are in memory.
+    pub(crate) fn in_memory(&self) -> Option<&Bytes> {
+        match self {
+            Self::Text(bytes) | Self::Bytes(bytes) | Self::Lines(bytes) => Some(bytes),
+            Self::Path(_) | Self::File { .. } | Self::Reader(_) => None,
+        }
+    }
+
+    /// Whether it was read and cannot be read again.
+    pub(crate) fn is_used_up(&self) -> bool {
+        matches!(self, Self::Reader(reader) if reader.is_taken())
+    }
+
+    /// Opens a file to see whether it can be read, and takes its length.
+    pub(crate) fn look(&mut self) -> Result<(), FieldError> {
+        let Self::Path(path) = self else {
+            return Ok(());
+        };
+        let problem = match look_at(path) {
+            Ok(Some(length)) => {
+                *self = Self::File { path: Arc::from(path.as_path()), length };
+                return Ok(());
+            }
+            Ok(None) => FieldProblem::NotAFile,
+            Err(error) => FieldProblem::Unreadable { kind: error.kind(), reason: error.to_string() },
+        };
+        Err(FieldError::of_file("attachment", &path.to_string_lossy(), problem))
+    }
+
+    /// Starts to read; what is in memory needs no reading.
+    pub(crate) fn open(&self) -> io::Result<Option<Stream>> {
+        match self {
+            Self::Text(_) | Self::Bytes(_) | Self::Lines(_) => Ok(None),
+            Self::Path(path) => Err(about(path, &io::Error::from(io::ErrorKind::NotFound))),
+            Self::File { path, length } => {
+                let file = File::open(path).map_err(|error| about(path, &error))?;
+                let now = file.metadata().map_err(|error| about(path, &error))?.len();
+                if now != *length {
+                    return Err(changed(&path.to_string_lossy(), *length, now));
+                }
+                Ok(Some(Stream::new(Box::new(file), path.to_string_lossy().into(), Some(*length))))
+            }
+            Self::Reader(reader) => {
+                let taken = reader.take().ok_or_else(|| {
+                    io::Error::other("the reader of an attachment was read already: it can be read once")
+                })?;
+                Ok(Some(Stream::new(taken, "the reader of an attachment".into(), reader.length)))
+            }
+        }
+    }
+}
+
+/// The length of a regular file that can be opened. Its kind is asked first: to open a pipe would
+/// wait for who writes to it.
+fn look_at(path: &Path) -> io::Result<Option<u64>> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    File::open(path)?.metadata().map(|metadata| Some(metadata.len()))
+}
+
+/// A source being read, held to the length that it was known to have.
+pub(crate) struct Stream {
+    reader: Box<dyn Read + Send>,
+    name: Box<str>,
+    expected: Option<u64>,
+    read: u64,
+}
+
+impl Stream {
+    fn new(reader: Box<dyn Read + Send>, name: Box<str>, expected: Option<u64>) -> Self {
+        Self { reader, name, expected, read: 0 }
+    }
+
+    /// Fills the buffer as far as the source goes, and says how much there was: less than the
+    /// whole buffer only at the end.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) {
+            match self.reader.read(free) {
+                Ok(0) => break,
+                Ok(count) => filled += count.min(free.len()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(about(Path::new(&*self.name), &error)),
+            }
+        }
+        self.read += filled as u64;
+        let ended = filled < buffer.len();
+        match self.expected {
+            Some(expected) if self.read > expected || (ended && self.read < expected) => {
+                Err(changed(&self.name, expected, self.read))
+            }
+            _ => Ok(filled),
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("name", &self.name).field("read", &self.read).finish_non_exhaustive()
+    }
+}
+
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
+}
+
+fn changed(name: &str, expected: u64, found: u64) -> io::Error {
+    let (kind, how) = if found < expected {
+        (io::ErrorKind::UnexpectedEof, "shorter")
+    } else {
+        (io::ErrorKind::InvalidData, "longer")
+    };
+    io::Error::new(
+        kind,
+        format!("{name} is {how} than when the message was built, {found} bytes instead of {expected}: build it again"),
+    )
+}
