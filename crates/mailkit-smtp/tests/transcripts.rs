@@ -6,7 +6,7 @@
 //! follows the last step: `silence`), `quit = no`, `cuts = last`.
 //!
 //! Settings of a message, which begins with `from`: `rcpt`, `content` (a piece, with escapes), `size`, `body`,
-//! `smtputf8`, `notify`, `ret`, `envid`, `requiretls`, `priority`, `holdfor`, `abandon`.
+//! `smtputf8`, `notify`, `ret`, `envid`, `requiretls`, `priority`, `holdfor`, `abandon`, `stall`.
 //!
 //! What is expected: `expect` (a status for each recipient), `refused` (why the message could not begin),
 //! `round-trips`, and for the session `error` (its name and step).
@@ -159,6 +159,8 @@ struct Message {
     pieces: Vec<Vec<u8>>,
     options: TransactionOptions,
     abandon: bool,
+    /// Nothing comes behind the pieces.
+    stall: bool,
     expect: Option<String>,
     refused: Option<String>,
     round_trips: Option<u32>,
@@ -197,6 +199,7 @@ impl Message {
             "priority" => options.priority = MtPriority::new(value.parse().unwrap()),
             "holdfor" => options.hold = Some(Hold::For(value.parse().unwrap())),
             "abandon" => self.abandon = value == "yes",
+            "stall" => self.stall = value == "yes",
             "expect" => self.expect = Some(value.to_owned()),
             "refused" => self.refused = Some(value.to_owned()),
             "round-trips" => self.round_trips = Some(value.parse().unwrap()),
@@ -279,6 +282,7 @@ struct Player<'a> {
     /// The pieces of the message that began last which were not handed in.
     pieces: std::vec::IntoIter<Vec<u8>>,
     abandon: bool,
+    stall: bool,
     reports: Vec<Report>,
     refusals: Vec<String>,
     ready: bool,
@@ -304,6 +308,7 @@ impl<'a> Player<'a> {
             begun: 0,
             pieces: Vec::new().into_iter(),
             abandon: false,
+            stall: false,
             reports: Vec::new(),
             refusals: Vec::new(),
             ready: false,
@@ -405,7 +410,8 @@ impl<'a> Player<'a> {
             return false;
         }
         match self.pieces.next() {
-            Some(piece) => self.client.put_content(&piece, self.pieces.len() == 0 && !self.abandon),
+            Some(piece) => self.client.put_content(&piece, self.pieces.len() == 0 && !self.abandon && !self.stall),
+            None if self.stall => return false,
             None if self.abandon => self.client.abandon_content(),
             None => self.client.put_content(b"", true),
         }
@@ -430,6 +436,7 @@ impl<'a> Player<'a> {
             Ok(()) => {
                 self.pieces = message.pieces.clone().into_iter();
                 self.abandon = message.abandon;
+                self.stall = message.stall;
             }
             Err(error) => self.refusals.push(name_of(&error)),
         }
