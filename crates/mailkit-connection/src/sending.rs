@@ -127,7 +127,11 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
         }
         self.pending.push_back(Pending::new(groups.len()));
         for envelope in groups.split_off(1) {
-            self.parts.extend(content.again().map(|content| Submission { envelope, options: options.clone(), content }));
+            self.parts.extend(content.again().map(|content| Submission {
+                envelope,
+                options: options.clone(),
+                content,
+            }));
         }
         let first = groups.pop().map(|envelope| Submission { envelope, options, content });
         first.into_iter().for_each(|first| self.parts.push_front(first));
