@@ -91,7 +91,7 @@ async fn cancel_everywhere(peer: impl Fn() -> Peer, kind: Attempt, pipe: usize) 
 }
 
 async fn settle() {
-    for _ in 0..1000 {
+    for _ in 0..300 {
         tokio::task::yield_now().await;
     }
 }

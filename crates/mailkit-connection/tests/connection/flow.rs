@@ -114,12 +114,8 @@ async fn a_server_that_hangs_up_is_told_from_one_that_says_why() {
 #[tokio::test(start_paused = true)]
 async fn what_was_said_while_nobody_was_sending_answers_no_message() {
     let envelope = envelope("ann@example.com", &["bob@example.org"]);
-    let said: [(&str, fn(&client::Error) -> bool); 3] = [
-        ("421 idle too long\r\n", |error| matches!(error, client::Error::Closing(..))),
-        ("250 by the way\r\n", |error| matches!(error, client::Error::Unsolicited(_))),
-        ("", |error| matches!(error, client::Error::Disconnected(..))),
-    ];
-    for (words, is_expected) in said {
+    let said = [("421 idle too long\r\n", "Closing"), ("250 by the way\r\n", "Unsolicited"), ("", "Disconnected")];
+    for (words, expected) in said {
         for looks in [true, false] {
             let end = if words.is_empty() { Wait } else { Freeze };
             let script = [PLAIN[0], PLAIN[1], PLAIN[2], Wait, Say(words), end];
@@ -131,7 +127,8 @@ async fn what_was_said_while_nobody_was_sending_answers_no_message() {
             }
             let error = connection.send(&envelope, &Default::default(), text(1, 100)).await.unwrap_err();
             let Cause::Session(cause) = error.cause() else { panic!("{words}: {error:?}") };
-            assert!(is_expected(cause) && error.is_temporary() && !error.is_ambiguous(), "{words}: {error:?}");
+            assert!(format!("{cause:?}").starts_with(expected), "{words}: {cause:?}");
+            assert!(error.is_temporary() && !error.is_ambiguous(), "{words}: {error:?}");
             assert_eq!(error.report().unwrap().recipients.len(), 1);
         }
     }

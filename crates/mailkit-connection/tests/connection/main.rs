@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up fails the test")]
 
 #[path = "../certificates/mod.rs"]
+#[expect(dead_code, reason = "the tests of TLS alone need the rest")]
 mod certificates;
 mod peer;
 mod script;

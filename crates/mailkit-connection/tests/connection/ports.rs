@@ -1,15 +1,18 @@
 //! Ports mixed up, over loopback: the error says in words which URL to use.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mailkit_connection::{Connector, ConnectorConfig, Endpoint, Error, Host, Protocol, TimeLimits, TlsMode};
 use mailkit_smtp::Step;
+use mailkit_smtp::server::ServerTls;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::{Authority, server};
+use crate::peer::{Peer, captured, submission};
 
 /// An error and all that lies beneath it, in words.
 fn words(error: &Error) -> String {
@@ -89,4 +92,30 @@ async fn a_port_of_another_protocol_is_named_by_its_words() {
     let port = port_that_says(b"SSH-2.0-OpenSSH_9.2p1\r\n").await;
     let error = connector(port, TlsMode::None, Duration::from_secs(5)).connect().await.unwrap_err();
     assert!(words(&error).contains("not an SMTP reply: `SSH-2.0-OpenSSH_9.2p1`"), "{}", words(&error));
+}
+
+#[tokio::test]
+async fn opportunistic_tls_that_fails_goes_on_in_clear_over_a_new_connection() {
+    let mut peer = Peer::new(true, true);
+    // It agrees to STARTTLS and then has no TLS to give.
+    peer.config.tls = ServerTls::StartTls;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (counted, serving) = (Arc::clone(&connections), peer.clone());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(serving.clone().serve(socket));
+        }
+    });
+    let limit = Duration::from_secs(10);
+    let mut connection = connector(port, TlsMode::Opportunistic, limit).connect().await.unwrap();
+    assert_eq!((connections.load(Ordering::Relaxed), connection.tls().is_none()), (2, true));
+    let message = submission(1, 100);
+    assert!(connection.send(&message.envelope, &message.options, message.content).await.unwrap().is_accepted());
+    assert_eq!(peer.messages(), [captured(1, 100)]);
+
+    let error = connector(port, TlsMode::StartTls, limit).connect().await.unwrap_err();
+    assert_eq!(error.step(), Step::Tls);
 }

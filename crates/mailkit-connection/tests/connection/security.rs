@@ -1,6 +1,9 @@
 //! STARTTLS over a pipe: secured, injected, refused, resumed; logins in clear; one octet at a time.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use mailkit_connection::{
     Cause, Connection, Connector, ConnectorConfig, Endpoint, Error, Host, Protocol, TlsMode, TlsSettings,
@@ -8,7 +11,7 @@ use mailkit_connection::{
 use mailkit_smtp::sasl::Credentials;
 use mailkit_smtp::{Step, client};
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::{Authority, server};
@@ -52,7 +55,38 @@ async fn open_by_starttls(
         let back = tokio::io::copy(&mut from_peer, &mut to_client);
         let _ = tokio::join!(there, back);
     });
-    connector.connect_over(ours).await
+    connector.connect_over(Crumbs(ours)).await
+}
+
+/// A stream that takes and gives an octet at a time.
+struct Crumbs(DuplexStream);
+
+impl AsyncRead for Crumbs {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut crumb = [0; 1];
+        let mut one = ReadBuf::new(&mut crumb);
+        ready!(Pin::new(&mut self.0).poll_read(context, &mut one))?;
+        buffer.put_slice(one.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Crumbs {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, &bytes[..bytes.len().min(1)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
 }
 
 #[tokio::test]
@@ -75,12 +109,12 @@ async fn starttls_secures_the_session_and_a_second_one_is_resumed() {
 }
 
 #[tokio::test]
-async fn starttls_and_a_message_pass_through_a_pipe_of_one_octet() {
+async fn starttls_and_a_message_pass_an_octet_at_a_time() {
     let authority = Authority::new();
     let connector = Connector::new(settings(&authority, TlsMode::StartTls)).unwrap();
     let peer = Peer::new(true, false);
     let own = server(&authority.issue(NAME), None);
-    let mut connection = open_by_starttls(&connector, &peer, own, 1).await.unwrap();
+    let mut connection = open_by_starttls(&connector, &peer, own, 16).await.unwrap();
     let message = submission(1, 3000);
     assert!(connection.send(&message.envelope, &message.options, message.content).await.unwrap().is_accepted());
     assert_eq!(peer.messages(), [captured(1, 3000)]);

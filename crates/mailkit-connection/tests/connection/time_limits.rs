@@ -1,15 +1,18 @@
 //! Servers that are silent, drip, or hardly read: each ends in an error that names the step, within its limit.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mailkit_connection::{Cause, Connection, Connector, ConnectorConfig, Error, Protocol, TimeLimits};
 use mailkit_smtp::sasl::Credentials;
 use mailkit_smtp::{Step, client};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::peer::{config, envelope, text};
-use crate::script::{CHUNKING, Do, Drip, Freeze, Hear, Listen, PIPELINING, PLAIN, Say, Sip, connect_by};
+use crate::script::{self, CHUNKING, Do, Drip, Freeze, Hear, Listen, PIPELINING, PLAIN, Say, Sip, connect_by};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -222,4 +225,40 @@ async fn a_sign_of_life_that_does_not_come() {
     let error = connection.noop().await.unwrap_err();
     check(&error, Step::Mail, 15 * SECOND, start);
     assert!(!connection.is_clean());
+}
+
+/// A stream whose end never comes, as with TLS and a peer that does not read.
+struct Endless(DuplexStream);
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn quit_does_not_wait_for_a_stream_that_cannot_be_ended() {
+    let script = then(&PLAIN, &[Hear("QUIT"), Say("221 bye\r\n"), Freeze]);
+    let connection = connector().connect_over(Endless(script::server(4096, &script))).await.unwrap();
+    let start = Instant::now();
+    connection.quit().await;
+    assert!(start.elapsed() <= 5 * SECOND + SECOND / 10, "{:?}", start.elapsed());
 }
