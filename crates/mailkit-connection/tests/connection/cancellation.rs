@@ -32,7 +32,7 @@ enum Attempt {
     SendAll,
 }
 
-const OCTETS: usize = 120;
+const OCTETS: usize = 60;
 
 async fn attempt(kind: Attempt, connection: &mut Connection, times: usize) -> bool {
     match kind {
@@ -41,7 +41,7 @@ async fn attempt(kind: Attempt, connection: &mut Connection, times: usize) -> bo
             poll_times(times, connection.send(&envelope, &Default::default(), text(1, OCTETS))).await
         }
         Attempt::SendAll => {
-            let messages = stream::iter((1..4).map(|n| submission(n, OCTETS)));
+            let messages = stream::iter((1..3).map(|n| submission(n, OCTETS)));
             poll_times(times, connection.send_all(messages).for_each(|_| std::future::ready(()))).await
         }
     }
