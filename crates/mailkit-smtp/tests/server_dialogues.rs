@@ -706,6 +706,15 @@ fn behind_tls_everything_begins_anew() {
 }
 
 #[test]
+fn what_comes_once_the_220_to_starttls_has_left_is_for_the_handshake() {
+    let mut hand = Hand::new(with_tls());
+    hand.say("EHLO me\r\n");
+    assert!(hand.server.wants_input());
+    hand.say("STARTTLS\r\n");
+    assert!(!hand.server.wants_input(), "a client that is quick has its ClientHello here already");
+}
+
+#[test]
 fn whatever_comes_behind_starttls_in_clear_ends_the_session() {
     let mut together = Hand::new(with_tls());
     together.say("EHLO me\r\n");

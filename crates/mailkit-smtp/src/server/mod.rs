@@ -216,10 +216,12 @@ impl Server {
         self.in_block = 0;
     }
 
-    /// Whether more input is wanted: so much is kept at most, while a question waits for its answer.
+    /// Whether more input is wanted: so much is kept at most, while a question waits for its answer. What comes once the
+    /// 220 to STARTTLS has left belongs to the handshake.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        !self.ended && !self.is_closed() && self.input.pending().len() < HIGH_WATER
+        let handshake = matches!(self.state, State::ExpectTls(_)) && self.out.is_empty();
+        !self.ended && !self.is_closed() && !handshake && self.input.pending().len() < HIGH_WATER
     }
 
     /// The next question, piece of content or fact, if there is one. While a question is open there is none.
