@@ -21,11 +21,11 @@ async fn large_content_and_long_replies_pass_through_tiny_pipes() {
             // The reply to EHLO alone is many times what the pipe holds.
             peer.config.extensions.other = (0..100).map(|n| format!("X{n} {}", "x".repeat(100))).collect();
             let mut connection = peer.connect().await;
-            let messages = stream::iter((0..5).map(|n| submission(n, 20_000)));
+            let messages = stream::iter((0..5).map(|n| submission(n, 6_000)));
             let outcomes: Vec<_> = timeout(HOUR, connection.send_all(messages).collect()).await.unwrap();
             assert!(outcomes.into_iter().all(|outcome| outcome.unwrap().is_accepted()));
             timeout(HOUR, connection.quit()).await.unwrap();
-            assert_eq!(peer.messages(), (0..5).map(|n| captured(n, 20_000)).collect::<Vec<_>>());
+            assert_eq!(peer.messages(), (0..5).map(|n| captured(n, 6_000)).collect::<Vec<_>>());
         }
     }
 }
@@ -35,7 +35,7 @@ async fn a_server_that_answers_before_it_reads_on_does_not_block() {
     // 200 recipients: the server fills its side of the pipe with replies while the client still writes.
     for pipe in [16, 1024] {
         let mut peer = Peer::new(true, true);
-        peer.pipe = pipe;
+        (peer.pipe, peer.stubborn) = (pipe, true);
         let mut connection = peer.connect().await;
         let to: Vec<String> =
             (0..200).map(|n| format!("{}{n}@example.org", if n % 2 == 0 { "to" } else { "no" })).collect();

@@ -36,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) think: Duration,
     /// Octets that the pipe holds in each direction.
     pub(crate) pipe: usize,
+    /// Reads nothing while a reply has not left.
+    pub(crate) stubborn: bool,
     pub(crate) seen: Arc<Mutex<Seen>>,
 }
 
@@ -44,7 +46,7 @@ impl Peer {
         let mut config = ServerConfig::new("mx.example.org");
         config.extensions = Extensions { pipelining, chunking, ..config.extensions };
         config.max_errors = 1_000_000;
-        Self { config, think: Duration::ZERO, pipe: 64 * 1024, seen: Arc::default() }
+        Self { config, think: Duration::ZERO, pipe: 64 * 1024, stubborn: false, seen: Arc::default() }
     }
 
     pub(crate) fn lmtp(pipelining: bool, chunking: bool) -> Self {
@@ -87,9 +89,10 @@ impl Peer {
             } else {
                 held.get_or_insert_with(|| Instant::now() + self.think);
             }
+            let reads = server.wants_input() && (pending.is_empty() || !self.stubborn);
             tokio::select! {
                 biased;
-                read = reader.read(&mut buffer), if server.wants_input() => match read {
+                read = reader.read(&mut buffer), if reads => match read {
                     Ok(octets) if octets > 0 => server.handle_input(now(), &buffer[..octets]),
                     _ => server.handle_eof(now()),
                 },
