@@ -24,7 +24,8 @@ impl Client {
             return Err(BeginError::TooLarge { size, limit });
         }
         if let Some(envid) = &options.envid {
-            InvalidArgument::check("ENVID", envid)?;
+            // RFC 3461 §4.4: printable, and 100 octets at the most.
+            InvalidArgument::check_printable("ENVID", envid, 100)?;
         }
         let smtp_utf8 = options.smtp_utf8 || envelope.needs_smtp_utf8();
         require(!smtp_utf8 || offered.smtp_utf8, "SMTPUTF8", "an address or a header with non-ASCII characters")?;
