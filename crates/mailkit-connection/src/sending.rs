@@ -86,7 +86,10 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 self.source = None;
                 self.give_up_parts(&BeginError::NotReady);
             }
-            while self.advance(driver, context) {}
+            if self.advance(driver, context) {
+                // It may have ended a transaction, or the conversation: nothing need come from the server then.
+                continue;
+            }
             if self.pending.is_empty() && self.source.is_none() {
                 return Poll::Ready(None);
             }

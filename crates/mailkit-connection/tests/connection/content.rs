@@ -34,7 +34,9 @@ impl AsyncRead for Failing {
 async fn fail_then_send(peer: Peer, content: Content, words: &str) -> (Vec<Captured>, bool) {
     let mut connection = peer.connect().await;
     let envelope = envelope("from1@example.com", &["no@example.org", "to1@example.org"]);
+    let began = tokio::time::Instant::now();
     let error = connection.send(&envelope, &Default::default(), content).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(1), "told after {:?}", began.elapsed());
     let Cause::Content(cause) = error.cause() else { panic!("{error:?}") };
     assert_eq!((cause.to_string().as_str(), error.step()), (words, Step::Content));
     assert!(!error.is_ambiguous());
