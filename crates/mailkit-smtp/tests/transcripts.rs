@@ -86,6 +86,32 @@ fn a_session_under_tls_knows_the_servers_name_from_the_reply_to_ehlo() {
 }
 
 #[test]
+fn a_refusal_of_everybody_is_the_outcome_though_the_server_hangs_up_behind_it() {
+    for (replies, refused) in [
+        ("550 blocked\r\n", true),
+        ("250 ok\r\n550 no such user\r\n", true),
+        ("250 ok\r\n250 ok\r\n554 not here\r\n", true),
+        ("250 ok\r\n250 ok\r\n", false),
+    ] {
+        let now = Instant::now();
+        let mut client = Client::new(ClientConfig { security: Security::None, ..ClientConfig::new("client") }, now);
+        client.handle_input(now, b"220 mx\r\n250-mx\r\n250 PIPELINING\r\n");
+        let envelope = Envelope::null_sender(vec![Address::parse("bob@example.org").unwrap()]).unwrap();
+        client.begin(now, envelope, &TransactionOptions::default()).unwrap();
+        client.handle_input(now, replies.as_bytes());
+        client.handle_eof();
+        let outcome = std::iter::from_fn(|| client.poll_event()).find_map(|event| match event {
+            Event::Finished(report) => Some((true, report)),
+            Event::Interrupted(report) => Some((false, report)),
+            _ => None,
+        });
+        let (finished, report) = outcome.unwrap();
+        assert_eq!((finished, report.refused().count()), (refused, usize::from(refused)), "{replies}");
+        assert!(client.is_closed() && !client.is_idle());
+    }
+}
+
+#[test]
 fn a_login_that_is_about_to_leave_is_not_shown() {
     let transcript = read("4954-535.txt");
     let mut player = Player::new(&transcript, Cut::Whole);
