@@ -792,6 +792,24 @@ fn what_is_pipelined_waits_for_the_answer_in_order_and_only_so_much_of_it() {
 }
 
 #[test]
+fn a_client_that_does_not_read_what_it_is_told_is_not_listened_to() {
+    let mut hand = Hand::new(bare());
+    let mut fed = 0;
+    while hand.server.wants_input() && fed < 10_000_000 {
+        hand.server.handle_input(hand.now, &b"NOOP\r\n".repeat(1000));
+        while hand.server.poll_event().is_some() {
+            hand.server.accept(hand.now);
+        }
+        fed += 6000;
+    }
+    assert!(!hand.server.wants_input());
+    assert!(hand.server.poll_transmit().len() < 128 * 1024, "{} octets wait", hand.server.poll_transmit().len());
+    assert!(hand.server.poll_timeout().is_some());
+    hand.heard();
+    assert!(hand.server.wants_input());
+}
+
+#[test]
 fn a_refused_greeting_leaves_quit_alone() {
     let mut hand = Hand::new(bare());
     assert!(matches!(hand.server.poll_event(), Some(Event::Question(Question::Greeting))));
