@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: mailkit against its floor, in one run.
 
+#![expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
+
 mod floor;
 mod loopback;
 mod rtt;

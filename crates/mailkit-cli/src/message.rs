@@ -5,7 +5,7 @@ mod envelope;
 mod input;
 
 use mailkit::mime::{MessageBuilder, StampSource, Stamps};
-use mailkit::smtp::parameter::{Body, MtPriority};
+use mailkit::smtp::parameter::MtPriority;
 use mailkit::{Message, TransactionOptions};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -29,16 +29,10 @@ pub(crate) fn compose(args: MessageArgs, seed: Option<u64>) -> Result<Composed, 
         None => Draft::default(),
     };
     draft.apply(args, &mut input)?;
-    let wanted = draft.transaction()?;
+    let options = draft.transaction()?;
     let message = match draft.finished()? {
         Some(eml) => envelope::of_finished(eml, &draft)?,
         None => build(draft, seed)?,
-    };
-    let options = TransactionOptions {
-        size: Some(message.size()),
-        body: if message.needs_8bit() { Body::EightBitMime } else { Body::SevenBit },
-        smtp_utf8: message.needs_smtp_utf8(),
-        ..wanted
     };
     Ok(Composed { message, options })
 }

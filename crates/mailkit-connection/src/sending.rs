@@ -86,7 +86,10 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 self.source = None;
                 self.give_up_parts(&BeginError::NotReady);
             }
-            while self.advance(driver, context) {}
+            if self.advance(driver, context) {
+                // It may have ended a transaction, or the conversation: nothing need come from the server then.
+                continue;
+            }
             if self.pending.is_empty() && self.source.is_none() {
                 return Poll::Ready(None);
             }
@@ -127,7 +130,11 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
         }
         self.pending.push_back(Pending::new(groups.len()));
         for envelope in groups.split_off(1) {
-            self.parts.extend(content.again().map(|content| Submission { envelope, options: options.clone(), content }));
+            self.parts.extend(content.again().map(|content| Submission {
+                envelope,
+                options: options.clone(),
+                content,
+            }));
         }
         let first = groups.pop().map(|envelope| Submission { envelope, options, content });
         first.into_iter().for_each(|first| self.parts.push_front(first));

@@ -9,6 +9,7 @@ mod maildir;
 mod session;
 mod tls;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::connection::{Connection, Outcome, now};
 use capture::Archive;
@@ -216,11 +218,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receive
     while clients.join_next().await.is_some() {}
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    shared: Arc<Shared>,
-    stop: watch::Receiver<Option<Reply>>,
-) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<Option<Reply>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let open = shared.tally.connect();
     let crowded = shared.max_connections.is_some_and(|most| open.number() > most);
@@ -233,7 +231,7 @@ async fn serve(
     if shared.config.tls == ServerTls::Established
         && let Some(acceptor) = acceptor
     {
-        let mut stream = acceptor.accept(stream).await?;
+        let mut stream = shake_hands(&acceptor, stream, &shared).await?;
         connection.run(&mut stream).await?;
         drop(open);
         connection.part(&mut stream).await;
@@ -242,7 +240,7 @@ async fn serve(
     if connection.run(&mut stream).await? == Outcome::StartTls
         && let Some(acceptor) = acceptor
     {
-        let mut stream = acceptor.accept(stream).await?;
+        let mut stream = shake_hands(&acceptor, stream, &shared).await?;
         connection.server.handle_tls_established(now());
         connection.run(&mut stream).await?;
         drop(open);
@@ -252,4 +250,9 @@ async fn serve(
         connection.part(&mut stream).await;
     }
     Ok(())
+}
+
+/// Runs the TLS handshake, which may take as long as a command.
+async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream, shared: &Shared) -> io::Result<TlsStream<TcpStream>> {
+    tokio::time::timeout(shared.config.time_limits.command, acceptor.accept(stream)).await?
 }

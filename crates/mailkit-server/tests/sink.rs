@@ -307,6 +307,28 @@ async fn lmtp_refuses_recipient_by_recipient_and_captures_for_the_others() {
 }
 
 #[tokio::test]
+async fn a_lost_reply_in_lmtp_leaves_the_message_with_every_recipient_that_was_not_refused() {
+    let rules = ["content=lose,to=bob@*", "content=452 full,to=eve@*"].map(|rule| rule.parse().unwrap());
+    let builder = rules.into_iter().fold(Sink::builder().lmtp(), SinkBuilder::fail);
+    let sink = start(builder).await;
+    let mut client = Typist::silent(&sink).await;
+    client.type_in("LHLO me\r\n").await;
+    client.type_in(&format!("{}\r\nBDAT 2 LAST\r\nhi", MESSAGE[1..4].join("\r\n"))).await;
+    assert!(!client.rest().await.contains("full"));
+    assert_eq!(sink.captured()[0].recipients.len(), 1);
+    assert_eq!(sink.captured()[0].recipients[0].to_string(), "<bob@example.org>");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_begin_its_handshake_is_hung_up_on() {
+    let sink = start(Sink::builder().tls(SinkTls::Implicit)).await;
+    let client = TcpStream::connect(sink.addr()).await.unwrap();
+    let mut client = Typist { stream: BufReader::new(client) };
+    let read = timeout(Duration::from_secs(400), client.stream.read_to_string(&mut String::new())).await;
+    assert_eq!(read.expect("an end").unwrap(), 0);
+}
+
+#[tokio::test]
 async fn clients_beyond_the_limit_are_told_to_come_again() {
     let sink = start(Sink::builder().max_connections(1)).await;
     let first = Typist::connect(&sink).await;

@@ -706,6 +706,15 @@ fn behind_tls_everything_begins_anew() {
 }
 
 #[test]
+fn what_comes_once_the_220_to_starttls_has_left_is_for_the_handshake() {
+    let mut hand = Hand::new(with_tls());
+    hand.say("EHLO me\r\n");
+    assert!(hand.server.wants_input());
+    hand.say("STARTTLS\r\n");
+    assert!(!hand.server.wants_input(), "a client that is quick has its ClientHello here already");
+}
+
+#[test]
 fn whatever_comes_behind_starttls_in_clear_ends_the_session() {
     let mut together = Hand::new(with_tls());
     together.say("EHLO me\r\n");
@@ -780,6 +789,24 @@ fn what_is_pipelined_waits_for_the_answer_in_order_and_only_so_much_of_it() {
     hand.server.handle_input(hand.now, &[b'x'; 100_000]);
     assert!(matches!(hand.server.poll_event(), Some(Event::Question(_))));
     assert!(!hand.server.wants_input());
+}
+
+#[test]
+fn a_client_that_does_not_read_what_it_is_told_is_not_listened_to() {
+    let mut hand = Hand::new(bare());
+    let mut fed = 0;
+    while hand.server.wants_input() && fed < 10_000_000 {
+        hand.server.handle_input(hand.now, &b"NOOP\r\n".repeat(1000));
+        while hand.server.poll_event().is_some() {
+            hand.server.accept(hand.now);
+        }
+        fed += 6000;
+    }
+    assert!(!hand.server.wants_input());
+    assert!(hand.server.poll_transmit().len() < 128 * 1024, "{} octets wait", hand.server.poll_transmit().len());
+    assert!(hand.server.poll_timeout().is_some());
+    hand.heard();
+    assert!(hand.server.wants_input());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! follows the last step: `silence`), `quit = no`, `cuts = last`.
 //!
 //! Settings of a message, which begins with `from`: `rcpt`, `content` (a piece, with escapes), `size`, `body`,
-//! `smtputf8`, `notify`, `ret`, `envid`, `requiretls`, `priority`, `holdfor`, `abandon`.
+//! `smtputf8`, `notify`, `ret`, `envid`, `requiretls`, `priority`, `holdfor`, `abandon`, `stall`.
 //!
 //! What is expected: `expect` (a status for each recipient), `refused` (why the message could not begin),
 //! `round-trips`, and for the session `error` (its name and step).
@@ -86,6 +86,32 @@ fn a_session_under_tls_knows_the_servers_name_from_the_reply_to_ehlo() {
 }
 
 #[test]
+fn a_refusal_of_everybody_is_the_outcome_though_the_server_hangs_up_behind_it() {
+    for (replies, refused) in [
+        ("550 blocked\r\n", true),
+        ("250 ok\r\n550 no such user\r\n", true),
+        ("250 ok\r\n250 ok\r\n554 not here\r\n", true),
+        ("250 ok\r\n250 ok\r\n", false),
+    ] {
+        let now = Instant::now();
+        let mut client = Client::new(ClientConfig { security: Security::None, ..ClientConfig::new("client") }, now);
+        client.handle_input(now, b"220 mx\r\n250-mx\r\n250 PIPELINING\r\n");
+        let envelope = Envelope::null_sender(vec![Address::parse("bob@example.org").unwrap()]).unwrap();
+        client.begin(now, envelope, &TransactionOptions::default()).unwrap();
+        client.handle_input(now, replies.as_bytes());
+        client.handle_eof();
+        let outcome = std::iter::from_fn(|| client.poll_event()).find_map(|event| match event {
+            Event::Finished(report) => Some((true, report)),
+            Event::Interrupted(report) => Some((false, report)),
+            _ => None,
+        });
+        let (finished, report) = outcome.unwrap();
+        assert_eq!((finished, report.refused().count()), (refused, usize::from(refused)), "{replies}");
+        assert!(client.is_closed() && !client.is_idle());
+    }
+}
+
+#[test]
 fn a_login_that_is_about_to_leave_is_not_shown() {
     let transcript = read("4954-535.txt");
     let mut player = Player::new(&transcript, Cut::Whole);
@@ -159,6 +185,8 @@ struct Message {
     pieces: Vec<Vec<u8>>,
     options: TransactionOptions,
     abandon: bool,
+    /// Nothing comes behind the pieces.
+    stall: bool,
     expect: Option<String>,
     refused: Option<String>,
     round_trips: Option<u32>,
@@ -197,6 +225,7 @@ impl Message {
             "priority" => options.priority = MtPriority::new(value.parse().unwrap()),
             "holdfor" => options.hold = Some(Hold::For(value.parse().unwrap())),
             "abandon" => self.abandon = value == "yes",
+            "stall" => self.stall = value == "yes",
             "expect" => self.expect = Some(value.to_owned()),
             "refused" => self.refused = Some(value.to_owned()),
             "round-trips" => self.round_trips = Some(value.parse().unwrap()),
@@ -279,6 +308,7 @@ struct Player<'a> {
     /// The pieces of the message that began last which were not handed in.
     pieces: std::vec::IntoIter<Vec<u8>>,
     abandon: bool,
+    stall: bool,
     reports: Vec<Report>,
     refusals: Vec<String>,
     ready: bool,
@@ -304,6 +334,7 @@ impl<'a> Player<'a> {
             begun: 0,
             pieces: Vec::new().into_iter(),
             abandon: false,
+            stall: false,
             reports: Vec::new(),
             refusals: Vec::new(),
             ready: false,
@@ -405,7 +436,8 @@ impl<'a> Player<'a> {
             return false;
         }
         match self.pieces.next() {
-            Some(piece) => self.client.put_content(&piece, self.pieces.len() == 0 && !self.abandon),
+            Some(piece) => self.client.put_content(&piece, self.pieces.len() == 0 && !self.abandon && !self.stall),
+            None if self.stall => return false,
             None if self.abandon => self.client.abandon_content(),
             None => self.client.put_content(b"", true),
         }
@@ -430,6 +462,7 @@ impl<'a> Player<'a> {
             Ok(()) => {
                 self.pieces = message.pieces.clone().into_iter();
                 self.abandon = message.abandon;
+                self.stall = message.stall;
             }
             Err(error) => self.refusals.push(name_of(&error)),
         }

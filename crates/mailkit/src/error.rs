@@ -149,7 +149,7 @@ fn session_kind(error: &client::Error) -> ErrorKind {
         client::Error::NoStartTls => ErrorKind::Tls,
         client::Error::NoAuth { .. } | client::Error::NoMechanism(_) | client::Error::Sasl(_) => ErrorKind::Login,
         client::Error::CleartextAuth | client::Error::Argument(_) => ErrorKind::Configuration,
-        client::Error::Abandoned => ErrorKind::Content,
+        client::Error::Abandoned | client::Error::ContentStalled(_) => ErrorKind::Content,
         _ => ErrorKind::Network,
     }
 }

@@ -70,11 +70,20 @@ impl Mailer {
     /// # Errors
     /// [`Error`]: no connection, or a conversation that broke. A refused recipient is part of the report instead.
     pub async fn send(&self, message: &Message) -> Result<Report, Error> {
+        self.send_with(message, TransactionOptions::default()).await
+    }
+
+    /// Sends a message with wishes of its own for the transaction, such as notifications. Size, body kind and SMTPUTF8
+    /// are the message's.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub async fn send_with(&self, message: &Message, options: TransactionOptions) -> Result<Report, Error> {
         let options = TransactionOptions {
             size: Some(message.size()),
             body: if message.needs_8bit() { Body::EightBitMime } else { Body::SevenBit },
             smtp_utf8: message.needs_smtp_utf8(),
-            ..TransactionOptions::default()
+            ..options
         };
         self.send_content(message.envelope(), &options, message.to_bytes()).await
     }

@@ -1,5 +1,7 @@
 //! Through real servers: Postfix by STARTTLS and login, Dovecot by LMTP; what arrives is what was sent, byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 use mailkit::{Address, Envelope, Mailer, Message, Report, Status, TransactionOptions};
 use mailkit_testkit::{DOMAIN, Dovecot, DovecotOptions, Postfix, PostfixOptions, available, content_after_trace};
 

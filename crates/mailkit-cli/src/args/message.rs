@@ -25,10 +25,10 @@ pub(crate) struct MessageArgs {
     #[arg(long, value_name = "ADDRESSES")]
     pub(crate) reply_to: Vec<String>,
     /// The subject
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) subject: Option<String>,
     /// The text
-    #[arg(long, value_name = "TEXT", conflicts_with = "text_file")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "text_file")]
     pub(crate) text: Option<String>,
     /// The text, from a file (- is standard input)
     #[arg(long, value_name = "FILE")]

@@ -7,16 +7,19 @@ use super::MessageArgs;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArgs {
-    /// The server: smtp://, smtps://, lmtp:// or lmtp+unix://
-    ///
-    /// smtp://[user:password@]host[:587] uses STARTTLS, smtps://…[:465] TLS from the first byte. The password may
-    /// also come from the environment variable MAILKIT_PASSWORD, or from ?password-file=PATH.
+    /// The server to hand the message to: smtp://, smtps://, lmtp:// or lmtp+unix://
     // Kept as text: clap would repeat a value that it cannot parse.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", long_help = SERVER)]
     pub(crate) server: String,
     #[command(flatten)]
     pub(crate) message: MessageArgs,
 }
+
+const SERVER: &str = "\
+The server to hand the message to: smtp://, smtps://, lmtp:// or lmtp+unix://
+
+smtp://[user:password@]host[:587] uses STARTTLS, smtps://[user:password@]host[:465] TLS from the first byte. The \
+password may also come from the environment variable MAILKIT_PASSWORD, or from ?password-file=PATH.";
 
 const EXAMPLES: &str = "\
 Examples:

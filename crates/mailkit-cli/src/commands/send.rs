@@ -46,7 +46,7 @@ impl Attempt {
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server)?;
         self.server = Some(server.shown);
-        let outcome = server.mailer.send_content(message.envelope(), &options, message.to_bytes()).await;
+        let outcome = server.mailer.send_with(&message, options).await;
         server.mailer.close().await;
         Ok(outcome?)
     }

@@ -72,15 +72,11 @@ fn builder(args: SinkArgs, tls: SinkTls) -> Result<SinkBuilder, Failure> {
     Ok(builder)
 }
 
-/// `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`.
+/// `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`. What it is instead is not repeated: it may be a URL with a
+/// password.
 fn address(text: &str) -> Result<SocketAddr, Failure> {
-    let shown = text.escape_debug();
-    let wrong = |why: &str| Failure::usage(format!("--listen: `{shown}` {why}: write it as 127.0.0.1:2525"));
-    if !text.contains(':') {
-        return Err(wrong("has no port"));
-    }
-    let mut found = text.to_socket_addrs().map_err(|_| wrong("is no address to listen at"))?;
-    found.next().ok_or_else(|| wrong("has no address"))
+    let mut found = text.to_socket_addrs().into_iter().flatten();
+    found.next().ok_or_else(|| Failure::usage("--listen: no address with a port: write it as 127.0.0.1:2525"))
 }
 
 fn failure(error: &SinkError) -> Failure {

@@ -79,7 +79,7 @@ fn the_chain_of_a_server_that_is_not_trusted_is_shown_all_the_same() {
 #[test]
 fn a_port_mixed_up_is_said_both_ways() {
     let implicit = SinkProcess::start(&["--implicit-tls"]);
-    check(&format!("smtp://{}", implicit.addr()), &[]).assert_code(76).assert_says("use smtps://");
+    check(&format!("smtp://{}?timeout=2", implicit.addr()), &[]).assert_code(76).assert_says("use smtps://");
     let plain = SinkProcess::start(&[]);
     check(&format!("smtps://{}", plain.addr()), &[]).assert_code(76).assert_says("use smtp://");
     let ended = check(&format!("smtp://{}", plain.addr()), &[]);

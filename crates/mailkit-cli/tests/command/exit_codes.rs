@@ -127,7 +127,7 @@ fn tls_that_is_not_to_be_had_is_77() {
 #[test]
 fn a_port_mixed_up_is_76_and_says_which_scheme_to_use() {
     let implicit = SinkProcess::start(&["--implicit-tls"]);
-    let ended = send(&format!("smtp://{}", implicit.addr()), &[]);
+    let ended = send(&format!("smtp://{}?timeout=2", implicit.addr()), &[]);
     ended.assert_code(76).assert_says("this port speaks TLS from the first byte: use smtps://");
     let plain = SinkProcess::secured(&[]);
     send(&plain.url("smtps", PASSWORD), &[]).assert_code(76).assert_says("this port speaks plain text first");

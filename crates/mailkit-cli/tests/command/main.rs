@@ -1,5 +1,7 @@
 //! The command as its user meets it: arguments in; words, JSON and exit codes out.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod arguments;
 mod checking;
 mod demo;

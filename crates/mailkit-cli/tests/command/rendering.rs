@@ -66,6 +66,14 @@ fn text_and_header_fields_come_from_where_they_are_said_to() {
 }
 
 #[test]
+fn subject_and_text_may_begin_with_a_hyphen() {
+    let args = ["render", "--from", "ann@example.com", "--to", "bob@example.org", "--subject", "-1 degrees"];
+    let ended = mailkit(args.iter().chain(&["--text", "- first of a list"]));
+    assert!(ended.assert_code(0).out.contains("Subject: -1 degrees\r\n"), "{ended:?}");
+    assert!(ended.out.ends_with("\r\n- first of a list\r\n"), "{ended:?}");
+}
+
+#[test]
 fn a_finished_message_keeps_its_bytes_and_gets_crlf() {
     let eml = "From: ann@example.com\nTo: bob@example.org\nX-Odd:   spaced\n\nline\n";
     let ended = mailkit_reading(eml.as_bytes(), ["render", "--eml", "-"]);

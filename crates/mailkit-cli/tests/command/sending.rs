@@ -81,12 +81,22 @@ fn a_lost_last_reply_is_ambiguous_and_never_called_failed() {
 }
 
 #[test]
-fn a_connection_that_closes_before_the_content_is_temporary() {
+fn a_connection_that_breaks_before_the_content_left_is_temporary() {
+    let sink = SinkProcess::start(&["--fail", "mail=close"]);
+    let result = send(&format!("{}&chunking=off", sink.plain()), &["--json"]).assert_code(74).json();
+    assert_eq!(result["recipients"][0]["status"], "temporary");
+    assert_eq!(result["recipients"][0]["code"], json!(null));
+    assert_eq!((&result["error"]["kind"], &result["error"]["ambiguous"]), (&json!("network"), &json!(false)));
+    assert_eq!(result["error"]["temporary"], true);
+}
+
+#[test]
+fn a_server_that_is_closing_refuses_for_now() {
     let sink = SinkProcess::start(&["--fail", "mail=421 4.3.2 closing"]);
     let result = send(&sink.plain(), &["--json"]).assert_code(75).json();
     assert_eq!(result["recipients"][0]["status"], "temporary");
-    assert_eq!(result["error"]["ambiguous"], false);
-    assert!(result["error"]["text"].as_str().unwrap().contains("closing"), "{result}");
+    assert_eq!(result["recipients"][0]["code"], 421);
+    assert_eq!(result["recipients"][0]["text"], "closing");
 }
 
 #[test]
@@ -110,7 +120,8 @@ fn the_envelope_can_differ_from_the_header() {
     mailkit_reading(EML.as_bytes(), null).assert_code(0);
     let both = ["--envelope-from", "a@example.com", "--envelope-to", "b@example.com, c@example.com"];
     let headless = b"Subject: to nobody\n\n";
-    let args = [&["send", "--server", &sink.plain(), "--eml", "-"][..], &both].concat();
+    let url = sink.plain();
+    let args = [&["send", "--server", &url, "--eml", "-"][..], &both].concat();
     mailkit_reading(headless, args).assert_code(0);
     let envelopes = sink.envelopes();
     let seen: Vec<_> = envelopes.iter().map(|envelope| (&envelope["from"], &envelope["to"])).collect();

@@ -109,7 +109,10 @@ impl Session {
             match self.strike(Step::Content, std::slice::from_ref(text)) {
                 None => replies.push(None),
                 Some(Action::Reply(reply)) => replies.push(Some(reply)),
-                Some(Action::Lose) => lost = true,
+                Some(Action::Lose) => {
+                    lost = true;
+                    replies.push(None);
+                }
                 Some(action) => return self.give_up(action),
             }
         }

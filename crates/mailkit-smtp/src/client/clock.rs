@@ -6,26 +6,40 @@ use zeroize::Zeroize as _;
 
 use super::{Client, Error, Phase, TimeLimits};
 
+/// Who is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    Peer,
+    Caller,
+}
+
 impl Client {
     /// Tells the machine the time; it gives up where a step has taken longer than its limit.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|deadline| now >= deadline) {
-            self.fail(Error::TimedOut(self.step(), self.limit(), self.decoder.unfinished()));
-        }
+        let Some((limit, blame)) = self.limit().filter(|(limit, _)| now >= self.since + *limit) else { return };
+        self.fail(match blame {
+            Blame::Peer => Error::TimedOut(self.step(), limit, self.decoder.unfinished()),
+            Blame::Caller => Error::ContentStalled(limit),
+        });
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = !self.expected.is_empty() || !self.poll_transmit().is_empty() || self.wants_content();
-        (self.phase != Phase::Closed && waiting).then(|| self.since + self.limit())
+        self.limit().map(|(limit, _)| self.since + limit)
     }
 
-    fn limit(&self) -> Duration {
-        if self.poll_transmit().is_empty() && !self.wants_content() {
-            self.config.time_limits.of(self.step())
+    /// How long what is waited for may take, and who owes it.
+    fn limit(&self) -> Option<(Duration, Blame)> {
+        let limits = &self.config.time_limits;
+        if self.phase == Phase::Closed {
+            None
+        } else if !self.poll_transmit().is_empty() {
+            Some((limits.block, Blame::Peer))
+        } else if !self.expected.is_empty() {
+            Some((limits.of(self.step()), Blame::Peer))
         } else {
-            self.config.time_limits.block
+            self.wants_content().then_some((limits.block, Blame::Caller))
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Error {
     Disconnected(Step, String),
     /// The peer took longer than the limit; the half line that had come by then is given.
     TimedOut(Step, Duration, String),
+    /// The caller's content did not go on for so long, while the peer waited for it.
+    ContentStalled(Duration),
     /// The peer sent bytes behind its 220 to STARTTLS: an injection, or a broken server (RFC 3207 §6).
     InjectedBeforeTls,
     /// TLS is required and the peer does not offer STARTTLS.
@@ -60,7 +62,7 @@ impl Error {
             Self::NoAuth { .. } | Self::CleartextAuth | Self::NoMechanism(_) | Self::Sasl(_) => Step::Auth,
             Self::Argument(_) => Step::Ehlo,
             Self::Unsolicited(_) => Step::Mail,
-            Self::Abandoned => Step::Content,
+            Self::Abandoned | Self::ContentStalled(_) => Step::Content,
         }
     }
 
@@ -85,6 +87,7 @@ impl Error {
             | Self::Disconnected(..)
             | Self::TimedOut(..)
             | Self::Unsolicited(_)
+            | Self::ContentStalled(_)
             | Self::Abandoned => true,
             _ => false,
         }
@@ -108,6 +111,7 @@ impl fmt::Display for Error {
                 write!(f, "no answer within {limit:?} at {step}")?;
                 said(f, words)
             }
+            Self::ContentStalled(limit) => write!(f, "the content did not go on for {limit:?}"),
             Self::InjectedBeforeTls => f.write_str("the server sent more behind its 220 to STARTTLS: an injection, or broken"),
             Self::NoStartTls => f.write_str(
                 "the server does not offer STARTTLS: use smtps:// if it has a port for TLS, or ask for tls=opportunistic by name",

@@ -53,9 +53,9 @@ pub enum Event {
     StartTls,
     /// The session is open and logged in: transactions may begin.
     Ready,
-    /// A transaction has all its replies. Transactions end in the order in which they began.
+    /// Every recipient of a transaction has its answer. Transactions end in the order in which they began.
     Finished(Report),
-    /// The conversation ended before a transaction had all its replies; [`Client::error`] says why.
+    /// The conversation ended before every recipient had its answer; [`Client::error`] says why.
     Interrupted(Report),
     /// The conversation is over; [`Client::error`] says why, unless it was by QUIT.
     Closed,
@@ -312,9 +312,10 @@ impl Client {
         // No handshake behind an injection, and no open session that has ended already.
         self.events.retain(|event| !matches!(event, Event::StartTls | Event::Ready));
         for transaction in std::mem::take(&mut self.transactions) {
+            // Where everybody was refused before, as by a server that hangs up on whom it refuses, that is the outcome.
+            let answered = matches!(error, Error::Closing(..)) || transaction.is_doomed();
             let report = transaction.into_report(Some((&error, self.sent)));
-            let by_words = matches!(error, Error::Closing(..));
-            self.events.push_back(if by_words { Event::Finished(report) } else { Event::Interrupted(report) });
+            self.events.push_back(if answered { Event::Finished(report) } else { Event::Interrupted(report) });
         }
         if !polite {
             self.error = Some(error);

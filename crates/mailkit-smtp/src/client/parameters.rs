@@ -24,11 +24,14 @@ impl Client {
             return Err(BeginError::TooLarge { size, limit });
         }
         if let Some(envid) = &options.envid {
-            InvalidArgument::check("ENVID", envid)?;
+            // RFC 3461 §4.4: printable, and 100 octets at the most.
+            InvalidArgument::check_printable("ENVID", envid, 100)?;
         }
         let smtp_utf8 = options.smtp_utf8 || envelope.needs_smtp_utf8();
         require(!smtp_utf8 || offered.smtp_utf8, "SMTPUTF8", "an address or a header with non-ASCII characters")?;
-        require(!options.require_tls || offered.require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
+        // RFC 8689 §4.2.1: the offer counts only under TLS; one in clear is anybody's.
+        let require_tls = offered.require_tls && self.secured;
+        require(!options.require_tls || require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
         require(options.hold.is_none() || offered.future_release.is_some(), "FUTURERELEASE", "a later release")?;
         if let (Some(Hold::For(seconds)), Some(release)) = (&options.hold, &offered.future_release)
             && *seconds > release.max_interval

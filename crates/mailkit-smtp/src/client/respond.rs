@@ -13,7 +13,7 @@ impl Client {
             return self.fail(Error::Closing(step, reply));
         }
         match expected {
-            None => self.fail(Error::Unsolicited(reply)),
+            None => self.handle_early(reply),
             Some(Expect::Greeting) => self.handle_greeting(reply),
             Some(Expect::Ehlo) => self.handle_ehlo(reply),
             Some(Expect::Helo) => self.handle_helo(reply),
@@ -48,6 +48,19 @@ impl Client {
             transaction.due -= 1;
             transaction.turn |= !pipelining;
             apply(transaction);
+        }
+    }
+
+    /// Nothing was asked. A refusal in the middle of the content of DATA is meant for it, as by a server that will not
+    /// read more than it takes; the content cannot be ended without its dot, so the conversation is over all the same.
+    fn handle_early(&mut self, reply: Reply) {
+        let refusal = matches!(reply.severity(), Severity::TransientNegative | Severity::PermanentNegative);
+        match self.transactions.back_mut().filter(|last| refusal && !last.chunking && last.stage == Stage::Content) {
+            Some(transaction) => {
+                transaction.refuse(Step::Content, &reply);
+                self.fail(Error::Unexpected(Step::Content, reply));
+            }
+            None => self.fail(Error::Unsolicited(reply)),
         }
     }
 

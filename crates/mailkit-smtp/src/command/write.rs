@@ -19,9 +19,10 @@ impl InvalidArgument {
         self.field
     }
 
-    /// Refuses a value with control characters that an encoding would let through.
-    pub(crate) fn check(field: &'static str, value: &str) -> Result<(), Self> {
-        match value.bytes().enumerate().find(|(_, byte)| byte.is_ascii_control()) {
+    /// Refuses a value that is not printable US-ASCII of 1 to `most` octets, before an encoding could hide it.
+    pub(crate) fn check_printable(field: &'static str, value: &str, most: usize) -> Result<(), Self> {
+        let stray = value.bytes().enumerate().find(|(at, byte)| *at >= most || !matches!(byte, b' '..=b'~'));
+        match stray {
             Some((position, byte)) => Err(Self { field, position, byte: Some(byte) }),
             None if value.is_empty() => Err(Self { field, position: 0, byte: None }),
             None => Ok(()),
@@ -40,6 +41,10 @@ impl fmt::Display for InvalidArgument {
         match self.byte {
             None => write!(f, "{} is empty", self.field),
             Some(b' ') => write!(f, "{} has a blank at {}", self.field, self.position),
+            Some(byte) if !byte.is_ascii() => {
+                write!(f, "{} has a non-ASCII character at {}", self.field, self.position)
+            }
+            Some(b'!'..=b'~') => write!(f, "{} has more than {} octets", self.field, self.position),
             Some(byte) => write!(f, "{} has a control character (0x{byte:02x}) at {}", self.field, self.position),
         }
     }
@@ -224,6 +229,20 @@ mod tests {
             assert_eq!(out, b"before", "{error}");
         }
         assert!(write_auth_response("a\nb", &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_value_that_an_encoding_would_hide_is_refused_with_its_place() {
+        let long = "x".repeat(101);
+        for (value, words) in [
+            ("a\r\nb", "ENVID has a control character (0x0d) at 1"),
+            ("gr\u{fc}n", "ENVID has a non-ASCII character at 2"),
+            (&long, "ENVID has more than 100 octets"),
+            ("", "ENVID is empty"),
+        ] {
+            let error = InvalidArgument::check_printable("ENVID", value, 100).unwrap_err();
+            assert_eq!(error.to_string(), words);
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub use config::{ServerConfig, ServerTls, TimeLimits};
 pub use error::Error;
 pub use event::{Event, Question};
 
-/// Input is wanted while less than this many octets wait to be understood.
+/// Input is wanted while less than this many octets wait to be understood, and less than this many to be sent.
 const HIGH_WATER: usize = 64 * 1024;
 
 /// A server session of SMTP or LMTP.
@@ -216,10 +216,13 @@ impl Server {
         self.in_block = 0;
     }
 
-    /// Whether more input is wanted: so much is kept at most, while a question waits for its answer.
+    /// Whether more input is wanted: so much is kept at most, while a question waits for its answer or the client does
+    /// not read what it is told. What comes once the 220 to STARTTLS has left belongs to the handshake.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        !self.ended && !self.is_closed() && self.input.pending().len() < HIGH_WATER
+        let handshake = matches!(self.state, State::ExpectTls(_)) && self.out.is_empty();
+        let room = self.input.pending().len() < HIGH_WATER && self.poll_transmit().len() < HIGH_WATER;
+        !self.ended && !self.is_closed() && !handshake && room
     }
 
     /// The next question, piece of content or fact, if there is one. While a question is open there is none.
