@@ -53,6 +53,28 @@ impl Content {
         self.row.written.get(..length).unwrap_or_default()
     }
 
+    /// Whether all of it is in memory, so that making it waits for nothing.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.row.inserts.iter().all(|insert| insert.body.is_in_memory())
+    }
+
+    /// Whether some of it can be read once only.
+    #[cfg(feature = "dkim")]
+    pub(crate) fn reads_once(&self) -> bool {
+        self.row.inserts.iter().any(|insert| insert.body.reads_once())
+    }
+
+    /// The same behind another text.
+    #[cfg(feature = "dkim")]
+    pub(crate) fn behind(&self, text: &[u8]) -> Self {
+        let later = |insert: &Insert| Insert { at: insert.at + text.len(), body: insert.body.clone() };
+        let row = Row {
+            written: Bytes::from([text, &self.row.written].concat()),
+            inserts: self.row.inserts.iter().map(later).collect(),
+        };
+        Self { row: Arc::new(row), size: self.size.map(|size| size + text.len() as u64) }
+    }
+
     pub(crate) fn chunks(&self) -> Chunks {
         Chunks::new(Arc::clone(&self.row), self.size)
     }

@@ -35,6 +35,7 @@
 
 mod body;
 mod canonical;
+mod encoded;
 mod error;
 mod fields;
 mod key;
@@ -46,6 +47,7 @@ use memchr::memmem;
 
 pub use body::{BodyHash, BodyHasher};
 pub use canonical::Canonicalization;
+pub use encoded::SignError;
 pub use error::DkimError;
 pub use key::{Algorithm, SigningKey};
 pub use signer::Signer;

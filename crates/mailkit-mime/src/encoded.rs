@@ -65,6 +65,12 @@ impl Encoded {
         self.content.size()
     }
 
+    /// Whether all of it is in memory: then making the content waits for no file and no reader.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        self.content.is_in_memory()
+    }
+
     /// What to tell the server in BODY=.
     #[must_use]
     pub fn body(&self) -> BodyKind {

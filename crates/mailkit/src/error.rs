@@ -75,6 +75,16 @@ impl Error {
         Self { kind: ErrorKind::Configuration, source: Source::Other(Box::new(error)) }
     }
 
+    /// A message that cannot be made in a form that the server takes, or not be signed.
+    pub(crate) fn unfit(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { kind: ErrorKind::Message, source: Source::Other(Box::new(error)) }
+    }
+
+    /// Content that could not be read.
+    pub(crate) fn content(error: std::io::Error) -> Self {
+        Self { kind: ErrorKind::Content, source: Source::Other(Box::new(error)) }
+    }
+
     /// What kind of trouble it is.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
@@ -166,7 +176,8 @@ impl fmt::Display for Error {
         match (&self.source, self.kind) {
             (Source::Connection(error), _) => error.fmt(f),
             (_, ErrorKind::Configuration) => f.write_str("the settings make no sense"),
-            _ => f.write_str("the message makes no sense"),
+            (_, ErrorKind::Content) => f.write_str("the content could not be read"),
+            _ => f.write_str("the message cannot be sent as it is"),
         }
     }
 }

@@ -24,6 +24,8 @@
 mod error;
 mod mailer;
 mod message;
+#[cfg(feature = "dkim")]
+mod signing;
 
 pub use error::{Error, ErrorKind};
 pub use mailer::Mailer;
@@ -36,5 +38,6 @@ pub use mailkit_smtp as smtp;
 
 pub use mailkit_address::{Address, AddressList, Envelope, Mailbox};
 pub use mailkit_connection::{Content, ServerUrl};
+pub use mailkit_mime::{Attachment, Part};
 pub use mailkit_smtp::client::TransactionOptions;
 pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mailkit_address::Envelope;
 use mailkit_connection::{Connection, Connector, ConnectorConfig, Content, ServerUrl};
+#[cfg(feature = "dkim")]
+use mailkit_mime::dkim::Signer;
+use mailkit_mime::{BodyKind, Capabilities, Encoded};
 use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::Body;
@@ -18,12 +21,17 @@ const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
 /// How many connections are kept open while nobody sends.
 const KEPT: usize = 16;
 
+/// Up to this size a message in memory is made at once: a thread for it would cost more.
+const ONE_PIECE: u64 = 256 * 1024;
+
 /// Sends messages to one server. Cheap to clone: clones share their connections.
 ///
 /// Connections are kept and used again. A send that finds none opens one, so as many are open as sends run at once.
 #[derive(Clone)]
 pub struct Mailer {
     shared: Arc<Shared>,
+    #[cfg(feature = "dkim")]
+    signers: Arc<[Signer]>,
 }
 
 struct Shared {
@@ -62,7 +70,18 @@ impl Mailer {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where a certificate cannot be read.
     pub fn new(config: ConnectorConfig) -> Result<Self, Error> {
         let connector = Connector::new(config).map_err(Error::configuration)?;
-        Ok(Self { shared: Arc::new(Shared { connector, kept: Mutex::default() }) })
+        Ok(Self {
+            shared: Arc::new(Shared { connector, kept: Mutex::default() }),
+            #[cfg(feature = "dkim")]
+            signers: Arc::default(),
+        })
+    }
+
+    /// The same mailer, which signs each message by DKIM with each of these. Clones made before do not.
+    #[cfg(feature = "dkim")]
+    #[must_use]
+    pub fn with_signers(self, signers: impl Into<Arc<[Signer]>>) -> Self {
+        Self { signers: signers.into(), ..self }
     }
 
     /// Sends a message and waits for what becomes of each recipient.
@@ -74,18 +93,30 @@ impl Mailer {
     }
 
     /// Sends a message with wishes of its own for the transaction, such as notifications. Size, body kind and SMTPUTF8
-    /// are the message's.
+    /// are the message's, in the form that suits the server: text in 8 bits, attachments in binary where it takes them.
+    /// Attachments are read while they are sent.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
     pub async fn send_with(&self, message: &Message, options: TransactionOptions) -> Result<Report, Error> {
+        let mut connection = self.connection().await?;
+        let encoded = match self.encode(message, &connection).await {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                self.keep(connection);
+                return Err(error);
+            }
+        };
         let options = TransactionOptions {
-            size: Some(message.size()),
-            body: if message.needs_8bit() { Body::EightBitMime } else { Body::SevenBit },
-            smtp_utf8: message.needs_smtp_utf8(),
+            size: encoded.size(),
+            body: body(encoded.body()),
+            smtp_utf8: encoded.smtp_utf8(),
             ..options
         };
-        self.send_content(message.envelope(), &options, message.to_bytes()).await
+        let content = content(&encoded)?;
+        let outcome = connection.send(message.envelope(), &options, content).await;
+        self.keep(connection);
+        Ok(outcome?)
     }
 
     /// Sends finished content to an envelope.
@@ -98,10 +129,7 @@ impl Mailer {
         options: &TransactionOptions,
         content: impl Into<Content>,
     ) -> Result<Report, Error> {
-        let mut connection = match self.take_kept() {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
+        let mut connection = self.connection().await?;
         let outcome = connection.send(envelope, options, content).await;
         self.keep(connection);
         Ok(outcome?)
@@ -128,6 +156,34 @@ impl Mailer {
         }
     }
 
+    async fn connection(&self) -> Result<Connection, Error> {
+        match self.take_kept() {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        }
+    }
+
+    /// The message in the form for this server, signed where there are signers.
+    async fn encode(&self, message: &Message, connection: &Connection) -> Result<Encoded, Error> {
+        #[cfg(feature = "dkim")]
+        if !self.signers.is_empty() {
+            // A server on the way that takes no 8-bit content would have to change it, and break the signature.
+            let plain = Capabilities { eight_bit: false, binary: false, ..self.capabilities(connection) };
+            let encoded = message.encode(plain).map_err(Error::unfit)?;
+            return crate::signing::sign(encoded, Arc::clone(&self.signers)).await;
+        }
+        message.encode(self.capabilities(connection)).map_err(Error::unfit)
+    }
+
+    fn capabilities(&self, connection: &Connection) -> Capabilities {
+        let offered = connection.extensions();
+        Capabilities {
+            eight_bit: offered.eight_bit_mime,
+            binary: offered.binary_mime && offered.chunking && self.config().uses_chunking(),
+            smtp_utf8: offered.smtp_utf8,
+        }
+    }
+
     fn take_kept(&self) -> Option<Connection> {
         let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| kept.pop()).find_map(|mut connection| connection.is_alive().then_some(connection))
@@ -139,6 +195,22 @@ impl Mailer {
             kept.push(connection);
         }
     }
+}
+
+const fn body(kind: BodyKind) -> Body {
+    match kind {
+        BodyKind::SevenBit => Body::SevenBit,
+        BodyKind::EightBit => Body::EightBitMime,
+        BodyKind::Binary => Body::BinaryMime,
+    }
+}
+
+/// Small messages in memory go in one piece; what is large, or read from somewhere, is made while it is sent.
+fn content(encoded: &Encoded) -> Result<Content, Error> {
+    if encoded.is_in_memory() && encoded.size().is_some_and(|size| size <= ONE_PIECE) {
+        return encoded.to_bytes().map(Content::from).map_err(Error::content);
+    }
+    Ok(Content::chunks(encoded.chunks(), encoded.size()))
 }
 
 impl fmt::Debug for Mailer {

@@ -46,6 +46,15 @@ impl Body {
         Self::new(Source::Lines(lines), transfer, Some(size))
     }
 
+    pub(super) fn is_in_memory(&self) -> bool {
+        self.source.in_memory().is_some()
+    }
+
+    #[cfg(feature = "dkim")]
+    pub(super) fn reads_once(&self) -> bool {
+        matches!(self.source, Source::Reader(_))
+    }
+
     pub(super) fn size(&self) -> Option<u64> {
         self.size
     }

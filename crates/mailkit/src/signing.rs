@@ -1,0 +1,18 @@
+//! Signing by DKIM, away from the threads that must not block: it reads attachments and computes.
+
+use std::sync::Arc;
+
+use mailkit_mime::Encoded;
+use mailkit_mime::dkim::Signer;
+use time::OffsetDateTime;
+
+use crate::Error;
+
+pub(crate) async fn sign(encoded: Encoded, signers: Arc<[Signer]>) -> Result<Encoded, Error> {
+    let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
+    let signing = tokio::task::spawn_blocking(move || encoded.sign(&signers, now));
+    match signing.await {
+        Ok(signed) => signed.map_err(Error::unfit),
+        Err(broken) => Err(Error::unfit(broken)),
+    }
+}
