@@ -2,6 +2,7 @@
 
 mod body;
 mod chunks;
+mod reader;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 
 pub(crate) use self::body::{Body, Transfer, size_in_base64};
 pub use self::chunks::Chunks;
+pub use self::reader::ContentReader;
 
 /// What goes over the wire: written text, and bodies that stand in it.
 ///

@@ -2,38 +2,19 @@
 
 mod base64;
 mod lines;
+mod marks;
 mod quoted_printable;
+mod survey;
 
-use self::base64::Base64Lines;
-pub(crate) use self::base64::encode as encode_base64;
-use self::lines::Lines;
-pub(crate) use self::lines::{each_line, is_canonical};
+pub(crate) use self::base64::{Base64Lines, encode as encode_base64, encoded_size as base64_size};
+pub(crate) use self::lines::each_line;
+use self::lines::{Lines, canonical_size};
 use self::quoted_printable::QuotedPrintable;
 pub(crate) use self::quoted_printable::hex_escape;
+use self::survey::Survey;
 
 /// RFC 5322 §2.1.1 and RFC 2045 §2.7: bytes in a line, without its CRLF.
 pub(crate) const MAX_LINE: usize = 998;
-
-/// Where encoded bytes go.
-pub(crate) trait Sink {
-    fn put(&mut self, bytes: &[u8]);
-}
-
-impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-/// Counts what would be written.
-#[derive(Debug, Default)]
-pub(crate) struct Count(pub(crate) u64);
-
-impl Sink for Count {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len() as u64;
-    }
-}
 
 /// What happens to text between the caller and the wire. Line ends become CRLF in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,28 +35,19 @@ impl TextEncoding {
             return (Self::Identity, survey.length);
         }
         let base64 = base64::encoded_size(survey.length);
-        if survey.length + 2 * survey.unprintable > base64 {
+        if survey.unbroken > base64 {
             return (Self::Base64, base64);
         }
-        let quoted_printable = Self::QuotedPrintable.size_of(text);
+        let quoted_printable = if survey.breaks { QuotedPrintable::size_of(text) } else { survey.unbroken };
         if quoted_printable <= base64 { (Self::QuotedPrintable, quoted_printable) } else { (Self::Base64, base64) }
     }
 
     /// The exact size of the encoded text.
     pub(crate) fn size_of(self, text: &[u8]) -> u64 {
-        let mut count = Count::default();
-        let mut encoder = self.encoder();
-        encoder.push(text, &mut count);
-        encoder.finish(&mut count);
-        count.0
-    }
-
-    /// The value of Content-Transfer-Encoding for seven-bit text.
-    pub(crate) fn token(self) -> &'static str {
         match self {
-            Self::Identity => "7bit",
-            Self::QuotedPrintable => "quoted-printable",
-            Self::Base64 => "base64",
+            Self::Identity => canonical_size(text),
+            Self::QuotedPrintable => QuotedPrintable::size_of(text),
+            Self::Base64 => base64::encoded_size(canonical_size(text)),
         }
     }
 
@@ -83,7 +55,7 @@ impl TextEncoding {
         match self {
             Self::Identity => TextEncoder::Identity(Lines::default()),
             Self::QuotedPrintable => TextEncoder::QuotedPrintable(QuotedPrintable::default()),
-            Self::Base64 => TextEncoder::Base64(Lines::default(), Box::default()),
+            Self::Base64 => TextEncoder::Base64(Box::default()),
         }
     }
 }
@@ -93,66 +65,44 @@ impl TextEncoding {
 pub(crate) enum TextEncoder {
     Identity(Lines),
     QuotedPrintable(QuotedPrintable),
-    Base64(Lines, Box<Base64Lines>),
+    Base64(Box<Base64Text>),
+}
+
+/// Base64 of text: its line ends are made CRLF first.
+#[derive(Debug, Default)]
+pub(crate) struct Base64Text {
+    lines: Lines,
+    encoder: Base64Lines,
+    canonical: Vec<u8>,
 }
 
 impl TextEncoder {
-    pub(crate) fn push(&mut self, text: &[u8], out: &mut impl Sink) {
+    pub(crate) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Identity(lines) => lines.push(text, out),
             Self::QuotedPrintable(encoder) => encoder.push(text, out),
-            Self::Base64(lines, encoder) => lines.push(text, &mut Feed { encoder, out }),
+            Self::Base64(stages) => stages.push(text, out),
         }
     }
 
-    pub(crate) fn finish(&mut self, out: &mut impl Sink) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Identity(_) => {}
             Self::QuotedPrintable(encoder) => encoder.finish(out),
-            Self::Base64(_, encoder) => encoder.finish(out),
+            Self::Base64(stages) => stages.encoder.finish(out),
         }
     }
 }
 
-/// Leads the output of one stage into the next.
-struct Feed<'a, S> {
-    encoder: &'a mut Base64Lines,
-    out: &'a mut S,
-}
-
-impl<S: Sink> Sink for Feed<'_, S> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.encoder.push(bytes, self.out);
-    }
-}
-
-/// What one look at a text tells.
-#[derive(Debug, Default)]
-struct Survey {
-    /// Its length with CRLF line ends.
-    length: u64,
-    longest_line: usize,
-    /// Bytes other than blanks, line ends and printable ASCII.
-    unprintable: u64,
-    /// Whether a mailbox file would change a line (`From ` at its start).
-    has_from_line: bool,
-}
-
-impl Survey {
-    fn of(text: &[u8]) -> Self {
-        let mut survey = Self::default();
-        each_line(text, |line, ended| {
-            survey.length += line.len() as u64 + if ended { 2 } else { 0 };
-            survey.longest_line = survey.longest_line.max(line.len());
-            let unprintable = |byte: &&u8| !matches!(byte, b'\t' | b' '..=b'~');
-            survey.unprintable += line.iter().filter(unprintable).count() as u64;
-            survey.has_from_line |= line.starts_with(b"From ");
-        });
-        survey
-    }
-
-    fn is_seven_bit(&self) -> bool {
-        self.unprintable == 0 && self.longest_line <= MAX_LINE && !self.has_from_line
+impl Base64Text {
+    fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        /// What lies between the two stages stays in the processor's cache.
+        const PIECE: usize = 8 * 1024;
+        for piece in text.chunks(PIECE) {
+            self.canonical.clear();
+            self.lines.push(piece, &mut self.canonical);
+            self.encoder.push(&self.canonical, out);
+        }
     }
 }
 
@@ -191,6 +141,13 @@ mod tests {
         ) {
             let text = text.as_bytes();
             let (encoding, size) = TextEncoding::choose(text);
+            for encoding in [TextEncoding::Identity, TextEncoding::QuotedPrintable, TextEncoding::Base64] {
+                let mut written = Vec::new();
+                let mut encoder = encoding.encoder();
+                encoder.push(text, &mut written);
+                encoder.finish(&mut written);
+                prop_assert_eq!(encoding.size_of(text), written.len() as u64);
+            }
             prop_assert_eq!(size, encoding.size_of(text));
             if encoding != TextEncoding::Identity {
                 prop_assert!(size <= TextEncoding::QuotedPrintable.size_of(text));

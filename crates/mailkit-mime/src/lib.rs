@@ -54,7 +54,7 @@ mod source;
 mod stamps;
 
 pub use builder::MessageBuilder;
-pub use content::Chunks;
+pub use content::{Chunks, ContentReader};
 pub use encoded::{BodyKind, Capabilities, Encoded};
 pub use error::{BuildErrors, EmlError, EncodeError, FieldError, FieldProblem};
 pub use header::list::{AutoSubmitted, ListUnsubscribe};

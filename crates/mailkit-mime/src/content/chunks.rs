@@ -1,13 +1,14 @@
 //! The content in pieces.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 
 use super::Row;
 use super::body::{PIECE, Reading};
+use super::reader::ContentReader;
 
 /// A chunk holds at least this much, unless it is the last or a larger one follows unchanged.
 const CHUNK: usize = 64 * 1024;
@@ -21,8 +22,6 @@ const MOST_SHARED: usize = 1024 * 1024;
 /// Their sizes sum up to that of the message. Each is owned, so that it can be handed to a
 /// socket; large parts in memory that need no encoding are shared, not copied. It may be sent to
 /// a thread of its own, as files are read with blocking calls.
-///
-/// It is a [`Read`] as well; bytes go to whichever asks first.
 pub struct Chunks {
     row: Arc<Row>,
     /// How much of the written text has gone out.
@@ -32,8 +31,6 @@ pub struct Chunks {
     open: Option<Reading>,
     /// Finished bytes that come next.
     ready: Bytes,
-    /// What a reader left of the last chunk.
-    unread: Bytes,
     left: Option<u64>,
     failed: bool,
 }
@@ -41,13 +38,19 @@ pub struct Chunks {
 impl Chunks {
     pub(super) fn new(row: Arc<Row>, left: Option<u64>) -> Self {
         let ready = row.between(0, 0);
-        Self { at: ready.len(), row, insert: 0, open: None, ready, unread: Bytes::new(), left, failed: false }
+        Self { at: ready.len(), row, insert: 0, open: None, ready, left, failed: false }
     }
 
     /// How many bytes are still to come, if the size of the content is known.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
-        self.left.map(|left| left + self.unread.len() as u64)
+        self.left
+    }
+
+    /// The same as a reader.
+    #[must_use]
+    pub fn into_reader(self) -> ContentReader {
+        ContentReader::new(self)
     }
 
     /// Goes on to the next body and the text behind it; false at the end.
@@ -97,9 +100,6 @@ impl Iterator for Chunks {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if !self.unread.is_empty() {
-            return Some(Ok(std::mem::take(&mut self.unread)));
-        }
         if self.failed {
             return None;
         }
@@ -117,25 +117,6 @@ impl Iterator for Chunks {
 }
 
 impl std::iter::FusedIterator for Chunks {}
-
-/// An error is given once; a content that failed never seems to have ended.
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.unread.is_empty() {
-            if self.failed {
-                return Err(io::Error::other("the content could not be read to its end"));
-            }
-            self.unread = self.next().transpose()?.unwrap_or_default();
-        }
-        let count = self.unread.len().min(buffer.len());
-        let (Some(now), Some(slot)) = (self.unread.get(..count), buffer.get_mut(..count)) else {
-            return Ok(0);
-        };
-        slot.copy_from_slice(now);
-        self.unread.advance(count);
-        Ok(count)
-    }
-}
 
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,6 @@
 //! Line ends: what counts as one, and how all become CRLF.
 
-use memchr::{memchr, memchr_iter, memchr2};
-
-use super::Sink;
+use memchr::memchr2;
 
 /// Copies text and makes every line end CRLF: a bare CR and a bare LF each end a line.
 #[derive(Debug, Default)]
@@ -11,15 +9,15 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn push(&mut self, mut input: &[u8], out: &mut impl Sink) {
+    pub(crate) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         if self.after_cr && !input.is_empty() {
             self.after_cr = false;
             input = input.strip_prefix(b"\n").unwrap_or(input);
         }
         while let Some(at) = memchr2(b'\r', b'\n', input) {
             let (line, end) = input.split_at(at);
-            out.put(line);
-            out.put(b"\r\n");
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\r\n");
             input = match end {
                 [b'\r'] => {
                     self.after_cr = true;
@@ -29,24 +27,27 @@ impl Lines {
                 [] => &[],
             };
         }
-        out.put(input);
+        out.extend_from_slice(input);
     }
 }
 
-/// Whether every line end is CRLF and the last line has one.
-pub(crate) fn is_canonical(text: &[u8]) -> bool {
-    let mut last = None;
-    for at in memchr_iter(b'\n', text) {
-        let start = last.map_or(0, |end| end + 1);
-        let Some([line @ .., b'\r']) = text.get(start..at) else {
-            return false;
-        };
-        if memchr(b'\r', line).is_some() {
-            return false;
-        }
-        last = Some(at);
-    }
-    last.map_or(0, |end| end + 1) == text.len()
+/// How long a text is once every line end is CRLF.
+pub(crate) fn canonical_size(text: &[u8]) -> u64 {
+    /// A count in a byte cannot run over within so many.
+    const BLOCK: usize = 192;
+    let count = |block: &[u8], wanted: u8| -> u8 { block.iter().map(|&byte| u8::from(byte == wanted)).sum() };
+    let singles: u64 =
+        text.chunks(BLOCK).map(|block| u64::from(count(block, b'\r')) + u64::from(count(block, b'\n'))).sum();
+    let after = text.get(1..).unwrap_or_default();
+    let pairs: u64 = text
+        .chunks(BLOCK)
+        .zip(after.chunks(BLOCK))
+        .map(|(these, next)| {
+            let pair = |(&this, &next): (&u8, &u8)| u8::from(this == b'\r') & u8::from(next == b'\n');
+            u64::from(these.iter().zip(next).map(pair).sum::<u8>())
+        })
+        .sum();
+    text.len() as u64 + singles - 2 * pairs
 }
 
 /// The lines of a text without their ends, and whether the last one has an end.
@@ -66,6 +67,8 @@ pub(crate) fn each_line(mut text: &[u8], mut see: impl FnMut(&[u8], bool)) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn canonical(pieces: &[&[u8]]) -> Vec<u8> {
@@ -89,6 +92,7 @@ mod tests {
             ("\r\r\n\n", "\r\n\r\n\r\n"),
         ] {
             assert_eq!(canonical(&[given.as_bytes()]), wanted.as_bytes(), "{given:?}");
+            assert_eq!(canonical_size(given.as_bytes()), wanted.len() as u64, "{given:?}");
         }
     }
 
@@ -98,20 +102,10 @@ mod tests {
         assert_eq!(canonical(&[b"a\r", b"b"]), b"a\r\nb");
     }
 
-    #[test]
-    fn only_whole_crlf_lines_are_canonical() {
-        for (text, wanted) in [
-            ("", true),
-            ("a\r\n\r\n", true),
-            ("a", false),
-            ("a\r\nb", false),
-            ("a\n", false),
-            ("\n", false),
-            ("a\rb\r\n", false),
-            ("a\r\r\n", false),
-            ("a\r\n\r", false),
-        ] {
-            assert_eq!(is_canonical(text.as_bytes()), wanted, "{text:?}");
+    proptest! {
+        #[test]
+        fn the_size_is_known_without_writing(text in "[a\\r\\n]{0,600}") {
+            prop_assert_eq!(canonical_size(text.as_bytes()), canonical(&[text.as_bytes()]).len() as u64);
         }
     }
 }

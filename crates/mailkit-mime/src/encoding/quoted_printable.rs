@@ -1,9 +1,29 @@
 //! The quoted-printable encoding of bodies (RFC 2045 §6.7).
 
-use super::Sink;
+use super::marks::{BLOCK, Marks};
 
 /// RFC 2045 §6.7 (5) allows 76; the last column stays free for the `=` of a soft break.
 const LAST_COLUMN: usize = 75;
+
+/// What each byte becomes when it is not written as it is.
+static ESCAPES: [[u8; 3]; 256] = {
+    let mut escapes = [[b'='; 3]; 256];
+    let digits = b"0123456789ABCDEF";
+    let mut byte = 0;
+    while byte < escapes.len() {
+        escapes[byte] = [b'=', digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    escapes
+};
+
+/// How much text is encoded before it is appended.
+const PIECE: usize = 4 * BLOCK;
+/// Short runs are copied as so many bytes; what is too much is overwritten.
+const SHORT: usize = 32;
+/// Room for a piece and a blank before it: three bytes for one, soft breaks after 73 of them at
+/// the earliest, and a short run.
+const ROOM: usize = 3 * (PIECE + 1) + 3 * (3 * (PIECE + 1) / 73 + 1) + SHORT;
 
 /// Encodes text as quoted-printable (RFC 2045 §6.7), line ends of any kind as CRLF.
 ///
@@ -12,115 +32,194 @@ const LAST_COLUMN: usize = 75;
 pub(crate) struct QuotedPrintable {
     column: usize,
     after_cr: bool,
-    /// A blank is written raw only once something follows it on its line.
+    /// A blank at the end of a piece is written once it is known what follows.
     blank: Option<u8>,
 }
 
 impl QuotedPrintable {
-    pub(crate) fn push(&mut self, mut input: &[u8], out: &mut impl Sink) {
-        if self.after_cr && !input.is_empty() {
-            self.after_cr = false;
-            input = input.strip_prefix(b"\n").unwrap_or(input);
+    pub(crate) fn push(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        self.encode(input, |written| out.extend_from_slice(written));
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        self.end(|written| out.extend_from_slice(written));
+    }
+
+    /// How long a text becomes.
+    pub(super) fn size_of(text: &[u8]) -> u64 {
+        let mut size = 0;
+        let mut encoder = Self::default();
+        encoder.encode(text, |written| size += written.len() as u64);
+        encoder.end(|written| size += written.len() as u64);
+        size
+    }
+
+    fn encode(&mut self, input: &[u8], mut take: impl FnMut(&[u8])) {
+        let mut room = [0; ROOM];
+        for piece in input.chunks(PIECE) {
+            let mut line = self.resume(&mut room);
+            for (index, block) in piece.chunks(BLOCK).enumerate() {
+                line.block(block, piece.get(index * BLOCK..).unwrap_or_default());
+            }
+            self.blank = line.take_last_blank();
+            take(self.suspend(&line));
         }
-        loop {
-            let run = input.iter().position(|&byte| !is_plain(byte)).unwrap_or(input.len());
-            let (plain, rest) = input.split_at(run);
-            self.plain(plain, out);
-            input = match rest {
-                [] => return,
-                [b'\r'] => {
-                    self.end_line(out);
-                    self.after_cr = true;
-                    return;
+    }
+
+    fn end(&mut self, take: impl FnOnce(&[u8])) {
+        let mut room = [0; ROOM];
+        let mut line = self.resume(&mut room);
+        line.escape_last_blank();
+        take(self.suspend(&line));
+    }
+
+    fn resume<'a>(&mut self, room: &'a mut [u8; ROOM]) -> Line<'a> {
+        let mut line = Line { room, length: 0, column: self.column, after_cr: self.after_cr };
+        if let Some(blank) = self.blank.take() {
+            line.literals(&[blank], 1);
+        }
+        line
+    }
+
+    fn suspend<'a>(&mut self, line: &'a Line<'_>) -> &'a [u8] {
+        self.column = line.column;
+        self.after_cr = line.after_cr;
+        line.room.get(..line.length).unwrap_or_default()
+    }
+}
+
+/// Lines being written.
+struct Line<'a> {
+    room: &'a mut [u8; ROOM],
+    length: usize,
+    column: usize,
+    after_cr: bool,
+}
+
+impl Line<'_> {
+    /// Encodes a block; `ahead` starts with it.
+    fn block(&mut self, block: &[u8], mut ahead: &[u8]) {
+        let marks = block.first_chunk().map_or_else(|| Marks::of_part(block), Marks::of);
+        let mut marked = marks.unprintable | marks.equals;
+        let mut done = 0;
+        while marked != 0 {
+            let place = marked.trailing_zeros() as usize;
+            marked &= marked - 1;
+            self.literals(ahead, place - done);
+            let Some((&byte, behind)) = ahead.get(place - done..).and_then(<[u8]>::split_first) else {
+                return;
+            };
+            self.marked(byte);
+            (ahead, done) = (behind, place + 1);
+        }
+        self.literals(ahead, block.len() - done);
+    }
+
+    fn marked(&mut self, byte: u8) {
+        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
+        match byte {
+            b'\n' if after_cr => {}
+            b'\r' | b'\n' => {
+                self.escape_last_blank();
+                self.put(b"\r\n");
+                self.column = 0;
+            }
+            _ => self.escape(byte),
+        }
+    }
+
+    /// Writes so many bytes, none of which needs an escape for what it is.
+    fn literals(&mut self, mut ahead: &[u8], mut count: usize) {
+        if count > 0 {
+            self.after_cr = false;
+        }
+        while count > 0 {
+            let free = count.min(LAST_COLUMN.saturating_sub(self.column));
+            let now = match ahead.first() {
+                _ if free == 0 => {
+                    self.soft_break();
+                    continue;
                 }
-                [b'\r', b'\n', rest @ ..] | [b'\r' | b'\n', rest @ ..] => {
-                    self.end_line(out);
-                    rest
+                Some(&first) if self.column == 0 && is_escaped_first(first) => {
+                    self.escape(first);
+                    1
                 }
-                [byte, rest @ ..] => {
-                    self.flush_blank(out);
-                    self.escape(*byte, out);
-                    rest
+                _ => {
+                    self.copy(ahead, free);
+                    free
                 }
             };
+            ahead = ahead.get(now..).unwrap_or_default();
+            count -= now;
         }
     }
 
-    pub(crate) fn finish(&mut self, out: &mut impl Sink) {
-        if let Some(blank) = self.blank.take() {
-            self.escape(blank, out);
+    fn copy(&mut self, ahead: &[u8], count: usize) {
+        let slot = self.room.get_mut(self.length..).unwrap_or_default();
+        match (ahead.first_chunk::<SHORT>(), slot.first_chunk_mut::<SHORT>()) {
+            (Some(from), Some(to)) if count <= SHORT => *to = *from,
+            _ => slot.iter_mut().zip(ahead.iter().take(count)).for_each(|(to, from)| *to = *from),
         }
+        self.length += count;
+        self.column += count;
     }
 
-    fn plain(&mut self, run: &[u8], out: &mut impl Sink) {
-        let Some((&last, before)) = run.split_last() else {
-            return;
-        };
-        self.flush_blank(out);
-        if is_blank(last) {
-            self.literal(before, out);
-            self.blank = Some(last);
-        } else {
-            self.literal(run, out);
-        }
-    }
-
-    fn literal(&mut self, mut run: &[u8], out: &mut impl Sink) {
-        while let Some((&first, after_first)) = run.split_first() {
-            // `From ` may gain a `>` in a mailbox file, and a line with only a dot ends SMTP's
-            // DATA: neither can happen to a line that starts otherwise.
-            if self.column == 0 && matches!(first, b'F' | b'.') {
-                self.escape(first, out);
-                run = after_first;
-                continue;
-            }
-            let room = LAST_COLUMN - self.column;
-            if run.len() <= room {
-                out.put(run);
-                self.column += run.len();
-                return;
-            }
-            let (now, later) = run.split_at(room);
-            out.put(now);
-            self.soft_break(out);
-            run = later;
-        }
-    }
-
-    fn escape(&mut self, byte: u8, out: &mut impl Sink) {
+    fn escape(&mut self, byte: u8) {
         if self.column + 3 > LAST_COLUMN {
-            self.soft_break(out);
+            self.soft_break();
         }
-        out.put(&hex_escape(byte));
+        self.put(&hex_escape(byte));
         self.column += 3;
     }
 
-    fn flush_blank(&mut self, out: &mut impl Sink) {
-        if let Some(blank) = self.blank.take() {
-            self.literal(&[blank], out);
+    /// Takes back the blank that the line ends in so far.
+    fn take_last_blank(&mut self) -> Option<u8> {
+        let last = self.length.checked_sub(1).and_then(|last| self.room.get(last)).copied();
+        let blank = last.filter(|&last| self.column > 0 && is_blank(last))?;
+        self.length -= 1;
+        self.column -= 1;
+        Some(blank)
+    }
+
+    fn escape_last_blank(&mut self) {
+        if let Some(blank) = self.take_last_blank() {
+            self.escape(blank);
         }
     }
 
-    fn end_line(&mut self, out: &mut impl Sink) {
-        self.finish(out);
-        out.put(b"\r\n");
+    fn soft_break(&mut self) {
+        self.put(b"=\r\n");
         self.column = 0;
     }
 
-    fn soft_break(&mut self, out: &mut impl Sink) {
-        out.put(b"=\r\n");
-        self.column = 0;
+    fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
+        if let Some(slot) = self.room.get_mut(self.length..).and_then(|free| free.first_chunk_mut()) {
+            *slot = *bytes;
+        }
+        self.length += N;
     }
 }
+
+/// How long a line becomes before soft breaks, without its end. `escapes` is the number of bytes
+/// in it that are neither blanks nor printable ASCII, or are the sign `=`.
+pub(super) fn unbroken_size(line: &[u8], escapes: usize) -> usize {
+    let first = line.first().is_some_and(|&first| is_escaped_first(first));
+    let last = line.last().is_some_and(|&last| is_blank(last));
+    line.len() + 2 * (escapes + usize::from(first) + usize::from(last))
+}
+
+/// The longest that a line may become without a soft break.
+pub(super) const UNBROKEN: usize = LAST_COLUMN;
 
 /// `=XX`, as quoted-printable and the Q encoding write a byte.
 pub(crate) fn hex_escape(byte: u8) -> [u8; 3] {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };
-    [b'=', digit(byte >> 4), digit(byte & 15)]
+    ESCAPES[usize::from(byte)]
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'<' | b'>'..=b'~')
+/// `From ` may gain a `>` in a mailbox file, and a line with only a dot ends SMTP's DATA: neither
+/// can happen to a line that starts otherwise.
+fn is_escaped_first(byte: u8) -> bool {
+    matches!(byte, b'F' | b'.')
 }
 
 fn is_blank(byte: u8) -> bool {

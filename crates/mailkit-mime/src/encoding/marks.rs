@@ -1,0 +1,147 @@
+//! Where in 64 bytes something is to be noted.
+
+/// How many bytes are looked at together.
+pub(super) const BLOCK: usize = 64;
+
+/// A bit for each byte of a block, the first byte lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Neither a blank nor printable ASCII: line ends are.
+    pub(super) unprintable: u64,
+    /// The sign `=`.
+    pub(super) equals: u64,
+    /// CR or LF.
+    pub(super) ends: u64,
+}
+
+impl Marks {
+    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(marks) = avx2::marks(block) {
+            return marks;
+        }
+        Self::of_words(block)
+    }
+
+    /// The same on any processor, eight bytes at a time.
+    fn of_words(block: &[u8; BLOCK]) -> Self {
+        let mut marks = Self { unprintable: 0, equals: 0, ends: 0 };
+        for (index, word) in block.as_chunks().0.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            let lower = word & LOWER;
+            let from_space = lower + repeated(0x80 - b' ');
+            let delete = lower + repeated(0x80 - 0x7f);
+            let printable = from_space & !delete & !word | equal_to(word, b'\t');
+            marks.unprintable |= top_bits(!printable) << (8 * index);
+            marks.equals |= top_bits(equal_to(word, b'=')) << (8 * index);
+            marks.ends |= top_bits(equal_to(word, b'\r') | equal_to(word, b'\n')) << (8 * index);
+        }
+        marks
+    }
+
+    /// The marks of less than a block.
+    pub(super) fn of_part(part: &[u8]) -> Self {
+        let mut block = [b' '; BLOCK];
+        for (slot, byte) in block.iter_mut().zip(part) {
+            *slot = *byte;
+        }
+        Self::of(&block)
+    }
+
+    /// Takes the marks before that of a line end, and drops that one.
+    pub(super) fn split_before(&mut self, end: u64) -> Self {
+        let before = end - 1;
+        let behind = !(before | end);
+        let part =
+            |of: u64| Self { unprintable: self.unprintable & of, equals: self.equals & of, ends: self.ends & of };
+        let (taken, left) = (part(before), part(behind));
+        *self = left;
+        taken
+    }
+}
+
+const LOWER: u64 = repeated(0x7f);
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The top bit of each byte that is equal.
+fn equal_to(word: u64, byte: u8) -> u64 {
+    let differing = word ^ repeated(byte);
+    !(((differing & LOWER) + LOWER) | differing)
+}
+
+/// The top bits of the bytes, side by side: the product brings them together.
+fn top_bits(word: u64) -> u64 {
+    ((word >> 7) & repeated(1)).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8,
+    };
+
+    use fearless_simd::prelude::*;
+    use fearless_simd::{Level, kernel, u8x32};
+
+    use super::{BLOCK, Marks};
+
+    /// None if this processor lacks AVX2.
+    pub(super) fn marks(block: &[u8; BLOCK]) -> Option<Marks> {
+        Level::new().as_avx2().map(|avx2| of_halves(avx2, block))
+    }
+
+    kernel!(
+        #[inline]
+        fn of_halves(avx2: Avx2, block: &[u8; BLOCK]) -> Marks {
+            let mut marks = Marks { unprintable: 0, equals: 0, ends: 0 };
+            for (index, half) in block.as_chunks::<32>().0.iter().enumerate() {
+                let bytes: __m256i = u8x32::simd_from(avx2, *half).into();
+                let is = |byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
+                let bits = |lanes: __m256i| u64::from(_mm256_movemask_epi8(lanes).cast_unsigned()) << (32 * index);
+                // Beyond ASCII a byte is negative.
+                let below_space = _mm256_cmpgt_epi8(_mm256_set1_epi8(b' '.cast_signed()), bytes);
+                let unprintable = _mm256_or_si256(_mm256_andnot_si256(is(b'\t'), below_space), is(0x7f));
+                marks.unprintable |= bits(unprintable);
+                marks.equals |= bits(is(b'='));
+                marks.ends |= bits(_mm256_or_si256(is(b'\r'), is(b'\n')));
+            }
+            marks
+        }
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_its_marks_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..BLOCK {
+                let mut block = [b'a'; BLOCK];
+                block[at] = byte;
+                let mark = |is: bool| u64::from(is) << at;
+                let wanted = Marks {
+                    unprintable: mark(!matches!(byte, b'\t' | b' '..=b'~')),
+                    equals: mark(byte == b'='),
+                    ends: mark(matches!(byte, b'\r' | b'\n')),
+                };
+                assert_eq!(Marks::of(&block), wanted, "{byte:#x} at {at}");
+                assert_eq!(Marks::of_words(&block), wanted, "{byte:#x} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_byte_is_the_lowest_bit() {
+        let mut block = [b' '; BLOCK];
+        (block[0], block[17], block[40], block[63]) = (b'\n', b'=', 0xff, b'\r');
+        let wanted = Marks { unprintable: 1 | 1 << 40 | 1 << 63, equals: 1 << 17, ends: 1 | 1 << 63 };
+        assert_eq!(Marks::of(&block), wanted);
+        assert_eq!(Marks::of_part(b"\n=").equals, 2);
+    }
+}
