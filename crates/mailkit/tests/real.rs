@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+use mailkit::mime::Capabilities;
 use mailkit::{Address, Envelope, Mailer, Message, Report, Status, TransactionOptions};
 use mailkit_testkit::{DOMAIN, Dovecot, DovecotOptions, Postfix, PostfixOptions, available, content_after_trace};
 
@@ -40,7 +41,8 @@ async fn real_postfix_delivers_text_and_multipart_byte_for_byte_in_every_way() {
         let mailer = submission(&postfix, more);
         let message = text();
         accepted(&mailer.send(&message).await.unwrap());
-        sent.push(message.to_bytes().to_vec());
+        let form = Capabilities { eight_bit: true, ..Capabilities::default() };
+        sent.push(message.encode(form).unwrap().to_bytes().unwrap().to_vec());
 
         let eml = Message::from_eml(MULTIPART, Some(envelope(&["bob"]))).unwrap();
         let report = mailer.send(&eml).await.unwrap();
