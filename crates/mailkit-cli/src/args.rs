@@ -1,7 +1,9 @@
 //! The arguments: one file for each command.
 
+mod attachment;
 mod check;
 mod demo;
+mod dkim;
 mod message;
 mod render;
 mod secrets;
@@ -14,8 +16,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
 
+pub(crate) use attachment::AttachValue;
 pub(crate) use check::CheckArgs;
 pub(crate) use demo::DemoArgs;
+pub(crate) use dkim::DkimArgs;
 pub(crate) use message::{MessageArgs, Priority};
 pub(crate) use render::RenderArgs;
 pub(crate) use send::SendArgs;

@@ -67,6 +67,32 @@ impl Failure {
         Self::new(Exit::NoInput, "no-input", vec![what, error.to_string()])
     }
 
+    /// An attachment that cannot be read, in the words of who tried.
+    pub(crate) fn no_input(text: String) -> Self {
+        Self::new(Exit::NoInput, "no-input", vec![text])
+    }
+
+    /// Content that could not be read to its end.
+    pub(crate) fn content(error: &(dyn StdError + 'static)) -> Self {
+        let words = std::iter::once("the content could not be read".to_owned()).chain(chain(error)).collect();
+        Self::new(Exit::Network, ErrorKind::Content.name(), words)
+    }
+
+    /// Several of them as one: about input where all of them are, else about a bad message.
+    pub(crate) fn joined(failures: Vec<Self>) -> Self {
+        match <[Self; 1]>::try_from(failures) {
+            Ok([only]) => only,
+            Err(failures) => {
+                let (exit, kind) = match failures.iter().all(|failure| failure.exit == Exit::NoInput) {
+                    true => (Exit::NoInput, "no-input"),
+                    false => (Exit::Data, ErrorKind::Message.name()),
+                };
+                let texts: Vec<_> = failures.iter().map(Self::text).collect();
+                Self::new(exit, kind, vec![texts.join("; ")])
+            }
+        }
+    }
+
     /// Something of this machine that does not work: a file that cannot be written, an address that cannot be
     /// listened at.
     pub(crate) fn system(what: &str, error: &(dyn StdError + 'static)) -> Self {

@@ -1,60 +1,78 @@
 //! From options to a message and what its transaction asks for.
 
+mod attachment;
 mod draft;
 mod envelope;
 mod input;
+mod problems;
+mod signing;
+mod transaction;
 
+use mailkit::mime::dkim::Signer;
 use mailkit::mime::{MessageBuilder, StampSource, Stamps};
-use mailkit::smtp::parameter::MtPriority;
 use mailkit::{Message, TransactionOptions};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::args::{MessageArgs, Priority};
+use crate::args::MessageArgs;
 use crate::failure::Failure;
 use draft::Draft;
 use input::Input;
+use problems::Problems;
 
-/// A message, and what its transaction asks for.
+/// A message, what its transaction asks for, and who signs it.
 pub(crate) struct Composed {
     pub(crate) message: Message,
     pub(crate) options: TransactionOptions,
+    pub(crate) signer: Option<Signer>,
+    /// The date that was given.
+    pub(crate) date: Option<OffsetDateTime>,
 }
 
 /// Makes the message. With a seed, nothing random goes into it.
 pub(crate) fn compose(args: MessageArgs, seed: Option<u64>) -> Result<Composed, Failure> {
     let mut input = Input::default();
+    let mut problems = Problems::default();
+    let signer = signing::signer(&args.dkim, &mut input)?;
     let mut draft = match &args.message {
         Some(path) => draft::from_json(&input.read(path)?)?,
         None => Draft::default(),
     };
-    draft.apply(args, &mut input)?;
-    let options = draft.transaction()?;
+    draft.apply(args, &mut input, &mut problems)?;
+    let options = draft.transaction(&mut problems);
+    let date = draft.date.as_deref().and_then(|text| problems.note(date(text)));
     let message = match draft.finished()? {
-        Some(eml) => envelope::of_finished(eml, &draft)?,
-        None => build(draft, seed)?,
+        Some(eml) => problems.note(envelope::of_finished(eml, &draft)),
+        None => build(draft, date, seed, &mut problems),
     };
-    Ok(Composed { message, options })
+    let message = problems.finish(message)?;
+    Ok(Composed { message, options, signer, date })
 }
 
-fn build(draft: Draft, seed: Option<u64>) -> Result<Message, Failure> {
+fn build(draft: Draft, date: Option<OffsetDateTime>, seed: Option<u64>, problems: &mut Problems) -> Option<Message> {
     let outcome = match seed {
-        None => fill(Message::builder(), draft)?.build(),
+        None => fill(Message::builder(), draft, date, problems).build(),
         Some(seed) => {
             let stamps = Stamps::new(OffsetDateTime::now_utc(), seed.into());
-            fill(MessageBuilder::new(stamps), draft)?.build().map(Message::from)
+            fill(MessageBuilder::new(stamps), draft, date, problems).build().map(Message::from)
         }
     };
-    outcome.map_err(|errors| Failure::message("", &errors))
+    problems.note_fields(outcome)
 }
 
-fn fill<S: StampSource>(mut builder: MessageBuilder<S>, draft: Draft) -> Result<MessageBuilder<S>, Failure> {
+fn fill<S: StampSource>(
+    mut builder: MessageBuilder<S>,
+    draft: Draft,
+    date: Option<OffsetDateTime>,
+    problems: &mut Problems,
+) -> MessageBuilder<S> {
     type Set<S> = fn(MessageBuilder<S>, String) -> MessageBuilder<S>;
-    let single: [(Option<String>, Set<S>); 7] = [
+    let single: [(Option<String>, Set<S>); 8] = [
         (draft.from, MessageBuilder::from),
         (draft.sender, MessageBuilder::sender),
         (draft.subject, MessageBuilder::subject),
         (draft.text, MessageBuilder::text),
+        (draft.html, MessageBuilder::html),
         (draft.message_id, MessageBuilder::message_id),
         (draft.in_reply_to, MessageBuilder::in_reply_to),
         (draft.envelope.from, MessageBuilder::envelope_from),
@@ -78,24 +96,18 @@ fn fill<S: StampSource>(mut builder: MessageBuilder<S>, draft: Draft) -> Result<
     for (name, value) in draft.headers {
         builder = builder.header(name, value);
     }
-    match draft.date {
-        Some(text) => Ok(builder.date(date(&text)?)),
-        None => Ok(builder),
+    for (place, attachment) in draft.attachments.into_iter().enumerate() {
+        builder = problems.note(attachment.read(place)).into_iter().fold(builder, MessageBuilder::attach);
     }
+    if let Some(ways) = draft.list_unsubscribe {
+        builder = builder.list_unsubscribe(ways.read());
+    }
+    date.into_iter().fold(builder, MessageBuilder::date)
 }
 
 fn date(text: &str) -> Result<OffsetDateTime, Failure> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|error| {
         let text = text.escape_debug();
         Failure::message("date", format!("no date in `{text}` ({error}): write it as 2026-11-23T08:00:00+01:00"))
-    })
-}
-
-/// The numbers of RFC 6710 §5, appendix C: "non-urgent, normal, urgent".
-fn mt_priority(priority: Priority) -> Option<MtPriority> {
-    MtPriority::new(match priority {
-        Priority::High => 4,
-        Priority::Normal => 0,
-        Priority::Low => -4,
     })
 }

@@ -75,11 +75,11 @@ impl Output {
     /// Bytes as they are.
     ///
     /// # Errors
-    /// As for [`line`](Self::line).
-    pub(crate) fn raw(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    /// As for [`line`](Self::line), and whatever keeps the bytes from being made.
+    pub(crate) fn raw(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         write(&mut out)?;
-        out.flush()
+        Ok(out.flush()?)
     }
 
     /// Says on standard error what went wrong. Nobody is left to hear that it is closed.

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::attachment::{AttachValue, InlineValue};
+use super::dkim::DkimArgs;
+
 // No doc comment: clap would show it as the description of each command that takes these options.
 // What `--message` gives is replaced by the options beside it; lists are added to.
 #[derive(Args)]
@@ -33,6 +36,18 @@ pub(crate) struct MessageArgs {
     /// The text, from a file (- is standard input)
     #[arg(long, value_name = "FILE")]
     pub(crate) text_file: Option<PathBuf>,
+    /// The HTML, shown instead of the text where that can be
+    #[arg(long, value_name = "HTML", allow_hyphen_values = true, conflicts_with = "html_file")]
+    pub(crate) html: Option<String>,
+    /// The HTML, from a file (- is standard input)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html_file: Option<PathBuf>,
+    /// A file that goes along; repeats. Without type, the extension of PATH tells it
+    #[arg(long, value_name = "PATH[;type=TYPE][;name=NAME]")]
+    pub(crate) attach: Vec<AttachValue>,
+    /// A file that the HTML shows, as in <img src="cid:CID">; repeats, and takes type and name as --attach does
+    #[arg(long, value_name = "CID=PATH")]
+    pub(crate) inline: Vec<InlineValue>,
     /// One more header field; repeats
     #[arg(long, value_name = "'NAME: VALUE'")]
     pub(crate) header: Vec<String>,
@@ -44,7 +59,8 @@ pub(crate) struct MessageArgs {
     pub(crate) date: Option<String>,
     /// A finished message, from a file (- is standard input); it goes out as it is, without its Bcc
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "from", "to", "cc", "bcc", "reply_to", "subject", "text", "text_file", "header", "message_id", "date", "message"
+        "from", "to", "cc", "bcc", "reply_to", "subject", "text", "text_file", "html", "html_file", "attach", "inline",
+        "header", "message_id", "date", "message"
     ])]
     pub(crate) eml: Option<PathBuf>,
     /// A message as JSON, from a file (- is standard input)
@@ -62,6 +78,8 @@ pub(crate) struct MessageArgs {
     /// How urgent it is, for servers with MT-PRIORITY
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) priority: Option<Priority>,
+    #[command(flatten)]
+    pub(crate) dkim: DkimArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]

@@ -109,7 +109,7 @@ async fn send_all(args: &DemoArgs, mailer: &Mailer, ledger: &Arc<Ledger>, bar: &
                     return Ok(tally);
                 }
                 let letter = letters::letter(number)?;
-                ledger.sent(&letter.to_bytes());
+                ledger.sent(&letters::on_the_wire(&letter)?);
                 tally.send(&mailer, &letter).await?;
                 bar.inc(1);
             }
@@ -129,7 +129,7 @@ impl Tally {
         let begun = Instant::now();
         let report = mailer.send(letter).await?;
         self.latencies.push(begun.elapsed());
-        self.octets += letter.size();
+        self.octets += letter.size().unwrap_or_default();
         self.round_trips += u64::from(report.round_trips);
         self.refused += report.recipients.len() - report.accepted().count();
         Ok(())

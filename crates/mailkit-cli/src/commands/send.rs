@@ -41,13 +41,14 @@ struct Attempt {
 
 impl Attempt {
     async fn make(&mut self, args: SendArgs) -> Result<Report, Failure> {
-        let Composed { message, options } = compose(args.message, None)?;
+        let Composed { message, options, signer, .. } = compose(args.message, None)?;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server)?;
         self.server = Some(server.shown);
-        let outcome = server.mailer.send_with(&message, options).await;
-        server.mailer.close().await;
+        let mailer = server.mailer.with_signers(Vec::from_iter(signer));
+        let outcome = mailer.send_with(&message, options).await;
+        mailer.close().await;
         Ok(outcome?)
     }
 

@@ -1,17 +1,20 @@
 //! The fields of a message as they were given: by options, or as JSON.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mailkit::TransactionOptions;
-use mailkit::smtp::parameter::{DsnReturn, Notify};
+use mailkit::mime::ListUnsubscribe;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::attachment::AttachmentDraft;
 use super::input::Input;
-use super::mt_priority;
+use super::problems::Problems;
+use super::transaction::{DsnDraft, wishes};
 use crate::args::{MessageArgs, Priority};
 use crate::failure::Failure;
 
@@ -27,12 +30,16 @@ pub(super) struct Draft {
     pub(super) bcc: Option<Vec<String>>,
     pub(super) subject: Option<String>,
     pub(super) text: Option<String>,
+    pub(super) html: Option<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) attachments: Vec<AttachmentDraft>,
     #[serde(deserialize_with = "headers")]
     pub(super) headers: Vec<(String, String)>,
     pub(super) message_id: Option<String>,
     pub(super) date: Option<String>,
     pub(super) in_reply_to: Option<String>,
     pub(super) references: Option<Vec<String>>,
+    pub(super) list_unsubscribe: Option<ListUnsubscribeDraft>,
     eml: Option<String>,
     eml_base64: Option<String>,
     #[serde(skip)]
@@ -40,10 +47,7 @@ pub(super) struct Draft {
     #[serde(deserialize_with = "null_is_default")]
     pub(super) envelope: EnvelopeDraft,
     priority: Option<Priority>,
-    // Known to the interface and not to this version.
-    html: Option<Value>,
-    attachments: Option<Value>,
-    list_unsubscribe: Option<Value>,
+    // Known to the interface, and wishes to a queue.
     idempotency_key: Option<Value>,
     send_at: Option<Value>,
     expires_at: Option<Value>,
@@ -62,30 +66,48 @@ pub(super) struct EnvelopeDraft {
     dsn: DsnDraft,
 }
 
+/// How a recipient leaves the list.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct DsnDraft {
-    notify: Option<Vec<String>>,
-    ret: Option<String>,
-    envid: Option<String>,
+pub(super) struct ListUnsubscribeDraft {
+    mailto: Option<String>,
+    url: Option<String>,
+    one_click: Option<bool>,
+}
+
+impl ListUnsubscribeDraft {
+    /// The URL first, which is the more convenient way.
+    pub(super) fn read(self) -> ListUnsubscribe {
+        let ways = self.url.into_iter().fold(ListUnsubscribe::new(), ListUnsubscribe::url);
+        let ways = self.mailto.into_iter().fold(ways, ListUnsubscribe::mailto);
+        if self.one_click.unwrap_or_default() { ways.one_click() } else { ways }
+    }
 }
 
 /// Reads a message in JSON.
 pub(super) fn from_json(text: &[u8]) -> Result<Draft, Failure> {
     let draft: Draft = serde_json::from_slice(text).map_err(|error| Failure::message("message", &error))?;
-    draft.refuse_unsupported()?;
+    draft.refuse_wishes_to_a_queue()?;
     Ok(draft)
 }
 
 impl Draft {
     /// Puts the options over the fields: single ones replace, lists are added to.
-    pub(super) fn apply(&mut self, args: MessageArgs, input: &mut Input) -> Result<(), Failure> {
-        let text = args.text_file.as_deref().map(|path| input.read_text(path)).transpose()?;
+    pub(super) fn apply(
+        &mut self,
+        args: MessageArgs,
+        input: &mut Input,
+        problems: &mut Problems,
+    ) -> Result<(), Failure> {
+        let mut text_of = |file: Option<PathBuf>, field| file.map(|path| input.read_text(&path, field)).transpose();
+        let text = text_of(args.text_file, "text")?;
+        let html = text_of(args.html_file, "html")?;
         self.eml_bytes = args.eml.as_deref().map(|path| input.read(path)).transpose()?;
         for (field, value) in [
             (&mut self.from, args.from),
             (&mut self.subject, args.subject),
             (&mut self.text, args.text.or(text)),
+            (&mut self.html, args.html.or(html)),
             (&mut self.message_id, args.message_id),
             (&mut self.date, args.date),
             (&mut self.envelope.from, args.envelope_from),
@@ -103,30 +125,20 @@ impl Draft {
             field.get_or_insert_default().extend(values);
         }
         for header in &args.header {
-            let (name, value) = header.split_once(':').ok_or_else(|| {
-                let header = header.escape_debug();
-                Failure::message("header", format!("no colon in `{header}`: write it as 'Name: value'"))
-            })?;
-            self.headers.push((name.trim_end().to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned()));
+            self.headers.extend(problems.note(field(header)));
         }
+        let attached = args.attach.into_iter().map(|value| AttachmentDraft::from_option(value, None));
+        self.attachments.extend(attached);
+        let shown =
+            args.inline.into_iter().map(|value| AttachmentDraft::from_option(value.file, Some(value.content_id)));
+        self.attachments.extend(shown);
         self.priority = args.priority.or(self.priority);
         Ok(())
     }
 
     /// What the transaction asks for beyond what the message itself needs.
-    pub(super) fn transaction(&self) -> Result<TransactionOptions, Failure> {
-        let dsn = &self.envelope.dsn;
-        let notify = dsn.notify.as_ref().filter(|words| !words.is_empty());
-        if dsn.envid.as_deref().is_some_and(|envid| envid.chars().any(char::is_control)) {
-            return Err(Failure::message("envelope dsn envid", "control character: remove it"));
-        }
-        Ok(TransactionOptions {
-            notify: notify.map(|words| notifications(words)).transpose()?,
-            ret: dsn.ret.as_deref().map(returned).transpose()?,
-            envid: dsn.envid.clone(),
-            priority: self.priority.and_then(mt_priority),
-            ..TransactionOptions::default()
-        })
+    pub(super) fn transaction(&self, problems: &mut Problems) -> TransactionOptions {
+        wishes(&self.envelope.dsn, self.priority, problems)
     }
 
     /// The finished message, if it is one; a finished message has no other fields.
@@ -157,62 +169,53 @@ impl Draft {
             ("bcc", filled(&self.bcc)),
             ("subject", self.subject.is_some()),
             ("text", self.text.is_some()),
+            ("html", self.html.is_some()),
+            ("attachments", !self.attachments.is_empty()),
             ("headers", !self.headers.is_empty()),
             ("message_id", self.message_id.is_some()),
             ("date", self.date.is_some()),
             ("in_reply_to", self.in_reply_to.is_some()),
             ("references", filled(&self.references)),
+            ("list_unsubscribe", self.list_unsubscribe.is_some()),
         ];
         fields.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
-    fn refuse_unsupported(&self) -> Result<(), Failure> {
-        const OF_THE_QUEUE: &str = "belongs to the queue, which this version does not have: leave it out";
-        const NOT_YET: &str = "not supported by this version: leave it out, or give a finished message as eml";
+    fn refuse_wishes_to_a_queue(&self) -> Result<(), Failure> {
         let fields = [
-            ("html", &self.html, NOT_YET),
-            ("attachments", &self.attachments, NOT_YET),
-            ("list_unsubscribe", &self.list_unsubscribe, NOT_YET),
-            ("idempotency_key", &self.idempotency_key, OF_THE_QUEUE),
-            ("send_at", &self.send_at, OF_THE_QUEUE),
-            ("expires_at", &self.expires_at, OF_THE_QUEUE),
-            ("route", &self.route, OF_THE_QUEUE),
-            ("tenant", &self.tenant, OF_THE_QUEUE),
-            ("tags", &self.tags, OF_THE_QUEUE),
-            ("on_ambiguous", &self.on_ambiguous, OF_THE_QUEUE),
+            ("idempotency_key", &self.idempotency_key),
+            ("send_at", &self.send_at),
+            ("expires_at", &self.expires_at),
+            ("route", &self.route),
+            ("tenant", &self.tenant),
+            ("tags", &self.tags),
+            ("on_ambiguous", &self.on_ambiguous),
         ];
         let asked = |value: &Value| value.as_array().is_none_or(|list| !list.is_empty());
-        match fields.into_iter().find(|(_, value, _)| value.as_ref().is_some_and(asked)) {
-            Some((name, _, why)) => Err(Failure::message(name, why)),
-            None => Ok(()),
+        let given = fields.into_iter().filter(|(_, value)| value.as_ref().is_some_and(asked));
+        let names: Vec<_> = given.map(|(name, _)| name).collect();
+        match names.len() {
+            0 => Ok(()),
+            1 => Err(Failure::message(
+                &names.concat(),
+                "belongs to the queue, which this command does not use: leave it out",
+            )),
+            _ => Err(Failure::message(
+                &names.join(", "),
+                "belong to the queue, which this command does not use: leave them out",
+            )),
         }
     }
 }
 
-fn notifications(words: &[String]) -> Result<Notify, Failure> {
-    let mut notify = Notify::default();
-    for word in words {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "success" => notify.success = true,
-            "failure" => notify.failure = true,
-            "delay" => notify.delay = true,
-            "never" if words.len() == 1 => {}
-            "never" => return Err(Failure::message("dsn notify", "`never` stands alone: leave out the others")),
-            _ => {
-                let word = word.escape_debug();
-                let text = format!("`{word}` is no event: use success, failure, delay or never");
-                return Err(Failure::message("dsn notify", text));
-            }
+/// A header field in one text.
+fn field(header: &str) -> Result<(String, String), Failure> {
+    match header.split_once(':') {
+        Some((name, value)) => Ok((name.trim_end().to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned())),
+        None => {
+            let header = header.escape_debug();
+            Err(Failure::message("header", format!("no colon in `{header}`: write it as 'Name: value'")))
         }
-    }
-    Ok(notify)
-}
-
-fn returned(word: &str) -> Result<DsnReturn, Failure> {
-    match word {
-        "full" => Ok(DsnReturn::Full),
-        "headers" => Ok(DsnReturn::Headers),
-        _ => Err(Failure::message("dsn ret", format!("`{}` is neither full nor headers", word.escape_debug()))),
     }
 }
 
@@ -262,17 +265,18 @@ mod tests {
 
     #[test]
     fn null_means_the_same_as_a_field_that_is_not_there() {
-        let json = br#"{"from": null, "to": null, "headers": null, "envelope": null, "priority": null, "html": null, "tags": []}"#;
+        let json = br#"{"from": null, "to": null, "headers": null, "envelope": null, "priority": null, "html": null, "tags": [],
+            "attachments": null, "list_unsubscribe": null}"#;
         assert!(from_json(json).is_ok());
         assert!(from_json(br#"{"envelope": {"dsn": null}}"#).is_ok());
     }
 
     #[test]
-    fn unknown_and_unsupported_fields_are_refused_by_name() {
+    fn unknown_fields_and_those_of_a_queue_are_refused_by_name() {
         assert!(refusal(r#"{"form": "a@x"}"#).contains("unknown field `form`"));
-        assert!(refusal(r#"{"html": "<p>"}"#).starts_with("html: not supported"));
-        assert!(refusal(r#"{"attachments": [{"path": "r.pdf"}]}"#).starts_with("attachments: "));
-        assert!(refusal(r#"{"send_at": "2026-12-01T08:00:00Z"}"#).contains("the queue"));
+        assert!(refusal(r#"{"attachments": [{"file": "r.pdf"}]}"#).contains("unknown field `file`"));
+        assert!(refusal(r#"{"list_unsubscribe": {"post": true}}"#).contains("unknown field `post`"));
+        assert!(refusal(r#"{"route": "a", "tags": ["b"]}"#).starts_with("route, tags: belong to the queue"));
     }
 
     #[test]
@@ -281,14 +285,5 @@ mod tests {
         assert!(draft.finished().unwrap_err().text().starts_with("subject: "));
         let mut draft = from_json(br#"{"eml_base64": "QTogYgoK"}"#).unwrap();
         assert_eq!(draft.finished().unwrap().unwrap(), b"A: b\n\n");
-    }
-
-    #[test]
-    fn never_stands_alone() {
-        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(notifications(&words(&["never"])).unwrap(), Notify::default());
-        assert!(notifications(&words(&["Success", "failure"])).unwrap().success);
-        assert!(notifications(&words(&["never", "failure"])).is_err());
-        assert!(notifications(&words(&["often"])).is_err());
     }
 }

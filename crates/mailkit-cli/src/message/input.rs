@@ -25,11 +25,11 @@ impl Input {
         read.map(|_| content).map_err(|error| Failure::input(Path::new("standard input"), &error))
     }
 
-    /// The whole of a text file.
-    pub(super) fn read_text(&mut self, path: &Path) -> Result<String, Failure> {
+    /// The whole of a text file, for a field.
+    pub(super) fn read_text(&mut self, path: &Path, field: &str) -> Result<String, Failure> {
         String::from_utf8(self.read(path)?).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
-            Failure::message("text", format!("the file {} is not UTF-8 at byte {place}", path.display()))
+            Failure::message(field, format!("the file {} is not UTF-8 at byte {place}", path.display()))
         })
     }
 }
