@@ -13,8 +13,9 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(about = "Measures mailkit against its floor, in one run")]
 struct Arguments {
+    /// What is measured; everything in turn, unless it is said.
     #[command(subcommand)]
-    part: Part,
+    part: Option<Part>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -27,7 +28,20 @@ enum Part {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().part {
-        Part::Loopback(options) => loopback::run(&options),
-        Part::Rtt(options) => rtt::run(&options),
+        Some(part) => measure(&part),
+        None => [Part::Loopback(defaults()), Part::Rtt(defaults())].iter().try_for_each(measure),
     }
+}
+
+fn measure(part: &Part) -> Result<(), Box<dyn std::error::Error>> {
+    match part {
+        Part::Loopback(options) => loopback::run(options),
+        Part::Rtt(options) => rtt::run(options),
+    }
+}
+
+/// The options of a part where none is given: clap holds them.
+fn defaults<T: clap::Args>() -> T {
+    let command = T::augment_args(clap::Command::new("defaults"));
+    T::from_arg_matches(&command.get_matches_from(["defaults"])).unwrap_or_else(|error| error.exit())
 }

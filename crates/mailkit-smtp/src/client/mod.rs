@@ -24,6 +24,7 @@
 
 mod clock;
 mod config;
+mod discretion;
 mod error;
 mod parameters;
 mod respond;
@@ -37,7 +38,7 @@ use std::time::Instant;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::sasl::ClientExchange;
+use crate::sasl::{ClientExchange, Secret};
 use crate::{Command, Extensions, ReplyDecoder, Report, Step};
 use transaction::Transaction;
 
@@ -122,6 +123,8 @@ pub struct Client {
     server_name: String,
     exchange: Option<ClientExchange>,
     challenges: u8,
+    /// What was sent of the login, so that no error repeats it.
+    responses: Vec<Secret>,
     decoder: ReplyDecoder,
     expected: VecDeque<Expect>,
     transactions: VecDeque<Transaction>,
@@ -155,6 +158,7 @@ impl Client {
             server_name: String::new(),
             exchange: None,
             challenges: 0,
+            responses: Vec::new(),
             decoder: ReplyDecoder::new(),
             expected: VecDeque::from([Expect::Greeting]),
             transactions: VecDeque::new(),
@@ -304,6 +308,7 @@ impl Client {
         if self.phase == Phase::Closed {
             return;
         }
+        let error = self.discreet(error);
         let polite = self.phase == Phase::Quitting && matches!(error, Error::Disconnected(..) | Error::Closing(..));
         self.phase = Phase::Closed;
         self.expected.clear();

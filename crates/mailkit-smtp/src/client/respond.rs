@@ -8,6 +8,9 @@ use crate::{Reply, Severity, Step};
 impl Client {
     pub(super) fn handle_reply(&mut self, reply: Reply) {
         let step = self.step();
+        if self.is_ahead(&reply) {
+            return self.fail(Error::Unsolicited(reply));
+        }
         let expected = self.expected.pop_front();
         if reply.is_closing() {
             return self.fail(Error::Closing(step, reply));
@@ -39,6 +42,14 @@ impl Client {
             Some(Expect::Chunk(id)) => self.handle_chunk(id, &reply),
             Some(Expect::Content(id)) => self.handle_content(id, &reply),
         }
+    }
+
+    /// Whether it accepts content that has not left: a server that agrees beforehand has agreed to nothing.
+    fn is_ahead(&self, reply: &Reply) -> bool {
+        let Some(Expect::Content(id)) = self.expected.front() else { return false };
+        let transaction = self.transactions.iter().find(|transaction| transaction.id == *id);
+        let last = transaction.and_then(|transaction| transaction.last_octet);
+        reply.is_success() && last.is_some_and(|last| last > self.sent)
     }
 
     /// Applies a reply to its transaction.
@@ -122,5 +133,43 @@ impl Client {
     fn leave(&mut self) {
         self.phase = Phase::Closed;
         self.events.push_back(Event::Closed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use mailkit_address::{Address, Envelope};
+
+    use crate::Status;
+    use crate::client::{Client, ClientConfig, Event, Security, TransactionOptions};
+
+    #[expect(clippy::disallowed_methods, reason = "any moment will do for the beginning")]
+    fn client() -> (Client, Instant) {
+        let now = Instant::now();
+        (Client::new(ClientConfig { security: Security::None, ..ClientConfig::new("client") }, now), now)
+    }
+
+    #[test]
+    fn content_that_has_not_left_cannot_be_accepted() {
+        for missing in [0, 1] {
+            let (mut client, now) = client();
+            client.handle_input(now, b"220 mx\r\n");
+            client.handle_transmitted(now, client.poll_transmit().len());
+            client.handle_input(now, b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+            let envelope = Envelope::null_sender(vec![Address::parse("bob@example.org").unwrap()]).unwrap();
+            client.begin(now, envelope, &TransactionOptions::default()).unwrap();
+            client.put_content(b"Hello\r\n", true);
+            client.handle_transmitted(now, client.poll_transmit().len() - missing);
+            client.handle_input(now, b"250 ok\r\n250 ok\r\n250 ok\r\n");
+            let report = std::iter::from_fn(|| client.poll_event()).find_map(|event| match event {
+                Event::Finished(report) | Event::Interrupted(report) => Some(report),
+                _ => None,
+            });
+            let status = &report.unwrap().recipients[0].status;
+            assert!(if missing == 0 { status.is_accepted() } else { matches!(status, Status::Unsent) }, "{status:?}");
+            assert_eq!(client.is_closed(), missing > 0);
+        }
     }
 }

@@ -109,6 +109,7 @@ impl Client {
             Ok((exchange, initial)) => {
                 self.challenges = 0;
                 self.exchange = Some(exchange);
+                self.responses.extend(initial.clone());
                 // In one piece: a buffer that grows leaves a copy of the secret behind.
                 self.out.reserve(MAX_AUTH);
                 self.send(&Command::Auth { mechanism: mechanism.name().into(), initial }, Expect::Auth);
@@ -146,7 +147,9 @@ impl Client {
         let challenge = decode_base64(reply.text().trim()).map_err(|_| Error::Unexpected(Step::Auth, reply.clone()))?;
         let response = encode_base64(&exchange.respond(&challenge).map_err(Error::Sasl)?);
         self.out.reserve(response.len() + "\r\n".len());
-        write_auth_response(&response, &mut self.out).map_err(Error::Argument)
+        write_auth_response(&response, &mut self.out).map_err(Error::Argument)?;
+        self.responses.push(Secret::new(response.as_str()));
+        Ok(())
     }
 
     fn open(&mut self) {

@@ -1,0 +1,110 @@
+//! Servers repeat what they do not understand, and a login may be just that: no error hands it on.
+
+use super::{Client, Error};
+use crate::sasl::Secret;
+use crate::{Reply, ReplyError, Step};
+
+/// What stands where a secret stood.
+const HIDDEN: &str = "***";
+
+/// Shorter ones would be found in many a word that is none of them.
+const SHORTEST: usize = 4;
+
+impl Client {
+    /// The error without the password, the token, and what was sent of them in this session.
+    pub(super) fn discreet(&self, error: Error) -> Error {
+        if self.responses.is_empty() {
+            return error;
+        }
+        match error {
+            Error::Unexpected(step, reply) => Error::Unexpected(step, self.discreet_reply(&reply)),
+            Error::Unsolicited(reply) => Error::Unsolicited(self.discreet_reply(&reply)),
+            Error::Refused(step, reply) => Error::Refused(step, self.discreet_reply(&reply)),
+            Error::Closing(step, reply) => Error::Closing(step, self.discreet_reply(&reply)),
+            // These words may be cut, and with them what would have to be found in them.
+            Error::Disconnected(Step::Auth, words) => Error::Disconnected(Step::Auth, hidden(&words)),
+            Error::TimedOut(Step::Auth, limit, words) => Error::TimedOut(Step::Auth, limit, hidden(&words)),
+            Error::Reply(Step::Auth, ReplyError::NotAReply(words)) => {
+                Error::Reply(Step::Auth, ReplyError::NotAReply(hidden(&words)))
+            }
+            Error::Reply(Step::Auth, ReplyError::LineTooLong(words)) => {
+                Error::Reply(Step::Auth, ReplyError::LineTooLong(hidden(&words)))
+            }
+            other => other,
+        }
+    }
+
+    fn discreet_reply(&self, reply: &Reply) -> Reply {
+        let secret = self.config.credentials.as_ref().map(|credentials| credentials.secret());
+        let mut text = reply.text().to_owned();
+        for secret in self.responses.iter().chain(secret).map(Secret::expose).filter(|secret| secret.len() >= SHORTEST)
+        {
+            text = text.replace(secret, HIDDEN);
+        }
+        Reply::new(reply.code(), reply.enhanced(), &text)
+    }
+}
+
+fn hidden(words: &str) -> String {
+    if words.is_empty() { String::new() } else { HIDDEN.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClientConfig, Security};
+    use super::*;
+    use crate::sasl::{Credentials, Mechanism};
+    use std::time::Instant;
+
+    /// What is said of a login that the server answers like this; `{}` stands for the line that carried the password.
+    #[expect(clippy::disallowed_methods, reason = "any moment will do for the beginning")]
+    fn said(mechanism: Mechanism, answer: &str) -> String {
+        let now = Instant::now();
+        let credentials = Credentials::password("ann", "s3cret-pw").unwrap();
+        let config = ClientConfig {
+            security: Security::Established,
+            credentials: Some(credentials),
+            mechanism: Some(mechanism),
+            ..ClientConfig::new("client")
+        };
+        let mut client = Client::new(config, now);
+        let mut line = String::new();
+        let prompts =
+            [&b"220 mx\r\n250-mx\r\n250 AUTH PLAIN LOGIN\r\n"[..], b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n"];
+        for prompt in prompts.iter().take(if mechanism == Mechanism::Plain { 1 } else { 3 }) {
+            for reply in prompt.split_inclusive(|byte| *byte == b'\n') {
+                client.handle_input(now, reply);
+                let sent = client.poll_transmit().to_vec();
+                if !sent.is_empty() {
+                    line = String::from_utf8(sent.clone()).unwrap();
+                }
+                client.handle_transmitted(now, sent.len());
+            }
+        }
+        client.handle_input(now, answer.replace("{}", line.trim_end()).as_bytes());
+        client.handle_eof();
+        let error = client.error().unwrap();
+        format!("{error}: {error:?}")
+    }
+
+    #[test]
+    fn a_server_that_repeats_the_login_does_not_bring_it_into_an_error() {
+        for mechanism in [Mechanism::Plain, Mechanism::Login] {
+            for answer in [
+                "500 5.5.1 unknown: {}\r\n",
+                "535-5.7.8 bad {}\r\n535 5.7.8 s3cret-pw is wrong\r\n",
+                "421 {}\r\n",
+                "354 {}\r\n",
+                "235 ok\r\n250 {}\r\n",
+                "what is {}\r\n",
+                "500 {}",
+            ] {
+                let said = said(mechanism, answer);
+                for secret in ["s3cret", "AGFubgBzM2", "czNjcmV0"] {
+                    assert!(!said.contains(secret), "{mechanism} {answer:?}: {said}");
+                }
+            }
+            assert!(said(mechanism, "500 5.5.1 unknown: {} here\r\n").contains("unknown: "));
+        }
+    }
+}
