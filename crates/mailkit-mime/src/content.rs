@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(crate) use self::body::{Body, Transfer, size_in_base64};
+use self::body::Body;
+pub(crate) use self::body::{Transfer, size_in_base64};
 pub use self::chunks::Chunks;
 pub use self::reader::ContentReader;
+use crate::encoding::TextEncoding;
+use crate::source::Source;
 
 /// What goes over the wire: written text, and bodies that stand in it.
 ///
@@ -137,14 +140,20 @@ impl Layout {
     }
 
     /// Appends a body: encoded at once where it is small and in memory, else when it is read.
-    pub(crate) fn body(&mut self, body: Body) {
-        let start = self.written.len();
-        if body.write_if_small(&mut self.written) {
+    pub(crate) fn body(&mut self, source: &Source, transfer: Transfer, size: Option<u64>) {
+        if transfer.write_if_small(source, size, &mut self.written) {
             return;
         }
-        self.size = self.size.zip(body.size()).map(|(sum, size)| sum + size);
+        let body = Body::new(source.clone(), transfer);
+        self.size = self.size.zip(size).map(|(sum, size)| sum + size);
         self.line_ended = body.ends_a_line();
-        self.inserts.push(Insert { at: start, body });
+        self.inserts.push(Insert { at: self.written.len(), body });
+    }
+
+    /// Appends whole lines that are finished, but for their line ends.
+    pub(crate) fn lines(&mut self, lines: Bytes) {
+        let size = TextEncoding::Identity.size_of(&lines);
+        self.body(&Source::Lines(lines.clone()), Transfer::identity(&lines, size), Some(size));
     }
 
     /// Ends the last line, if it has no end.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mailkit_address::{Address, AddressList, Envelope};
 
 use self::fields::Field;
-use crate::content::{Body, Layout};
+use crate::content::Layout;
 use crate::error::EmlError;
 use crate::header::name::is_blind;
 use crate::message::{Form, Message};
@@ -19,10 +19,10 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
     let mut layout = Layout::new(Vec::new());
     let mut kept = 0;
     for blind in fields.iter().filter(|field| is_blind(field.name)) {
-        layout.body(Body::lines(message.slice(kept..blind.range.start)));
+        layout.lines(message.slice(kept..blind.range.start));
         kept = blind.range.end;
     }
-    layout.body(Body::lines(message.slice(kept..)));
+    layout.lines(message.slice(kept..));
     Ok(Message {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
         subject: first(&fields, "Subject").map(String::into_boxed_str),

@@ -4,7 +4,7 @@
 mod boundary;
 
 use self::boundary::Boundaries;
-use crate::content::{Body, Layout, Transfer, size_in_base64};
+use crate::content::{Layout, Transfer, size_in_base64};
 use crate::encoded::{BodyKind, Capabilities};
 use crate::encoding::{MAX_LINE, TextEncoding, each_line};
 use crate::header;
@@ -73,7 +73,7 @@ pub(crate) fn lay_out(header: Vec<u8>, nodes: &[Node], unique: u128, server: Cap
                 let out = layout.out();
                 write_fields(out, leaf, Some(plan.token()));
                 out.extend_from_slice(b"\r\n");
-                layout.body(Body::new(leaf.source.clone(), plan.transfer, plan.size));
+                layout.body(&leaf.source, plan.transfer, plan.size);
             }
             Node::Nothing | Node::Close | Node::Refused(_) => layout.out().extend_from_slice(b"\r\n"),
         }
@@ -117,7 +117,7 @@ fn plan_leaf(source: &Source, server: Capabilities, in_multipart: bool) -> Plan 
         Source::Lines(lines) => {
             let kind = if lines.is_ascii() { BodyKind::SevenBit } else { BodyKind::EightBit };
             let size = TextEncoding::Identity.size_of(lines);
-            Plan { transfer: identity(lines, size), size: Some(size), kind }
+            Plan { transfer: Transfer::identity(lines, size), size: Some(size), kind }
         }
         Source::Bytes(_) | Source::Path(_) | Source::File { .. } | Source::Reader(_) => {
             if server.binary && in_multipart {
@@ -132,19 +132,13 @@ fn plan_leaf(source: &Source, server: Capabilities, in_multipart: bool) -> Plan 
 fn plan_text(text: &[u8], server: Capabilities) -> Plan {
     let (encoding, size) = TextEncoding::choose(text);
     if encoding == TextEncoding::Identity {
-        return Plan { transfer: identity(text, size), size: Some(size), kind: BodyKind::SevenBit };
+        return Plan { transfer: Transfer::identity(text, size), size: Some(size), kind: BodyKind::SevenBit };
     }
     if (server.eight_bit || server.binary) && fits_eight_bit(text) {
         let size = TextEncoding::Identity.size_of(text);
-        return Plan { transfer: identity(text, size), size: Some(size), kind: BodyKind::EightBit };
+        return Plan { transfer: Transfer::identity(text, size), size: Some(size), kind: BodyKind::EightBit };
     }
     Plan { transfer: Transfer::Text(encoding), size: Some(size), kind: BodyKind::SevenBit }
-}
-
-/// Text that needs no encoding: each line end that is not CRLF makes it longer, so equal lengths
-/// mean that nothing is to be done.
-fn identity(text: &[u8], size: u64) -> Transfer {
-    if size == text.len() as u64 { Transfer::Raw } else { Transfer::Text(TextEncoding::Identity) }
 }
 
 /// Whether text is `8bit` data (RFC 2045 §2.8) that mailbox files leave alone.

@@ -23,27 +23,41 @@ pub(crate) enum Transfer {
     Base64,
 }
 
-/// A source, how it travels, and how long it is then.
+impl Transfer {
+    /// Nothing to do but to make line ends CRLF, which makes text longer by each that is not: so
+    /// text of the same size as before needs not even that.
+    pub(crate) fn identity(text: &[u8], size: u64) -> Self {
+        if size == text.len() as u64 { Self::Raw } else { Self::Text(TextEncoding::Identity) }
+    }
+
+    /// Encodes what is small and in memory.
+    pub(super) fn write_if_small(self, source: &Source, size: Option<u64>, out: &mut Vec<u8>) -> bool {
+        let (Some(bytes), Some(..=SMALL)) = (source.in_memory(), size) else {
+            return false;
+        };
+        self.encoder().whole(bytes, out);
+        true
+    }
+
+    fn encoder(self) -> Encoder {
+        match self {
+            Self::Raw => Encoder::Raw,
+            Self::Text(encoding) => Encoder::Text(encoding.encoder()),
+            Self::Base64 => Encoder::Base64(Box::default()),
+        }
+    }
+}
+
+/// A source and how it travels.
 #[derive(Debug, Clone)]
-pub(crate) struct Body {
+pub(super) struct Body {
     source: Source,
     transfer: Transfer,
-    size: Option<u64>,
 }
 
 impl Body {
-    /// Joins a source and a transfer; the size of text is known to who chose the encoding.
-    pub(crate) fn new(source: Source, transfer: Transfer, size: Option<u64>) -> Self {
-        Self { source, transfer, size }
-    }
-
-    /// Whole lines that are finished, but for their line ends.
-    pub(crate) fn lines(lines: Bytes) -> Self {
-        let size = TextEncoding::Identity.size_of(&lines);
-        // Each line end that is not CRLF grows by one byte: equal lengths mean equal texts.
-        let unchanged = size == lines.len() as u64;
-        let transfer = if unchanged { Transfer::Raw } else { Transfer::Text(TextEncoding::Identity) };
-        Self::new(Source::Lines(lines), transfer, Some(size))
+    pub(super) fn new(source: Source, transfer: Transfer) -> Self {
+        Self { source, transfer }
     }
 
     pub(super) fn is_in_memory(&self) -> bool {
@@ -53,10 +67,6 @@ impl Body {
     #[cfg(feature = "dkim")]
     pub(super) fn reads_once(&self) -> bool {
         matches!(self.source, Source::Reader(_))
-    }
-
-    pub(super) fn size(&self) -> Option<u64> {
-        self.size
     }
 
     /// The finished bytes, if they are in memory as they shall be.
@@ -72,19 +82,10 @@ impl Body {
         }
     }
 
-    /// Encodes what is small and in memory.
-    pub(super) fn write_if_small(&self, out: &mut Vec<u8>) -> bool {
-        let (Some(bytes), Some(..=SMALL)) = (self.source.in_memory(), self.size) else {
-            return false;
-        };
-        self.encoder().whole(bytes, out);
-        true
-    }
-
     /// Encodes all of it.
     pub(super) fn write_whole(&self, out: &mut Vec<u8>) -> io::Result<()> {
         if let Some(bytes) = self.source.in_memory() {
-            self.encoder().whole(bytes, out);
+            self.transfer.encoder().whole(bytes, out);
             return Ok(());
         }
         let mut reading = self.read()?;
@@ -99,15 +100,7 @@ impl Body {
             (Some(bytes), None) => Input::Memory(bytes.clone()),
             (None, None) => Input::Memory(Bytes::new()),
         };
-        Ok(Reading { input, encoder: self.encoder() })
-    }
-
-    fn encoder(&self) -> Encoder {
-        match self.transfer {
-            Transfer::Raw => Encoder::Raw,
-            Transfer::Text(encoding) => Encoder::Text(encoding.encoder()),
-            Transfer::Base64 => Encoder::Base64(Box::default()),
-        }
+        Ok(Reading { input, encoder: self.transfer.encoder() })
     }
 }
 

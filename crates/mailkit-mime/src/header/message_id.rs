@@ -29,11 +29,26 @@ impl MessageId {
 
     /// Makes an identifier from a number that no other message has.
     pub(crate) fn unique(number: u128, domain: &str) -> Self {
-        Self(format!("<{number:032x}@{domain}>"))
+        let mut id = String::with_capacity(35 + domain.len());
+        id.push('<');
+        push_hex(&mut id, number);
+        id.push('@');
+        id.push_str(domain);
+        id.push('>');
+        Self(id)
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Writes a number as 32 digits.
+pub(crate) fn push_hex(out: &mut String, number: u128) {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    for byte in number.to_be_bytes() {
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 15));
     }
 }
 

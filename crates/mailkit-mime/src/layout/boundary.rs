@@ -5,6 +5,7 @@ use memchr::memmem;
 use super::Plan;
 use crate::content::Transfer;
 use crate::encoding::TextEncoding;
+use crate::header::message_id::push_hex;
 use crate::part::Node;
 
 /// The boundaries of the multiparts that are open.
@@ -49,7 +50,7 @@ impl Boundaries {
         boundary.push_str("=_");
         push_decimal(&mut boundary, self.opened);
         boundary.push('_');
-        boundary.push_str(&digits(self.number));
+        push_hex(&mut boundary, self.number);
         self.opened += 1;
         self.open.push(Frame::Multipart { boundary, has_part: false });
         match self.open.last() {
@@ -97,11 +98,9 @@ fn suspects<'a>(nodes: &'a [Node], plans: &[Plan]) -> Vec<&'a [u8]> {
 }
 
 fn digits(number: u128) -> String {
-    number.to_be_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect()
-}
-
-fn hex_digit(nibble: u8) -> char {
-    char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 })
+    let mut digits = String::with_capacity(32);
+    push_hex(&mut digits, number);
+    digits
 }
 
 fn push_decimal(out: &mut String, number: usize) {
