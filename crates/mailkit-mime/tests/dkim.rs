@@ -9,7 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use mailkit_address::Domain;
-use mailkit_mime::dkim::{Algorithm, BodyHasher, Canonicalization, DkimError, Signer, SigningKey, sign_message};
+use mailkit_mime::dkim::{
+    Algorithm, BodyHasher, Canonicalization, DkimError, SignError, Signer, SigningKey, sign_message,
+};
+use mailkit_mime::{Attachment, Capabilities, MessageBuilder, Stamps};
 
 const NOW: u64 = 1_700_000_000;
 
@@ -302,4 +305,40 @@ fn real_dkimpy_finds_what_was_changed_or_added() {
             both(false, false),
         ]
     );
+}
+
+fn letter() -> MessageBuilder<Stamps> {
+    let stamps = Stamps::new(time::macros::datetime!(2026-11-23 07:03 UTC), 7);
+    MessageBuilder::new(stamps)
+        .from("Ann <ann@example.com>")
+        .to("bob@example.org")
+        .subject("Größe and a subject that goes on until it has to be folded, and then some more")
+        .text(".a dot\n..\n\ntrailing blanks   \n\n\n")
+}
+
+#[test]
+fn a_message_in_the_form_for_a_server_is_signed_as_its_bytes_would_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.bin");
+    fs::write(&path, (0..200_000u32).map(|n| (n % 251) as u8).collect::<Vec<_>>()).unwrap();
+    let simple = ed25519().canonicalization(Canonicalization::Simple, Canonicalization::Simple);
+    let signers = [rsa(), simple, ed25519()];
+    for message in [letter().build().unwrap(), letter().attach(Attachment::file(&path)).build().unwrap()] {
+        let encoded = message.encode(Capabilities::default()).unwrap();
+        let plain = encoded.to_bytes().unwrap();
+        let expected = [sign_message(&plain, &signers, NOW).unwrap(), plain.to_vec()].concat();
+        let signed = encoded.sign(&signers, NOW).unwrap();
+        assert_eq!(signed.size(), Some(expected.len() as u64));
+        assert!(signed.to_bytes().unwrap() == expected);
+        let chunks: Vec<u8> = signed.chunks().flat_map(|chunk| chunk.unwrap().to_vec()).collect();
+        assert!(chunks == expected);
+    }
+}
+
+#[test]
+fn what_can_be_read_once_cannot_be_signed_and_is_left_unread() {
+    let message = letter().attach(Attachment::reader("a.bin", Some(3), &b"abc"[..])).build().unwrap();
+    let encoded = message.encode(Capabilities::default()).unwrap();
+    assert!(matches!(encoded.clone().sign(&[rsa()], NOW), Err(SignError::ReadsOnce)));
+    assert!(encoded.to_bytes().is_ok());
 }
