@@ -56,6 +56,15 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), Failure> {
             "clippy::indexing_slicing",
         ]),
     )?;
+    // Features only add: the connection must stand without those that the rest of the workspace turns on.
+    command_step(
+        "fewest features",
+        cargo(root).args(["check", "--package", "mailkit-connection", "--locked"]).args([
+            "--no-default-features",
+            "--features",
+            "ring",
+        ]),
+    )?;
     step("tidy", || tidy::run(root))?;
     command_step("tests", &mut tests(root, options))?;
     command_step("doc tests", cargo(root).args(["test", "--workspace", "--locked", "--doc"]))?;

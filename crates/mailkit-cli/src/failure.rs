@@ -60,9 +60,10 @@ impl Failure {
 
     /// An input file that cannot be read.
     pub(crate) fn input(path: &Path, error: &io::Error) -> Self {
+        let path = on_one_line(&path.display().to_string());
         let what = match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no file {}", path.display()),
-            _ => format!("the file {} cannot be read", path.display()),
+            io::ErrorKind::NotFound => format!("there is no file {path}"),
+            _ => format!("the file {path} cannot be read"),
         };
         Self::new(Exit::NoInput, "no-input", vec![what, error.to_string()])
     }
@@ -266,6 +267,8 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(on_one_line("a\r\nb\u{1b}[0m"), "a\\r\\nb\\u{1b}[0m");
+        let missing = Failure::input(Path::new("a\n\u{1b}b"), &io::ErrorKind::NotFound.into());
+        assert!(!missing.text().contains(char::is_control), "{}", missing.text());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::transport::Peer;
 /// A connection that is greeted, secured as asked, and logged in.
 ///
 /// Every future of it may be dropped at any time. What was under way then stays under way, so the connection is not
-/// [clean](Self::is_clean) and takes no further message: drop it.
+/// [clean](Self::is_clean) and takes no further message until the last reply to it has come: drop it.
 pub struct Connection {
     driver: Driver,
     peer: Peer,
@@ -85,7 +85,8 @@ impl Connection {
         SendAll { driver: &mut self.driver, sending }
     }
 
-    /// Whether nothing is under way, and another message can be sent. A connection that is not clean never is again.
+    /// Whether no reply is awaited, and another message can be sent. What a dropped future left under way has to be
+    /// answered to its last reply before the connection can be clean again; mostly it never is.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.driver.client.is_idle() && !self.driver.client.is_used_up()

@@ -50,7 +50,8 @@ impl Driver {
     pub(crate) fn cause(&self) -> Option<Cause> {
         let error = self.client.error()?;
         // A server that wants a client certificate says so only when the session is first read from.
-        match self.fault.as_ref().and_then(TlsError::from_io) {
+        let first = matches!(error.step(), Step::Greeting | Step::Ehlo);
+        match self.fault.as_ref().filter(|_| first).and_then(TlsError::from_io) {
             Some(tls) => Some(Cause::Tls(tls)),
             None => Some(Cause::Session(error.clone())),
         }

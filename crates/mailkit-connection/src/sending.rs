@@ -84,7 +84,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             }
             if driver.client.is_closed() || driver.client.is_used_up() {
                 self.source = None;
-                self.give_up_parts(&BeginError::NotReady);
+                self.give_up_parts(|| driver.cause().unwrap_or(Cause::Begin(BeginError::NotReady)));
             }
             if self.advance(driver, context) {
                 // It may have ended a transaction, or the conversation: nothing need come from the server then.
@@ -145,19 +145,19 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             Ok(()) => self.feeding = Some(part.content),
             Err(error) => {
                 self.parts.push_front(part);
-                self.give_up_parts(&error);
+                self.give_up_parts(|| Cause::Begin(error));
             }
         }
     }
 
     /// What has not begun of the last submission never will.
-    fn give_up_parts(&mut self, error: &BeginError) {
+    fn give_up_parts(&mut self, why: impl FnOnce() -> Cause) {
         let Some(pending) = self.pending.back_mut().filter(|_| !self.parts.is_empty()) else { return };
         for part in self.parts.drain(..) {
             pending.open -= 1;
             pending.unsent.extend_from_slice(part.envelope.recipients());
         }
-        pending.cause.get_or_insert_with(|| Cause::Begin(error.clone()));
+        pending.cause.get_or_insert_with(why);
     }
 
     fn feed(&mut self, driver: &mut Driver, context: &mut Context<'_>) -> bool {
@@ -180,7 +180,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 if let Some(pending) = self.pending.back_mut() {
                     pending.cause = Some(Cause::Content(error));
                 }
-                self.give_up_parts(&BeginError::NotReady);
+                self.give_up_parts(|| Cause::Begin(BeginError::NotReady));
                 true
             }
         }

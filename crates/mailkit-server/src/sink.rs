@@ -223,7 +223,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver
     let open = shared.tally.connect();
     let crowded = shared.max_connections.is_some_and(|most| open.number() > most);
     let mut config = shared.config.clone();
-    config.nonce = std::iter::repeat_with(|| fastrand::u8(..)).take(18).collect();
+    config.nonce = vec![0; 18];
+    getrandom::fill(&mut config.nonce).map_err(io::Error::other)?;
     let server = Server::new(config, now());
     let session = Session::new(Arc::clone(&shared), crowded);
     let mut connection = Connection::new(server, session, shared.latency, stop);

@@ -18,10 +18,14 @@ pub(crate) async fn run(args: SendArgs, output: &mut Output) -> Result<Exit, Fai
     let mut attempt = Attempt::default();
     let outcome = attempt.make(args).await;
     let recipients = attempt.recipients(outcome.as_ref());
-    if output.json {
-        output.object(&attempt.result(&recipients, outcome.as_ref(), started.elapsed()))?;
+    let shown = if output.json {
+        output.object(&attempt.result(&recipients, outcome.as_ref(), started.elapsed()))
     } else {
-        print(&recipients, output)?;
+        print(&recipients, output)
+    };
+    // What became of the message is so whoever reads it: an exit code of failure would have it sent again.
+    if let Err(error) = shown {
+        output.failure(&Failure::from(error));
     }
     let report = outcome?;
     let exit = Exit::of_report(&report);
@@ -133,7 +137,8 @@ impl Recipient {
             _ => "permanent",
         };
         let reply = match &entry.status {
-            Status::Unsent => failure.and_then(Failure::reply),
+            // A 2yz or 3yz out of place broke the conversation; it refused nobody.
+            Status::Unsent => failure.and_then(Failure::reply).filter(|reply| reply.code().get() >= 400),
             status => status.reply(),
         };
         Self {

@@ -1,3 +1,5 @@
+use std::io::{BufRead as _, Write as _};
+
 use serde_json::json;
 
 use crate::run::{Ended, command, mailkit, mailkit_reading, send};
@@ -152,4 +154,37 @@ fn the_password_may_come_from_the_environment() {
     let args = ["send", "--server", &url].into_iter().chain(crate::run::LETTER);
     let ended: Ended = command(args).env("MAILKIT_PASSWORD", PASSWORD).output().unwrap().into();
     ended.assert_code(0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_cannot_be_printed_does_not_make_a_failure_of_what_was_sent() {
+    let sink = SinkProcess::start(&[]);
+    for more in [&["--text", "Hi"][..], &["--text", "Hi", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let args = ["send", "--server", &sink.plain(), "--from", "ann@example.com", "--to", "bob@example.org"];
+        let output = command(args.iter().chain(more)).stdout(full).output().unwrap();
+        Ended::from(output).assert_code(0).assert_says("standard output cannot be written");
+    }
+    assert_eq!(sink.envelopes().len(), 2);
+}
+
+#[test]
+fn a_reply_out_of_place_refuses_nobody() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = std::io::BufReader::new(stream.try_clone().unwrap());
+        stream.write_all(b"220 mx\r\n").unwrap();
+        let mut line = String::new();
+        while lines.read_line(&mut line).is_ok_and(|octets| octets > 0) {
+            // To DATA too, which asks for 354.
+            stream.write_all(b"250 ok\r\n").unwrap();
+        }
+    });
+    let result = send(&server, &["--json"]).assert_code(76).json();
+    assert_eq!(result["recipients"][0]["code"], json!(null));
+    assert_eq!(result["error"]["step"], "data");
+    peer.join().unwrap();
 }

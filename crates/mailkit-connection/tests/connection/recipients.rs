@@ -6,6 +6,7 @@ use mailkit_smtp::client::BeginError;
 use mailkit_smtp::{Limits, Report, SizeLimit, Status};
 
 use crate::peer::{Captured, Peer, captured, envelope, submission, text};
+use crate::script::{Hear, PLAIN, Say, connect};
 
 fn limited(mut peer: Peer, limits: Limits) -> Peer {
     peer.config.extensions.limits = limits;
@@ -131,6 +132,18 @@ async fn a_message_that_runs_into_the_limit_says_who_got_it() {
     assert_eq!(statuses(report).iter().map(|(_, accepted)| *accepted).collect::<Vec<_>>(), [true, true, false]);
     assert_eq!(report.recipients[2].status, Status::Unsent);
     assert!(!error.is_ambiguous());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_421_to_the_first_part_of_a_message_is_told_as_the_reason_of_the_rest() {
+    let greeted = Say("250-mx\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=1\r\n");
+    let mut connection =
+        connect(&[PLAIN[0], PLAIN[1], greeted, Hear("DATA\r\n"), Say("421 closing\r\n")]).await.unwrap();
+    let envelope = envelope("ann@example.com", &["a@example.org", "b@example.org"]);
+    let error = connection.send(&envelope, &Default::default(), text(1, 100)).await.unwrap_err();
+    assert_eq!(error.reply().map(|reply| reply.code().get()), Some(421), "{error:?}");
+    let [first, rest] = &error.report().unwrap().recipients[..] else { panic!("{error:?}") };
+    assert!(matches!(first.status, Status::Refused { .. }) && rest.status == Status::Unsent);
 }
 
 #[tokio::test(start_paused = true)]
