@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: mailkit against its floor, in one run.
+//! `cargo xtask bench`: mailkit against its floor and its rivals, in one run.
 
 mod floor;
 mod loopback;
+mod mime;
 mod rtt;
 mod usage;
 mod work;
@@ -9,7 +10,7 @@ mod work;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(about = "Measures mailkit against its floor, in one run")]
+#[command(about = "Measures mailkit against its floor and its rivals, in one run")]
 struct Arguments {
     #[command(subcommand)]
     part: Part,
@@ -19,6 +20,8 @@ struct Arguments {
 enum Part {
     /// Plain loopback against smtp-sink: send and send_all against pre-rendered bytes.
     Loopback(loopback::Options),
+    /// Messages built and rendered beside mail-builder and lettre; a large file streamed in little memory.
+    Mime(mime::Options),
     /// A round trip of 20 ms through a delaying proxy: send and send_all, with and without CHUNKING.
     Rtt(rtt::Options),
 }
@@ -26,6 +29,7 @@ enum Part {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().part {
         Part::Loopback(options) => loopback::run(&options),
+        Part::Mime(options) => mime::run(&options),
         Part::Rtt(options) => rtt::run(&options),
     }
 }
