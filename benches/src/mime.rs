@@ -23,9 +23,12 @@ pub(crate) struct Options {
     /// MiB of the file that is streamed; 0 leaves it out.
     #[arg(long, default_value_t = 1024)]
     file: u64,
-    /// Render the small message so often with mailkit alone: for a profiler.
+    /// Render with this contender alone, a hundred times: for a profiler.
     #[arg(long)]
-    only: Option<usize>,
+    only: Option<Contender>,
+    /// Render header fields alone then.
+    #[arg(long, requires = "only")]
+    header: bool,
     /// Stream this file and print the rate and the peak of memory.
     #[arg(long, hide = true)]
     stream: Option<PathBuf>,
@@ -36,9 +39,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         return stream::run(path);
     }
     let small = Load::small_text();
-    if let Some(times) = options.only {
-        for _ in 0..times {
-            black_box(render(Contender::Mailkit, &small, Vec::new())?);
+    if let Some(contender) = options.only {
+        let load = if options.header { &Load::Header } else { &small };
+        for _ in 0..100 {
+            black_box(render(contender, black_box(load), Vec::new())?);
         }
         return Ok(());
     }

@@ -17,7 +17,7 @@ const ID: &str = "0000000000000000000000000000002a@example.com";
 const SUBJECT: &str = "Grüße aus Köln: die Zahlen für das dritte Quartal";
 
 /// Who builds and renders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Contender {
     Mailkit,
     MailBuilder,
