@@ -1,9 +1,10 @@
-//! `cargo xtask bench`: mailkit against its floor, in one run.
+//! `cargo xtask bench`: mailkit against its floor and its rivals, in one run.
 
 #![expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
 
 mod floor;
 mod loopback;
+mod mime;
 mod rtt;
 mod usage;
 mod work;
@@ -11,7 +12,7 @@ mod work;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(about = "Measures mailkit against its floor, in one run")]
+#[command(about = "Measures mailkit against its floor and its rivals, in one run")]
 struct Arguments {
     /// What is measured; everything in turn, unless it is said.
     #[command(subcommand)]
@@ -22,6 +23,8 @@ struct Arguments {
 enum Part {
     /// Plain loopback against smtp-sink: send and send_all against pre-rendered bytes.
     Loopback(loopback::Options),
+    /// Messages built and rendered beside mail-builder and lettre; a large file streamed in little memory.
+    Mime(mime::Options),
     /// A round trip of 20 ms through a delaying proxy: send and send_all, with and without CHUNKING.
     Rtt(rtt::Options),
 }
@@ -29,13 +32,17 @@ enum Part {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().part {
         Some(part) => measure(&part),
-        None => [Part::Loopback(defaults()), Part::Rtt(defaults())].iter().try_for_each(measure),
+        None => {
+            let all = [Part::Loopback(defaults()), Part::Mime(defaults()), Part::Rtt(defaults())];
+            all.iter().try_for_each(measure)
+        }
     }
 }
 
 fn measure(part: &Part) -> Result<(), Box<dyn std::error::Error>> {
     match part {
         Part::Loopback(options) => loopback::run(options),
+        Part::Mime(options) => mime::run(options),
         Part::Rtt(options) => rtt::run(options),
     }
 }

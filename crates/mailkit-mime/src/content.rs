@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use self::body::Body;
-pub(crate) use self::body::{Transfer, size_in_base64};
+pub(crate) use self::body::{SMALL, Transfer, size_in_base64};
 pub use self::chunks::Chunks;
 pub use self::reader::ContentReader;
 use crate::encoding::TextEncoding;

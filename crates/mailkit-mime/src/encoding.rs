@@ -28,8 +28,9 @@ pub(crate) enum TextEncoding {
 impl TextEncoding {
     /// The encoding for this text over a path of seven bits, and the size of the result.
     ///
-    /// Text that can travel as it is does; otherwise the smaller encoding is taken.
-    pub(crate) fn choose(text: &[u8]) -> (Self, u64) {
+    /// Text that can travel as it is does; otherwise the smaller encoding is taken. The size is
+    /// exact if it is above `rough`; else it may be too large, but not above that.
+    pub(crate) fn choose(text: &[u8], rough: u64) -> (Self, u64) {
         let survey = Survey::of(text);
         if survey.is_seven_bit() {
             return (Self::Identity, survey.length);
@@ -37,6 +38,10 @@ impl TextEncoding {
         let base64 = base64::encoded_size(survey.length);
         if survey.unbroken > base64 {
             return (Self::Base64, base64);
+        }
+        let most = if survey.breaks { quoted_printable::most(survey.unbroken) } else { survey.unbroken };
+        if most <= rough.min(base64) {
+            return (Self::QuotedPrintable, most);
         }
         let quoted_printable = if survey.breaks { QuotedPrintable::size_of(text) } else { survey.unbroken };
         if quoted_printable <= base64 { (Self::QuotedPrintable, quoted_printable) } else { (Self::Base64, base64) }
@@ -116,7 +121,7 @@ mod tests {
     fn text_that_can_travel_as_it_is_does() {
         let longest = "x".repeat(998);
         for text in ["", "Hello,\n\nyou.\n", "blanks \n\t\n.\n..\n", &longest] {
-            assert_eq!(TextEncoding::choose(text.as_bytes()).0, TextEncoding::Identity, "{text:?}");
+            assert_eq!(TextEncoding::choose(text.as_bytes(), 0).0, TextEncoding::Identity, "{text:?}");
         }
     }
 
@@ -130,7 +135,7 @@ mod tests {
             ("Dear all,\nFrom here on\n", TextEncoding::QuotedPrintable),
             (&too_long, TextEncoding::QuotedPrintable),
         ] {
-            assert_eq!(TextEncoding::choose(text.as_bytes()).0, wanted, "{text:?}");
+            assert_eq!(TextEncoding::choose(text.as_bytes(), 0).0, wanted, "{text:?}");
         }
     }
 
@@ -140,7 +145,10 @@ mod tests {
             text in "(?s)([ -~]{0,30}|[\\r\\n\\t\\x00-\\x1f]|.){0,60}"
         ) {
             let text = text.as_bytes();
-            let (encoding, size) = TextEncoding::choose(text);
+            let (encoding, size) = TextEncoding::choose(text, 0);
+            let (same, most) = TextEncoding::choose(text, 16 * 1024);
+            prop_assert_eq!(same, encoding);
+            prop_assert!(size <= most);
             for encoding in [TextEncoding::Identity, TextEncoding::QuotedPrintable, TextEncoding::Base64] {
                 let mut written = Vec::new();
                 let mut encoder = encoding.encoder();

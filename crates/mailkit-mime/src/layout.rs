@@ -4,7 +4,7 @@
 mod boundary;
 
 use self::boundary::Boundaries;
-use crate::content::{Layout, Transfer, size_in_base64};
+use crate::content::{Layout, SMALL, Transfer, size_in_base64};
 use crate::encoded::{BodyKind, Capabilities};
 use crate::encoding::{MAX_LINE, TextEncoding, each_line};
 use crate::header;
@@ -129,8 +129,9 @@ fn plan_leaf(source: &Source, server: Capabilities, in_multipart: bool) -> Plan 
     }
 }
 
+/// The size of small text may be too large: it is written at once and counted then.
 fn plan_text(text: &[u8], server: Capabilities) -> Plan {
-    let (encoding, size) = TextEncoding::choose(text);
+    let (encoding, size) = TextEncoding::choose(text, SMALL);
     if encoding == TextEncoding::Identity {
         return Plan { transfer: Transfer::identity(text, size), size: Some(size), kind: BodyKind::SevenBit };
     }

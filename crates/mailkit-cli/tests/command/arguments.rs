@@ -5,19 +5,25 @@ use crate::run::{LETTER, command, mailkit};
 #[test]
 fn usage_errors_end_in_64() {
     let server = "smtp://127.0.0.1:1";
-    let cases: [&[&str]; 10] = [
+    let cases: &[&[&str]] = &[
         &[],
         &["fly"],
         &["send", "--from", "ann@example.com"],
         &["send", "--server", server, "--fly"],
         &["send", "--server", server, "--text", "a", "--text-file", "b"],
         &["send", "--server", server, "--eml", "a", "--to", "bob@example.org"],
+        &["send", "--server", server, "--eml", "a", "--attach", "b"],
         &["render", "--message", "-", "--text-file", "-"],
+        &["render", "--html", "a", "--html-file", "b"],
+        &["render", "--inline", "logo.png"],
+        &["render", "--attach", ";name=a"],
+        &["render", "--dkim-key", "a"],
+        &["render", "--dkim-selector", "a", "--dkim-domain", "example.com"],
         &["sink", "--listen", "nowhere"],
         &["sink", "--listen", "127.0.0.1:0", "--fail", "rcpt"],
         &["demo", "--messages", "0"],
     ];
-    for args in cases {
+    for &args in cases {
         let ended = if args.contains(&"-") { crate::run::mailkit_reading(b"{}", args) } else { mailkit(args) };
         assert_eq!(ended.code, 64, "{args:?} {ended:?}");
         assert!(ended.out.is_empty() && !ended.err.is_empty(), "{args:?} {ended:?}");

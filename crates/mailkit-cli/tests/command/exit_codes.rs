@@ -66,6 +66,15 @@ fn a_missing_file_is_66() {
         let ended = mailkit(["send", "--server", "smtp://127.0.0.1:1", option, "/no/such/file"]);
         ended.assert_code(66).assert_says("there is no file /no/such/file");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    for (option, value) in [("--attach", "/no/such/file"), ("--inline", "a=/no/such/file"), ("--attach", folder)] {
+        let path = value.trim_start_matches("a=");
+        send("smtp://127.0.0.1:1", &[option, value]).assert_code(66).assert_says(path);
+    }
+    send("smtp://127.0.0.1:1", &["--html-file", "/no/such/file"]).assert_code(66).assert_says("/no/such/file");
+    let both = send("smtp://127.0.0.1:1", &["--attach", "/no/such/file", "--attach", "/no/other"]);
+    both.assert_code(66).assert_says("/no/such/file").assert_says("/no/other");
 }
 
 #[test]

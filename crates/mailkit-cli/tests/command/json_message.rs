@@ -1,3 +1,5 @@
+use mail_parser::MimeHeaders as _;
+
 use crate::run::{Ended, mailkit_reading};
 
 fn render(json: &str, more: &[&str]) -> Ended {
@@ -33,17 +35,79 @@ fn a_message_in_json_has_the_fields_of_the_options() {
 }
 
 #[test]
-fn what_is_not_supported_is_refused_by_its_name() {
+fn a_field_that_is_unknown_or_of_another_kind_is_refused_by_its_name() {
     for (json, words) in [
-        (r#"{"html": "<p>"}"#, "html: not supported"),
-        (r#"{"attachments": [{"path": "r.pdf"}]}"#, "attachments: not supported"),
         (r#"{"idempotency_key": "k"}"#, "idempotency_key: belongs to the queue"),
+        (r#"{"send_at": "2026-12-01T08:00:00Z", "tags": ["a"]}"#, "send_at, tags: belong to the queue"),
         (r#"{"form": "ann@example.com"}"#, "unknown field `form`"),
+        (r#"{"attachments": [{"url": "https://example.com/r.pdf"}]}"#, "unknown field `url`"),
+        (r#"{"list_unsubscribe": {"post": true}}"#, "unknown field `post`"),
+        (r#"{"envelope": {"dsn": {"when": []}}}"#, "unknown field `when`"),
         (r#"{"from": 1}"#, "line 1 column 10"),
         (r#"{"from": "#, "message: "),
-        (r#"{"date": "x", "from": "a@example.com", "to": ["b@example.org"]}"#, "date"),
     ] {
         mailkit_reading(json.as_bytes(), ["render", "--message", "-"]).assert_code(65).assert_says(words);
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let json = r#"{
+        "from": "ann", "to": ["bob@@x"], "date": "tomorrow", "html": "<p>",
+        "envelope": {"dsn": {"notify": ["often"], "ret": "half"}},
+        "attachments": [{"filename": "a"}, {"content_base64": "%"}, {"path": "/no/such/file"}],
+        "list_unsubscribe": {"url": "http://example.com/", "one_click": true}
+    }"#;
+    let ended = mailkit_reading(json.as_bytes(), ["render", "--message", "-", "--header", "no colon"]);
+    for words in [
+        "header: no colon",
+        "dsn notify: `often`",
+        "dsn ret: `half`",
+        "date: no date",
+        "attachments[0]: no content",
+        "attachments[1].content_base64: no base64",
+        "From: no domain",
+        "To: ",
+        "List-Unsubscribe: no https URL",
+        "/no/such/file",
+    ] {
+        ended.assert_code(65).assert_says(words);
+    }
+}
+
+#[test]
+fn attachments_come_from_paths_and_from_base64() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("r.pdf"), b"%PDF-1.7 \xff\x00").unwrap();
+    let json = r#"{
+        "from": "Ann <ann@example.com>", "sender": "sue@example.com", "to": ["bob@example.org"], "subject": "Files",
+        "text": "See the files.", "html": "<img src='cid:logo'>",
+        "attachments": [
+            {"filename": "report.pdf", "path": "r.pdf"},
+            {"filename": "a.txt", "content_type": "text/plain", "content_base64": "aGVsbG8="},
+            {"filename": "logo.png", "content_base64": "iVBORw==", "content_id": "logo", "inline": true}
+        ],
+        "list_unsubscribe": {"mailto": "u@example.com", "url": "https://example.com/u", "one_click": true}
+    }"#;
+    let mut command = crate::run::command(["render", "--message", "letter.json"]);
+    std::fs::write(folder.path().join("letter.json"), json).unwrap();
+    let ended: Ended = command.current_dir(folder.path()).output().unwrap().into();
+    let message = mail_parser::MessageParser::new().parse(&ended.assert_code(0).out).unwrap();
+    let parts: Vec<_> = message
+        .attachments()
+        .map(|part| (part.attachment_name().unwrap(), part.content_id(), part.contents().to_vec()))
+        .collect();
+    assert!(parts.contains(&("report.pdf", None, b"%PDF-1.7 \xff\x00".to_vec())), "{parts:?}");
+    assert!(parts.contains(&("a.txt", None, b"hello".to_vec())), "{parts:?}");
+    assert!(parts.contains(&("logo.png", Some("logo"), b"\x89PNG".to_vec())), "{parts:?}");
+    assert_eq!(message.body_html(0).unwrap().trim_end(), "<img src='cid:logo'>");
+    let header = ended.out.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+    for line in [
+        "Sender: sue@example.com",
+        "List-Unsubscribe: <https://example.com/u>, <mailto:u@example.com>",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+    ] {
+        assert!(header.lines().any(|found| found == line), "{line:?} is missing in {header}");
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod arguments;
+mod attaching;
 mod checking;
 mod demo;
 mod exit_codes;
@@ -11,5 +12,7 @@ mod rendering;
 mod run;
 mod secrets;
 mod sending;
+mod signing;
 mod sink_process;
 mod sinking;
+mod streaming;

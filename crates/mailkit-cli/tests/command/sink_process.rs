@@ -57,8 +57,13 @@ impl SinkProcess {
 
     /// The messages that were kept.
     pub(crate) fn messages(&self) -> Vec<String> {
+        self.raw_messages().into_iter().map(|message| String::from_utf8(message).unwrap()).collect()
+    }
+
+    /// The messages that were kept, byte for byte.
+    pub(crate) fn raw_messages(&self) -> Vec<Vec<u8>> {
         let files = std::fs::read_dir(self.folder.path().join("mail/new")).unwrap();
-        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+        files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
     /// The envelopes that were kept.

@@ -8,7 +8,7 @@ use crate::encoding::{Base64Lines, TextEncoder, TextEncoding, base64_size};
 use crate::source::Source;
 
 /// Bodies of at most this size are encoded when the message is laid out.
-const SMALL: u64 = 16 * 1024;
+pub(crate) const SMALL: u64 = 16 * 1024;
 /// How much of a source is read at a time.
 pub(super) const PIECE: usize = 48 * 1024;
 

@@ -14,15 +14,43 @@ pub(super) struct Marks {
     pub(super) ends: u64,
 }
 
-impl Marks {
-    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(marks) = avx2::marks(block) {
-            return marks;
+/// Looks at blocks as this processor does it best; finding that out takes as long as a look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marker {
+    #[cfg(target_arch = "x86_64")]
+    avx2: Option<avx2::Token>,
+}
+
+impl Marker {
+    pub(super) fn new() -> Self {
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            avx2: avx2::token(),
         }
-        Self::of_words(block)
     }
 
+    pub(super) fn marks(self, block: &[u8; BLOCK]) -> Marks {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(token) = self.avx2 {
+            return avx2::marks(token, block);
+        }
+        Marks::of_words(block)
+    }
+
+    /// The marks of a block, or of less.
+    pub(super) fn marks_of_part(self, part: &[u8]) -> Marks {
+        if let Some(block) = part.first_chunk() {
+            return self.marks(block);
+        }
+        let mut block = [b' '; BLOCK];
+        if let Some(start) = block.get_mut(..part.len()) {
+            start.copy_from_slice(part);
+        }
+        self.marks(&block)
+    }
+}
+
+impl Marks {
     /// The same on any processor, eight bytes at a time.
     fn of_words(block: &[u8; BLOCK]) -> Self {
         let mut marks = Self { unprintable: 0, equals: 0, ends: 0 };
@@ -37,15 +65,6 @@ impl Marks {
             marks.ends |= top_bits(equal_to(word, b'\r') | equal_to(word, b'\n')) << (8 * index);
         }
         marks
-    }
-
-    /// The marks of less than a block.
-    pub(super) fn of_part(part: &[u8]) -> Self {
-        let mut block = [b' '; BLOCK];
-        for (slot, byte) in block.iter_mut().zip(part) {
-            *slot = *byte;
-        }
-        Self::of(&block)
     }
 
     /// Takes the marks before that of a line end, and drops that one.
@@ -84,19 +103,20 @@ mod avx2 {
         _mm256_set1_epi8,
     };
 
+    pub(super) use fearless_simd::Avx2 as Token;
     use fearless_simd::prelude::*;
     use fearless_simd::{Level, kernel, u8x32};
 
     use super::{BLOCK, Marks};
 
     /// None if this processor lacks AVX2.
-    pub(super) fn marks(block: &[u8; BLOCK]) -> Option<Marks> {
-        Level::new().as_avx2().map(|avx2| of_halves(avx2, block))
+    pub(super) fn token() -> Option<Token> {
+        Level::new().as_avx2()
     }
 
     kernel!(
         #[inline]
-        fn of_halves(avx2: Avx2, block: &[u8; BLOCK]) -> Marks {
+        pub(super) fn marks(avx2: Avx2, block: &[u8; BLOCK]) -> Marks {
             let mut marks = Marks { unprintable: 0, equals: 0, ends: 0 };
             for (index, half) in block.as_chunks::<32>().0.iter().enumerate() {
                 let bytes: __m256i = u8x32::simd_from(avx2, *half).into();
@@ -130,7 +150,7 @@ mod tests {
                     equals: mark(byte == b'='),
                     ends: mark(matches!(byte, b'\r' | b'\n')),
                 };
-                assert_eq!(Marks::of(&block), wanted, "{byte:#x} at {at}");
+                assert_eq!(Marker::new().marks(&block), wanted, "{byte:#x} at {at}");
                 assert_eq!(Marks::of_words(&block), wanted, "{byte:#x} at {at}");
             }
         }
@@ -141,7 +161,7 @@ mod tests {
         let mut block = [b' '; BLOCK];
         (block[0], block[17], block[40], block[63]) = (b'\n', b'=', 0xff, b'\r');
         let wanted = Marks { unprintable: 1 | 1 << 40 | 1 << 63, equals: 1 << 17, ends: 1 | 1 << 63 };
-        assert_eq!(Marks::of(&block), wanted);
-        assert_eq!(Marks::of_part(b"\n=").equals, 2);
+        assert_eq!(Marker::new().marks(&block), wanted);
+        assert_eq!(Marker::new().marks_of_part(b"\n=").equals, 2);
     }
 }

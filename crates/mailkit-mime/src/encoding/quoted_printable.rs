@@ -1,6 +1,6 @@
 //! The quoted-printable encoding of bodies (RFC 2045 §6.7).
 
-use super::marks::{BLOCK, Marks};
+use super::marks::{BLOCK, Marker, Marks};
 
 /// RFC 2045 §6.7 (5) allows 76; the last column stays free for the `=` of a soft break.
 const LAST_COLUMN: usize = 75;
@@ -55,11 +55,13 @@ impl QuotedPrintable {
     }
 
     fn encode(&mut self, input: &[u8], mut take: impl FnMut(&[u8])) {
+        let marker = Marker::new();
         let mut room = [0; ROOM];
         for piece in input.chunks(PIECE) {
             let mut line = self.resume(&mut room);
             for (index, block) in piece.chunks(BLOCK).enumerate() {
-                line.block(block, piece.get(index * BLOCK..).unwrap_or_default());
+                let marks = marker.marks_of_part(block);
+                line.block(marks, block.len(), piece.get(index * BLOCK..).unwrap_or_default());
             }
             self.blank = line.take_last_blank();
             take(self.suspend(&line));
@@ -97,9 +99,8 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Encodes a block; `ahead` starts with it.
-    fn block(&mut self, block: &[u8], mut ahead: &[u8]) {
-        let marks = block.first_chunk().map_or_else(|| Marks::of_part(block), Marks::of);
+    /// Encodes a block of so many bytes; `ahead` starts with it.
+    fn block(&mut self, marks: Marks, length: usize, mut ahead: &[u8]) {
         let mut marked = marks.unprintable | marks.equals;
         let mut done = 0;
         while marked != 0 {
@@ -112,7 +113,7 @@ impl Line<'_> {
             self.marked(byte);
             (ahead, done) = (behind, place + 1);
         }
-        self.literals(ahead, block.len() - done);
+        self.literals(ahead, length - done);
     }
 
     fn marked(&mut self, byte: u8) {
@@ -129,10 +130,20 @@ impl Line<'_> {
     }
 
     /// Writes so many bytes, none of which needs an escape for what it is.
-    fn literals(&mut self, mut ahead: &[u8], mut count: usize) {
-        if count > 0 {
-            self.after_cr = false;
+    #[inline]
+    fn literals(&mut self, ahead: &[u8], count: usize) {
+        if count == 0 {
+            return;
         }
+        self.after_cr = false;
+        if self.column > 0 && self.column + count <= LAST_COLUMN {
+            self.copy(ahead, count);
+        } else {
+            self.literals_over_lines(ahead, count);
+        }
+    }
+
+    fn literals_over_lines(&mut self, mut ahead: &[u8], mut count: usize) {
         while count > 0 {
             let free = count.min(LAST_COLUMN.saturating_sub(self.column));
             let now = match ahead.first() {
@@ -154,11 +165,16 @@ impl Line<'_> {
         }
     }
 
+    #[inline]
     fn copy(&mut self, ahead: &[u8], count: usize) {
         let slot = self.room.get_mut(self.length..).unwrap_or_default();
         match (ahead.first_chunk::<SHORT>(), slot.first_chunk_mut::<SHORT>()) {
             (Some(from), Some(to)) if count <= SHORT => *to = *from,
-            _ => slot.iter_mut().zip(ahead.iter().take(count)).for_each(|(to, from)| *to = *from),
+            _ => {
+                if let (Some(from), Some(to)) = (ahead.get(..count), slot.get_mut(..count)) {
+                    to.copy_from_slice(from);
+                }
+            }
         }
         self.length += count;
         self.column += count;
@@ -206,6 +222,12 @@ pub(super) fn unbroken_size(line: &[u8], escapes: usize) -> usize {
     let first = line.first().is_some_and(|&first| is_escaped_first(first));
     let last = line.last().is_some_and(|&last| is_blank(last));
     line.len() + 2 * (escapes + usize::from(first) + usize::from(last))
+}
+
+/// The most that text can become whose size without soft breaks is this.
+pub(super) fn most(unbroken: u64) -> u64 {
+    // A line is broken after 73 columns at the earliest; a dot or an F behind that is escaped.
+    unbroken + (3 + 2) * (unbroken / (LAST_COLUMN as u64 - 2) + 1)
 }
 
 /// The longest that a line may become without a soft break.

@@ -1,7 +1,7 @@
 //! One look at a text: what its encoding depends on.
 
 use super::MAX_LINE;
-use super::marks::{BLOCK, Marks};
+use super::marks::{BLOCK, Marker, Marks};
 use super::quoted_printable::{UNBROKEN, unbroken_size};
 
 /// What one look at a text tells.
@@ -23,11 +23,12 @@ pub(super) struct Survey {
 impl Survey {
     pub(super) fn of(text: &[u8]) -> Self {
         let mut scan = Scan { survey: Self::default(), text, start: 0, line: Escapes::default() };
+        let marker = Marker::new();
         let (blocks, rest) = text.as_chunks();
         for (index, block) in blocks.iter().enumerate() {
-            scan.block(index * BLOCK, Marks::of(block));
+            scan.block(index * BLOCK, marker.marks(block));
         }
-        scan.block(blocks.len() * BLOCK, Marks::of_part(rest));
+        scan.block(blocks.len() * BLOCK, marker.marks_of_part(rest));
         if scan.start < text.len() {
             scan.line(text.len(), 0);
         }

@@ -36,6 +36,10 @@ impl Place {
 ///
 /// A reader gets back every blank: runs of them, and those at either end, are encoded.
 pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
+    if folder.fits(text) && is_plain(text) {
+        folder.word(text);
+        return;
+    }
     let mut rest = text;
     let mut at_start = true;
     while !rest.is_empty() {
@@ -48,6 +52,17 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
         }
         (rest, at_start) = (after, false);
     }
+}
+
+/// Whether all words are plain and one blank apart: what most subjects are.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let passes = bytes.iter().fold(true, |pass, byte| pass & matches!(byte, b' '..=b'~'));
+    let unsafe_pair = |pair: &[u8]| matches!(pair, [b' ', b' '] | [b'=', b'?']);
+    passes
+        && !bytes.windows(2).any(unsafe_pair)
+        && bytes.first().is_some_and(|first| *first != b' ')
+        && bytes.last() != Some(&b' ')
 }
 
 /// The plain words at the start, the run behind them that has to be encoded, and the rest. Of the

@@ -69,6 +69,11 @@ impl<'a> Folder<'a> {
         self.bare = false;
     }
 
+    /// Whether text fits on this line, behind one blank.
+    pub(crate) fn fits(&self, text: &str) -> bool {
+        self.column + 1 + text.len() <= self.wanted
+    }
+
     /// Writes close behind the last word.
     pub(crate) fn append(&mut self, end: &str) {
         self.put(end.as_bytes());

@@ -1,0 +1,83 @@
+use std::fs;
+
+use mailkit::address::Domain;
+use mailkit::mime::dkim::{Signer, SigningKey, sign_message};
+use tempfile::TempDir;
+
+use crate::run::{LETTER, mailkit, send};
+use crate::sink_process::SinkProcess;
+
+/// The key of RFC 8463, appendix A.2.
+const KEY: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\n";
+
+fn key() -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dkim.key");
+    fs::write(&path, KEY).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+fn options(key: &str) -> [&str; 6] {
+    ["--dkim-key", key, "--dkim-selector", "mail", "--dkim-domain", "example.com"]
+}
+
+/// The signature in front of a message is the one that its content makes, and says when it was made.
+#[track_caller]
+fn assert_signed(message: &str) -> u64 {
+    assert!(message.starts_with("DKIM-Signature: "), "{message}");
+    let end = message.match_indices("\r\n").find(|(at, _)| !message[at + 2..].starts_with([' ', '\t'])).unwrap().0;
+    let (field, content) = message.split_at(end + 2);
+    let time = field.split("t=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
+    let key = SigningKey::from_pem(KEY.as_bytes()).unwrap();
+    let signer = Signer::new(key, Domain::parse("example.com").unwrap(), "mail").unwrap();
+    assert_eq!(field.as_bytes(), sign_message(content.as_bytes(), &[signer], time).unwrap());
+    time
+}
+
+#[test]
+fn a_rendered_message_is_signed_with_its_own_date() {
+    let (_folder, key) = key();
+    let more = ["--date", "2026-11-23T08:00:00+01:00", "--text", "Grüße\n.\n"];
+    let args = ["render", "--from", "ann@example.com", "--to", "bob@example.org"];
+    let ended = mailkit(args.iter().chain(&more).chain(&options(&key)));
+    assert_eq!(assert_signed(&ended.assert_code(0).out), 1_795_417_200);
+    let result = mailkit(args.iter().chain(&more).chain(&options(&key)).chain(&["--json"])).assert_code(0).json();
+    let content = result["content"].as_str().unwrap();
+    assert_signed(content);
+    assert_eq!(result["size"], content.len());
+}
+
+#[test]
+fn a_finished_message_is_signed_as_well() {
+    let (_folder, key) = key();
+    let eml = "From: ann@example.com\nTo: bob@example.org\n\nGrüße\n";
+    let ended = crate::run::mailkit_reading(eml.as_bytes(), ["render", "--eml", "-"].iter().chain(&options(&key)));
+    assert_signed(&ended.assert_code(0).out);
+}
+
+#[test]
+fn a_sent_message_arrives_signed() {
+    let (_folder, key) = key();
+    let sink = SinkProcess::start(&[]);
+    let attach = format!("{key};name=a.bin");
+    send(&sink.plain(), &[&options(&key)[..], &["--attach", &attach]].concat()).assert_code(0);
+    assert_signed(&sink.messages()[0]);
+}
+
+#[test]
+fn a_key_that_is_of_no_use_is_78_and_a_missing_one_66() {
+    let (folder, key) = key();
+    let render = |options: [&str; 6]| mailkit(["render"].iter().chain(&LETTER).chain(&options));
+    render(options("/no/such/file")).assert_code(66).assert_says("/no/such/file");
+    let [.., domain] = options(&key);
+    render(["--dkim-key", &key, "--dkim-selector", "a b", "--dkim-domain", domain])
+        .assert_code(78)
+        .assert_says("`a b` is no selector");
+    render(["--dkim-key", &key, "--dkim-selector", "a", "--dkim-domain", "a b"]).assert_code(78).assert_says("domain");
+    let text = folder.path().join("text");
+    fs::write(&text, "s3cret-text").unwrap();
+    let ended = render(options(text.to_str().unwrap()));
+    ended.assert_code(78).assert_says("no private key");
+    assert!(!ended.err.contains("s3cret"), "{ended:?}");
+}

@@ -1,0 +1,8 @@
+//! Random messages, written here and read by other programs.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+mod generate;
+mod lines;
+mod parser;
+mod python;
