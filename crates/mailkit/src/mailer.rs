@@ -100,7 +100,7 @@ impl Mailer {
     /// As for [`send`](Self::send).
     pub async fn send_with(&self, message: &Message, options: TransactionOptions) -> Result<Report, Error> {
         let mut connection = self.connection().await?;
-        let encoded = match self.encode(message, &connection).await {
+        let encoded = match self.encode(message, self.capabilities(&connection)).await {
             Ok(encoded) => encoded,
             Err(error) => {
                 self.keep(connection);
@@ -164,15 +164,15 @@ impl Mailer {
     }
 
     /// The message in the form for this server, signed where there are signers.
-    async fn encode(&self, message: &Message, connection: &Connection) -> Result<Encoded, Error> {
+    async fn encode(&self, message: &Message, server: Capabilities) -> Result<Encoded, Error> {
         #[cfg(feature = "dkim")]
         if !self.signers.is_empty() {
             // A server on the way that takes no 8-bit content would have to change it, and break the signature.
-            let plain = Capabilities { eight_bit: false, binary: false, ..self.capabilities(connection) };
+            let plain = Capabilities { eight_bit: false, binary: false, ..server };
             let encoded = message.encode(plain).map_err(Error::unfit)?;
             return crate::signing::sign(encoded, Arc::clone(&self.signers)).await;
         }
-        message.encode(self.capabilities(connection)).map_err(Error::unfit)
+        message.encode(server).map_err(Error::unfit)
     }
 
     fn capabilities(&self, connection: &Connection) -> Capabilities {

@@ -21,9 +21,10 @@ pub(crate) struct RenderArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  mailkit render --from ann@example.com --to bob@example.org --subject Hello --text-file letter.txt -o letter.eml
-  mailkit render --from ann@example.com --to bob@example.org --html '<img src=\"cid:logo\">' --inline logo=logo.png \\
-      --attach 'data.csv;type=text/csv; header=present' \\
+  mailkit render --from ann@example.com --to bob@example.org --text-file letter.txt -o letter.eml
+  mailkit render --from ann@example.com --to bob@example.org \\
+      --html '<img src=\"cid:logo\">' --inline logo=logo.png \\
+      --attach 'data.csv;type=text/csv; header=present;name=Numbers.csv' \\
       --dkim-key dkim.pem --dkim-selector mail --dkim-domain example.com
   mailkit render --message letter.json --date 2026-11-23T08:00:00Z --seed 1
   mailkit render --eml - < draft.eml > finished.eml

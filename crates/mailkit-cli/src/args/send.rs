@@ -26,7 +26,8 @@ Examples:
   mailkit send --server smtps://ann@smtp.example.com --from ann@example.com --to bob@example.org \\
       --subject Hello --text 'How are you?'
   mailkit send --server smtps://ann@smtp.example.com --from ann@example.com --to bob@example.org \\
-      --text-file letter.txt --html-file letter.html --inline logo=logo.png --attach 'q3.pdf;name=Quarterly report.pdf'
+      --text-file letter.txt --html-file letter.html --inline logo=logo.png \\
+      --attach 'q3.pdf;name=Quarterly report.pdf'
   mailkit send --server 'smtp://localhost:2525?tls=none' --eml letter.eml --json
   mailkit send --server lmtp+unix:///run/dovecot/lmtp --message letter.json
 
