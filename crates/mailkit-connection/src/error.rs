@@ -95,7 +95,7 @@ impl Error {
             Cause::Dial(error) => error.is_temporary(),
             Cause::Tls(error) => error.is_temporary(),
             Cause::Session(error) => error.is_temporary(),
-            Cause::Begin(error) => matches!(error, BeginError::NotReady),
+            Cause::Begin(error) => matches!(error, BeginError::NotReady | BeginError::UsedUp),
             Cause::Content(_) => false,
             Cause::Randomness(_) => true,
         }

@@ -84,7 +84,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             }
             if driver.client.is_closed() || driver.client.is_used_up() {
                 self.source = None;
-                self.give_up_parts(|| driver.cause().unwrap_or(Cause::Begin(BeginError::NotReady)));
+                self.give_up_parts(|| driver.cause().unwrap_or(Cause::Begin(BeginError::UsedUp)));
             }
             if self.advance(driver, context) {
                 // It may have ended a transaction, or the conversation: nothing need come from the server then.

@@ -138,7 +138,7 @@ impl From<mailkit_connection::Error> for Error {
             Cause::Tls(tls) if tls.blame() == TlsBlame::Network => ErrorKind::Network,
             Cause::Tls(_) => ErrorKind::Tls,
             Cause::Session(session) => session_kind(session),
-            Cause::Begin(BeginError::NotReady) => ErrorKind::Network,
+            Cause::Begin(BeginError::NotReady | BeginError::UsedUp) => ErrorKind::Network,
             Cause::Begin(BeginError::Argument(_)) => ErrorKind::Message,
             Cause::Begin(_) => ErrorKind::Refused,
             Cause::Content(_) => ErrorKind::Content,

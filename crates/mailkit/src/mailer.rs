@@ -168,7 +168,8 @@ impl Mailer {
         #[cfg(feature = "dkim")]
         if !self.signers.is_empty() {
             // A server on the way that takes no 8-bit content would have to change it, and break the signature.
-            let plain = Capabilities { eight_bit: false, binary: false, ..server };
+            let plain =
+                Capabilities { smtp_utf8: server.smtp_utf8 && message.needs_smtp_utf8(), ..Capabilities::default() };
             let encoded = message.encode(plain).map_err(Error::unfit)?;
             return crate::signing::sign(encoded, Arc::clone(&self.signers)).await;
         }

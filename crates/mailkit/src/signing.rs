@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mailkit_mime::Encoded;
-use mailkit_mime::dkim::Signer;
+use mailkit_mime::dkim::{SignError, Signer};
 use time::OffsetDateTime;
 
 use crate::Error;
@@ -12,6 +12,7 @@ pub(crate) async fn sign(encoded: Encoded, signers: Arc<[Signer]>) -> Result<Enc
     let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
     let signing = tokio::task::spawn_blocking(move || encoded.sign(&signers, now));
     match signing.await {
+        Ok(Err(SignError::Read(error))) => Err(Error::content(error)),
         Ok(signed) => signed.map_err(Error::unfit),
         Err(broken) => Err(Error::unfit(broken)),
     }

@@ -52,7 +52,7 @@ fn builder(args: SinkArgs, tls: SinkTls) -> Result<SinkBuilder, Failure> {
         .tls(tls)
         .latency(Duration::from_millis(args.latency))
         .keep(0)
-        .on_message(log);
+        .on_arrival(log);
     if let Some(folder) = args.maildir {
         builder = builder.maildir(folder);
     }

@@ -127,7 +127,7 @@ async fn a_message_that_runs_into_the_limit_says_who_got_it() {
     let mut connection = peer.connect().await;
     let envelope = envelope("ann@example.com", &["a@example.org", "b@example.org", "c@example.org"]);
     let error = connection.send(&envelope, &Default::default(), text(1, 100)).await.unwrap_err();
-    assert!(matches!(error.cause(), Cause::Begin(BeginError::NotReady)) && error.is_temporary());
+    assert!(matches!(error.cause(), Cause::Begin(BeginError::UsedUp)) && error.is_temporary());
     let report = error.report().unwrap();
     assert_eq!(statuses(report).iter().map(|(_, accepted)| *accepted).collect::<Vec<_>>(), [true, true, false]);
     assert_eq!(report.recipients[2].status, Status::Unsent);

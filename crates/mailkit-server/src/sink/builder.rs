@@ -159,7 +159,7 @@ impl SinkBuilder {
     }
 
     /// Keeps the last so many messages in memory; 0 for none. The default is 1000, or none with
-    /// [`SinkBuilder::maildir`] or [`SinkBuilder::on_message`].
+    /// [`SinkBuilder::maildir`], [`SinkBuilder::on_message`] or [`SinkBuilder::on_arrival`].
     pub const fn keep(mut self, messages: usize) -> Self {
         self.keep = Some(messages);
         self
@@ -177,7 +177,14 @@ impl SinkBuilder {
 
     /// Calls a function with each message that is accepted, before its client hears of it.
     pub fn on_message(mut self, callback: impl Fn(&Captured) + Send + Sync + 'static) -> Self {
-        self.callback = Some(Callback::new(callback));
+        self.callback = Some(Callback::new(callback, true));
+        self
+    }
+
+    /// Calls this for each message, as [`SinkBuilder::on_message`] does, but without its content, which is not held in
+    /// memory for it: for logs and counters.
+    pub fn on_arrival(mut self, callback: impl Fn(&Captured) + Send + Sync + 'static) -> Self {
+        self.callback = Some(Callback::new(callback, false));
         self
     }
 

@@ -35,11 +35,15 @@ pub struct Captured {
 }
 
 #[derive(Clone)]
-pub(super) struct Callback(Arc<dyn Fn(&Captured) + Send + Sync>);
+pub(super) struct Callback {
+    call: Arc<dyn Fn(&Captured) + Send + Sync>,
+    /// Whether it wants the content, which has to be held in memory for it.
+    with_content: bool,
+}
 
 impl Callback {
-    pub(super) fn new(callback: impl Fn(&Captured) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
+    pub(super) fn new(call: impl Fn(&Captured) + Send + Sync + 'static, with_content: bool) -> Self {
+        Self { call: Arc::new(call), with_content }
     }
 }
 
@@ -92,8 +96,8 @@ impl Archive {
     }
 
     /// Whether somebody wants the content in memory.
-    const fn shows_content(&self) -> bool {
-        self.keep > 0 || self.callback.is_some()
+    fn shows_content(&self) -> bool {
+        self.keep > 0 || self.callback.as_ref().is_some_and(|callback| callback.with_content)
     }
 
     /// Takes a piece of content.
@@ -126,7 +130,7 @@ impl Archive {
             captured.content = content;
         }
         if let Some(callback) = &self.callback {
-            (callback.0)(&captured);
+            (callback.call)(&captured);
         }
         if self.keep > 0 {
             let mut kept = self.lock();
