@@ -16,12 +16,15 @@ use fearless_simd::{Level, kernel, u8x16, u8x32};
 
 use super::{LINE, WRAPPED};
 
+/// A line is written in whole vectors, and so much behind it taken back.
+const SURPLUS: usize = 2;
+
 /// Appends the lines, each with its CRLF; false if this processor lacks AVX2.
 pub(super) fn append(lines: &[[u8; LINE]], out: &mut Vec<u8>) -> bool {
     let Some(avx2) = Level::new().as_avx2() else {
         return false;
     };
-    out.reserve(lines.len() * WRAPPED);
+    out.reserve(lines.len() * WRAPPED + SURPLUS);
     append_lines(avx2, lines, out);
     true
 }
@@ -37,14 +40,15 @@ kernel!(
             out.extend_from_slice(&first);
             out.extend_from_slice(&second);
             out.extend_from_slice(&last);
+            out.truncate(out.len() - SURPLUS);
         }
     }
 );
 
 kernel!(
-    /// 32, 32 and 12 characters, and CRLF.
+    /// 32, 32 and 12 characters, CRLF and the surplus.
     #[inline(always)]
-    fn encode_line(avx2: Avx2, line: &[u8; LINE], align: __m256i, raise: __m256i) -> ([u8; 32], [u8; 32], [u8; 14]) {
+    fn encode_line(avx2: Avx2, line: &[u8; LINE], align: __m256i, raise: __m256i) -> ([u8; 32], [u8; 32], [u8; 16]) {
         let from_start = _mm256_setr_epi8(
             1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10, 1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10,
         );
@@ -65,10 +69,11 @@ kernel!(
         let last = _mm256_shuffle_epi8(_mm256_castsi128_si256(sixteen(41)), from_fourth);
         let last = _mm256_castsi256_si128(characters(avx2, last, align, raise));
         let last = _mm_alignr_epi8::<4>(_mm_set1_epi16(i16::from_le_bytes(*b"\r\n")), last);
-        let last: [u8; 16] = u8x16::simd_from(avx2, last).into();
-        let mut tail = [0; 14];
-        tail.copy_from_slice(&last[..14]);
-        (u8x32::simd_from(avx2, first).into(), u8x32::simd_from(avx2, second).into(), tail)
+        (
+            u8x32::simd_from(avx2, first).into(),
+            u8x32::simd_from(avx2, second).into(),
+            u8x16::simd_from(avx2, last).into(),
+        )
     }
 );
 
