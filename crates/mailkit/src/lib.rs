@@ -41,3 +41,8 @@ pub use mailkit_connection::{Content, ServerUrl};
 pub use mailkit_mime::{Attachment, Part};
 pub use mailkit_smtp::client::TransactionOptions;
 pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
+
+/// The README's example, so that it cannot rot.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
