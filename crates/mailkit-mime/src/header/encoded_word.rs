@@ -115,7 +115,7 @@ impl<'a> Iterator for Words<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
         let rest = self.text.get(start..)?;
-        let word = rest.split(' ').next()?;
+        let word = rest.get(..rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len()))?;
         self.at = start + word.len() + 1;
         Some((start, word))
     }
@@ -133,7 +133,8 @@ fn needs_encoding(word: &str, utf8: bool) -> bool {
 
 /// Whether text has something that a reader would take for an encoded word.
 pub(crate) fn looks_encoded(text: &str) -> bool {
-    text.contains("=?")
+    let mut before = 0;
+    text.bytes().any(|byte| std::mem::replace(&mut before, byte) == b'=' && byte == b'?')
 }
 
 /// Writes text as one or more encoded words, Q or B, whichever is shorter.
@@ -149,12 +150,11 @@ pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
         }
         let room = room.min(MAX_WORD) - FRAME;
         let (now, later) = if quoted <= base64 {
-            let (now, later) =
-                rest.split_at(fitting(rest, room, |bytes| bytes.iter().map(|&byte| place.cost(byte)).sum()));
+            let (now, later) = rest.split_at(fitting(rest, room, |byte| place.cost(byte)));
             folder.encoded_word(|out| write_q(out, now, place));
             (now, later)
         } else {
-            let (now, later) = rest.split_at(fitting(rest, room / 4 * 3, <[u8]>::len));
+            let (now, later) = rest.split_at(fitting(rest, room / 4 * 3, |_| 1));
             folder.encoded_word(|out| write_b(out, now));
             (now, later)
         };
@@ -164,13 +164,16 @@ pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
 }
 
 /// The length of the longest start of `text`, in whole characters, whose cost is within `room`.
-fn fitting(text: &str, room: usize, cost: impl Fn(&[u8]) -> usize) -> usize {
+fn fitting(text: &str, room: usize, cost: impl Fn(u8) -> usize) -> usize {
     let mut used = 0;
-    for (at, character) in text.char_indices() {
-        let mut buffer = [0; 4];
-        used += cost(character.encode_utf8(&mut buffer).as_bytes());
+    let mut end = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if text.is_char_boundary(at) {
+            end = at;
+        }
+        used += cost(byte);
         if used > room {
-            return at;
+            return end;
         }
     }
     text.len()
