@@ -95,15 +95,24 @@ impl Problems {
             ("Subject", &draft.subject),
             ("envelope from", &draft.envelope_from),
         ];
-        let single = single.iter().filter_map(|(field, value)| Some((*field, value.as_ref()?)));
-        let repeated = named.iter().flat_map(|(field, values)| values.iter().map(|value| (*field, value)));
-        let custom = draft.headers.iter().map(|(name, value)| (name.as_str(), value));
-        for (field, value) in single.chain(repeated).chain(custom) {
-            if let Some(position) = control_character(value) {
-                self.add(field, value, FieldProblem::ControlCharacter { position });
+        for (field, value) in single {
+            if let Some(value) = value {
+                self.check_text(field, value);
             }
         }
+        for (field, values) in named {
+            values.iter().for_each(|value| self.check_text(field, value));
+        }
+        for (name, value) in &draft.headers {
+            self.check_text(name, value);
+        }
         draft.list.iter().for_each(|field| field.check(&mut self.found));
+    }
+
+    fn check_text(&mut self, field: &str, value: &str) {
+        if let Some(position) = control_character(value) {
+            self.add(field, value, FieldProblem::ControlCharacter { position });
+        }
     }
 
     fn check_written(&mut self, field: &str, value: &str, written: Result<(), Overlong>) {

@@ -124,11 +124,15 @@ impl<'a> Iterator for Words<'a> {
 /// Whether a word may not stand as it is. Raw UTF-8 may where SMTPUTF8 is in use (RFC 6532 §3.2);
 /// control characters beyond ASCII may not.
 fn needs_encoding(word: &str, utf8: bool) -> bool {
-    let passes = |character: char| {
-        if character.is_ascii() { character.is_ascii_graphic() } else { utf8 && !character.is_control() }
-    };
-    let all_pass = if utf8 { word.chars().all(passes) } else { word.bytes().all(|byte| byte.is_ascii_graphic()) };
-    !all_pass || looks_encoded(word) || word.len() >= MAX_LINE
+    if utf8 {
+        let passes = |character: char| {
+            if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() }
+        };
+        return !word.chars().all(passes) || looks_encoded(word) || word.len() >= MAX_LINE;
+    }
+    let mut before = 0;
+    let refused = |byte: u8| !byte.is_ascii_graphic() || (std::mem::replace(&mut before, byte) == b'=' && byte == b'?');
+    word.bytes().any(refused) || word.len() >= MAX_LINE
 }
 
 /// Whether text has something that a reader would take for an encoded word.
@@ -141,6 +145,7 @@ pub(crate) fn looks_encoded(text: &str) -> bool {
 pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
     let quoted: usize = text.bytes().map(|byte| place.cost(byte)).sum();
     let base64 = text.len().div_ceil(3) * 4;
+    let is_quoted = quoted <= base64;
     let mut rest = text;
     while !rest.is_empty() {
         let mut room = folder.room();
@@ -149,34 +154,31 @@ pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
             room = folder.room();
         }
         let room = room.min(MAX_WORD) - FRAME;
-        let (now, later) = if quoted <= base64 {
-            let (now, later) = rest.split_at(fitting(rest, room, |byte| place.cost(byte)));
-            folder.encoded_word(|out| write_q(out, now, place));
-            (now, later)
-        } else {
-            let (now, later) = rest.split_at(fitting(rest, room / 4 * 3, |_| 1));
-            folder.encoded_word(|out| write_b(out, now));
-            (now, later)
+        let end = match is_quoted {
+            true if quoted <= room => rest.len(),
+            true => fitting(rest, room, place),
+            false => floor(rest, room / 4 * 3),
         };
+        let (now, later) = rest.split_at(end);
+        folder.encoded_word(|out| if is_quoted { write_q(out, now, place) } else { write_b(out, now) });
         debug_assert!(!now.is_empty(), "the least room takes any character");
         rest = later;
     }
 }
 
 /// The length of the longest start of `text`, in whole characters, whose cost is within `room`.
-fn fitting(text: &str, room: usize, cost: impl Fn(u8) -> usize) -> usize {
+fn fitting(text: &str, room: usize, place: Place) -> usize {
     let mut used = 0;
-    let mut end = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if text.is_char_boundary(at) {
-            end = at;
-        }
-        used += cost(byte);
-        if used > room {
-            return end;
-        }
-    }
-    text.len()
+    let over = text.bytes().position(|byte| {
+        used += place.cost(byte);
+        used > room
+    });
+    floor(text, over.unwrap_or(text.len()))
+}
+
+/// The last end of a character at or before `length`.
+fn floor(text: &str, length: usize) -> usize {
+    (0..=length.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default()
 }
 
 fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {

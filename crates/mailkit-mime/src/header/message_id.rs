@@ -15,15 +15,13 @@ impl MessageId {
             Some(rest) => rest.strip_suffix('>')?,
             None => text,
         };
-        let at = inner.bytes().position(|byte| byte == b'@')?;
-        let has_both = at > 0 && at + 1 < inner.len();
         let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
         // Without a way out of the loop, many bytes are seen at a time.
-        let (sound, ats) = inner
-            .bytes()
-            .fold((true, 0_usize), |(sound, ats), byte| (sound & allowed(byte), ats + usize::from(byte == b'@')));
+        let sound = inner.bytes().fold(true, |sound, byte| sound & allowed(byte));
+        let has_both = !inner.starts_with('@') && !inner.ends_with('@');
+        let ats = inner.bytes().filter(|&byte| byte == b'@').count();
         // With its brackets and the blank before it, it has to fit into a line.
-        if !(has_both && sound && ats == 1 && inner.len() + 3 <= MAX_LINE) {
+        if !(sound && has_both && ats == 1 && inner.len() + 3 <= MAX_LINE) {
             return None;
         }
         let mut id = String::with_capacity(inner.len() + 2);
