@@ -20,7 +20,7 @@ use crate::message::{Form, Message, Tree};
 use crate::part::{Node, prepare};
 use crate::stamps::Stamps;
 
-pub(crate) fn assemble(mut draft: Draft, stamps: Stamps) -> Result<Message, BuildErrors> {
+pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message, BuildErrors> {
     let mut problems = Problems::default();
     problems.check_characters(&draft);
     let fields = Fields::read(&draft, stamps, &mut problems);
@@ -46,7 +46,7 @@ pub(crate) fn assemble(mut draft: Draft, stamps: Stamps) -> Result<Message, Buil
         message_id: Some(message_id.into_boxed_str()),
         needs_8bit: !header_is_ascii || kind != BodyKind::SevenBit,
         content: layout.finish(),
-        subject: draft.subject.map(String::into_boxed_str),
+        subject: draft.subject.take().map(String::into_boxed_str),
         needs_smtp_utf8,
         form: Form::Built(Arc::new(Tree { nodes, depth, unique: stamps.unique(), header_length })),
     })

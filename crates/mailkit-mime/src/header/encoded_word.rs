@@ -44,7 +44,9 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
     let mut at_start = true;
     while !rest.is_empty() {
         let (plain, encoded, after) = next_run(folder, rest, at_start);
-        if !plain.is_empty() {
+        if folder.fits(plain) && !plain.is_empty() {
+            folder.word(plain);
+        } else if !plain.is_empty() {
             plain.split(' ').for_each(|word| folder.word(word));
         }
         if !encoded.is_empty() {
