@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::Domain;
 use crate::error::{AddressError, AddressErrorKind, Fault};
+use crate::plain;
 use crate::scan::{Cursor, Spacing, is_atext};
 
 /// The longest local part, in octets as printed (RFC 5321 §4.5.3.1.1).
@@ -47,6 +48,9 @@ impl Address {
     ///
     /// Whatever is no address, with the place of the fault.
     pub fn parse(input: &str) -> Result<Self, AddressError> {
+        if let Some((address, "")) = plain::address(input) {
+            return Ok(address);
+        }
         let mut cursor = Cursor::new(input, Spacing::None);
         Self::scan(&mut cursor)
             .and_then(|address| cursor.expect_end().map(|()| address))
@@ -119,6 +123,11 @@ impl Address {
         text
     }
 
+    /// Joins what is known to make an address.
+    pub(crate) fn joined(local_part: &str, domain: Domain) -> Self {
+        Self { domain, local_part: local_part.into() }
+    }
+
     /// `Mailbox = Local-part "@" (Domain / address-literal)` (RFC 5321 §4.1.2)
     /// and `addr-spec` (RFC 5322 §3.4.1): the spacing of the cursor tells which.
     pub(crate) fn scan(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
@@ -162,7 +171,7 @@ impl Address {
         if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
             return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
         }
-        Ok(Self { domain, local_part: local_part.into() })
+        Ok(Self::joined(local_part, domain))
     }
 }
 

@@ -114,6 +114,11 @@ impl Domain {
         }
     }
 
+    /// A name that is known to be in its one form.
+    pub(crate) fn plain(name: &str) -> Self {
+        Self { ascii: name.into(), unicode: None }
+    }
+
     fn parse_whole(input: &str) -> Result<Self, Fault> {
         if input.is_empty() {
             return Err(Fault::new(AddressErrorKind::NoDomain, 0));

@@ -103,7 +103,21 @@ impl fmt::Display for EnvelopeError {
 
 impl Error for EnvelopeError {}
 
+/// Up to so many recipients, to compare each with those before it is faster than to hash them.
+const FEW: usize = 16;
+
 fn without_duplicates(mut recipients: Vec<Address>) -> Vec<Address> {
+    if recipients.len() <= FEW {
+        let mut at = 1;
+        while let Some((before, [address, ..])) = recipients.split_at_checked(at) {
+            if before.contains(address) {
+                recipients.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        return recipients;
+    }
     let mut seen = HashSet::with_capacity(recipients.len());
     let first: Vec<bool> = recipients.iter().map(|address| seen.insert(address)).collect();
     if seen.len() < recipients.len() {
@@ -134,6 +148,15 @@ mod tests {
         let envelope = Envelope::null_sender(given).unwrap();
         assert_eq!(envelope.recipients(), addresses(&["b@x", "a@x", "B@x"]));
         assert_eq!(*envelope.reverse_path(), ReversePath::Null);
+    }
+
+    #[test]
+    fn few_and_many_recipients_lose_their_duplicates_alike() {
+        for count in [1, 2, FEW, FEW + 1, 3 * FEW] {
+            let given = addresses(&(0..count).map(|at| ["a@x", "b@x", "c@x"][at % 3]).collect::<Vec<_>>());
+            let wanted = addresses(&["a@x", "b@x", "c@x"][..count.min(3)]);
+            assert_eq!(Envelope::null_sender(given).unwrap().recipients(), wanted, "{count}");
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod group;
 mod list;
 mod mailbox;
 mod path;
+mod plain;
 mod scan;
 
 pub use address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};

@@ -45,9 +45,12 @@ impl AddressEntry {
 
     /// `address = mailbox / group` (RFC 5322 §3.4).
     fn scan(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
+        if let Some(mailbox) = Mailbox::scan_plain(cursor) {
+            return Ok(Self::Mailbox(mailbox));
+        }
         match lead(cursor)? {
             Lead::Group(_) => Group::scan(cursor).map(Self::Group),
-            Lead::Name | Lead::Address => Mailbox::scan(cursor).map(Self::Mailbox),
+            Lead::Name | Lead::Address => Mailbox::scan_closely(cursor).map(Self::Mailbox),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::address::{Address, write_quoted};
 use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::path::angle_address;
+use crate::plain;
 use crate::scan::{Cursor, MAX_INPUT_LEN, Spacing, is_atext};
 
 /// The longest display name of a mailbox or a group, in octets.
@@ -87,6 +88,11 @@ impl Mailbox {
         self.address
     }
 
+    /// Joins an address and a name that is known to be one.
+    pub(crate) fn joined(name: Option<Box<str>>, address: Address) -> Self {
+        Self { address, name }
+    }
+
     fn parse_whole(input: &str) -> Result<Self, Fault> {
         check_input(input)?;
         let mut cursor = Cursor::new(input, Spacing::Line);
@@ -98,6 +104,21 @@ impl Mailbox {
     /// `mailbox = name-addr / addr-spec` (RFC 5322 §3.4), with the white space
     /// behind it.
     pub(crate) fn scan(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
+        match Self::scan_plain(cursor) {
+            Some(mailbox) => Ok(mailbox),
+            None => Self::scan_closely(cursor),
+        }
+    }
+
+    /// Takes a mailbox of the form that nearly all have, if one stands here.
+    pub(crate) fn scan_plain(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let (mailbox, rest) = plain::mailbox(cursor.rest())?;
+        cursor.skip_to(rest);
+        Some(mailbox)
+    }
+
+    /// The same as [`scan`](Self::scan), for a mailbox of any form.
+    pub(crate) fn scan_closely(cursor: &mut Cursor<'_>) -> Result<Self, Fault> {
         let (name, address) = match lead(cursor)? {
             Lead::Group(position) => {
                 return Err(Fault::new(AddressErrorKind::UnexpectedGroup, position));

@@ -70,6 +70,11 @@ impl<'a> Cursor<'a> {
         self.position = position;
     }
 
+    /// Goes on to what is left of the text here.
+    pub(crate) fn skip_to(&mut self, rest: &str) {
+        self.advance(self.rest().len().saturating_sub(rest.len()));
+    }
+
     pub(crate) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mailkit_address::{Address, AddressEntry, AddressList, Envelope, Mailbox, ReversePath};
 
 use crate::builder::Draft;
+use crate::content::SMALL;
 use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldError, FieldProblem};
 use crate::header::date::Date;
@@ -19,34 +20,45 @@ use crate::message::{Form, Message, Tree};
 use crate::part::{Node, prepare};
 use crate::stamps::Stamps;
 
-pub(crate) fn assemble(mut draft: Draft, stamps: Stamps) -> Result<Message, BuildErrors> {
+pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message, BuildErrors> {
     let mut problems = Problems::default();
     problems.check_characters(&draft);
     let fields = Fields::read(&draft, stamps, &mut problems);
     let envelope = envelope(&draft, &fields, &mut problems);
+    let room = room_for(&draft);
     let (mut nodes, depth) = structure::choose(&mut draft, &mut problems.found).into_nodes();
     prepare(&mut nodes, &mut problems.found);
     // Written even when something is wrong: what cannot be folded is reported along with it.
-    let mut head = Vec::with_capacity(2048);
+    let mut head = Vec::with_capacity(room);
     fields.write(&mut head, &draft, &mut problems);
-    let (Some(envelope), Some(message_id), true) = (envelope, &fields.message_id, problems.found.is_empty()) else {
+    let needs_utf8 = fields.needs_utf8;
+    let (Some(envelope), Some(message_id), true) = (envelope, fields.message_id, problems.found.is_empty()) else {
         return Err(problems.into_errors());
     };
     if !matches!(nodes.as_slice(), [Node::Nothing]) {
         header::write_line(&mut head, "MIME-Version", "1.0");
     }
-    let (header_length, header_is_ascii) = (head.len(), !fields.needs_utf8);
+    let (header_length, header_is_ascii) = (head.len(), !needs_utf8);
     let (layout, kind) = lay_out(head, &nodes, stamps.unique(), Capabilities::default());
-    let needs_smtp_utf8 = fields.needs_utf8 || envelope.needs_smtp_utf8();
+    let needs_smtp_utf8 = needs_utf8 || envelope.needs_smtp_utf8();
     Ok(Message {
         envelope,
-        message_id: Some(message_id.as_str().into()),
+        message_id: Some(message_id.into_boxed_str()),
         needs_8bit: !header_is_ascii || kind != BodyKind::SevenBit,
         content: layout.finish(),
-        subject: draft.subject.map(String::into_boxed_str),
+        subject: draft.subject.take().map(String::into_boxed_str),
         needs_smtp_utf8,
         form: Form::Built(Arc::new(Tree { nodes, depth, unique: stamps.unique(), header_length })),
     })
+}
+
+/// Room for a header, and for the text and HTML that are written behind it at once.
+fn room_for(draft: &Draft) -> usize {
+    /// What most headers take, and no more than an allocator keeps at hand.
+    const HEADER: usize = 1000;
+    let texts = [&draft.text, &draft.html].into_iter().flatten().map(String::len);
+    let small = texts.filter(|&length| length as u64 <= SMALL).sum::<usize>();
+    if small == 0 { HEADER } else { HEADER + small + small / 4 }
 }
 
 /// What is wrong so far.
@@ -83,15 +95,24 @@ impl Problems {
             ("Subject", &draft.subject),
             ("envelope from", &draft.envelope_from),
         ];
-        let single = single.iter().filter_map(|(field, value)| Some((*field, value.as_ref()?)));
-        let repeated = named.iter().flat_map(|(field, values)| values.iter().map(|value| (*field, value)));
-        let custom = draft.headers.iter().map(|(name, value)| (name.as_str(), value));
-        for (field, value) in single.chain(repeated).chain(custom) {
-            if let Some(position) = control_character(value) {
-                self.add(field, value, FieldProblem::ControlCharacter { position });
+        for (field, value) in single {
+            if let Some(value) = value {
+                self.check_text(field, value);
             }
         }
+        for (field, values) in named {
+            values.iter().for_each(|value| self.check_text(field, value));
+        }
+        for (name, value) in &draft.headers {
+            self.check_text(name, value);
+        }
         draft.list.iter().for_each(|field| field.check(&mut self.found));
+    }
+
+    fn check_text(&mut self, field: &str, value: &str) {
+        if let Some(position) = control_character(value) {
+            self.add(field, value, FieldProblem::ControlCharacter { position });
+        }
     }
 
     fn check_written(&mut self, field: &str, value: &str, written: Result<(), Overlong>) {
@@ -105,6 +126,7 @@ impl Problems {
         for text in texts.iter().filter(|text| control_character(text).is_none()) {
             match AddressList::parse(text) {
                 Ok(list) if list.is_empty() => self.add(field, text, FieldProblem::Missing),
+                Ok(list) if all.is_empty() => all = list,
                 Ok(list) => all.extend(list),
                 Err(error) => self.add(field, text, FieldProblem::Address(error)),
             }

@@ -45,7 +45,8 @@ use crate::stamps::StampSource;
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct MessageBuilder<S> {
     source: S,
-    draft: Draft,
+    /// In one place, as the builder moves with each field.
+    draft: Box<Draft>,
 }
 
 /// The fields as they were given.
@@ -77,7 +78,7 @@ pub(crate) struct Draft {
 impl<S: StampSource> MessageBuilder<S> {
     /// Starts a message that gets its stamps from `source` when it is built.
     pub fn new(source: S) -> Self {
-        Self { source, draft: Draft::default() }
+        Self { source, draft: Box::default() }
     }
 
     /// Sets whom the message is from: one mailbox, or several and a [`sender`](Self::sender).

@@ -136,7 +136,8 @@ impl Line<'_> {
             return;
         }
         self.after_cr = false;
-        if self.column > 0 && self.column + count <= LAST_COLUMN {
+        let starts_escaped = self.column == 0 && ahead.first().is_some_and(|&first| is_escaped_first(first));
+        if self.column + count <= LAST_COLUMN && !starts_escaped {
             self.copy(ahead, count);
         } else {
             self.literals_over_lines(ahead, count);

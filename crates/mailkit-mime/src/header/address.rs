@@ -45,8 +45,7 @@ fn write_mailbox(folder: &mut Folder<'_>, mailbox: &Mailbox, end: &str) {
 
 fn write_address(folder: &mut Folder<'_>, before: &str, address: &Address, behind: &str, end: &str) {
     let local_part = address.local_part();
-    let dot_atom = local_part.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext));
-    if dot_atom {
+    if is_dot_atom(local_part) {
         folder.word_of(&[before, local_part, "@", address.domain().as_ascii(), behind, end]);
     } else {
         folder.word_of(&[before, &address.to_string(), behind, end]);
@@ -106,9 +105,22 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     }
 }
 
+/// `dot-atom-text` (RFC 5322 §3.2.3).
+fn is_dot_atom(text: &str) -> bool {
+    let mut before = b'.';
+    for byte in text.bytes() {
+        if !is_atext(byte) && (byte != b'.' || before == b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.'
+}
+
 /// `atext` (RFC 5322 §3.2.3).
 fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'^'..=b'`' | b'{'..=b'~' | b'#'..=b'\'')
+        || matches!(byte, b'!' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?')
 }
 
 #[cfg(test)]
@@ -143,6 +155,17 @@ mod tests {
         ] {
             let list = AddressList::parse(given).unwrap();
             assert_eq!(field(&list), format!("{wanted}\r\n"), "{given}");
+        }
+    }
+
+    #[test]
+    fn rfc_5322_section_3_2_3_atext() {
+        let wanted = b"!#$%&'*+-/=?^_`{|}~";
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_atext(byte), byte.is_ascii_alphanumeric() || wanted.contains(&byte), "{byte:#x}");
+        }
+        for (text, is) in [("a.b", true), ("a", true), ("", false), (".a", false), ("a.", false), ("a..b", false)] {
+            assert_eq!(is_dot_atom(text), is, "{text}");
         }
     }
 

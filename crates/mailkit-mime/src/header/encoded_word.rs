@@ -44,7 +44,9 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
     let mut at_start = true;
     while !rest.is_empty() {
         let (plain, encoded, after) = next_run(folder, rest, at_start);
-        if !plain.is_empty() {
+        if folder.fits(plain) && !plain.is_empty() {
+            folder.word(plain);
+        } else if !plain.is_empty() {
             plain.split(' ').for_each(|word| folder.word(word));
         }
         if !encoded.is_empty() {
@@ -115,7 +117,7 @@ impl<'a> Iterator for Words<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
         let rest = self.text.get(start..)?;
-        let word = rest.split(' ').next()?;
+        let word = rest.get(..rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len()))?;
         self.at = start + word.len() + 1;
         Some((start, word))
     }
@@ -124,22 +126,28 @@ impl<'a> Iterator for Words<'a> {
 /// Whether a word may not stand as it is. Raw UTF-8 may where SMTPUTF8 is in use (RFC 6532 §3.2);
 /// control characters beyond ASCII may not.
 fn needs_encoding(word: &str, utf8: bool) -> bool {
-    let passes = |character: char| {
-        if character.is_ascii() { character.is_ascii_graphic() } else { utf8 && !character.is_control() }
-    };
-    let all_pass = if utf8 { word.chars().all(passes) } else { word.bytes().all(|byte| byte.is_ascii_graphic()) };
-    !all_pass || looks_encoded(word) || word.len() >= MAX_LINE
+    if utf8 {
+        let passes = |character: char| {
+            if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() }
+        };
+        return !word.chars().all(passes) || looks_encoded(word) || word.len() >= MAX_LINE;
+    }
+    let mut before = 0;
+    let refused = |byte: u8| !byte.is_ascii_graphic() || (std::mem::replace(&mut before, byte) == b'=' && byte == b'?');
+    word.bytes().any(refused) || word.len() >= MAX_LINE
 }
 
 /// Whether text has something that a reader would take for an encoded word.
 pub(crate) fn looks_encoded(text: &str) -> bool {
-    text.contains("=?")
+    let mut before = 0;
+    text.bytes().any(|byte| std::mem::replace(&mut before, byte) == b'=' && byte == b'?')
 }
 
 /// Writes text as one or more encoded words, Q or B, whichever is shorter.
 pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
     let quoted: usize = text.bytes().map(|byte| place.cost(byte)).sum();
     let base64 = text.len().div_ceil(3) * 4;
+    let is_quoted = quoted <= base64;
     let mut rest = text;
     while !rest.is_empty() {
         let mut room = folder.room();
@@ -148,32 +156,31 @@ pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
             room = folder.room();
         }
         let room = room.min(MAX_WORD) - FRAME;
-        let (now, later) = if quoted <= base64 {
-            let (now, later) =
-                rest.split_at(fitting(rest, room, |bytes| bytes.iter().map(|&byte| place.cost(byte)).sum()));
-            folder.encoded_word(|out| write_q(out, now, place));
-            (now, later)
-        } else {
-            let (now, later) = rest.split_at(fitting(rest, room / 4 * 3, <[u8]>::len));
-            folder.encoded_word(|out| write_b(out, now));
-            (now, later)
+        let end = match is_quoted {
+            true if quoted <= room => rest.len(),
+            true => fitting(rest, room, place),
+            false => floor(rest, room / 4 * 3),
         };
+        let (now, later) = rest.split_at(end);
+        folder.encoded_word(|out| if is_quoted { write_q(out, now, place) } else { write_b(out, now) });
         debug_assert!(!now.is_empty(), "the least room takes any character");
         rest = later;
     }
 }
 
 /// The length of the longest start of `text`, in whole characters, whose cost is within `room`.
-fn fitting(text: &str, room: usize, cost: impl Fn(&[u8]) -> usize) -> usize {
+fn fitting(text: &str, room: usize, place: Place) -> usize {
     let mut used = 0;
-    for (at, character) in text.char_indices() {
-        let mut buffer = [0; 4];
-        used += cost(character.encode_utf8(&mut buffer).as_bytes());
-        if used > room {
-            return at;
-        }
-    }
-    text.len()
+    let over = text.bytes().position(|byte| {
+        used += place.cost(byte);
+        used > room
+    });
+    floor(text, over.unwrap_or(text.len()))
+}
+
+/// The last end of a character at or before `length`.
+fn floor(text: &str, length: usize) -> usize {
+    (0..=length.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default()
 }
 
 fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {

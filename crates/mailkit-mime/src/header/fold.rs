@@ -62,10 +62,12 @@ impl<'a> Folder<'a> {
         if self.column + length > self.wanted && self.new_line_helps(length) {
             self.fold();
         }
-        self.put(blanks.as_bytes());
+        self.out.reserve(length);
+        self.out.extend_from_slice(blanks.as_bytes());
         for piece in pieces {
-            self.put(piece.as_bytes());
+            self.out.extend_from_slice(piece.as_bytes());
         }
+        self.advance(length);
         self.bare = false;
     }
 
@@ -121,7 +123,11 @@ impl<'a> Folder<'a> {
 
     fn put(&mut self, text: &[u8]) {
         self.out.extend_from_slice(text);
-        self.column += text.len();
+        self.advance(text.len());
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.column += bytes;
         self.overlong |= self.column > MAX_LINE;
     }
 }

@@ -15,11 +15,20 @@ impl MessageId {
             Some(rest) => rest.strip_suffix('>')?,
             None => text,
         };
-        let (left, right) = inner.split_once('@')?;
-        let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'@');
-        let sound = |part: &str| !part.is_empty() && part.bytes().all(allowed);
+        let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
+        // Without a way out of the loop, many bytes are seen at a time.
+        let sound = inner.bytes().fold(true, |sound, byte| sound & allowed(byte));
+        let has_both = !inner.starts_with('@') && !inner.ends_with('@');
+        let ats = inner.bytes().filter(|&byte| byte == b'@').count();
         // With its brackets and the blank before it, it has to fit into a line.
-        (sound(left) && sound(right) && inner.len() + 3 <= MAX_LINE).then(|| Self(format!("<{inner}>")))
+        if !(sound && has_both && ats == 1 && inner.len() + 3 <= MAX_LINE) {
+            return None;
+        }
+        let mut id = String::with_capacity(inner.len() + 2);
+        id.push('<');
+        id.push_str(inner);
+        id.push('>');
+        Some(Self(id))
     }
 
     /// Takes identifiers as they stand in References: apart by blanks, or bracket to bracket.
@@ -36,6 +45,10 @@ impl MessageId {
         id.push_str(domain);
         id.push('>');
         Self(id)
+    }
+
+    pub(crate) fn into_boxed_str(self) -> Box<str> {
+        self.0.into_boxed_str()
     }
 
     pub(crate) fn as_str(&self) -> &str {

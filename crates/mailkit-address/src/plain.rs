@@ -1,0 +1,202 @@
+//! The form that nearly all addresses have, read in one go.
+//!
+//! `local@domain` and `Name <local@domain>`, with nothing that needs a second look: no quotes, no
+//! comments, no blanks but one between the words of a name, and a domain in lower-case letters,
+//! digits and hyphens. What is read here is read the same by the [`Cursor`](crate::scan::Cursor),
+//! which decides on everything else, faults included.
+
+use crate::address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
+use crate::domain::{Domain, MAX_HOST_NAME_LEN, MAX_LABEL_LEN};
+use crate::mailbox::{MAX_NAME_LEN, Mailbox};
+
+const ATEXT: u8 = 1;
+/// Of a word of a name: `atext`, also beyond ASCII, and dots.
+const WORD: u8 = 2;
+const LABEL: u8 = 4;
+const DIGIT: u8 = 8;
+
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' => ATEXT | WORD | LABEL,
+            b'0'..=b'9' => ATEXT | WORD | LABEL | DIGIT,
+            b'-' => ATEXT | WORD | LABEL,
+            b'A'..=b'Z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'/' => ATEXT | WORD,
+            b'=' | b'?' | b'^' | b'_' | b'`' | b'{' | b'|' | b'}' | b'~' => ATEXT | WORD,
+            b'.' => WORD,
+            // 0xC2 starts the control characters beyond ASCII.
+            0x80..=0xC1 | 0xC3..=0xFF => WORD,
+            _ => 0,
+        };
+        if byte == u8::MAX {
+            return classes;
+        }
+        byte += 1;
+    }
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|found| found & class != 0)
+}
+
+/// A mailbox at the start of a text, up to its end or the next element of a list; and the rest.
+pub(crate) fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
+    let (name, text) = name(text).map_or((None, text), |(name, rest)| (Some(name), rest));
+    let (address, mut rest) = address(text)?;
+    if name.is_some() {
+        rest = rest.strip_prefix('>')?;
+    }
+    let ends = matches!(rest.as_bytes().first(), None | Some(b',' | b';'));
+    ends.then(|| (Mailbox::joined(name.map(Into::into), address), rest))
+}
+
+/// An address at the start of a text, and the rest: what follows may still make it another.
+pub(crate) fn address(text: &str) -> Option<(Address, &str)> {
+    let (local_part, rest) = text.split_at_checked(local_part_len(text.as_bytes())?)?;
+    let rest = rest.strip_prefix('@')?;
+    let (domain, rest) = rest.split_at_checked(domain_len(rest.as_bytes())?)?;
+    let sound = local_part.len() <= MAX_LOCAL_PART_LEN && local_part.len() + 1 + domain.len() <= MAX_ADDRESS_LEN;
+    sound.then(|| (Address::joined(local_part, Domain::plain(domain)), rest))
+}
+
+/// The words before an angle bracket, one blank apart and one before it; and what is behind it.
+fn name(text: &str) -> Option<(&str, &str)> {
+    let mut before = b' ';
+    for (at, &byte) in text.as_bytes().iter().enumerate() {
+        if !is(byte, WORD) && (byte != b' ' || before == b' ') {
+            let ends = byte == b'<' && before == b' ' && at > 1 && at <= MAX_NAME_LEN;
+            return if ends { Some((text.get(..at - 1)?, text.get(at + 1..)?)) } else { None };
+        }
+        before = byte;
+    }
+    None
+}
+
+/// `dot-atom-text` (RFC 5322 §3.2.3).
+fn local_part_len(text: &[u8]) -> Option<usize> {
+    let mut before = b'.';
+    let mut length = 0;
+    for &byte in text {
+        if !is(byte, ATEXT) && (byte != b'.' || before == b'.') {
+            break;
+        }
+        before = byte;
+        length += 1;
+    }
+    (before != b'.').then_some(length)
+}
+
+/// A host name that is in its one form already: lower case, no A-label, no number at its end.
+fn domain_len(text: &[u8]) -> Option<usize> {
+    let length = text.iter().position(|&byte| byte != b'.' && !is(byte, LABEL)).unwrap_or(text.len());
+    let name = text.get(..length)?;
+    let mut last_is_number = true;
+    for label in name.split(|&byte| byte == b'.') {
+        let sound = !label.is_empty()
+            && label.len() <= MAX_LABEL_LEN
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
+            && !label.starts_with(b"xn--");
+        if !sound {
+            return None;
+        }
+        last_is_number = label.iter().all(|&byte| is(byte, DIGIT));
+    }
+    (length <= MAX_HOST_NAME_LEN && !last_is_number).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::{Cursor, Spacing};
+
+    fn agrees(text: &str) -> Result<bool, TestCaseError> {
+        for spacing in [Spacing::Line, Spacing::Folded] {
+            if let Some((found, rest)) = mailbox(text) {
+                let mut cursor = Cursor::new(text, spacing);
+                let wanted = Mailbox::scan_closely(&mut cursor);
+                prop_assert_eq!(wanted.ok(), Some(found), "{:?}", text);
+                prop_assert_eq!(cursor.rest(), rest, "{:?}", text);
+            }
+        }
+        if let Some((found, "")) = address(text) {
+            let mut cursor = Cursor::new(text, Spacing::None);
+            let wanted = Address::scan(&mut cursor).ok().filter(|_| cursor.at_end());
+            prop_assert_eq!(wanted, Some(found), "{:?}", text);
+        }
+        Ok(mailbox(text).is_some())
+    }
+
+    #[test]
+    fn what_nearly_all_addresses_look_like_is_plain() {
+        let longest = format!("{}@{}.example", "a".repeat(64), "b".repeat(63));
+        for text in
+            ["ann@example.com", "a.b+c@x", "Ann <a@1.x>", "J\u{fc}rgen O'B. Gro\u{df} <j@b-c.example>", &longest]
+        {
+            assert!(agrees(text).unwrap(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_needs_a_closer_look_is_not_plain() {
+        for text in [
+            "",
+            "<a@x>",
+            " a@x",
+            "a@x ",
+            "a@X",
+            "a@1.2.3.4",
+            "a@7",
+            "a@-x",
+            "a@x-",
+            "a@x..y",
+            "a@x.",
+            "a@.x",
+            "a@a_b",
+            "a@xn--bcher-kva",
+            ".a@x",
+            "a.@x",
+            "a..b@x",
+            "\u{e9}@x",
+            "a@\u{e9}",
+            "\"a\"@x",
+            "A  B <a@x>",
+            "A\u{85} <a@x>",
+            "A<a@x>",
+            "A <a@x",
+            "A <a@x> ",
+            "(c) a@x",
+            "A: a@x;",
+            "a@[1.2.3.4]",
+            "a b@x",
+        ] {
+            assert!(!agrees(text).unwrap(), "{text:?}");
+        }
+        for (local, domain) in [(65, 1), (1, 64)] {
+            let text = format!("{}@{}", "a".repeat(local), "b".repeat(domain));
+            assert!(mailbox(&text).is_none());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_closer_look_finds_the_same(
+            text in "([A-Za-z.é]{1,3} ?|[!-~]|\\PC){0,3} ?<?[a-z.+-]{1,70}@([a-z0-9-]{1,64}\\.?){1,5}>?[ ,;]?[a@x]{0,3}"
+        ) {
+            agrees(&text)?;
+        }
+
+        #[test]
+        fn a_closer_look_finds_the_same_in_plain_mailboxes(
+            text in "(|([!#-'*+./-9A-Z^-~é\u{80}-\u{ff}]{1,9} ){1,3}<)[a-z.+-]{1,9}@([a-zA-Z0-9_-]{1,5}\\.){0,3}[a-z0-9-]{1,5}(|>|>,a|,b@x|;)"
+        ) {
+            agrees(&text)?;
+        }
+    }
+}
