@@ -88,6 +88,7 @@ impl Output {
         for (number, (label, text)) in failure.lines().into_iter().enumerate() {
             let tone = if number == 0 { Tone::Bad } else { Tone::Strong };
             let indent = if number == 0 { "" } else { "  " };
+            // Nobody is left to hear that standard error is closed.
             let _ = writeln!(err, "{indent}{}: {text}", painted(self.color_errors, tone, label));
         }
     }
@@ -95,6 +96,7 @@ impl Output {
     /// Says something on standard error that is no result, unless quiet is wanted.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {
+            // Nobody is left to hear that standard error is closed.
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
     }

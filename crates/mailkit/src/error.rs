@@ -3,6 +3,7 @@
 use std::fmt;
 
 use mailkit_connection::{Cause, DialError, TlsBlame, TlsError, UrlError};
+use mailkit_mime::EncodeError;
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{Reply, ReplyError, Report, Step};
 
@@ -75,7 +76,17 @@ impl Error {
         Self { kind: ErrorKind::Configuration, source: Source::Other(Box::new(error)) }
     }
 
-    /// A message that cannot be made in a form that the server takes, or not be signed.
+    /// A message that cannot be made in a form that the server takes.
+    pub(crate) fn encode(error: EncodeError) -> Self {
+        let kind = match error {
+            EncodeError::NeedsSmtpUtf8 | EncodeError::NeedsEightBit => ErrorKind::Refused,
+            _ => ErrorKind::Message,
+        };
+        Self { kind, source: Source::Other(Box::new(error)) }
+    }
+
+    /// A message that cannot be signed.
+    #[cfg(feature = "dkim")]
     pub(crate) fn unfit(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self { kind: ErrorKind::Message, source: Source::Other(Box::new(error)) }
     }

@@ -167,13 +167,17 @@ impl Mailer {
     async fn encode(&self, message: &Message, server: Capabilities) -> Result<Encoded, Error> {
         #[cfg(feature = "dkim")]
         if !self.signers.is_empty() {
-            // A server on the way that takes no 8-bit content would have to change it, and break the signature.
-            let plain =
-                Capabilities { smtp_utf8: server.smtp_utf8 && message.needs_smtp_utf8(), ..Capabilities::default() };
-            let encoded = message.encode(plain).map_err(Error::unfit)?;
+            // A server on the way that takes no 8-bit content would have to change it, and break the signature: so no
+            // more than the message cannot do without.
+            let least = Capabilities {
+                eight_bit: server.eight_bit && message.needs_8bit(),
+                binary: false,
+                smtp_utf8: server.smtp_utf8 && message.needs_smtp_utf8(),
+            };
+            let encoded = message.encode(least).map_err(Error::encode)?;
             return crate::signing::sign(encoded, Arc::clone(&self.signers)).await;
         }
-        message.encode(server).map_err(Error::unfit)
+        message.encode(server).map_err(Error::encode)
     }
 
     fn capabilities(&self, connection: &Connection) -> Capabilities {

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 /// What is no regular file, such as a device or a pipe, cannot be replaced and is written to.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
     let unwritable = |error: io::Error| Failure::system(&format!("{} cannot be written", path.display()), &error);
+    // What cannot be looked at is made anew, and that says what is wrong with the place.
     let known = fs::metadata(path).ok();
     if known.as_ref().is_some_and(|known| !known.is_file()) {
         let mut file = BufWriter::new(File::create(path).map_err(unwritable)?);

@@ -1,0 +1,34 @@
+//! What a message needs, held against what the server has.
+
+use mailkit::{ErrorKind, Mailer, Message};
+use mailkit_server::Sink;
+
+const EIGHT_BIT: &[u8] = "From: a@example.com\r\nTo: b@example.org\r\n\r\nGr\u{fc}\u{df}e\r\n".as_bytes();
+
+#[tokio::test]
+async fn a_finished_message_with_8_bit_content_is_refused_where_the_server_lacks_it_and_goes_where_it_does_not() {
+    for has_it in [false, true] {
+        let change = move |offered: &mut mailkit::smtp::Extensions| {
+            (offered.eight_bit_mime, offered.smtp_utf8, offered.binary_mime) = (has_it, false, false);
+        };
+        let sink = Sink::builder().extensions(change).start().await.unwrap();
+        let mailer = Mailer::from_url(&format!("smtp://{}?tls=none", sink.addr())).unwrap();
+        #[cfg(feature = "dkim")]
+        let mailer = {
+            use mailkit::mime::dkim::{Signer, SigningKey};
+            // The key of RFC 8463 A.2.
+            let key = SigningKey::from_pem(b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+            mailer
+                .with_signers([Signer::new(key, mailkit::address::Domain::parse("example.com").unwrap(), "s").unwrap()])
+        };
+        let outcome = mailer.send(&Message::from_eml(EIGHT_BIT, None).unwrap()).await;
+        if has_it {
+            assert!(outcome.unwrap().is_accepted());
+            assert!(sink.captured().first().unwrap().content.ends_with(EIGHT_BIT));
+        } else {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Refused);
+            assert!(sink.captured().is_empty());
+        }
+        sink.shutdown().await;
+    }
+}
