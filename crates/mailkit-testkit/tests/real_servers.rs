@@ -131,7 +131,6 @@ async fn real_postfix_offers_its_extensions_delivers_byte_for_byte_and_refuses_s
     let delivered = postfix.delivered("bob", 1).await.unwrap();
     assert_eq!(delivered.len(), 1, "{}", postfix.log());
     assert_eq!(content_after_trace(&delivered[0]).escape_ascii().to_string(), CONTENT.escape_ascii().to_string());
-    assert!(postfix.log().contains("status=sent"), "{}", postfix.log());
 }
 
 #[tokio::test]
