@@ -1,0 +1,89 @@
+//! What carries messages away, and what it says of each.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mailkit_queue::{RecipientOutcome, RecipientStatus};
+
+use crate::class::Class;
+use crate::jobs::Jobs;
+
+/// Carries messages of one route to their server.
+///
+/// ```
+/// use mailkit_dispatch::{Deliver, Jobs, Outcome};
+///
+/// struct Swallow;
+///
+/// #[async_trait::async_trait]
+/// impl Deliver for Swallow {
+///     async fn deliver(&self, jobs: &mut Jobs) {
+///         while let Some(job) = jobs.next().await {
+///             let outcome = Outcome::accepted(job.message().recipients(), "250 2.0.0 taken");
+///             job.finish(outcome);
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Deliver: Send + Sync + 'static {
+    /// Delivers jobs over one way (one connection), each riding behind the last where it can, until `jobs` gives no
+    /// more or the way is broken. It runs as often at once as the route has ways.
+    ///
+    /// The way is opened *before* the first job is taken: a job is counted against the limits when it is taken, and
+    /// shall leave then. Where the way cannot be opened, [`Jobs::broken`] says so.
+    ///
+    /// Every job taken is to be [finished](crate::Job::finish). One that is dropped, in a panic too, counts as a failed
+    /// attempt that may have delivered.
+    async fn deliver(&self, jobs: &mut Jobs);
+}
+
+/// What came of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
+pub struct Outcome {
+    /// What became of each recipient. One that is not named was not reached.
+    pub recipients: Vec<RecipientOutcome>,
+    /// What went wrong with the transaction or its connection, where something did.
+    pub trouble: Option<Trouble>,
+}
+
+impl Outcome {
+    /// All were accepted, in these words.
+    #[must_use]
+    pub fn accepted(recipients: &[mailkit_address::Address], words: &str) -> Self {
+        let accepted = |address: &mailkit_address::Address| RecipientOutcome {
+            address: address.clone(),
+            status: RecipientStatus::Accepted,
+            code: Some(250),
+            enhanced: None,
+            text: words.to_owned(),
+        };
+        Self { recipients: recipients.iter().map(accepted).collect(), trouble: None }
+    }
+
+    /// Nobody was reached.
+    #[must_use]
+    pub const fn failed(trouble: Trouble) -> Self {
+        Self { recipients: Vec::new(), trouble: Some(trouble) }
+    }
+}
+
+/// What went wrong as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
+pub struct Trouble {
+    /// Of what kind it is.
+    pub class: Class,
+    /// The server's words, or ours: which step, what happened.
+    pub words: String,
+    /// The least time until another attempt, where the server named one.
+    pub retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    /// Trouble of a kind, in these words.
+    pub fn new(class: Class, words: impl Into<String>) -> Self {
+        Self { class, words: words.into(), retry_after: None }
+    }
+}

@@ -1,0 +1,313 @@
+//! What a dispatcher goes by: limits, routes, breakers, retries.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::rate::{Quota, Rate};
+use crate::retry::RetrySettings;
+
+/// What holds for all routes.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+pub struct Settings {
+    /// When a message is tried again, and when no more.
+    pub retry: RetrySettings,
+    /// For how long messages are leased; a lease is renewed when half of it is over. 60 s.
+    pub lease: Duration,
+    /// A message that a limit lets go within this time waits here; one that has to wait longer is put back until its
+    /// time. 5 s.
+    pub local_wait: Duration,
+    /// How long a way stays open without work. 1 s.
+    pub linger: Duration,
+    /// Limits of each tenant, over all routes; `*` is for those that are not named.
+    pub tenants: BTreeMap<String, Limits>,
+    /// The seed of all chance, for tests; nothing takes one from the system.
+    pub seed: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            retry: RetrySettings::default(),
+            lease: Duration::from_secs(60),
+            local_wait: Duration::from_secs(5),
+            linger: Duration::from_secs(1),
+            tenants: BTreeMap::new(),
+            seed: None,
+        }
+    }
+}
+
+/// How much may leave, in time. Empty limits nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+pub struct Limits {
+    /// Smooth.
+    pub rate: Option<Rate>,
+    /// Hard, and shared by all workers of the queue.
+    pub quotas: Vec<Quota>,
+}
+
+impl From<Rate> for Limits {
+    fn from(rate: Rate) -> Self {
+        Self { rate: Some(rate), quotas: Vec::new() }
+    }
+}
+
+impl From<Quota> for Limits {
+    fn from(quota: Quota) -> Self {
+        Self { rate: None, quotas: vec![quota] }
+    }
+}
+
+/// One route: a way out for messages, with its limits.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RouteSettings {
+    /// Its name.
+    pub name: String,
+    /// Routes of the lowest preference take all messages, as MX records have it (RFC 5321 §5.1); those of the next are
+    /// for when none of them is open. Nothing gives it its place in the row of routes.
+    pub preference: Option<u32>,
+    /// How much of the messages it takes among those of its preference, as SRV records have it (RFC 2782).
+    pub weight: NonZeroU32,
+    /// What may leave over it.
+    pub limits: Limits,
+    /// What may leave over it to each domain of recipients; `*` is for each that is not named.
+    pub per_domain: BTreeMap<String, Limits>,
+    /// How many ways are tried at first. 5, as Postfix does (`initial_destination_concurrency`).
+    pub first_ways: NonZeroU32,
+    /// How many ways there may be. 20, as Postfix does (`default_destination_concurrency_limit`).
+    pub most_ways: NonZeroU32,
+    /// When it is taken for broken.
+    pub breaker: BreakerSettings,
+}
+
+impl RouteSettings {
+    /// A route without limits.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            preference: None,
+            weight: NonZeroU32::MIN,
+            limits: Limits::default(),
+            per_domain: BTreeMap::new(),
+            first_ways: NonZeroU32::MIN.saturating_add(4),
+            most_ways: NonZeroU32::MIN.saturating_add(19),
+            breaker: BreakerSettings::default(),
+        }
+    }
+
+    /// The same with a smooth rate.
+    #[must_use]
+    pub const fn rate(mut self, rate: Rate) -> Self {
+        self.limits.rate = Some(rate);
+        self
+    }
+
+    /// The same with one more hard quota.
+    #[must_use]
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.limits.quotas.push(quota);
+        self
+    }
+
+    /// The same with limits for a domain of recipients, or for each (`*`).
+    #[must_use]
+    pub fn per_domain(mut self, domain: impl Into<String>, limits: impl Into<Limits>) -> Self {
+        self.per_domain.insert(domain.into(), limits.into());
+        self
+    }
+
+    /// The same with at most so many ways at once.
+    #[must_use]
+    pub fn most_ways(mut self, most: NonZeroU32) -> Self {
+        self.most_ways = most;
+        self.first_ways = self.first_ways.min(most);
+        self
+    }
+}
+
+/// When a route is taken for broken, and when it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+pub struct BreakerSettings {
+    /// The share of failed attempts that opens it.
+    pub open_at: Share,
+    /// Over how many of the last attempts.
+    pub over: NonZeroU32,
+    /// An attempt that takes longer counts as failed here.
+    pub slow: Duration,
+    /// After how long one message is tried.
+    pub probe_after: Duration,
+}
+
+impl Default for BreakerSettings {
+    /// Half of the last 20, 10 s (a server that takes longer holds up its way), 30 s.
+    fn default() -> Self {
+        Self {
+            open_at: Share { percent: 50 },
+            over: NonZeroU32::MIN.saturating_add(19),
+            slow: Duration::from_secs(10),
+            probe_after: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A share from 1% to 100%.
+///
+/// ```
+/// use mailkit_dispatch::Share;
+/// assert_eq!("50%".parse::<Share>().unwrap().percent(), 50);
+/// assert!("0%".parse::<Share>().is_err() && "101%".parse::<Share>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share {
+    percent: u8,
+}
+
+impl Share {
+    /// In hundredths.
+    #[must_use]
+    pub const fn percent(self) -> u8 {
+        self.percent
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.percent)
+    }
+}
+
+impl FromStr for Share {
+    type Err = InvalidShare;
+
+    fn from_str(text: &str) -> Result<Self, InvalidShare> {
+        let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
+        match percent {
+            Some(percent @ 1..=100) => Ok(Self { percent }),
+            _ => Err(InvalidShare { text: text.chars().take(64).collect() }),
+        }
+    }
+}
+
+/// A text that is no share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidShare {
+    text: String,
+}
+
+impl fmt::Display for InvalidShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a share from `1%` to `100%`", self.text.escape_debug())
+    }
+}
+
+impl Error for InvalidShare {}
+
+/// Settings that contradict each other, or mean nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// There is no route: nothing would ever be sent.
+    NoRoute,
+    /// A route without a name.
+    Nameless,
+    /// Two routes have this name.
+    Twice(String),
+    /// A route would try more ways at first than it may have.
+    Ways {
+        /// The route.
+        route: String,
+        /// How many it would try.
+        first: NonZeroU32,
+        /// How many it may have.
+        most: NonZeroU32,
+    },
+    /// A span that has to be longer than nothing, and shorter than 100 years.
+    Span {
+        /// Which setting.
+        setting: &'static str,
+        /// What it is.
+        value: Duration,
+    },
+    /// The first wait before a retry is longer than the longest.
+    Retry {
+        /// The first.
+        first: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// A factor below one would make each wait shorter than the last.
+    Factor,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoute => f.write_str("there is no route: give one at least"),
+            Self::Nameless => f.write_str("a route has no name: give each one"),
+            Self::Twice(name) => write!(f, "two routes are named `{}`: rename one", name.escape_debug()),
+            Self::Ways { route, first, most } => {
+                write!(f, "route `{}` would begin with {first} ways and may have {most}", route.escape_debug())
+            }
+            Self::Span { setting, value } => {
+                write!(f, "`{setting}` is {value:?}: it has to be longer than nothing, and shorter than 100 years")
+            }
+            Self::Retry { first, max } => {
+                write!(f, "the first wait before a retry, {first:?}, is longer than the longest, {max:?}")
+            }
+            Self::Factor => f.write_str("the factor between retries has to be a number of 1 or more"),
+        }
+    }
+}
+
+impl Error for SettingsError {}
+
+/// Refuses what can never work.
+pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<(), SettingsError> {
+    if routes.is_empty() {
+        return Err(SettingsError::NoRoute);
+    }
+    for (place, route) in routes.iter().enumerate() {
+        if route.name.is_empty() {
+            return Err(SettingsError::Nameless);
+        }
+        if routes[..place].iter().any(|other| other.name == route.name) {
+            return Err(SettingsError::Twice(route.name.clone()));
+        }
+        if route.first_ways > route.most_ways {
+            let (first, most) = (route.first_ways, route.most_ways);
+            return Err(SettingsError::Ways { route: route.name.clone(), first, most });
+        }
+        check_span("breaker.slow", route.breaker.slow)?;
+        check_span("breaker.probe_after", route.breaker.probe_after)?;
+    }
+    check_span("lease", settings.lease)?;
+    check_span("local_wait", settings.local_wait)?;
+    check_span("linger", settings.linger)?;
+    let retry = &settings.retry;
+    check_span("retry.first", retry.first)?;
+    check_span("retry.max", retry.max)?;
+    check_span("retry.give_up_after", retry.give_up_after)?;
+    if retry.first > retry.max {
+        return Err(SettingsError::Retry { first: retry.first, max: retry.max });
+    }
+    if !retry.factor.is_finite() || retry.factor < 1.0 {
+        return Err(SettingsError::Factor);
+    }
+    Ok(())
+}
+
+fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {
+    let most = Duration::from_secs(100 * 365 * 86_400);
+    match value.is_zero() || value > most {
+        true => Err(SettingsError::Span { setting, value }),
+        false => Ok(()),
+    }
+}
