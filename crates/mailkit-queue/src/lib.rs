@@ -14,10 +14,13 @@
 //! This crate does not send, does not retry by itself and knows no protocol: it keeps messages and their outcomes.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod content;
 mod error;
 mod id;
 mod lease;
+mod memory;
 mod message;
 mod query;
 mod queue;
@@ -32,6 +35,7 @@ pub use self::content::{Content, OpenContent, Pieces};
 pub use self::error::{QueueError, SettleError};
 pub use self::id::{InvalidId, QueueId};
 pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+pub use self::memory::MemoryQueue;
 pub use self::message::{
     Carriage, Enqueued, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent,
     UnknownWord,
