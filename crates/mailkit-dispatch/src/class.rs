@@ -135,7 +135,8 @@ pub fn class_of(code: u16, enhanced: Option<&str>, text: &str, at_recipient: boo
         return Class::Permanent;
     }
     let text = text.to_ascii_lowercase();
-    let by_words = WORDS.iter().find(|(_, words)| words.iter().any(|word| text.contains(word))).map(|(class, _)| *class);
+    let by_words =
+        WORDS.iter().find(|(_, words)| words.iter().any(|word| text.contains(word))).map(|(class, _)| *class);
     match (by_words, enhanced, code) {
         (Some(Class::MailboxFull), _, _) if !at_recipient => Class::Temporary,
         (Some(class), _, _) => class,
@@ -153,12 +154,30 @@ mod tests {
     #[test]
     fn replies_of_real_servers_find_their_class() {
         let cases = [
-            (421, "4.7.0", "mx.example too many concurrent SMTP connections from this IP", false, Class::TooManyConnections),
+            (
+                421,
+                "4.7.0",
+                "mx.example too many concurrent SMTP connections from this IP",
+                false,
+                Class::TooManyConnections,
+            ),
             (421, "4.3.2", "Service not available, closing transmission channel", false, Class::Closing),
-            (450, "4.2.0", "<a@b>: Recipient address rejected: Greylisted, see http://postgrey.example/", true, Class::Greylisted),
+            (
+                450,
+                "4.2.0",
+                "<a@b>: Recipient address rejected: Greylisted, see http://postgrey.example/",
+                true,
+                Class::Greylisted,
+            ),
             (452, "4.2.2", "The recipient's inbox is out of storage space", true, Class::MailboxFull),
             (452, "4.3.1", "Insufficient system storage", false, Class::Temporary),
-            (450, "4.2.1", "The user is receiving mail at a rate that prevents delivery; rate limited", true, Class::Rate),
+            (
+                450,
+                "4.2.1",
+                "The user is receiving mail at a rate that prevents delivery; rate limited",
+                true,
+                Class::Rate,
+            ),
             (454, "4.7.0", "Throttling failure: Maximum sending rate exceeded", false, Class::Rate),
             (454, "4.7.0", "Temporary authentication failure", false, Class::Login),
             (451, "4.3.0", "Local error in processing", false, Class::Temporary),

@@ -1,12 +1,12 @@
 //! One message on its way, and the gate before its last octet.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mailkit_queue::{Leased, OnAmbiguous, QueueError, QueueId};
+use mailkit_queue::{LeaseToken, Leased, OnAmbiguous, QueueError, QueueId};
 
+use crate::class::Class;
 use crate::deliver::{Outcome, Trouble};
 use crate::desk::Desk;
 use crate::flight::Flight;
@@ -15,18 +15,18 @@ use crate::flight::Flight;
 #[must_use = "a job that is dropped counts as a failed attempt"]
 pub struct Job {
     desk: Arc<Desk>,
-    /// `None` once it is finished.
-    flight: Option<Box<Flight>>,
+    /// `None` once it is finished, which consumes the job.
+    flight: Option<Flight>,
 }
 
 impl Job {
-    pub(crate) const fn new(desk: Arc<Desk>, flight: Box<Flight>) -> Self {
+    pub(crate) const fn new(desk: Arc<Desk>, flight: Flight) -> Self {
         Self { desk, flight: Some(flight) }
     }
 
-    #[expect(clippy::expect_used, reason = "finish() takes the flight, and consumes the job")]
+    #[expect(clippy::expect_used, reason = "what takes the flight consumes the job")]
     fn flight(&self) -> &Flight {
-        self.flight.as_deref().expect("a job that was not finished")
+        self.flight.as_ref().expect("a job that was not finished")
     }
 
     /// The message: envelope (only the recipients that are still to be delivered to), content, Message-ID, what the
@@ -49,13 +49,11 @@ impl Job {
     }
 
     /// For a message that shall be held when it is ambiguous: the gate that it has to pass before the last octet of
-    /// its content leaves.
-    #[must_use]
-    pub fn gate(&self) -> Option<Gate> {
-        match self.message().on_ambiguous {
-            OnAmbiguous::Resend => None,
-            OnAmbiguous::Hold => Some(Gate { desk: Arc::clone(&self.desk), flight: self.flight().mark() }),
-        }
+    /// its content leaves. Nothing for all others.
+    pub fn gate(&mut self) -> Option<Gate> {
+        let flight = self.flight.as_mut().filter(|flight| flight.message.on_ambiguous == OnAmbiguous::Hold)?;
+        let departed = flight.departed.get_or_insert_with(Arc::default);
+        Some(Gate { desk: Arc::clone(&self.desk), token: flight.message.lease.token(), departed: Arc::clone(departed) })
     }
 
     /// Says what came of it.
@@ -63,5 +61,52 @@ impl Job {
         if let Some(flight) = self.flight.take() {
             self.desk.finish(flight, outcome);
         }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            let words = match std::thread::panicking() {
+                true => "the sending program panicked",
+                false => "the attempt was given up before it ended",
+            };
+            self.desk.finish(flight, Outcome::failed(Trouble::new(Class::Defect, words)));
+        }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("id", &self.id()).field("attempt", &self.attempt()).finish_non_exhaustive()
+    }
+}
+
+/// What a message that shall be held has to pass before the last octet of its content leaves.
+pub struct Gate {
+    desk: Arc<Desk>,
+    token: LeaseToken,
+    departed: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// Writes down that the message may be delivered from here on.
+    ///
+    /// # Errors
+    /// The lease is lost, or the store is away: then the content must not leave whole.
+    pub async fn pass(&self) -> Result<(), QueueError> {
+        // Before the answer: who is dropped while it waits may have been marked.
+        self.departed.store(true, Ordering::Release);
+        let marked = self.desk.queue.mark(self.token).await;
+        if marked.is_err() {
+            self.departed.store(false, Ordering::Release);
+        }
+        marked
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("id", &self.token.id).finish_non_exhaustive()
     }
 }

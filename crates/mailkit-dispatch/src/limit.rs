@@ -1,11 +1,12 @@
 //! Limits at work: one scope (a route, a domain of recipients, a tenant) and what may leave in it now.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use governor::clock::{Clock, Reference};
+use governor::clock::Clock;
 use governor::nanos::Nanos;
 use governor::state::{NotKeyed, StateStore};
 use governor::{Quota as Gcra, RateLimiter};
@@ -43,33 +44,40 @@ impl Clock for TokioClock {
 }
 
 /// governor's state, which can also be asked without being changed: a message that has to pass several limits is
-/// counted by all of them or by none. The lock around all state makes both steps one.
+/// counted by all of them or by none. The lock around all that is dispatched makes both steps one.
 #[derive(Debug, Default)]
 struct State {
-    arrival: Cell<Option<Nanos>>,
-    only_look: Cell<bool>,
+    /// Nanoseconds; zero before the first.
+    arrival: AtomicU64,
+    only_look: AtomicBool,
 }
 
-impl StateStore for State {
+/// The limiter's hand on its state.
+#[derive(Debug)]
+struct StateHandle(Arc<State>);
+
+impl StateStore for StateHandle {
     type Key = NotKeyed;
 
     fn measure_and_replace<T, F, E>(&self, _key: &NotKeyed, f: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let (value, next) = f(self.arrival.get())?;
-        if !self.only_look.get() {
-            self.arrival.set(Some(next));
+        let arrival = Some(self.0.arrival.load(Ordering::Relaxed)).filter(|nanoseconds| *nanoseconds > 0);
+        let (value, next) = f(arrival.map(Nanos::new))?;
+        if !self.0.only_look.load(Ordering::Relaxed) {
+            self.0.arrival.store(next.as_u64(), Ordering::Relaxed);
         }
         Ok(value)
     }
 }
 
-/// A smooth rate.
+/// A smooth rate at work.
 #[derive(Debug)]
 struct Smooth {
     rate: Rate,
-    state: RateLimiter<NotKeyed, State, TokioClock>,
+    limiter: RateLimiter<NotKeyed, StateHandle, TokioClock>,
+    state: Arc<State>,
     /// A message of more recipients than the burst goes when the burst is whole, and nothing follows before it would
     /// be whole again.
     free_at: Option<Instant>,
@@ -78,39 +86,224 @@ struct Smooth {
 impl Smooth {
     fn new(rate: Rate) -> Option<Self> {
         let quota = Gcra::with_period(rate.interval())?.allow_burst(rate.burst());
-        Some(Self { rate, state: RateLimiter::new(quota, State::default(), TokioClock), free_at: None })
+        let state = Arc::new(State::default());
+        let limiter = RateLimiter::new(quota, StateHandle(Arc::clone(&state)), TokioClock);
+        Some(Self { rate, limiter, state, free_at: None })
     }
 
-    fn cells(&self, weight: Weight) -> NonZeroU32 {
-        let cells = weight.of(self.rate.unit()).min(self.rate.burst().get());
-        NonZeroU32::new(cells).unwrap_or(NonZeroU32::MIN)
-    }
-
-    /// When so much may leave, if not now.
+    /// When so much may leave, where that is not now.
     fn look(&self, weight: Weight, now: Instant) -> Option<Instant> {
         if let Some(free_at) = self.free_at.filter(|free_at| *free_at > now) {
             return Some(free_at);
         }
-        self.state_store(true);
-        let refused = self.check(weight);
-        self.state_store(false);
+        self.state.only_look.store(true, Ordering::Relaxed);
+        let refused = self.check(weight.of(self.rate.unit()));
+        self.state.only_look.store(false, Ordering::Relaxed);
         refused
     }
 
-    fn take(&mut self, weight: Weight, now: Instant) {
-        self.check(weight);
-        let wanted = weight.of(self.rate.unit());
+    fn take(&mut self, wanted: u32, now: Instant) {
+        self.check(wanted);
         if wanted > self.rate.burst().get() {
-            self.free_at = now.checked_add(self.rate.interval().saturating_mul(wanted));
+            self.free_at = now.checked_add(self.interval(wanted));
         }
     }
 
-    fn check(&self, weight: Weight) -> Option<Instant> {
-        match self.state.check_n(self.cells(weight)) {
+    fn check(&self, wanted: u32) -> Option<Instant> {
+        let cells = NonZeroU32::new(wanted.min(self.rate.burst().get())).unwrap_or(NonZeroU32::MIN);
+        match self.limiter.check_n(cells) {
             Ok(Ok(())) | Err(_) => None,
             Ok(Err(until)) => Some(Instant::from_std(until.earliest_possible())),
         }
     }
 
-    fn state_store(&self, _only_look: bool) {}
+    fn interval(&self, amount: u32) -> Duration {
+        self.rate.interval().saturating_mul(amount)
+    }
+}
+
+/// Where limits hold, and how they stand.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    /// The name under which the store keeps the quotas.
+    key: String,
+    limits: Limits,
+    smooth: Option<Smooth>,
+    /// When a quota has room again.
+    blocked_until: Option<Instant>,
+    /// The time of the message that was put back last: the next one comes behind it.
+    booked: Option<Instant>,
+    /// The pass over waiting messages that counted last, and how much waits here by its count.
+    waiting: (u64, u32),
+}
+
+impl Scope {
+    pub(crate) fn new(key: String, limits: Limits) -> Self {
+        let smooth = limits.rate.and_then(Smooth::new);
+        Self { key, limits, smooth, blocked_until: None, booked: None, waiting: (0, 0) }
+    }
+
+    /// Takes other limits. A new rate begins with nothing to spare: what left under the old one counts.
+    pub(crate) fn update(&mut self, limits: &Limits, now: Instant) {
+        if self.limits.rate != limits.rate {
+            self.smooth = limits.rate.and_then(Smooth::new);
+            if let Some(smooth) = &mut self.smooth {
+                smooth.take(smooth.rate.burst().get(), now);
+            }
+        }
+        if self.limits.quotas != limits.quotas {
+            self.blocked_until = None;
+        }
+        self.limits = limits.clone();
+        self.booked = None;
+    }
+
+    /// When a message may leave, where that is not now.
+    pub(crate) fn look(&self, weight: Weight, now: Instant) -> Option<Instant> {
+        let smooth = self.smooth.as_ref().and_then(|smooth| smooth.look(weight, now));
+        self.blocked_until.filter(|until| *until > now).max(smooth)
+    }
+
+    /// Counts a message as leaving: [`look`](Self::look) said that it may.
+    pub(crate) fn take(&mut self, weight: Weight, now: Instant) {
+        if let Some(smooth) = &mut self.smooth {
+            smooth.take(weight.of(smooth.rate.unit()), now);
+        }
+    }
+
+    /// What a message has to pay from the quotas; each counts `margin` longer than asked for, which makes up for the
+    /// time between paying and leaving.
+    pub(crate) fn spends(&self, weight: Weight, spends: &mut Vec<QuotaSpend>) {
+        spends.extend(self.limits.quotas.iter().map(|quota| QuotaSpend {
+            key: format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().name()),
+            limit: quota.limit(),
+            window: quota.window() + margin(quota.window()),
+            amount: u64::from(weight.of(quota.unit())),
+        }));
+    }
+
+    pub(crate) fn has_quotas(&self) -> bool {
+        !self.limits.quotas.is_empty()
+    }
+
+    /// Whether no window will ever have room for so much.
+    pub(crate) fn is_never(&self, weight: Weight) -> bool {
+        self.limits.quotas.iter().any(|quota| u64::from(weight.of(quota.unit())) > quota.limit().get())
+    }
+
+    /// A quota has no room before that time.
+    pub(crate) fn block_until(&mut self, until: Instant) {
+        self.blocked_until = Some(until);
+    }
+
+    /// Counts one more waiting message in this pass, and returns when its turn comes: `first` is that of the first.
+    pub(crate) fn queue_up(&mut self, pass: u64, weight: Weight, first: Instant) -> Instant {
+        let before = if self.waiting.0 == pass { self.waiting.1 } else { 0 };
+        let amount = self.smooth.as_ref().map_or(1, |smooth| weight.of(smooth.rate.unit()));
+        self.waiting = (pass, before.saturating_add(amount));
+        first + self.interval(before).min(A_YEAR)
+    }
+
+    /// A time for a message that is put back: not before `at`, and behind those put back before.
+    pub(crate) fn book(&mut self, weight: Weight, at: Instant, now: Instant) -> Instant {
+        let at = self.booked.filter(|booked| *booked > now).map_or(at, |booked| booked.max(at));
+        let amount = self.smooth.as_ref().map_or(1, |smooth| weight.of(smooth.rate.unit()));
+        // A backlog of days is not booked out: whoever comes back too early is put back again.
+        self.booked = Some((at + self.interval(amount)).min(now + FARTHEST));
+        at
+    }
+
+    /// The time that so much takes.
+    fn interval(&self, amount: u32) -> Duration {
+        match &self.smooth {
+            Some(smooth) => smooth.interval(amount),
+            None => BETWEEN.saturating_mul(amount),
+        }
+    }
+
+    /// How many may leave within a time, as far as the smooth rate goes.
+    pub(crate) fn within(&self, time: Duration) -> u32 {
+        self.smooth.as_ref().map_or(u32::MAX, |smooth| {
+            let number = time.as_nanos() / smooth.rate.interval().as_nanos().max(1);
+            u32::try_from(number).unwrap_or(u32::MAX).max(smooth.rate.burst().get())
+        })
+    }
+
+    /// Whether it is as if it were new: it can be forgotten.
+    fn is_idle(&self, now: Instant) -> bool {
+        let past = |time: Option<Instant>| time.is_none_or(|time| time <= now);
+        let full = Weight { recipients: self.smooth.as_ref().map_or(1, |smooth| smooth.rate.burst().get()) };
+        past(self.blocked_until) && past(self.booked) && self.look(full, now).is_none() && !self.has_unit_of_messages()
+    }
+
+    /// With messages as the unit, looking cannot tell whether a burst is whole.
+    fn has_unit_of_messages(&self) -> bool {
+        self.smooth.as_ref().is_some_and(|smooth| smooth.rate.unit() == Unit::Messages && smooth.rate.burst().get() > 1)
+    }
+}
+
+/// Between messages that a quota put back, as they come back.
+const BETWEEN: Duration = Duration::from_millis(200);
+/// How far ahead messages are put back.
+const FARTHEST: Duration = Duration::from_secs(3_600);
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// How much longer than its window a quota counts: a hundredth, from 10 ms to 1 s.
+pub(crate) fn margin(window: Duration) -> Duration {
+    (window / 100).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+/// The scopes of one kind, made when they are first needed: domains of recipients, or tenants.
+#[derive(Debug)]
+pub(crate) struct Scopes {
+    prefix: String,
+    limits: BTreeMap<String, Limits>,
+    scopes: HashMap<String, Scope>,
+    /// How many there may be before those that are idle are forgotten.
+    most: usize,
+}
+
+const FEW: usize = 1_024;
+
+impl Scopes {
+    pub(crate) fn new(prefix: String, limits: BTreeMap<String, Limits>) -> Self {
+        Self { prefix, limits, scopes: HashMap::new(), most: FEW }
+    }
+
+    pub(crate) fn update(&mut self, limits: &BTreeMap<String, Limits>, now: Instant) {
+        self.limits.clone_from(limits);
+        let limits = &self.limits;
+        self.scopes.retain(|name, scope| match limits.get(name).or_else(|| limits.get("*")) {
+            Some(limits) => {
+                scope.update(limits, now);
+                true
+            }
+            None => false,
+        });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.limits.is_empty()
+    }
+
+    /// The scope of a name, where it has limits.
+    pub(crate) fn of(&mut self, name: &str, now: Instant) -> Option<&mut Scope> {
+        if self.limits.is_empty() {
+            return None;
+        }
+        if !self.scopes.contains_key(name) {
+            let limits = self.limits.get(name).or_else(|| self.limits.get("*"))?;
+            let scope = Scope::new(format!("{}/{name}", self.prefix), limits.clone());
+            self.forget_idle(now);
+            self.scopes.insert(name.to_owned(), scope);
+        }
+        self.scopes.get_mut(name)
+    }
+
+    fn forget_idle(&mut self, now: Instant) {
+        if self.scopes.len() >= self.most {
+            self.scopes.retain(|_, scope| !scope.is_idle(now));
+            self.most = (2 * self.scopes.len()).max(FEW);
+        }
+    }
 }

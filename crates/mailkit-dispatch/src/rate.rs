@@ -269,7 +269,9 @@ mod tests {
 
     #[test]
     fn nothing_that_lets_nothing_through_is_a_limit() {
-        for text in ["0/s", "5", "5/", "/s", "5/0s", "5/x", "-1/s", "5/s burst 0", "5/s burst", "5/s often", "4000000/s"] {
+        for text in
+            ["0/s", "5", "5/", "/s", "5/0s", "5/x", "-1/s", "5/s burst 0", "5/s burst", "5/s often", "4000000/s"]
+        {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
         for text in ["0/1d recipients", "500/1d", "500/0d messages", "500/1d people", "500/1d recipients messages"] {

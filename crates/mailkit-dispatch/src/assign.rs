@@ -1,0 +1,216 @@
+//! Which route a message waits for.
+
+use std::time::Duration;
+
+use mailkit_queue::{Leased, Settlement, Timestamp};
+use tokio::time::Instant;
+
+use crate::event::DeadReason;
+use crate::route::Route;
+use crate::state::State;
+
+/// A message that names a route that nobody knows is looked at so often.
+const UNKNOWN_ROUTE: Duration = Duration::from_secs(60);
+/// A message that found its route's row full comes back after this, or up to twice that.
+const OVERFLOW: Duration = Duration::from_secs(1);
+
+/// Where there is room, as the leaser needs to know.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// How many messages to lease.
+    pub(crate) messages: usize,
+    /// Routes whose own messages are to be left in the queue.
+    pub(crate) skip: Vec<String>,
+    /// When there may be room without anything else happening.
+    pub(crate) look_again: Option<Instant>,
+    /// A route with room can only be filled with messages that are meant for it alone: look for some now and then.
+    pub(crate) seldom: bool,
+}
+
+impl State {
+    /// Where there is room now.
+    pub(crate) fn room(&self, now: Instant) -> Room {
+        let mut room = Room::default();
+        if self.is_clogged() {
+            return room;
+        }
+        let (mut level, mut elsewhere) = (None, 0);
+        for place in self.by_preference() {
+            let route = &self.routes[place];
+            let free = match (route.is_open(), route.wants_probe(now)) {
+                (true, _) => route.room(self.settings.local_wait, now),
+                (false, true) => 1,
+                (false, false) => 0,
+            };
+            if free == 0 {
+                room.skip.push(route.settings.name.clone());
+            }
+            room.look_again = earliest(room.look_again, wakes_at(route, now));
+            let preference = self.preference(place);
+            match level {
+                Some(level) if level != preference => elsewhere += free,
+                _ => room.messages += free,
+            }
+            if route.is_open() && !route.returning {
+                level.get_or_insert(preference);
+            }
+        }
+        if room.messages == 0 && elsewhere > 0 {
+            room.messages = elsewhere;
+            room.seldom = true;
+        }
+        room
+    }
+
+    /// Whether so much room is free at a route that it is worth leasing more.
+    pub(crate) fn has_room(&self, place: usize, now: Instant) -> bool {
+        let Some(route) = self.routes.get(place) else { return false };
+        let target = route.target(self.settings.local_wait, now);
+        route.rows.len() <= target - target / 4 && route.rows.len() < target
+    }
+
+    /// Takes in what was leased.
+    pub(crate) fn accept(&mut self, batch: Vec<Leased>, now: Instant, clock: Timestamp) -> Vec<usize> {
+        let mut touched = Vec::new();
+        for message in batch {
+            self.leases.insert(message.lease.id(), (message.lease.token(), message.expires_at));
+            if let Some(place) = self.assign(Box::new(message), now, clock) {
+                if !touched.contains(&place) {
+                    touched.push(place);
+                }
+            }
+        }
+        touched
+    }
+
+    /// Puts a message into the row of its route, or back into the queue. Returns the route.
+    pub(crate) fn assign(&mut self, message: Box<Leased>, now: Instant, clock: Timestamp) -> Option<usize> {
+        let place = match &message.route {
+            Some(name) => {
+                let place = self.routes.iter().position(|route| *route.settings.name == **name && !route.removed);
+                if place.is_none() {
+                    self.put_off_unknown(*message, clock);
+                    return None;
+                }
+                place
+            }
+            None => self.choose(now),
+        };
+        let Some(place) = place else {
+            self.put_back(*message, Settlement::untouched());
+            return None;
+        };
+        let (probe, wait) = {
+            let route = &self.routes[place];
+            (route.wants_probe(now), wait_for(route, self.settings.local_wait, now))
+        };
+        if probe {
+            self.routes[place].breaker.probe();
+        } else if let Some(wait) = wait {
+            let wait = wait + OVERFLOW.mul_f64(self.random.f64());
+            self.put_off(*message, wait, clock);
+            return None;
+        }
+        self.routes[place].rows.push(message);
+        Some(place)
+    }
+
+    fn put_off_unknown(&mut self, message: Leased, clock: Timestamp) {
+        let name = message.route.clone().unwrap_or_default();
+        tracing::warn!(queue_id = %message.lease.id(), route = name, "a message names a route that is not there");
+        if clock - message.created_at > self.settings.retry.give_up_after {
+            let words = format!("no route is named `{}`", name.escape_debug());
+            self.bury(message, &name.into(), DeadReason::Age, &words);
+        } else {
+            self.put_off(message, UNKNOWN_ROUTE, clock);
+        }
+    }
+
+    /// The route for a message that may take any: one that wants a probe, else among those of the lowest preference that
+    /// are open by weight, those with room first.
+    fn choose(&mut self, now: Instant) -> Option<usize> {
+        let places = self.by_preference();
+        let mut start = 0;
+        while start < places.len() {
+            let preference = self.preference(places[start]);
+            let end = start + places[start..].iter().take_while(|place| self.preference(**place) == preference).count();
+            let level = &places[start..end];
+            if let Some(place) = level.iter().find(|place| self.routes[**place].wants_probe(now)) {
+                return Some(*place);
+            }
+            let open: Vec<usize> = level.iter().copied().filter(|place| self.routes[*place].is_open()).collect();
+            let local_wait = self.settings.local_wait;
+            let free: Vec<usize> =
+                open.iter().copied().filter(|place| self.routes[*place].room(local_wait, now) > 0).collect();
+            let returning = open.iter().all(|place| self.routes[*place].returning);
+            match (free.is_empty(), returning) {
+                (false, _) => return self.by_weight(&free),
+                (true, false) => return self.by_weight(&open),
+                (true, true) => start = end,
+            }
+        }
+        None
+    }
+
+    fn by_weight(&mut self, places: &[usize]) -> Option<usize> {
+        if let [only] = places {
+            return Some(*only);
+        }
+        let weight = |place: &usize| u64::from(self.routes[*place].settings.weight.get());
+        let total: u64 = places.iter().map(weight).sum();
+        let mut drawn = self.random.u64(0..total.max(1));
+        places.iter().copied().find(|place| {
+            let weight = u64::from(self.routes[*place].settings.weight.get());
+            let hit = drawn < weight;
+            drawn = drawn.saturating_sub(weight);
+            hit
+        })
+    }
+
+    /// Empties the row of a route that is closed: its messages go elsewhere, or back into the queue.
+    pub(crate) fn redistribute(&mut self, place: usize, now: Instant, clock: Timestamp) -> Vec<usize> {
+        let mut touched = Vec::new();
+        let mut messages = Vec::new();
+        while let Some(message) = self.routes[place].rows.pop() {
+            messages.push(message);
+        }
+        for message in messages {
+            if let Some(place) = self.assign(message, now, clock) {
+                if !touched.contains(&place) {
+                    touched.push(place);
+                }
+            }
+        }
+        touched
+    }
+}
+
+/// For how long a message that comes to a route has to be put off; nothing where it may wait here.
+fn wait_for(route: &Route, local_wait: Duration, now: Instant) -> Option<Duration> {
+    if !route.is_open() {
+        let until = route.breaker.probe_at().filter(|at| *at > now);
+        return Some(until.map_or(OVERFLOW, |at| at - now));
+    }
+    match route.target(local_wait, now) {
+        0 => Some(wakes_at(route, now).map_or(OVERFLOW, |at| at - now)),
+        target => (route.rows.len() >= 2 * target).then_some(OVERFLOW),
+    }
+}
+
+/// When something about a route changes by itself.
+fn wakes_at(route: &Route, now: Instant) -> Option<Instant> {
+    if route.paused || route.removed {
+        return None;
+    }
+    let limited = route.scope.look(crate::limit::Weight { recipients: 1 }, now);
+    let probe = route.breaker.probe_at().filter(|at| *at > now);
+    let reopen = route.reopen_at.filter(|at| *at > now && !route.rows.is_empty());
+    earliest(earliest(limited, probe), reopen)
+}
+
+pub(crate) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,152 @@
+//! The breaker of a route.
+//!
+//! ```text
+//!            too many failed, or a cohort          probe_after
+//!   closed ───────────────────────────────► open ─────────────► half open: one message at a time
+//!     ▲                                       ▲                     │ │
+//!     └─── the probe went well ───────────────┼─────────────────────┘ │
+//!                                             └── the probe failed ───┘
+//! ```
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use crate::settings::BreakerSettings;
+
+/// Where a breaker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the three states of a breaker")]
+pub enum BreakerState {
+    /// The route works.
+    Closed,
+    /// One message at a time tries whether it works again.
+    HalfOpen,
+    /// Nothing goes over the route.
+    Open,
+}
+
+impl BreakerState {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Open => "open",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    settings: BreakerSettings,
+    /// Whether each of the last attempts failed.
+    last: VecDeque<bool>,
+    failed: usize,
+    /// When a probe may go: there where it is open.
+    probe_at: Option<Instant>,
+    /// Whether a probe is under way.
+    probing: bool,
+}
+
+impl Breaker {
+    pub(crate) const fn new(settings: BreakerSettings) -> Self {
+        Self { settings, last: VecDeque::new(), failed: 0, probe_at: None, probing: false }
+    }
+
+    pub(crate) const fn update(&mut self, settings: BreakerSettings) {
+        self.settings = settings;
+    }
+
+    pub(crate) const fn settings(&self) -> &BreakerSettings {
+        &self.settings
+    }
+
+    pub(crate) fn state(&self, now: Instant) -> BreakerState {
+        match self.probe_at {
+            None => BreakerState::Closed,
+            Some(at) if self.probing || at <= now => BreakerState::HalfOpen,
+            Some(_) => BreakerState::Open,
+        }
+    }
+
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.probe_at.is_none()
+    }
+
+    /// When a probe may go, where one waits for its time.
+    pub(crate) const fn probe_at(&self) -> Option<Instant> {
+        self.probe_at
+    }
+
+    /// Whether a probe may go now.
+    pub(crate) fn wants_probe(&self, now: Instant) -> bool {
+        !self.probing && self.probe_at.is_some_and(|at| at <= now)
+    }
+
+    /// A probe goes.
+    pub(crate) const fn probe(&mut self) {
+        self.probing = true;
+    }
+
+    /// The probe ended without telling anything: the next may go.
+    pub(crate) const fn probe_ended(&mut self) {
+        self.probing = false;
+    }
+
+    /// Counts an attempt. Returns whether the share of failed ones is too large.
+    pub(crate) fn count(&mut self, failed: bool) -> bool {
+        let over = self.settings.over.get() as usize;
+        self.last.push_back(failed);
+        self.failed += usize::from(failed);
+        while self.last.len() > over {
+            self.failed -= usize::from(self.last.pop_front() == Some(true));
+        }
+        failed && self.last.len() == over && self.failed * 100 >= over * usize::from(self.settings.open_at.percent())
+    }
+
+    pub(crate) fn open(&mut self, now: Instant) {
+        self.probe_at = Some(now + self.settings.probe_after);
+        self.probing = false;
+        self.last.clear();
+        self.failed = 0;
+    }
+
+    pub(crate) const fn close(&mut self) {
+        self.probe_at = None;
+        self.probing = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_opens_at_its_share_and_not_before_it_has_seen_enough() {
+        let mut breaker = Breaker::new(BreakerSettings::default());
+        assert!((0..19).all(|_| !breaker.count(true)), "19 of 20");
+        assert!(breaker.count(true));
+        breaker.open(Instant::now());
+        breaker.close();
+        let opens = (0..40).filter(|n| breaker.count(n % 3 == 0)).count();
+        assert_eq!(opens, 0, "a third is less than half");
+        let until_open = (0..).position(|_| breaker.count(true)).unwrap();
+        assert!(until_open < 10, "{until_open}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_probe_at_a_time() {
+        let mut breaker = Breaker::new(BreakerSettings::default());
+        breaker.open(Instant::now());
+        assert_eq!(breaker.state(Instant::now()), BreakerState::Open);
+        tokio::time::advance(breaker.settings().probe_after).await;
+        let now = Instant::now();
+        assert!(breaker.wants_probe(now));
+        breaker.probe();
+        assert!(!breaker.wants_probe(now) && breaker.state(now) == BreakerState::HalfOpen);
+        breaker.open(now);
+        assert!(!breaker.wants_probe(now));
+    }
+}

@@ -1,0 +1,231 @@
+//! Where all tasks meet: the queue, the state behind its lock, and what wakes whom.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mailkit_queue::{Leased, Queue, QuotaReceipt, Settlement, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
+
+use crate::deliver::{Outcome, Trouble};
+use crate::event::Event;
+use crate::feedback::Aftermath;
+use crate::flight::Flight;
+use crate::jobs::Jobs;
+use crate::state::{Phase, State};
+
+pub(crate) struct Desk {
+    pub(crate) queue: Arc<dyn Queue>,
+    state: Mutex<State>,
+    /// The leaser shall look again.
+    pub(crate) changed: Notify,
+    /// The settler has something to write down.
+    pub(crate) outcomes: Notify,
+    /// Somebody waits for an end: look again.
+    pub(crate) progress: Notify,
+    pub(crate) events: broadcast::Sender<Event>,
+    runtime: Handle,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(queue: Arc<dyn Queue>, state: State, runtime: Handle) -> Self {
+        let (events, _) = broadcast::channel(1_024);
+        let (changed, outcomes, progress) = (Notify::new(), Notify::new(), Notify::new());
+        Self { queue, state: Mutex::new(state), changed, outcomes, progress, events, runtime }
+    }
+
+    /// The state. A panic elsewhere leaves it whole: nothing that may panic runs while it is changed.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.heard = self.events.receiver_count() > 0;
+        state
+    }
+
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.queue.clock().now()
+    }
+
+    /// Opens the lock; tells and wakes whoever is concerned by what was done under it.
+    pub(crate) fn close(&self, mut state: MutexGuard<'_, State>) {
+        let events = std::mem::take(&mut state.events);
+        let outcomes = !state.outbox.is_empty() && state.settling == 0;
+        drop(state);
+        for event in events {
+            let _ = self.events.send(event);
+        }
+        if outcomes {
+            self.outcomes.notify_one();
+        }
+    }
+
+    /// Takes in what came of a job.
+    pub(crate) fn finish(self: &Arc<Self>, mut flight: Flight, outcome: Outcome) {
+        let refused = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class.is_before_mail());
+        let receipt = flight.receipt.take().filter(|_| refused);
+        let (now, clock, place) = (Instant::now(), self.clock(), flight.route);
+        let mut state = self.state();
+        let aftermath = state.finish(flight, outcome, now, clock);
+        self.look_after(&mut state, place, &aftermath, now, clock);
+        self.close(state);
+        self.refund(receipt);
+    }
+
+    /// A way could not be opened, or broke without a job on it.
+    pub(crate) fn broken(self: &Arc<Self>, place: usize, way: u64, trouble: Trouble) {
+        let (now, clock) = (Instant::now(), self.clock());
+        let mut state = self.state();
+        tracing::warn!(
+            route = &*state.routes[place].name,
+            class = trouble.class.name(),
+            words = trouble.words,
+            "no way"
+        );
+        let aftermath = state.broken(place, way, trouble.class, now);
+        let is_charged = state.is_last_hope(place, way);
+        if aftermath.closed && !is_charged {
+            self.look_after(&mut state, place, &aftermath, now, clock);
+        } else if let Some(message) = is_charged.then(|| state.routes[place].rows.pop()).flatten() {
+            // A message whose only route cannot be reached has been tried.
+            let flight = Flight { message, route: place, way, taken: now, receipt: None, departed: None };
+            state.charge(flight, trouble, now, clock);
+            self.look_after(&mut state, place, &aftermath, now, clock);
+        }
+        self.close(state);
+    }
+
+    fn look_after(
+        self: &Arc<Self>,
+        state: &mut State,
+        place: usize,
+        aftermath: &Aftermath,
+        now: Instant,
+        clock: Timestamp,
+    ) {
+        if aftermath.closed {
+            for place in state.redistribute(place, now, clock) {
+                self.staff(state, place, now);
+            }
+            self.changed.notify_one();
+        }
+        if aftermath.grown {
+            self.staff(state, place, now);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wakes as many ways of a route as there are messages for, and opens new ones where those are too few.
+    pub(crate) fn staff(self: &Arc<Self>, state: &mut State, place: usize, now: Instant) {
+        if state.phase != Phase::Running || state.is_clogged() {
+            return;
+        }
+        loop {
+            let counter = state.counter + 1;
+            let Some(route) = state.routes.get_mut(place) else { return };
+            let waiting = route.rows.len();
+            if waiting == 0 {
+                return;
+            }
+            let probe = !route.breaker.is_closed();
+            if probe {
+                // The message that waits here is the probe: assign() let only one in.
+                if route.paused || route.removed || !route.ways.values().all(|way| !way.probe) {
+                    return;
+                }
+            } else {
+                if !route.is_open() {
+                    return;
+                }
+                let woken = waiting.min(route.parked.len());
+                for (_, waker) in route.parked.drain(..woken) {
+                    waker.wake();
+                }
+                let full = route.ways.len() >= route.window.size() as usize;
+                let early = route.reopen_at.is_some_and(|at| at > now) && !route.ways.is_empty();
+                let late = route.reopen_at.is_some_and(|at| at > now) && route.ways.is_empty();
+                if full || early || late || waiting <= woken + route.opening() {
+                    return;
+                }
+            }
+            state.counter = counter;
+            self.open_way(state, place, counter, probe);
+            if probe {
+                return;
+            }
+        }
+    }
+
+    /// Looks after the ways of all routes.
+    pub(crate) fn staff_all(self: &Arc<Self>, state: &mut State) {
+        let now = Instant::now();
+        for place in 0..state.routes.len() {
+            self.staff(state, place, now);
+        }
+    }
+
+    fn open_way(self: &Arc<Self>, state: &mut State, place: usize, id: u64, probe: bool) {
+        let route = &mut state.routes[place];
+        let deliver = Arc::clone(&route.deliver);
+        route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
+        let mut jobs = Jobs::new(Arc::clone(self), place, id);
+        let task = self.runtime.spawn(async move { deliver.deliver(&mut jobs).await });
+        if let Some(way) = route.ways.get_mut(&id) {
+            way.abort = Some(task.abort_handle());
+        }
+    }
+
+    /// A call of `deliver` has returned.
+    pub(crate) fn way_ended(self: &Arc<Self>, place: usize, id: u64) {
+        let (now, clock) = (Instant::now(), self.clock());
+        let mut state = self.state();
+        let Some(route) = state.routes.get_mut(place) else { return };
+        route.parked.retain(|(parked, _)| *parked != id);
+        let way = route.ways.remove(&id);
+        if !way.is_none_or(|way| way.open) && route.breaker.is_closed() {
+            // It never asked for a job, and said nothing: no reason to try again at once.
+            route.put_off_opening(now);
+        }
+        let untold = route.breaker.state(now) == crate::breaker::BreakerState::HalfOpen && route.ways.is_empty();
+        if untold {
+            route.breaker.probe_ended();
+        }
+        let mut touched = vec![place];
+        if !route.is_open() {
+            touched = state.redistribute(place, now, clock);
+        }
+        for place in touched {
+            self.staff(&mut state, place, now);
+        }
+        self.changed.notify_one();
+        self.progress.notify_waiters();
+        self.close(state);
+    }
+
+    /// Gives back what a message paid that did not go out.
+    pub(crate) fn refund(&self, receipt: Option<QuotaReceipt>) {
+        let Some(receipt) = receipt else { return };
+        let queue = Arc::clone(&self.queue);
+        // Where that fails, the quota has room a window later: never too much.
+        self.runtime.spawn(async move { queue.refund(receipt).await });
+    }
+
+    /// Takes back a message that a way had and did not carry.
+    pub(crate) fn return_message(self: &Arc<Self>, place: usize, message: Box<Leased>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        match state.phase {
+            Phase::Running if state.routes[place].is_open() || state.routes[place].breaker.wants_probe(now) => {
+                state.routes[place].rows.push_front(message);
+                self.staff(&mut state, place, now);
+            }
+            _ => state.put_back(*message, Settlement::untouched()),
+        }
+        self.close(state);
+    }
+}

@@ -1,0 +1,345 @@
+//! The handle of a running dispatcher.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailkit_queue::{Queue, QueueError, Settlement};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::deliver::Deliver;
+use crate::desk::Desk;
+use crate::event::Event;
+use crate::leasing;
+use crate::route::Route;
+use crate::settings::{RouteSettings, Settings, SettingsError, check};
+use crate::settling;
+use crate::state::{Phase, State};
+use crate::stats::{RouteStats, Stats};
+
+/// How often a wait for the queue looks by itself.
+const LOOK: Duration = Duration::from_millis(500);
+/// After the deadline of a shutdown, the outcomes that are there get this long to be written down.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a dispatcher is to do: its settings and its routes.
+#[derive(Clone, Default)]
+pub struct Plan {
+    settings: Settings,
+    routes: Vec<(RouteSettings, Arc<dyn Deliver>)>,
+}
+
+impl Plan {
+    /// No route yet, and the usual settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With these settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// With one more route. Without preferences, messages go to the first that is open.
+    #[must_use]
+    pub fn route(mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
+        self.routes.push((settings, deliver));
+        self
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let routes: Vec<&RouteSettings> = self.routes.iter().map(|(settings, _)| settings).collect();
+        check(&self.settings, &routes)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes: Vec<&str> = self.routes.iter().map(|(settings, _)| &*settings.name).collect();
+        f.debug_struct("Plan").field("routes", &routes).field("settings", &self.settings).finish()
+    }
+}
+
+/// Makes a dispatcher.
+#[derive(Clone)]
+pub struct Builder {
+    queue: Arc<dyn Queue>,
+    plan: Plan,
+}
+
+impl Builder {
+    /// With these settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.plan = self.plan.settings(settings);
+        self
+    }
+
+    /// With one more route. Without preferences, messages go to the first that is open.
+    #[must_use]
+    pub fn route(mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
+        self.plan = self.plan.route(settings, deliver);
+        self
+    }
+
+    /// With settings and routes of a plan, in place of those named before.
+    #[must_use]
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+
+    /// Starts it, on the tokio runtime that this is called in. A store that is away is waited for.
+    ///
+    /// # Errors
+    /// Settings that contradict each other.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> Result<Dispatcher, SettingsError> {
+        self.plan.check()?;
+        let Plan { settings, routes } = self.plan;
+        let routes = routes.into_iter().map(|(settings, deliver)| Route::new(settings, deliver)).collect();
+        let desk = Arc::new(Desk::new(self.queue, State::new(settings, routes), Handle::current()));
+        let tasks = vec![
+            tokio::spawn(leasing::lease(Arc::clone(&desk))),
+            tokio::spawn(leasing::renew(Arc::clone(&desk))),
+            tokio::spawn(settling::settle(Arc::clone(&desk))),
+        ];
+        Ok(Dispatcher { desk, tasks })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// A running dispatcher. Dropped without [`shutdown`](Self::shutdown), it stops at once: what was on its way counts as
+/// maybe delivered when its lease runs out.
+#[derive(Debug)]
+#[must_use = "a dispatcher that is dropped stops"]
+pub struct Dispatcher {
+    desk: Arc<Desk>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Dispatcher {
+    /// A dispatcher of that queue, to be given its routes.
+    #[must_use]
+    pub fn builder(queue: Arc<dyn Queue>) -> Builder {
+        Builder { queue, plan: Plan::new() }
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<dyn Queue> {
+        &self.desk.queue
+    }
+
+    /// What happens from now on. Who reads too slowly misses events.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.desk.events.subscribe()
+    }
+
+    /// Figures since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let now = Instant::now();
+        let state = self.desk.state();
+        let of_route = |route: &Route| RouteStats {
+            name: route.settings.name.clone(),
+            window: route.window.size(),
+            ceiling: route.window.ceiling(),
+            ways: route.ways.len(),
+            in_flight: route.in_flight,
+            waiting: route.rows.len(),
+            breaker: route.breaker_state(now),
+            paused: route.paused,
+            limited: route.limited + route.limited_since.map_or(Duration::ZERO, |since| now - since),
+            outcomes: route.outcomes.clone(),
+        };
+        Stats {
+            routes: state.routes.iter().filter(|route| !route.removed).map(of_route).collect(),
+            store_away: state.away,
+            unsettled: state.outbox.len() + state.settling,
+            dead: state.dead.clone(),
+        }
+    }
+
+    /// Stops handing messages to a route; those on their way end as they do. Messages go to other routes, or wait in the
+    /// queue. Returns whether there is such a route.
+    pub fn pause(&self, route: &str) -> bool {
+        self.set_paused(route, true)
+    }
+
+    /// Lets messages go over a route again. Returns whether there is such a route.
+    pub fn resume(&self, route: &str) -> bool {
+        self.set_paused(route, false)
+    }
+
+    fn set_paused(&self, name: &str, paused: bool) -> bool {
+        let (now, clock) = (Instant::now(), self.desk.clock());
+        let mut state = self.desk.state();
+        let found = state.routes.iter().position(|route| route.settings.name == name && !route.removed);
+        let Some(place) = found else { return false };
+        if state.routes[place].paused != paused {
+            state.routes[place].paused = paused;
+            state.tell_route(place, now);
+            if paused {
+                state.routes[place].wake_all();
+                let touched = state.redistribute(place, now, clock);
+                for place in touched {
+                    self.desk.staff(&mut state, place, now);
+                }
+            }
+        }
+        self.desk.changed.notify_one();
+        self.desk.close(state);
+        true
+    }
+
+    /// Takes another plan. Routes are known by their names: what limits, windows and breakers remember stays. A route
+    /// that is not named any more ends what is on its way.
+    ///
+    /// # Errors
+    /// Settings that contradict each other; nothing changes then.
+    pub fn update(&self, plan: Plan) -> Result<(), SettingsError> {
+        plan.check()?;
+        let (now, clock) = (Instant::now(), self.desk.clock());
+        let mut state = self.desk.state();
+        state.take_plan(plan.settings, plan.routes, now);
+        for place in 0..state.routes.len() {
+            if !state.routes[place].is_open() {
+                state.routes[place].wake_all();
+                let _ = state.redistribute(place, now, clock);
+            }
+        }
+        self.desk.staff_all(&mut state);
+        self.desk.changed.notify_one();
+        self.desk.close(state);
+        Ok(())
+    }
+
+    /// Returns when nothing is scheduled, ready or leased.
+    ///
+    /// # Errors
+    /// The store has failed. One that is away is waited for.
+    pub async fn until_empty(&self) -> Result<mailkit_queue::Stats, QueueError> {
+        self.until(|stats| stats.unfinished() == 0).await
+    }
+
+    /// Returns when nothing is ready or leased; messages may be scheduled for later.
+    ///
+    /// # Errors
+    /// The store has failed. One that is away is waited for.
+    pub async fn until_idle(&self) -> Result<mailkit_queue::Stats, QueueError> {
+        self.until(|stats| stats.ready + stats.leased == 0).await
+    }
+
+    async fn until(
+        &self,
+        is_reached: impl Fn(&mailkit_queue::Stats) -> bool,
+    ) -> Result<mailkit_queue::Stats, QueueError> {
+        loop {
+            let progress = self.desk.progress.notified();
+            match self.desk.queue.stats().await {
+                Ok(stats) if is_reached(&stats) => return Ok(stats),
+                Err(error) if !error.is_temporary() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+            let _ = tokio::time::timeout(LOOK, progress).await;
+        }
+    }
+
+    /// Takes no more messages and lets those on their way end until the deadline; what then still is on its way is given
+    /// up and counts as maybe delivered. All others go back into the queue as they were.
+    ///
+    /// Returns how many were given up, or could not be given back to a store that is away.
+    pub async fn shutdown(mut self, deadline: Duration) -> usize {
+        let deadline = Instant::now() + deadline;
+        self.drain();
+        let _ = timeout_at(deadline, self.until_drained(|state| state.routes.iter().all(|r| r.in_flight == 0))).await;
+        let given_up = self.give_up_ways();
+        let last = deadline.max(Instant::now() + LAST_WORDS);
+        let _ = timeout_at(last, self.until_drained(State::is_idle)).await;
+        let unsettled = self.desk.state().leases.len();
+        self.stop();
+        for task in self.tasks.drain(..) {
+            let _ = task.await;
+        }
+        given_up.max(unsettled)
+    }
+
+    fn drain(&self) {
+        let mut state = self.desk.state();
+        if state.phase == Phase::Running {
+            state.phase = Phase::Draining;
+        }
+        for place in 0..state.routes.len() {
+            state.routes[place].wake_all();
+            while let Some(message) = state.routes[place].rows.pop() {
+                state.put_back(*message, Settlement::untouched());
+            }
+        }
+        self.desk.changed.notify_one();
+        self.desk.close(state);
+    }
+
+    async fn until_drained(&self, is_drained: impl Fn(&State) -> bool) {
+        loop {
+            let progress = self.desk.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            {
+                let state = self.desk.state();
+                if state.phase == Phase::Stopped || is_drained(&state) {
+                    return;
+                }
+            }
+            let _ = tokio::time::timeout(LOOK, progress).await;
+        }
+    }
+
+    /// Ends ways that are at work, which drops their jobs. Returns how many jobs that were.
+    fn give_up_ways(&self) -> usize {
+        let state = self.desk.state();
+        let mut jobs = 0;
+        for way in state.routes.iter().flat_map(|route| route.ways.values()) {
+            jobs += way.jobs as usize;
+            if let Some(abort) = &way.abort {
+                abort.abort();
+            }
+        }
+        jobs
+    }
+
+    fn stop(&self) {
+        let mut state = self.desk.state();
+        state.phase = Phase::Stopped;
+        for route in &mut state.routes {
+            route.wake_all();
+        }
+        drop(state);
+        self.desk.changed.notify_one();
+        self.desk.outcomes.notify_one();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        let _ = self.give_up_ways();
+        self.stop();
+    }
+}

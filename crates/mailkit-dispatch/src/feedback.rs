@@ -1,0 +1,190 @@
+//! What the outcome of a job means for its route.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailkit_queue::{Settlement, Timestamp};
+use tokio::time::Instant;
+
+use crate::class::Class;
+use crate::deliver::{Outcome, Trouble};
+use crate::event::Event;
+use crate::flight::Flight;
+use crate::judge::{Grounds, Verdict, judge};
+use crate::state::{Done, State, Told};
+
+/// How many messages with defects are remembered.
+const MOST_DEFECTS: usize = 10_000;
+
+/// What has to be looked at after an outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Aftermath {
+    /// The route closed: what waits for it goes elsewhere.
+    pub(crate) closed: bool,
+    /// It may have more ways now.
+    pub(crate) grown: bool,
+}
+
+impl State {
+    /// Takes in what came of a job.
+    pub(crate) fn finish(&mut self, flight: Flight, outcome: Outcome, now: Instant, clock: Timestamp) -> Aftermath {
+        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class == Class::Defect);
+        let defects = if is_defect { self.count_defect(&flight) } else { 0 };
+        let may_have_left = flight.may_have_left();
+        let random = self.random.f64();
+        let retry = &self.settings.retry;
+        let verdict = judge(&flight.message, outcome, Grounds { retry, may_have_left, defects, now: clock, random });
+        let route = &mut self.routes[flight.route];
+        route.in_flight = route.in_flight.saturating_sub(1);
+        if let Some(way) = route.ways.get_mut(&flight.way) {
+            way.jobs = way.jobs.saturating_sub(1);
+        }
+        let aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
+        self.write_down(flight, verdict, now);
+        aftermath
+    }
+
+    /// Counts an attempt, tells of it, and hands it on to be written down.
+    fn write_down(&mut self, flight: Flight, verdict: Verdict, now: Instant) {
+        let took = now - flight.taken;
+        let route = &mut self.routes[flight.route];
+        route.outcomes.count(&verdict.recipients, verdict.class);
+        let name = Arc::clone(&route.name);
+        log_attempt(&flight, &name, &verdict, took);
+        let Verdict { words, recipients, next, class, dead } = verdict;
+        if self.heard {
+            let (id, attempt) = (flight.message.lease.id(), flight.message.attempts.saturating_add(1));
+            let (route, recipients) = (Arc::clone(&name), recipients.clone());
+            self.events.push(Event::Attempted { id, route, attempt, class, recipients, took });
+        }
+        let settlement = Settlement { route: Some(name.to_string()), outcome: words, recipients, next };
+        let told = Told { route: name, class, dead };
+        self.outbox.push(Done { lease: flight.message.lease, settlement, told: Some(told) });
+    }
+
+    fn count_defect(&mut self, flight: &Flight) -> u32 {
+        if self.defects.len() >= MOST_DEFECTS {
+            self.defects.clear();
+        }
+        let count = self.defects.entry(flight.message.lease.id()).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// Lets window and breaker of a route learn from an attempt.
+    fn feed_back(&mut self, place: usize, way: u64, class: Option<Class>, took: Duration, now: Instant) -> Aftermath {
+        let route = &mut self.routes[place];
+        let others = u32::try_from(route.ways.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let in_use = others + 1 >= route.window.size();
+        let (mut proved, mut probe) = (true, false);
+        if let Some(way) = route.ways.get_mut(&way) {
+            (proved, probe) = (way.proved, way.probe);
+            way.proved |= class.is_none_or(|class| !class.is_of_route());
+        }
+        let failed = class.is_some_and(Class::is_of_route);
+        let too_many = match class {
+            Some(Class::TooManyConnections) => others > 0,
+            Some(Class::Closing) => others > 0 && !proved,
+            _ => false,
+        };
+        if too_many {
+            route.window.learn(others, now);
+            return Aftermath::default();
+        }
+        if probe && !route.breaker.is_closed() {
+            return self.probe_told(place, failed, class, now);
+        }
+        if !route.breaker.is_closed() {
+            return Aftermath::default();
+        }
+        let slow = took > route.breaker.settings().slow;
+        let share = route.breaker.count(failed || slow);
+        let (cohort, grown) = match failed {
+            true => (route.window.failed(), false),
+            false => (false, route.window.succeeded(in_use, now)),
+        };
+        if !failed {
+            route.opened();
+            route.returning &= route.window.size() < route.settings.first_ways.get();
+        }
+        if share || cohort || class == Some(Class::Login) {
+            self.close_route(place, now);
+            return Aftermath { closed: true, grown: false };
+        }
+        Aftermath { closed: false, grown }
+    }
+
+    /// The probe of a route came back.
+    fn probe_told(&mut self, place: usize, failed: bool, class: Option<Class>, now: Instant) -> Aftermath {
+        let route = &mut self.routes[place];
+        if failed {
+            route.breaker.open(now);
+            self.tell_route(place, now);
+            return Aftermath { closed: true, grown: false };
+        }
+        if class == Some(Class::Defect) {
+            // Our own fault says nothing of the route.
+            route.breaker.probe_ended();
+            return Aftermath { closed: true, grown: false };
+        }
+        route.breaker.close();
+        route.window.restart();
+        route.opened();
+        route.returning = true;
+        self.tell_route(place, now);
+        Aftermath { closed: false, grown: true }
+    }
+
+    fn close_route(&mut self, place: usize, now: Instant) {
+        let route = &mut self.routes[place];
+        route.breaker.open(now);
+        route.wake_all();
+        self.tell_route(place, now);
+    }
+
+    /// A way could not be opened, or broke without a job on it.
+    pub(crate) fn broken(&mut self, place: usize, way: u64, class: Class, now: Instant) -> Aftermath {
+        self.routes[place].put_off_opening(now);
+        self.feed_back(place, way, Some(class), Duration::ZERO, now)
+    }
+}
+
+impl State {
+    /// Whether nothing but this way could carry the messages that wait for its route.
+    pub(crate) fn is_last_hope(&self, place: usize, way: u64) -> bool {
+        let Some(route) = self.routes.get(place) else { return false };
+        let alone = !route.ways.iter().any(|(id, other)| *id != way && (other.jobs > 0 || other.proved));
+        let elsewhere = self.routes.iter().enumerate().any(|(other, route)| other != place && route.is_open());
+        let is_pinned = route.rows.first().is_some_and(|message| message.route.is_some());
+        alone && (!elsewhere || is_pinned)
+    }
+
+    /// Counts trouble with a way as an attempt of a message that was not handed out.
+    pub(crate) fn charge(&mut self, flight: Flight, trouble: Trouble, now: Instant, clock: Timestamp) {
+        let grounds = Grounds {
+            retry: &self.settings.retry,
+            may_have_left: false,
+            defects: 0,
+            now: clock,
+            random: self.random.f64(),
+        };
+        let verdict = judge(&flight.message, Outcome::failed(trouble), grounds);
+        self.write_down(flight, verdict, now);
+    }
+}
+
+fn log_attempt(flight: &Flight, route: &str, verdict: &Verdict, took: Duration) {
+    let message = &flight.message;
+    let trace_id = message.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default();
+    tracing::info!(
+        queue_id = %message.lease.id(),
+        message_id = message.message_id.as_deref().unwrap_or_default(),
+        trace_id,
+        route,
+        attempt = message.attempts.saturating_add(1),
+        outcome = verdict.class.map_or("accepted", Class::name),
+        words = verdict.words,
+        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "attempt"
+    );
+}

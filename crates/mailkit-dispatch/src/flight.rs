@@ -1,0 +1,30 @@
+//! A message that was handed out, and what the dispatcher remembers of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mailkit_queue::{Leased, OnAmbiguous, QuotaReceipt};
+use tokio::time::Instant;
+
+/// A message that was handed out.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) message: Box<Leased>,
+    /// The place of its route.
+    pub(crate) route: usize,
+    pub(crate) way: u64,
+    pub(crate) taken: Instant,
+    pub(crate) receipt: Option<QuotaReceipt>,
+    /// Whether a message that is to be held passed its gate.
+    pub(crate) departed: Option<Arc<AtomicBool>>,
+}
+
+impl Flight {
+    /// Whether the last octet may have left.
+    pub(crate) fn may_have_left(&self) -> bool {
+        match (&self.departed, self.message.on_ambiguous) {
+            (_, OnAmbiguous::Resend) => true,
+            (departed, OnAmbiguous::Hold) => departed.as_ref().is_some_and(|gone| gone.load(Ordering::Acquire)),
+        }
+    }
+}

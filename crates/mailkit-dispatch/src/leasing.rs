@@ -1,0 +1,200 @@
+//! The task that leases messages where there is room, and the one that renews leases.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailkit_queue::{LeaseRequest, Leased, QueueError};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::assign::Room;
+use crate::desk::Desk;
+use crate::event::Event;
+use crate::state::Phase;
+
+/// How many messages are leased at once at the most.
+const BATCH: usize = 512;
+/// How many are looked at to find some for a route that others do not fill.
+const SAMPLE: usize = 16;
+/// How often.
+const SELDOM: Duration = Duration::from_secs(1);
+/// The first wait when the store is away, and the longest.
+const AWAY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+
+/// Leases messages until the dispatcher drains.
+pub(crate) async fn lease(desk: Arc<Desk>) {
+    let mut away = *AWAY.start();
+    let mut last_sample: Option<Instant> = None;
+    loop {
+        let Some((room, duration)) = look(&desk) else { return };
+        if let Some(at) = last_sample.map(|at| at + SELDOM).filter(|at| room.seldom && *at > Instant::now()) {
+            wait_for_room(&desk, Some(at)).await;
+            continue;
+        }
+        let most = if room.seldom { room.messages.min(SAMPLE) } else { room.messages.min(BATCH) };
+        let Some(most) = u32::try_from(most).ok().and_then(NonZeroU32::new) else {
+            wait_for_room(&desk, room.look_again).await;
+            continue;
+        };
+        if room.seldom {
+            last_sample = Some(Instant::now());
+        }
+        let mut request = LeaseRequest::new(most, duration);
+        request.skip_routes = room.skip;
+        match desk.queue.lease(&request).await {
+            Ok(batch) => {
+                away = *AWAY.start();
+                desk.store_is_back();
+                if batch.is_empty() {
+                    wait_for_mail(&desk, room.look_again).await;
+                } else {
+                    take_in(&desk, batch);
+                    // Ways run on this thread too.
+                    tokio::task::yield_now().await;
+                }
+            }
+            Err(error) => {
+                desk.store_trouble(&error);
+                let _ = tokio::time::timeout(away, desk.changed.notified()).await;
+                away = (away * 2).min(*AWAY.end());
+            }
+        }
+    }
+}
+
+/// Where there is room; nothing once no more is to be leased.
+fn look(desk: &Desk) -> Option<(Room, Duration)> {
+    let mut state = desk.state();
+    if state.phase != Phase::Running {
+        return None;
+    }
+    // Where the store is away, leasing is how one learns that it is back.
+    let room = match state.away {
+        true => Room { messages: 1, ..Room::default() },
+        false => state.room(Instant::now()),
+    };
+    state.leaser_waits = room.messages == 0 || room.seldom;
+    Some((room, state.settings.lease))
+}
+
+fn take_in(desk: &Arc<Desk>, batch: Vec<Leased>) {
+    let (now, clock) = (Instant::now(), desk.clock());
+    let mut state = desk.state();
+    for place in state.accept(batch, now, clock) {
+        desk.staff(&mut state, place, now);
+    }
+    desk.close(state);
+}
+
+async fn wait_for_room(desk: &Desk, until: Option<Instant>) {
+    let changed = desk.changed.notified();
+    match until {
+        Some(until) => {
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(until) => {
+                    desk.progress.notify_waiters();
+                }
+            }
+        }
+        None => changed.await,
+    }
+}
+
+async fn wait_for_mail(desk: &Desk, until: Option<Instant>) {
+    tokio::select! {
+        () = desk.queue.wait() => {}
+        () = wait_for_room(desk, until) => {}
+    }
+}
+
+/// Renews leases when half of their time is over, until all is settled.
+pub(crate) async fn renew(desk: Arc<Desk>) {
+    loop {
+        let duration = {
+            let state = desk.state();
+            if state.phase == Phase::Stopped {
+                return;
+            }
+            state.settings.lease
+        };
+        sleep(duration / 8).await;
+        let clock = desk.clock();
+        let old: Vec<_> = {
+            let state = desk.state();
+            let old = state.leases.values().filter(|(_, ends)| *ends - clock <= duration / 2);
+            old.map(|(token, _)| *token).collect()
+        };
+        if old.is_empty() {
+            continue;
+        }
+        match desk.queue.renew(&old, duration).await {
+            Ok(lost) => {
+                let mut state = desk.state();
+                state.lost(&lost);
+                for token in &old {
+                    if let Some((_, ends)) = state.leases.get_mut(&token.id).filter(|(held, _)| held == token) {
+                        *ends = clock + duration;
+                    }
+                }
+                drop(state);
+                desk.store_is_back();
+            }
+            Err(error) => desk.store_trouble(&error),
+        }
+    }
+}
+
+impl Desk {
+    /// Notes that the store did not do what it was asked, and stops all where that is for good.
+    pub(crate) fn store_trouble(&self, error: &QueueError) {
+        let words = words(error);
+        let mut state = self.state();
+        match error {
+            QueueError::Failed(_) | QueueError::Damaged(_) if state.phase != Phase::Stopped => {
+                tracing::error!(words, "the queue's store has failed: nothing more is sent");
+                state.phase = Phase::Stopped;
+                state.away = true;
+                state.tell(|| Event::StoreFailed { words });
+                for route in &mut state.routes {
+                    route.wake_all();
+                }
+                self.changed.notify_one();
+                self.progress.notify_waiters();
+            }
+            QueueError::Unavailable(_) if !state.away => {
+                tracing::warn!(words, "the queue's store is away: nothing is sent until it is back");
+                state.away = true;
+                state.tell(|| Event::StoreAway { words });
+            }
+            QueueError::Unavailable(_) => {}
+            _ => tracing::warn!(words, "the queue refused something"),
+        }
+        self.close(state);
+    }
+
+    /// Notes that the store did what it was asked.
+    pub(crate) fn store_is_back(self: &Arc<Self>) {
+        let mut state = self.state();
+        if !state.away || state.phase == Phase::Stopped {
+            return;
+        }
+        tracing::info!("the queue's store is back");
+        state.away = false;
+        state.tell(|| Event::StoreBack);
+        self.staff_all(&mut state);
+        self.changed.notify_one();
+        self.close(state);
+    }
+}
+
+/// An error and what led to it.
+fn words(error: &QueueError) -> String {
+    let mut words = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        words = format!("{words}: {error}");
+        source = error.source();
+    }
+    words
+}

@@ -1,0 +1,171 @@
+//! A route at work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::breaker::{Breaker, BreakerState};
+use crate::deliver::Deliver;
+use crate::limit::{Scope, Scopes, Weight};
+use crate::rows::Rows;
+use crate::settings::RouteSettings;
+use crate::stats::Outcomes;
+use crate::window::Window;
+
+/// The least that waits here for a route that works, and the most.
+const ROOM: std::ops::RangeInclusive<usize> = 4..=1_024;
+/// After a way could not be opened, the next one waits so long; twice as long each time in a row.
+const REOPEN: Duration = Duration::from_millis(100);
+/// The longest such wait.
+const REOPEN_MOST: Duration = Duration::from_secs(10);
+
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: RouteSettings,
+    pub(crate) deliver: Arc<dyn Deliver>,
+    pub(crate) rows: Rows,
+    pub(crate) window: Window,
+    pub(crate) breaker: Breaker,
+    pub(crate) scope: Scope,
+    pub(crate) domains: Scopes,
+    pub(crate) ways: HashMap<u64, Way>,
+    /// Ways that wait for a job, and how to wake them.
+    pub(crate) parked: Vec<(u64, Waker)>,
+    /// Jobs handed out and not finished.
+    pub(crate) in_flight: u32,
+    pub(crate) paused: bool,
+    /// Taken out of the settings; it comes back under the same name.
+    pub(crate) removed: bool,
+    /// Its breaker closed a short while ago: it takes no more than it has ways for.
+    pub(crate) returning: bool,
+    /// No way is opened before.
+    pub(crate) reopen_at: Option<Instant>,
+    pub(crate) unopened: u32,
+    pub(crate) outcomes: Outcomes,
+    /// Since when a limit holds it up, and for how long all in all.
+    pub(crate) limited_since: Option<Instant>,
+    pub(crate) limited: Duration,
+}
+
+/// One call of `deliver`.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// Jobs handed out and not finished.
+    pub(crate) jobs: u32,
+    /// Whether it has asked for a job: it is open.
+    pub(crate) open: bool,
+    /// Whether a job went well on it.
+    pub(crate) proved: bool,
+    /// It carries one message, to see whether the route works again.
+    pub(crate) probe: bool,
+    /// Whether that message was handed out.
+    pub(crate) probed: bool,
+    pub(crate) abort: Option<AbortHandle>,
+}
+
+impl Route {
+    pub(crate) fn new(settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
+        let key = format!("route/{}", settings.name);
+        Self {
+            name: settings.name.as_str().into(),
+            rows: Rows::default(),
+            window: Window::new(settings.first_ways.get(), settings.most_ways.get()),
+            breaker: Breaker::new(settings.breaker),
+            domains: Scopes::new(format!("{key}/domain"), settings.per_domain.clone()),
+            scope: Scope::new(key, settings.limits.clone()),
+            settings,
+            deliver,
+            ways: HashMap::new(),
+            parked: Vec::new(),
+            in_flight: 0,
+            paused: false,
+            removed: false,
+            returning: false,
+            reopen_at: None,
+            unopened: 0,
+            outcomes: Outcomes::default(),
+            limited_since: None,
+            limited: Duration::ZERO,
+        }
+    }
+
+    /// Takes other settings; windows, breaker and what limits remember stay.
+    pub(crate) fn update(&mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>, now: Instant) {
+        self.scope.update(&settings.limits, now);
+        self.domains.update(&settings.per_domain, now);
+        self.window.limit(settings.most_ways.get());
+        self.breaker.update(settings.breaker);
+        self.settings = settings;
+        self.deliver = deliver;
+        self.removed = false;
+    }
+
+    /// Whether messages go over it.
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.paused && !self.removed && self.breaker.is_closed()
+    }
+
+    /// Whether one message may try it.
+    pub(crate) fn wants_probe(&self, now: Instant) -> bool {
+        !self.paused && !self.removed && self.breaker.wants_probe(now) && self.rows.is_empty()
+    }
+
+    /// How many messages shall wait here: twice what is on its way, so that none of the ways runs dry while more are
+    /// leased, and no more than the rate lets go in the time that a message may wait here.
+    pub(crate) fn target(&self, local_wait: Duration, now: Instant) -> usize {
+        if self.scope.look(Weight { recipients: 1 }, now).is_some_and(|at| at - now > local_wait) {
+            return 0;
+        }
+        let busy = self.in_flight.max(self.window.size()) as usize;
+        let wanted = (2 * busy).clamp(*ROOM.start(), *ROOM.end());
+        wanted.min(self.scope.within(local_wait) as usize).max(1)
+    }
+
+    /// How many more messages shall wait here.
+    pub(crate) fn room(&self, local_wait: Duration, now: Instant) -> usize {
+        self.target(local_wait, now).saturating_sub(self.rows.len())
+    }
+
+    /// A way could not be opened: the next one waits.
+    pub(crate) fn put_off_opening(&mut self, now: Instant) {
+        self.unopened = self.unopened.saturating_add(1);
+        let wait = REOPEN.saturating_mul(1 << (self.unopened - 1).min(16)).min(REOPEN_MOST);
+        self.reopen_at = Some(now + wait);
+    }
+
+    pub(crate) const fn opened(&mut self) {
+        self.unopened = 0;
+        self.reopen_at = None;
+    }
+
+    /// Ways that are being opened.
+    pub(crate) fn opening(&self) -> usize {
+        self.ways.values().filter(|way| !way.open).count()
+    }
+
+    pub(crate) fn wake_all(&mut self) {
+        for (_, waker) in self.parked.drain(..) {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn breaker_state(&self, now: Instant) -> BreakerState {
+        self.breaker.state(now)
+    }
+
+    /// Keeps count of the time in which a limit holds it up.
+    pub(crate) fn note_limited(&mut self, limited: bool, now: Instant) {
+        match (limited, self.limited_since) {
+            (true, None) => self.limited_since = Some(now),
+            (false, Some(since)) => {
+                self.limited += now - since;
+                self.limited_since = None;
+            }
+            _ => {}
+        }
+    }
+}

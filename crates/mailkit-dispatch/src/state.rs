@@ -1,0 +1,185 @@
+//! All that changes while mail is dispatched, behind one lock that is never held across an await.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailkit_queue::{Lease, LeaseToken, Leased, Next, QueueId, Settlement, Timestamp};
+use tokio::time::Instant;
+
+use crate::class::Class;
+use crate::deliver::Deliver;
+use crate::event::{DeadReason, Event};
+use crate::limit::Scopes;
+use crate::route::Route;
+use crate::settings::{RouteSettings, Settings};
+
+/// How many outcomes may wait to be written down before nothing more is sent.
+const MOST_UNSETTLED: usize = 1_024;
+
+/// What the dispatcher does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// Nothing new is leased or handed out.
+    Draining,
+    /// All is over: shut down, or the store has failed.
+    Stopped,
+}
+
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    pub(crate) settings: Settings,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) tenants: Scopes,
+    /// Every lease that this dispatcher has, and when it runs out.
+    pub(crate) leases: HashMap<QueueId, (LeaseToken, Timestamp)>,
+    /// What is to be written down.
+    pub(crate) outbox: Vec<Done>,
+    /// How many outcomes are being written down.
+    pub(crate) settling: usize,
+    /// Messages on which the sending program failed, and how often.
+    pub(crate) defects: HashMap<QueueId, u32>,
+    /// The store is out of reach.
+    pub(crate) away: bool,
+    pub(crate) dead: BTreeMap<DeadReason, u64>,
+    pub(crate) random: fastrand::Rng,
+    /// Numbers ways, and passes over rows.
+    pub(crate) counter: u64,
+    /// The leaser waits for room.
+    pub(crate) leaser_waits: bool,
+    /// Events to be told once the lock is open.
+    pub(crate) events: Vec<Event>,
+    /// Whether anybody listens to events.
+    pub(crate) heard: bool,
+}
+
+/// A lease on its way back into the queue.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) lease: Lease,
+    pub(crate) settlement: Settlement,
+    /// What to tell when it is written down; nothing for a message that was not tried.
+    pub(crate) told: Option<Told>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) route: Arc<str>,
+    pub(crate) class: Option<Class>,
+    pub(crate) dead: DeadReason,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings, routes: Vec<Route>) -> Self {
+        let random = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        Self {
+            phase: Phase::Running,
+            tenants: Scopes::new("tenant".to_owned(), settings.tenants.clone()),
+            settings,
+            routes,
+            leases: HashMap::new(),
+            outbox: Vec::new(),
+            settling: 0,
+            defects: HashMap::new(),
+            away: false,
+            dead: BTreeMap::new(),
+            random,
+            counter: 0,
+            leaser_waits: false,
+            events: Vec::new(),
+            heard: false,
+        }
+    }
+
+    pub(crate) const fn count_up(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// Whether nothing may be handed out, since outcomes cannot be written down.
+    pub(crate) const fn is_clogged(&self) -> bool {
+        self.away || self.outbox.len() + self.settling > MOST_UNSETTLED
+    }
+
+    /// Gives a message back that was not tried.
+    pub(crate) fn put_back(&mut self, message: Leased, settlement: Settlement) {
+        self.outbox.push(Done { lease: message.lease, settlement, told: None });
+    }
+
+    /// Gives a message back that shall not come again before a time.
+    pub(crate) fn put_off(&mut self, message: Leased, wait: Duration, clock: Timestamp) {
+        self.put_back(message, Settlement::not_before(clock + wait.max(Duration::from_millis(1))));
+    }
+
+    /// Ends a message that was not tried, and cannot be.
+    pub(crate) fn bury(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, words: &str) {
+        let outcome = words.to_owned();
+        let settlement = Settlement { outcome, next: Next::Dead, ..Settlement::untouched() };
+        let told = Told { route: Arc::clone(route), class: None, dead: reason };
+        self.outbox.push(Done { lease: message.lease, settlement, told: Some(told) });
+    }
+
+    pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
+        if self.heard {
+            self.events.push(event());
+        }
+    }
+
+    pub(crate) fn tell_route(&mut self, place: usize, now: Instant) {
+        let Some(route) = self.routes.get(place) else { return };
+        let (name, breaker, paused) = (Arc::clone(&route.name), route.breaker_state(now), route.paused);
+        tracing::info!(route = &*name, breaker = breaker.name(), paused, "route changed");
+        self.tell(|| Event::RouteChanged { route: name, breaker, paused });
+    }
+
+    /// Takes other settings. Routes that are not named any more stay in their place, closed.
+    pub(crate) fn take_plan(
+        &mut self,
+        settings: Settings,
+        routes: Vec<(RouteSettings, Arc<dyn Deliver>)>,
+        now: Instant,
+    ) {
+        self.tenants.update(&settings.tenants, now);
+        self.settings = settings;
+        for route in &mut self.routes {
+            route.removed = true;
+        }
+        for (position, (mut settings, deliver)) in (0..).zip(routes) {
+            settings.preference.get_or_insert(position);
+            match self.routes.iter_mut().find(|route| route.settings.name == settings.name) {
+                Some(route) => route.update(settings, deliver, now),
+                None => self.routes.push(Route::new(settings, deliver)),
+            }
+        }
+    }
+
+    /// Whether every message that was leased is settled.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.leases.is_empty() && self.outbox.is_empty() && self.settling == 0
+    }
+
+    /// The store says that leases are lost: who waits with one of them is forgotten.
+    pub(crate) fn lost(&mut self, tokens: &[LeaseToken]) {
+        for token in tokens {
+            if self.leases.get(&token.id).is_some_and(|(held, _)| held == token) {
+                self.leases.remove(&token.id);
+                for route in &mut self.routes {
+                    route.rows.forget(token.id);
+                }
+            }
+        }
+    }
+
+    /// The places of the routes, those of the lowest preference first.
+    pub(crate) fn by_preference(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.routes.len()).collect();
+        places.sort_by_key(|place| (self.preference(*place), *place));
+        places
+    }
+
+    pub(crate) fn preference(&self, place: usize) -> u32 {
+        let position = u32::try_from(place).unwrap_or(u32::MAX);
+        self.routes.get(place).and_then(|route| route.settings.preference).unwrap_or(position)
+    }
+}

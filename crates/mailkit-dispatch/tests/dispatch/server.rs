@@ -1,0 +1,180 @@
+//! A server made up for tests: what it does is set, what it saw is kept.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mailkit_address::Envelope;
+use mailkit_dispatch::{Class, Deliver, Dispatcher, Job, Jobs, Outcome, Plan, RouteSettings, Settings, Trouble};
+use mailkit_queue::{Clock, MemoryQueue, NewMessage, Queue, QueueId, QueueSettings};
+use tokio::time::{Instant, sleep};
+
+/// What a server does with a message.
+pub(crate) type Reply = Box<dyn Fn(&Job) -> Option<Outcome> + Send + Sync>;
+
+/// A server: takes so many connections, needs so long for each message.
+pub(crate) struct Server {
+    pub(crate) up: AtomicBool,
+    pub(crate) most: AtomicUsize,
+    pub(crate) takes: Mutex<Duration>,
+    pub(crate) open: AtomicUsize,
+    pub(crate) peak: AtomicUsize,
+    pub(crate) turned_away: AtomicUsize,
+    /// When each message came, which, and its recipients.
+    pub(crate) seen: Mutex<Vec<(Instant, QueueId, usize)>>,
+    pub(crate) reply: Mutex<Reply>,
+}
+
+impl Server {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            up: AtomicBool::new(true),
+            most: AtomicUsize::new(usize::MAX),
+            takes: Mutex::new(Duration::from_millis(20)),
+            open: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
+            seen: Mutex::new(Vec::new()),
+            reply: Mutex::new(Box::new(|_| None)),
+        })
+    }
+
+    pub(crate) fn replies(&self, reply: impl Fn(&Job) -> Option<Outcome> + Send + Sync + 'static) {
+        *self.reply.lock().unwrap() = Box::new(reply);
+    }
+
+    pub(crate) fn takes(&self, time: Duration) {
+        *self.takes.lock().unwrap() = time;
+    }
+
+    pub(crate) fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::SeqCst);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<QueueId> {
+        self.seen.lock().unwrap().iter().map(|(_, id, _)| *id).collect()
+    }
+
+    /// When each came, counted from the first.
+    pub(crate) fn times(&self) -> Vec<Duration> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().map(|(at, ..)| *at - seen[0].0).collect()
+    }
+
+    /// The most that came in any window of that length, by messages or by recipients.
+    pub(crate) fn most_within(&self, window: Duration, by_recipients: bool) -> usize {
+        let seen = self.seen.lock().unwrap();
+        let weight = |(_, _, recipients): &(Instant, QueueId, usize)| if by_recipients { *recipients } else { 1 };
+        (0..seen.len())
+            .map(|from| seen[from..].iter().take_while(|(at, ..)| *at - seen[from].0 < window).map(weight).sum())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// One connection: closed when it goes.
+struct Connection<'a>(&'a Server);
+
+impl<'a> Connection<'a> {
+    fn open(server: &'a Server) -> Result<Self, Trouble> {
+        if !server.up.load(Ordering::SeqCst) {
+            return Err(Trouble::new(Class::Connection, "connection refused"));
+        }
+        let open = server.open.fetch_add(1, Ordering::SeqCst) + 1;
+        let connection = Self(server);
+        if open > server.most.load(Ordering::SeqCst) {
+            server.turned_away.fetch_add(1, Ordering::SeqCst);
+            return Err(Trouble::new(Class::Closing, "421 4.3.2 busy"));
+        }
+        server.peak.fetch_max(open, Ordering::SeqCst);
+        Ok(connection)
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Deliver for Server {
+    async fn deliver(&self, jobs: &mut Jobs) {
+        sleep(Duration::from_millis(5)).await;
+        let connection = match Connection::open(self) {
+            Ok(connection) => connection,
+            Err(trouble) => return jobs.broken(trouble),
+        };
+        while let Some(job) = jobs.next().await {
+            self.seen.lock().unwrap().push((Instant::now(), job.id(), job.message().recipients().len()));
+            let takes = *self.takes.lock().unwrap();
+            sleep(takes).await;
+            if !self.up.load(Ordering::SeqCst) {
+                return job.finish(Outcome::failed(Trouble::new(Class::Connection, "connection reset")));
+            }
+            let outcome = (self.reply.lock().unwrap())(&job);
+            let outcome = outcome.unwrap_or_else(|| Outcome::accepted(job.message().recipients(), "250 2.0.0 taken"));
+            job.finish(outcome);
+        }
+        drop(connection);
+    }
+}
+
+pub(crate) fn queue() -> Arc<MemoryQueue> {
+    Arc::new(MemoryQueue::with(QueueSettings::default(), Clock::tokio()))
+}
+
+/// Settings with chance that repeats.
+pub(crate) fn seeded() -> Settings {
+    Settings { seed: Some(42), ..Settings::default() }
+}
+
+pub(crate) fn message(recipients: &[&str]) -> NewMessage {
+    let recipients = recipients.iter().map(|recipient| recipient.parse().unwrap()).collect();
+    NewMessage::new(Envelope::null_sender(recipients).unwrap(), "Subject: x\r\n\r\nx\r\n")
+}
+
+pub(crate) async fn enqueue(queue: &MemoryQueue, number: usize) -> Vec<QueueId> {
+    let mut ids = Vec::new();
+    for number in 0..number {
+        let to = format!("user{number}@example.org");
+        ids.push(queue.enqueue(message(&[&to])).await.unwrap().id);
+    }
+    ids
+}
+
+/// A dispatcher with these routes, in their order.
+pub(crate) fn start(queue: &Arc<MemoryQueue>, routes: &[(RouteSettings, &Arc<Server>)]) -> Dispatcher {
+    start_with(queue, seeded(), routes)
+}
+
+pub(crate) fn start_with(
+    queue: &Arc<MemoryQueue>,
+    settings: Settings,
+    routes: &[(RouteSettings, &Arc<Server>)],
+) -> Dispatcher {
+    let queue: Arc<dyn Queue> = Arc::<MemoryQueue>::clone(queue);
+    Dispatcher::builder(queue).plan(plan(settings, routes)).start().unwrap()
+}
+
+pub(crate) fn plan(settings: Settings, routes: &[(RouteSettings, &Arc<Server>)]) -> Plan {
+    let plan = Plan::new().settings(settings);
+    routes.iter().fold(plan, |plan, (route, server)| {
+        let deliver: Arc<dyn Deliver> = Arc::<Server>::clone(server);
+        plan.route(route.clone(), deliver)
+    })
+}
+
+/// How often each message was seen.
+pub(crate) fn tally(ids: &[QueueId]) -> BTreeMap<QueueId, usize> {
+    ids.iter().fold(BTreeMap::new(), |mut tally, id| {
+        *tally.entry(*id).or_default() += 1;
+        tally
+    })
+}
