@@ -85,8 +85,9 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
                 && atom.bytes().all(|byte| is_atext(byte) || (utf8 && !byte.is_ascii()))
         };
         if phrase.split(' ').all(is_atom) {
-            phrase.split(' ').for_each(|atom| folder.word(atom));
-            folder.append(end);
+            let (before, last) = phrase.rsplit_once(' ').map_or((None, phrase), |(before, last)| (Some(before), last));
+            before.into_iter().flat_map(|atoms| atoms.split(' ')).for_each(|atom| folder.word(atom));
+            folder.word_of(&[last, end]);
             return;
         }
         let quoted = quote(phrase);
