@@ -78,6 +78,12 @@ pub(crate) struct MessageArgs {
     /// How urgent it is, for servers with MT-PRIORITY
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) priority: Option<Priority>,
+    /// Under which key a queue takes it once; it is no part of the message
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// When a queue shall send it, such as 2026-12-01T08:00:00Z; it is no part of the message
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) send_at: Option<String>,
     #[command(flatten)]
     pub(crate) dkim: DkimArgs,
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::SendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::{Composed, compose};
+use crate::message::{Composed, Purpose, compose};
 use crate::output::{Output, Tone};
 use crate::server::Server;
 
@@ -45,7 +45,7 @@ struct Attempt {
 
 impl Attempt {
     async fn make(&mut self, args: SendArgs) -> Result<Report, Failure> {
-        let Composed { message, options, signer, date } = compose(args.message, None)?;
+        let Composed { message, options, signer, date } = compose(args.message, Purpose::Send)?;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server)?;
