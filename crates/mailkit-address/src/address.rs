@@ -161,7 +161,9 @@ impl Address {
         if local_part.is_empty() {
             return Err(Fault::new(AddressErrorKind::NoLocalPart, 0));
         }
-        if let Some(position) = local_part.find(char::is_control) {
+        // Some readers end a line at the separators of Unicode.
+        let ends_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        if let Some(position) = local_part.find(ends_line) {
             return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
         }
         let length = local_part_len(local_part);

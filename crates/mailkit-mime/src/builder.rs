@@ -17,8 +17,8 @@ use crate::stamps::StampSource;
 /// Puts a message together.
 ///
 /// Fields are taken as text and read at [`build`](Self::build), which reports everything that is
-/// wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header`, `envelope_to`, attachments,
-/// alternatives and fields of lists add to what was given before; all others replace it. Address fields take lists, with commas.
+/// wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header`, `envelope_to`, attachments
+/// and alternatives add to what was given before; all others replace it. Address fields take lists, with commas.
 ///
 /// A control character other than a tab is refused in every field but the text.
 ///

@@ -128,13 +128,19 @@ impl<'a> Iterator for Words<'a> {
 fn needs_encoding(word: &str, utf8: bool) -> bool {
     if utf8 {
         let passes = |character: char| {
-            if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() }
+            if character.is_ascii() { character.is_ascii_graphic() } else { passes_raw(character) }
         };
         return !word.chars().all(passes) || looks_encoded(word) || word.len() >= MAX_LINE;
     }
     let mut before = 0;
     let refused = |byte: u8| !byte.is_ascii_graphic() || (std::mem::replace(&mut before, byte) == b'=' && byte == b'?');
     word.bytes().any(refused) || word.len() >= MAX_LINE
+}
+
+/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
+/// control character of C1 or at a separator of lines.
+pub(crate) fn passes_raw(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether text has something that a reader would take for an encoded word.
