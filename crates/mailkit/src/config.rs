@@ -1,0 +1,260 @@
+//! Settings from a TOML file: the queue, the routes, the retries.
+//!
+//! `${VAR}` and `${VAR:-default}` in a text are filled from the environment. Whatever is wrong is told with its line, and
+//! never with the text of the line, which may hold a password.
+
+mod fill;
+mod route;
+mod words;
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mailkit_dispatch::RetrySettings;
+use mailkit_queue::QueueSettings;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use self::route::RouteSection;
+use self::words::{Span, Text};
+use crate::outbox::Route;
+
+/// What a configuration file says.
+///
+/// ```
+/// use mailkit::config::Config;
+///
+/// let config = Config::parse(
+///     r#"
+///     [queue]
+///     url = "sqlite:mail.db"
+///
+///     [[route]]
+///     name = "primary"
+///     server = "smtp://localhost:2525?tls=none"
+///     rate = "14/s"
+///     quota = ["500/1d recipients"]
+///     "#,
+/// )?;
+/// assert_eq!(config.queue_url.as_deref(), Some("sqlite:mail.db"));
+/// assert_eq!(config.routes.len(), 1);
+///
+/// let error = Config::parse("[retry]\nfist = \"30s\"\n").unwrap_err();
+/// assert!(error.to_string().starts_with("line 2: unknown field `fist`"));
+/// # Ok::<(), mailkit::config::ConfigError>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the queue is: `[queue] url`.
+    pub queue_url: Option<String>,
+    /// How long messages are leased: `[queue] lease`.
+    pub lease: Option<Duration>,
+    /// The bounds of the queue: `[queue] retention`, `max_messages`, `max_bytes`.
+    pub queue: QueueSettings,
+    /// The routes, in their order.
+    pub routes: Vec<Route>,
+    /// When messages are tried again: `[retry]`.
+    pub retry: RetrySettings,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, and the line where there is one.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: Some(path.to_path_buf()),
+            line: None,
+            problem: Problem::Unreadable(error),
+        })?;
+        Self::parse(&text).map_err(|error| ConfigError { file: Some(path.to_path_buf()), ..error })
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the line.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|error| ConfigError {
+            file: None,
+            line: error.span().map(|span| line_of(text, span.start)),
+            problem: Problem::Setting(error.message().to_owned()),
+        })?;
+        let defaults = QueueSettings::default();
+        let queue = QueueSettings {
+            max_messages: file.queue.max_messages.unwrap_or(defaults.max_messages),
+            max_bytes: file.queue.max_bytes.unwrap_or(defaults.max_bytes),
+            retention: file.queue.retention.map_or(defaults.retention, |Span(span)| span),
+            ..defaults
+        };
+        let routes = file.route.into_iter().map(|route| {
+            let line = line_of(text, route.span().start);
+            let problem = |problem| ConfigError { file: None, line: Some(line), problem: Problem::Setting(problem) };
+            route.into_inner().into_route().map_err(problem)
+        });
+        Ok(Self {
+            queue_url: file.queue.url.map(|Text(url)| url),
+            lease: file.queue.lease.map(|Span(span)| span),
+            queue,
+            routes: routes.collect::<Result<_, _>>()?,
+            retry: file.retry.settings(),
+        })
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    queue: QueueSection,
+    #[serde(default)]
+    route: Vec<toml::Spanned<RouteSection>>,
+    #[serde(default)]
+    retry: RetrySection,
+    // What only the daemon reads may stand in the file that it shares with the other commands.
+    #[serde(rename = "submission")]
+    _submission: Option<IgnoredAny>,
+    #[serde(rename = "http")]
+    _http: Option<IgnoredAny>,
+    #[serde(rename = "telemetry")]
+    _telemetry: Option<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct QueueSection {
+    url: Option<Text>,
+    lease: Option<Span>,
+    retention: Option<Span>,
+    max_messages: Option<u64>,
+    max_bytes: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RetrySection {
+    first: Option<Span>,
+    factor: Option<f64>,
+    max: Option<Span>,
+    attempts: Option<NonZeroU32>,
+    give_up_after: Option<Span>,
+}
+
+impl RetrySection {
+    fn settings(self) -> RetrySettings {
+        let defaults = RetrySettings::default();
+        let or = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
+        RetrySettings {
+            first: or(self.first, defaults.first),
+            factor: self.factor.unwrap_or(defaults.factor),
+            max: or(self.max, defaults.max),
+            attempts: self.attempts.unwrap_or(defaults.attempts),
+            give_up_after: or(self.give_up_after, defaults.give_up_after),
+        }
+    }
+}
+
+fn line_of(text: &str, place: usize) -> usize {
+    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Why a configuration makes no sense.
+#[derive(Debug)]
+pub struct ConfigError {
+    file: Option<PathBuf>,
+    line: Option<usize>,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Unreadable(std::io::Error),
+    Setting(String),
+}
+
+impl ConfigError {
+    /// The line that it is about, counted from 1.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(&self.problem, Problem::Unreadable(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        match &self.problem {
+            Problem::Unreadable(_) => f.write_str("the file cannot be read"),
+            // In one line: the parser parts its words by line ends.
+            Problem::Setting(words) => f.write_str(&words.trim_end().replace('\n', ", ")),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Unreadable(error) => Some(error),
+            Problem::Setting(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_may_say_nothing() {
+        let config = Config::parse("").unwrap();
+        assert!(config.queue_url.is_none() && config.routes.is_empty());
+        assert_eq!(config.queue, QueueSettings::default());
+    }
+
+    #[test]
+    fn each_section_is_read() {
+        let config = Config::parse(
+            "[queue]\nurl = \"memory:\"\nlease = \"2m\"\nretention = \"1d\"\nmax_messages = 1_000\n\
+             [http]\nlisten = \"127.0.0.1:8025\"\n[retry]\nfirst = \"1s\"\nattempts = 3\nfactor = 3\n",
+        )
+        .unwrap();
+        assert_eq!(config.lease, Some(Duration::from_secs(120)));
+        assert_eq!(config.queue.retention, Duration::from_secs(86_400));
+        assert_eq!(config.queue.max_messages, 1_000);
+        assert_eq!((config.retry.attempts.get(), config.retry.factor), (3, 3.0));
+        assert_eq!(config.retry.max, RetrySettings::default().max);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_without_its_text() {
+        assert!(refusal("\n\n[queue]\nurl = 7\n").starts_with("line 4: "));
+        assert!(refusal("[retry]\nattempts = 0\n").starts_with("line 2: "));
+        assert!(refusal("[[route]]\nname = \"a\"\nserver = \"smtps://h\"\nrate = \"0/s\"\n").starts_with("line 4: "));
+        assert!(refusal("\n[[route]]\nname = \"a\"\nserver = \"ftp://h\"\n").starts_with("line 2: route `a`: "));
+        for text in ["password = \"canary", "password = 424242", "password = [\"canary\"]"] {
+            let words = refusal(&format!("[[route]]\nname = \"a\"\nserver = \"smtps://h\"\nuser = \"u\"\n{text}\n"));
+            assert!(words.starts_with("line 5: ") && !words.contains("canary") && !words.contains("424242"), "{words}");
+        }
+    }
+}

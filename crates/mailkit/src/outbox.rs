@@ -1,0 +1,201 @@
+//! The durable way: a queue, routes out of it, and a dispatcher between them.
+
+mod carrier;
+mod outcome;
+mod prepare;
+mod route;
+mod transaction;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailkit_dispatch::{Dispatcher, Settings};
+#[cfg(feature = "dkim")]
+use mailkit_mime::dkim::Signer;
+use mailkit_queue::{Queue, QueueId};
+
+pub use self::prepare::EnqueueOptions;
+pub use self::route::Route;
+use self::carrier::Carrier;
+use crate::{Error, Mailer, Message};
+
+/// Takes messages into a queue and delivers them over its routes, whatever fails in between. Cheap to clone.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use mailkit::{EnqueueOptions, MemoryQueue, Message, Outbox, Route};
+///
+/// let outbox = Outbox::builder()
+///     .queue(MemoryQueue::new())
+///     .route(Route::new("primary", "smtp://localhost:2525?tls=none")?.rate("14/s".parse()?))
+///     .start()
+///     .await?;
+/// let message = Message::builder().from("ann@example.com").to("bob@example.org").text("Hello.").build()?;
+/// let id = outbox.enqueue(&message, EnqueueOptions::new().idempotency_key("order-42")).await?;
+/// assert!(outbox.queue().get(id).await?.is_some());
+/// outbox.shutdown(Duration::from_millis(10)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Arc<dyn Queue>,
+    dispatcher: Dispatcher,
+    /// By the names of their routes.
+    mailers: Vec<(String, Mailer)>,
+    #[cfg(feature = "dkim")]
+    signers: Arc<[Signer]>,
+}
+
+impl Outbox {
+    /// Starts to put one together.
+    pub fn builder() -> OutboxBuilder {
+        OutboxBuilder::default()
+    }
+
+    /// Stores a message. Returned means stored, as durably as the queue is: it will be delivered, or end where it can be
+    /// seen.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull), [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for an
+    /// idempotency key that stands for another message, a message that cannot be stored, or the store's own.
+    pub async fn enqueue(&self, message: &Message, options: EnqueueOptions) -> Result<QueueId, Error> {
+        #[cfg(feature = "dkim")]
+        let new = match self.shared.signers.is_empty() {
+            true => options.prepare(message).await?,
+            false => options.prepare_signed(message, Arc::clone(&self.shared.signers)).await?,
+        };
+        #[cfg(not(feature = "dkim"))]
+        let new = options.prepare(message).await?;
+        Ok(self.shared.queue.enqueue(new).await?.id)
+    }
+
+    /// The queue: to look at messages, and to act on them.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<dyn Queue> {
+        &self.shared.queue
+    }
+
+    /// What delivers: events, statistics, pausing and resuming of routes, other settings.
+    #[must_use]
+    pub fn dispatcher(&self) -> &Dispatcher {
+        &self.shared.dispatcher
+    }
+
+    /// The connections of a route: their statistics, and sending past the queue.
+    #[must_use]
+    pub fn mailer(&self, route: &str) -> Option<&Mailer> {
+        self.shared.mailers.iter().find(|(name, _)| name == route).map(|(_, mailer)| mailer)
+    }
+
+    /// Leases no more, waits until what is under way is done, but no longer than this, gives the rest back to the queue
+    /// and parts from the servers.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.shared.dispatcher.shutdown(deadline).await;
+        for (_, mailer) in &self.shared.mailers {
+            mailer.close().await;
+        }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes: Vec<_> = self.shared.mailers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Outbox").field("routes", &routes).finish_non_exhaustive()
+    }
+}
+
+/// Puts an [`Outbox`] together.
+#[derive(Default)]
+#[must_use = "nothing is delivered until it is started"]
+pub struct OutboxBuilder {
+    queue: Option<Arc<dyn Queue>>,
+    routes: Vec<Route>,
+    settings: Settings,
+    #[cfg(feature = "dkim")]
+    signers: Arc<[Signer]>,
+}
+
+impl OutboxBuilder {
+    /// The queue.
+    pub fn queue(self, queue: impl Queue + 'static) -> Self {
+        self.shared_queue(Arc::new(queue))
+    }
+
+    /// A queue that others hold too.
+    pub fn shared_queue(mut self, queue: Arc<dyn Queue>) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// One more route. The first takes all messages; the next is for when it is not open, and so on, unless their
+    /// settings say otherwise.
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Retries, leases, and limits of tenants.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Signs each message by DKIM with each of these when it is enqueued.
+    #[cfg(feature = "dkim")]
+    pub fn signers(mut self, signers: impl Into<Arc<[Signer]>>) -> Self {
+        self.signers = signers.into();
+        self
+    }
+
+    /// Starts to deliver.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): no queue, no route, settings that contradict each
+    /// other, a certificate that cannot be read.
+    #[expect(clippy::unused_async, reason = "stores beyond this machine will be asked here whether they are there")]
+    pub async fn start(self) -> Result<Outbox, Error> {
+        let queue = self.queue.ok_or_else(|| Error::configuration(NoQueue))?;
+        let mut builder = Dispatcher::builder(Arc::clone(&queue)).settings(self.settings);
+        let mut mailers = Vec::with_capacity(self.routes.len());
+        for route in self.routes {
+            let (settings, mailer) = route.into_parts()?;
+            mailers.push((settings.name.clone(), mailer.clone()));
+            builder = builder.route(settings, Arc::new(Carrier::new(mailer)));
+        }
+        let dispatcher = builder.start().map_err(Error::configuration)?;
+        let shared = Shared {
+            queue,
+            dispatcher,
+            mailers,
+            #[cfg(feature = "dkim")]
+            signers: self.signers,
+        };
+        Ok(Outbox { shared: Arc::new(shared) })
+    }
+}
+
+impl fmt::Debug for OutboxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxBuilder").field("routes", &self.routes).finish_non_exhaustive()
+    }
+}
+
+/// An outbox without a queue.
+#[derive(Debug)]
+struct NoQueue;
+
+impl fmt::Display for NoQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an outbox needs a queue: give one with `queue`")
+    }
+}
+
+impl std::error::Error for NoQueue {}

@@ -1,0 +1,237 @@
+//! From a message to what a queue stores.
+
+use std::io;
+use std::sync::Arc;
+
+use mailkit_address::Envelope;
+#[cfg(feature = "dkim")]
+use mailkit_mime::dkim::Signer;
+use mailkit_mime::Encoded;
+use mailkit_queue::{
+    Carriage, Content, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, OpenContent, Pieces, Priority,
+    ReturnContent, Timestamp,
+};
+use mailkit_smtp::client::TransactionOptions;
+use mailkit_smtp::parameter::DsnReturn;
+use sha2::{Digest as _, Sha256};
+
+use crate::encode::{ONE_PIECE, least};
+use crate::{Error, Message};
+
+/// What the sender of a queued message wishes.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use mailkit::{EnqueueOptions, queue::Priority};
+///
+/// let options = EnqueueOptions::new()
+///     .idempotency_key("order-42")
+///     .send_at(SystemTime::now() + Duration::from_secs(3600))
+///     .priority(Priority::High);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct EnqueueOptions {
+    key: Option<String>,
+    send_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    priority: Priority,
+    route: Option<String>,
+    tenant: Option<String>,
+    tags: Vec<String>,
+    on_ambiguous: OnAmbiguous,
+    traceparent: Option<String>,
+    transaction: TransactionOptions,
+}
+
+impl EnqueueOptions {
+    /// None: it goes as soon as it can, by any route.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes one message of any number of enqueues under this key. Another message under the same key is refused; Date
+    /// and Message-ID make no other message of it.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Not before this time.
+    pub fn send_at(mut self, at: impl Into<Timestamp>) -> Self {
+        self.send_at = Some(at.into());
+        self
+    }
+
+    /// Not after this time.
+    pub fn expires_at(mut self, at: impl Into<Timestamp>) -> Self {
+        self.expires_at = Some(at.into());
+        self
+    }
+
+    /// What goes first.
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// The only route that may take it.
+    pub fn route(mut self, route: impl Into<String>) -> Self {
+        self.route = Some(route.into());
+        self
+    }
+
+    /// Who sends it: tenants share fairly.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// One more word to find it by.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// What happens when nobody can know whether it was delivered.
+    pub const fn on_ambiguous(mut self, policy: OnAmbiguous) -> Self {
+        self.on_ambiguous = policy;
+        self
+    }
+
+    /// The trace that it belongs to, as the W3C header `traceparent` has it.
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// What the transaction with a server shall ask for: notifications and REQUIRETLS. The rest of it is the queue's:
+    /// the form of the content, the priority, the time.
+    pub fn transaction(mut self, transaction: TransactionOptions) -> Self {
+        self.transaction = transaction;
+        self
+    }
+
+    /// Makes of a message what a [`Queue`](crate::queue::Queue) stores.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a message that cannot be stored, and
+    /// [`ErrorKind::Content`](crate::ErrorKind::Content) where an attachment cannot be read.
+    pub async fn prepare(self, message: &Message) -> Result<NewMessage, Error> {
+        let encoded = message.encode(least(message)).map_err(Error::encode)?;
+        self.finish(message, encoded).await
+    }
+
+    /// The same, signed by DKIM with each of these.
+    ///
+    /// # Errors
+    /// As for [`prepare`](Self::prepare), and where the message cannot be signed.
+    #[cfg(feature = "dkim")]
+    pub async fn prepare_signed(self, message: &Message, signers: impl Into<Arc<[Signer]>>) -> Result<NewMessage, Error> {
+        let encoded = message.encode(least(message)).map_err(Error::encode)?;
+        let encoded = crate::signing::sign(encoded, signers.into()).await?;
+        self.finish(message, encoded).await
+    }
+
+    async fn finish(self, message: &Message, encoded: Encoded) -> Result<NewMessage, Error> {
+        let idempotency = match self.key {
+            None => None,
+            Some(key) => Some(IdempotencyKey { key, fingerprint: fingerprint(message).await? }),
+        };
+        let carriage = carriage(message, self.transaction);
+        let mut new = NewMessage::new(message.envelope().clone(), content(encoded)?);
+        new.message_id = message.message_id().map(str::to_owned);
+        new.subject = message.subject().map(str::to_owned);
+        new.carriage = carriage;
+        new.idempotency = idempotency;
+        new.send_at = self.send_at;
+        new.expires_at = self.expires_at;
+        new.priority = self.priority;
+        new.route = self.route;
+        new.tenant = self.tenant;
+        new.tags = self.tags;
+        new.on_ambiguous = self.on_ambiguous;
+        new.traceparent = self.traceparent;
+        Ok(new)
+    }
+}
+
+fn carriage(message: &Message, transaction: TransactionOptions) -> Carriage {
+    let notify = transaction.notify.map(|notify| {
+        let events = [(notify.success, Notify::Success), (notify.failure, Notify::Failure), (notify.delay, Notify::Delay)];
+        let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
+        if wanted.is_empty() { vec![Notify::Never] } else { wanted }
+    });
+    Carriage {
+        needs_8bit: message.needs_8bit(),
+        needs_smtp_utf8: message.needs_smtp_utf8(),
+        notify: notify.unwrap_or_default(),
+        return_content: transaction.ret.map(|ret| match ret {
+            DsnReturn::Full => ReturnContent::Full,
+            DsnReturn::Headers => ReturnContent::Headers,
+        }),
+        envelope_id: transaction.envid,
+        require_tls: transaction.require_tls,
+    }
+}
+
+/// Small messages in memory are made at once; others while they are stored.
+fn content(encoded: Encoded) -> Result<Content, Error> {
+    if encoded.is_in_memory() && encoded.size().is_some_and(|size| size <= ONE_PIECE) {
+        return encoded.to_bytes().map(Content::from).map_err(Error::content);
+    }
+    let size = encoded.size();
+    Ok(Content::stored(Arc::new(Unread(encoded)), size))
+}
+
+/// Content that is read while it is stored.
+struct Unread(Encoded);
+
+impl OpenContent for Unread {
+    fn open(&self) -> io::Result<Pieces> {
+        Ok(Box::new(self.0.chunks()))
+    }
+}
+
+/// A digest of what a message says and to whom, without what is made anew at each build.
+async fn fingerprint(message: &Message) -> Result<Fingerprint, Error> {
+    if message.is_read_once() {
+        return Err(Error::unfit(OnceOnly));
+    }
+    let (envelope, essence) = (message.envelope().clone(), message.essence());
+    let digest = move || digest(&envelope, essence).map_err(Error::content);
+    match message.size() {
+        Some(size) if size <= ONE_PIECE => digest(),
+        _ => tokio::task::spawn_blocking(digest).await.map_err(Error::unfit)?,
+    }
+}
+
+fn digest(envelope: &Envelope, essence: impl Iterator<Item = io::Result<bytes::Bytes>>) -> io::Result<Fingerprint> {
+    let mut digest = Sha256::new();
+    digest.update(envelope.reverse_path().to_string());
+    for recipient in envelope.recipients() {
+        // No address has a line end in it: so no two envelopes write the same.
+        digest.update("\n");
+        digest.update(recipient.to_string());
+    }
+    digest.update("\n\n");
+    for piece in essence {
+        digest.update(piece?);
+    }
+    Ok(digest.finalize().into())
+}
+
+/// An idempotency key with content that can be read once.
+#[derive(Debug)]
+struct OnceOnly;
+
+impl std::fmt::Display for OnceOnly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "an attachment from a reader can be read once, and an idempotency key needs it read twice: attach a file or \
+             bytes, or leave the key out",
+        )
+    }
+}
+
+impl std::error::Error for OnceOnly {}

@@ -1,0 +1,103 @@
+//! A way out: a server, the connections to it, and its limits.
+
+use std::fmt;
+
+use mailkit_connection::ConnectorConfig;
+use mailkit_dispatch::{BreakerSettings, Limits, Quota, Rate, RouteSettings};
+use mailkit_pool::PoolSettings;
+
+use crate::mailer::config_of;
+use crate::{Error, Mailer};
+
+/// A way out for the messages of an [`Outbox`](crate::Outbox).
+///
+/// ```
+/// use mailkit::Route;
+///
+/// let route = Route::new("primary", "smtp://localhost:2525?tls=none")?
+///     .rate("14/s".parse()?)
+///     .quota("500/1d recipients".parse()?)
+///     .per_domain("gmail.com", "5/s".parse()?);
+/// assert_eq!(route.name(), "primary");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a route does nothing until it is given to an outbox"]
+pub struct Route {
+    settings: RouteSettings,
+    config: ConnectorConfig,
+    pool: PoolSettings,
+}
+
+impl Route {
+    /// A route to a server URL, without limits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): what is wrong in the URL.
+    pub fn new(name: impl Into<String>, url: &str) -> Result<Self, Error> {
+        Ok(Self::with_config(name, config_of(url)?))
+    }
+
+    /// A route with settings made by hand.
+    pub fn with_config(name: impl Into<String>, config: ConnectorConfig) -> Self {
+        Self { settings: RouteSettings::new(name), config, pool: PoolSettings::default() }
+    }
+
+    /// How its connections are kept. As many messages are under way at once as it may have connections.
+    pub const fn pool(mut self, pool: PoolSettings) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// A smooth rate, such as `14/s`.
+    pub const fn rate(mut self, rate: Rate) -> Self {
+        self.settings.limits.rate = Some(rate);
+        self
+    }
+
+    /// One more hard quota, such as `500/1d recipients`.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.settings.limits.quotas.push(quota);
+        self
+    }
+
+    /// A smooth rate for a domain of recipients; `*` is for each that is not named.
+    pub fn per_domain(mut self, domain: impl Into<String>, rate: Rate) -> Self {
+        self.settings.per_domain.insert(domain.into(), Limits::from(rate));
+        self
+    }
+
+    /// When it is taken for broken.
+    pub const fn breaker(mut self, breaker: BreakerSettings) -> Self {
+        self.settings.breaker = breaker;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// All that the dispatcher knows of it: preference and weight among routes, more limits.
+    pub const fn settings_mut(&mut self) -> &mut RouteSettings {
+        &mut self.settings
+    }
+
+    /// The dispatcher's half, and the way out.
+    pub(crate) fn into_parts(self) -> Result<(RouteSettings, Mailer), Error> {
+        // More ways than connections would wait for each other.
+        let most = self.settings.most_ways.min(self.pool.max_size).max(self.pool.max_size);
+        let settings = self.settings.most_ways(most);
+        Ok((settings, Mailer::with_pool(self.config, self.pool)?))
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("settings", &self.settings)
+            .field("endpoint", self.config.endpoint())
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
