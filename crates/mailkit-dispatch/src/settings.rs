@@ -73,7 +73,8 @@ pub struct RouteSettings {
     /// Routes of the lowest preference take all messages, as MX records have it (RFC 5321 §5.1); those of the next are
     /// for when none of them is open. Nothing gives it its place in the row of routes.
     pub preference: Option<u32>,
-    /// How much of the messages it takes among those of its preference, as SRV records have it (RFC 2782).
+    /// How much of the messages it takes among those of its preference, as SRV records have it (RFC 2782), while all of
+    /// them have room; beyond that, each takes what it can.
     pub weight: NonZeroU32,
     /// What may leave over it.
     pub limits: Limits,
