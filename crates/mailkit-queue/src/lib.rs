@@ -18,6 +18,7 @@ mod content;
 mod error;
 mod id;
 mod lease;
+mod memory;
 mod message;
 mod query;
 mod queue;
@@ -32,6 +33,7 @@ pub use self::content::{Content, OpenContent, Pieces};
 pub use self::error::{QueueError, SettleError};
 pub use self::id::{InvalidId, QueueId};
 pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+pub use self::memory::MemoryQueue;
 pub use self::message::{
     Carriage, Enqueued, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent,
     UnknownWord,

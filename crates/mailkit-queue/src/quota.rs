@@ -71,6 +71,18 @@ impl SlidingWindow {
         Self { window, buckets, total }
     }
 
+    /// How long the window is.
+    #[must_use]
+    pub const fn length(&self) -> Duration {
+        self.window
+    }
+
+    /// Whether nothing that was spent counts any more: then there is nothing to keep.
+    #[must_use]
+    pub fn is_clear(&self, now: Timestamp) -> bool {
+        self.buckets.back().is_none_or(|(start, _)| self.end(*start) <= now)
+    }
+
     /// The start of the bucket that a time belongs to.
     #[must_use]
     pub fn bucket(window: Duration, at: Timestamp) -> Timestamp {
