@@ -142,7 +142,8 @@ impl<'a> Batch<'a> {
         let (priority, tenant, route) = (name.0 as i64, &name.1, &name.2);
         let find = "SELECT id FROM lane WHERE queue = ? AND priority = ? AND tenant IS ? AND route IS ?";
         let mut statement = self.conn.prepare_cached(find)?;
-        let found = statement.query(params![self.context.queue, priority, tenant, route])?.next()?.map(|row| row.get(0));
+        let found =
+            statement.query(params![self.context.queue, priority, tenant, route])?.next()?.map(|row| row.get(0));
         let lane = if let Some(found) = found {
             found?
         } else {

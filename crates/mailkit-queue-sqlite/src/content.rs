@@ -222,7 +222,10 @@ impl Reading {
             let select = "SELECT crc, data FROM chunk WHERE content = ? AND number = ?";
             let mut statement = conn.prepare_cached(select)?;
             let mut rows = statement.query([content, number])?;
-            Ok(rows.next()?.map(|row| Ok::<_, rusqlite::Error>((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?))).transpose()?)
+            Ok(rows
+                .next()?
+                .map(|row| Ok::<_, rusqlite::Error>((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))
+                .transpose()?)
         });
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the stored content is damaged");
         let Some((crc, data)) = found.map_err(io::Error::other)? else {

@@ -110,8 +110,7 @@ fn insert(
     row.insert(batch)?;
     draft.insert(batch.conn, row.seq, key, body)?;
     if let Some(key) = key {
-        let insert =
-            "INSERT OR REPLACE INTO idempotency (queue, key, fingerprint, id, used_at) VALUES (?, ?, ?, ?, ?)";
+        let insert = "INSERT OR REPLACE INTO idempotency (queue, key, fingerprint, id, used_at) VALUES (?, ?, ?, ?, ?)";
         batch.conn.prepare_cached(insert)?.execute(params![
             batch.context.queue,
             key.key,

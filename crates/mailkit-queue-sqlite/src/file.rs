@@ -67,6 +67,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(PATIENCE)?;
+    // Without it, SQLite looks into the parameters when it plans, and plans again whenever they change.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
 }
@@ -80,7 +82,9 @@ fn look(path: &Path) -> Result<Found, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(StoreError::Io(error)),
     };
-    let field = |at: usize| header.get(at..at + 4).map(|bytes| bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)));
+    let field = |at: usize| {
+        header.get(at..at + 4).map(|bytes| bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+    };
     // A power cut while the tables were made leaves zeros, and a journal by which SQLite takes all of it back.
     let unmade = header.iter().all(|byte| *byte == 0);
     if header.is_empty() || unmade && beside(path, "-journal").exists() {

@@ -14,10 +14,7 @@ use crate::store::SqliteQueue;
 const MOST_WINDOWS: usize = 256;
 
 impl SqliteQueue {
-    pub(crate) async fn spend_all(
-        &self,
-        quotas: &[QuotaSpend],
-    ) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
+    pub(crate) async fn spend_all(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
         let quotas = quotas.to_vec();
         self.writer().call(move |batch| spend(batch, &quotas).map(Ok)).await
     }
@@ -67,11 +64,7 @@ fn spend(batch: &mut Batch<'_>, quotas: &[QuotaSpend]) -> Result<Result<QuotaRec
 }
 
 /// What was spent of a quota, from memory where that is up to date.
-fn window<'b>(
-    batch: &'b mut Batch<'_>,
-    key: &str,
-    length: Duration,
-) -> Result<&'b mut SlidingWindow, StoreError> {
+fn window<'b>(batch: &'b mut Batch<'_>, key: &str, length: Duration) -> Result<&'b mut SlidingWindow, StoreError> {
     let known = batch.memory.windows.get(key).is_some_and(|window| window.length() == length);
     if !known {
         let select = "SELECT bucket, spent FROM quota WHERE queue = ? AND key = ? ORDER BY bucket";

@@ -61,7 +61,8 @@ fn version(conn: &Connection) -> rusqlite::Result<u32> {
 }
 
 fn objects(conn: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
-    let mut statement =
-        conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name")?;
+    let mut statement = conn.prepare(
+        "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    )?;
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }

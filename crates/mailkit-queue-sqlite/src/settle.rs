@@ -17,11 +17,7 @@ use crate::store::SqliteQueue;
 const MOST_ATTEMPTS: i64 = 100;
 
 impl SqliteQueue {
-    pub(crate) async fn write_outcome(
-        &self,
-        lease: Lease,
-        settlement: Settlement,
-    ) -> Result<State, Box<SettleError>> {
+    pub(crate) async fn write_outcome(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
         let (token, settlement) = (lease.token(), Arc::new(settlement));
         let outcome = Arc::clone(&settlement);
         let settled = self.writer().call(move |batch| settle(batch, token, &outcome)).await;
