@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::ops::DerefMut;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -74,15 +75,20 @@ impl Connection {
     /// and the rest of a source that was passed as `&mut` can go over another connection.
     ///
     /// Each message under way (16 at most) is ambiguous if the connection breaks.
-    pub fn send_all<S: Stream<Item = Submission> + Unpin>(&mut self, messages: S) -> SendAll<'_, S> {
-        // What has come while nobody was sending answers nothing that is sent now; a server that has hung up gets nothing.
-        self.driver.look();
-        // A future that was dropped may have left its outcome behind: it is nobody's now.
-        while let Some(event) = self.driver.client.poll_event() {
-            tracing::trace!(?event, "an outcome that nobody waited for");
-        }
-        let sending = self.is_clean().then(|| Sending::new(messages));
-        SendAll { driver: &mut self.driver, sending }
+    pub fn send_all<S: Stream<Item = Submission> + Unpin>(&mut self, messages: S) -> SendAll<&mut Self, S> {
+        SendAll::over(self, messages)
+    }
+
+    /// Lets at most so many transactions begin on this connection in all, beside what the server says (LIMITS MAILMAX,
+    /// RFC 9422).
+    pub fn limit_transactions(&mut self, most: u64) {
+        self.driver.client.limit_transactions(most);
+    }
+
+    /// Whether no further transaction may begin, by the server's limit or [one's own](Self::limit_transactions).
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.driver.client.is_used_up()
     }
 
     /// Whether no reply is awaited, and another message can be sent. What a dropped future left under way has to be
@@ -153,27 +159,58 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// The outcomes of [`Connection::send_all`].
+/// The outcomes of [`Connection::send_all`]; `C` is a reference to the connection, or what owns it.
 #[must_use = "nothing is sent unless the outcomes are awaited"]
-pub struct SendAll<'a, S> {
-    driver: &'a mut Driver,
-    /// `None` on a connection that was not clean.
-    sending: Option<Sending<S>>,
+pub struct SendAll<C, S> {
+    connection: C,
+    sending: Sending<S>,
+    /// Whether the connection was clean at the beginning.
+    begun: bool,
 }
 
-impl<S: Stream<Item = Submission> + Unpin> Stream for SendAll<'_, S> {
-    type Item = Result<Report, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { driver, sending } = &mut *self;
-        match sending {
-            Some(sending) => sending.poll_outcome(driver, context),
-            None => Poll::Ready(None),
+impl<C, S> SendAll<C, S>
+where
+    C: DerefMut<Target = Connection>,
+    S: Stream<Item = Submission> + Unpin,
+{
+    /// As [`Connection::send_all`], for who owns the connection, or something that leads to it.
+    pub fn over(mut connection: C, messages: S) -> Self {
+        let driver = &mut connection.driver;
+        // What has come while nobody was sending answers nothing that is sent now; a server that has hung up gets nothing.
+        driver.look();
+        // A future that was dropped may have left its outcome behind: it is nobody's now.
+        while let Some(event) = driver.client.poll_event() {
+            tracing::trace!(?event, "an outcome that nobody waited for");
         }
+        let begun = connection.is_clean();
+        Self { connection, sending: Sending::new(messages), begun }
+    }
+
+    /// The source of the messages.
+    pub const fn source_mut(&mut self) -> &mut S {
+        self.sending.source_mut()
+    }
+
+    /// The connection, and the source with what was not taken from it.
+    pub fn into_parts(self) -> (C, S) {
+        (self.connection, self.sending.into_source())
     }
 }
 
-impl<S> fmt::Debug for SendAll<'_, S> {
+impl<C, S> Stream for SendAll<C, S>
+where
+    C: DerefMut<Target = Connection> + Unpin,
+    S: Stream<Item = Submission> + Unpin,
+{
+    type Item = Result<Report, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { connection, sending, begun } = &mut *self;
+        if *begun { sending.poll_outcome(&mut connection.driver, context) } else { Poll::Ready(None) }
+    }
+}
+
+impl<C, S> fmt::Debug for SendAll<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendAll").finish_non_exhaustive()
     }

@@ -60,8 +60,9 @@ impl Content {
         self.size
     }
 
-    /// The same content again; `None` for a reader, which can be read once.
-    pub(crate) fn again(&self) -> Option<Self> {
+    /// The same content again, without copying it; `None` for what is read or made while it is sent, which goes once.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
         match &self.source {
             Source::Memory(bytes) => Some(Self::from(bytes.clone())),
             Source::Reader(_) | Source::Chunks(_) => None,

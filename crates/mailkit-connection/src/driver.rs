@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mailkit_smtp::Step;
 use mailkit_smtp::client::{self, Client, Event};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::error::{Cause, Error};
@@ -179,9 +179,14 @@ impl Driver {
         self.cause().unwrap_or_else(quiet).into()
     }
 
-    /// Ends the stream, with the farewell of TLS where there is one. A peer that does not read is not waited for.
+    /// Ends the stream, with the farewell of TLS where there is one, and waits until the peer has closed its side as
+    /// well: a server that counts connections has counted this one out then. A peer that does not is not waited for.
     pub(crate) async fn shut_down(mut self) {
-        let farewell = tokio::io::AsyncWriteExt::shutdown(&mut self.transport);
+        let farewell = async {
+            self.transport.shutdown().await?;
+            while self.transport.read(&mut self.read).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
         // The peer may have gone already: then there is nothing to end.
         if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, farewell).await {
             tracing::trace!(%error, "the connection was gone before it was closed");

@@ -46,8 +46,9 @@ impl Submission {
 
 /// Messages under way; their outcomes come in their order.
 pub(crate) struct Sending<S> {
-    /// `None` once it is dry, or nothing more is taken from it.
-    source: Option<S>,
+    source: S,
+    /// Whether more may be taken from the source: it is not dry, and the connection takes more.
+    open: bool,
     /// What of the last submission has not begun: more than one where the server limits the recipients of one.
     parts: VecDeque<Submission>,
     /// The content of the transaction that began last, as far as it was not handed in.
@@ -67,7 +68,16 @@ struct Pending {
 
 impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self { source: Some(source), parts: VecDeque::new(), feeding: None, pending: VecDeque::new() }
+        Self { source, open: true, parts: VecDeque::new(), feeding: None, pending: VecDeque::new() }
+    }
+
+    pub(crate) const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// The source, with what was not taken from it.
+    pub(crate) fn into_source(self) -> S {
+        self.source
     }
 
     /// The next outcome; `None` when the source is dry and every outcome was told, or when the connection takes no
@@ -83,14 +93,14 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 return Poll::Ready(self.pending.pop_front().map(Pending::outcome));
             }
             if driver.client.is_closed() || driver.client.is_used_up() {
-                self.source = None;
+                self.open = false;
                 self.give_up_parts(|| driver.cause().unwrap_or(Cause::Begin(BeginError::UsedUp)));
             }
             if self.advance(driver, context) {
                 // It may have ended a transaction, or the conversation: nothing need come from the server then.
                 continue;
             }
-            if self.pending.is_empty() && self.source.is_none() {
+            if self.pending.is_empty() && !self.open {
                 return Poll::Ready(None);
             }
             if self.pending.front().is_none_or(|front| front.open != 0) {
@@ -111,10 +121,13 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             self.begin(driver, part);
             return true;
         }
-        match self.source.as_mut().map(|source| Pin::new(source).poll_next(context)) {
-            Some(Poll::Ready(Some(submission))) => self.accept(driver, submission),
-            Some(Poll::Ready(None)) => self.source = None,
-            Some(Poll::Pending) | None => return false,
+        if !self.open {
+            return false;
+        }
+        match Pin::new(&mut self.source).poll_next(context) {
+            Poll::Ready(Some(submission)) => self.accept(driver, submission),
+            Poll::Ready(None) => self.open = false,
+            Poll::Pending => return false,
         }
         true
     }

@@ -152,7 +152,7 @@ impl std::error::Error for Error {
 pub enum BeginError {
     /// The session is not ready: still opening, ending, or the content of another transaction is not finished.
     NotReady,
-    /// The server takes no further transaction on this connection (LIMITS MAILMAX, RFC 9422 §4.1).
+    /// No further transaction may begin on this connection (LIMITS MAILMAX, RFC 9422 §4.1, or the caller's own limit).
     UsedUp,
     /// The message is larger than the server takes (RFC 1870 §6.1).
     TooLarge {
@@ -186,7 +186,7 @@ impl fmt::Display for BeginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReady => f.write_str("the session is not ready for a transaction"),
-            Self::UsedUp => f.write_str("the server takes no more messages on one connection: use another"),
+            Self::UsedUp => f.write_str("the connection takes no more messages: use another"),
             Self::TooLarge { size, limit } => {
                 write!(f, "the message has {size} octets and the server takes {limit} at the most")
             }

@@ -129,6 +129,8 @@ pub struct Client {
     expected: VecDeque<Expect>,
     transactions: VecDeque<Transaction>,
     begun: u64,
+    /// The most transactions that the caller wants on this connection.
+    most: Option<u64>,
     /// The last transaction may have left an envelope behind: RSET goes in front of the next one.
     stale: bool,
     events: VecDeque<Event>,
@@ -163,6 +165,7 @@ impl Client {
             expected: VecDeque::from([Expect::Greeting]),
             transactions: VecDeque::new(),
             begun: 0,
+            most: None,
             stale: false,
             events: VecDeque::new(),
             error: None,
@@ -273,10 +276,17 @@ impl Client {
         self.transactions.len()
     }
 
-    /// Whether the server takes no further transaction on this connection (LIMITS MAILMAX, RFC 9422).
+    /// Whether no further transaction may begin on this connection: by the server's limit (LIMITS MAILMAX, RFC 9422) or
+    /// by the [caller's](Self::limit_transactions).
     #[must_use]
     pub fn is_used_up(&self) -> bool {
-        self.extensions.limits.mail_max.is_some_and(|most| self.begun >= u64::from(most))
+        let offered = self.extensions.limits.mail_max.map(u64::from);
+        offered.into_iter().chain(self.most).min().is_some_and(|most| self.begun >= most)
+    }
+
+    /// Lets at most so many transactions begin in this session, those that have begun included.
+    pub fn limit_transactions(&mut self, most: u64) {
+        self.most = Some(most);
     }
 
     /// Asks the server for a sign of life (NOOP). The session is idle again when it has answered.
