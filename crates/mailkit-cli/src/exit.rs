@@ -44,6 +44,7 @@ impl Exit {
             ErrorKind::Protocol => Self::Protocol,
             ErrorKind::Refused if error.is_temporary() => Self::Temporary,
             ErrorKind::Refused => Self::Refused,
+            ErrorKind::Busy => Self::Temporary,
             _ => Self::Network,
         }
     }

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! This crate composes the layers below and hides none of them: each is re-exported whole, and can be depended on
-//! alone. It does not queue, limit or retry.
+//! alone. It does not queue, limit or retry: only a connection that turns out to be dead before a message is on its
+//! way is replaced.
 
 mod error;
 mod mailer;
@@ -28,17 +29,19 @@ mod message;
 mod signing;
 
 pub use error::{Error, ErrorKind};
-pub use mailer::Mailer;
+pub use mailer::{Mailer, Outgoing};
 pub use message::{Message, System};
 
 pub use mailkit_address as address;
 pub use mailkit_connection as connection;
 pub use mailkit_mime as mime;
+pub use mailkit_pool as pool;
 pub use mailkit_smtp as smtp;
 
 pub use mailkit_address::{Address, AddressList, Envelope, Mailbox};
-pub use mailkit_connection::{Content, ServerUrl};
+pub use mailkit_connection::{Content, ServerUrl, Submission};
 pub use mailkit_mime::{Attachment, Part};
+pub use mailkit_pool::{PoolSettings, PoolStats};
 pub use mailkit_smtp::client::TransactionOptions;
 pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 

@@ -3,6 +3,7 @@
 mod ledger;
 mod letters;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use mailkit::connection::{ConnectorConfig, Endpoint, Host, Protocol, TlsMode, TlsSettings};
 use mailkit::smtp::sasl::Credentials;
-use mailkit::{Error, Mailer, Message};
+use mailkit::{Error, Mailer, Message, PoolSettings};
 use mailkit_server::{Sink, SinkTls};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -37,7 +38,9 @@ pub(crate) async fn run(args: &DemoArgs, output: &mut Output) -> Result<Exit, Fa
         .start()
         .await
         .map_err(|error| Failure::system("the demo's sink does not start", &error))?;
-    let mailer = Mailer::new(settings(&sink)?)?;
+    let connections = NonZeroU32::new(args.connections.into()).unwrap_or(NonZeroU32::MIN);
+    let mailer =
+        Mailer::with_pool(settings(&sink)?, PoolSettings { max_size: connections, ..PoolSettings::default() })?;
     let tls = tls_version(&mailer).await?;
     let bar = progress(args, output);
     let started = Instant::now();
