@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mailkit_connection::{Cause, DialError, TlsBlame, TlsError, UrlError};
+use mailkit_connection::{Cause, DialError, ProxyError, TlsBlame, TlsError, UrlError};
 use mailkit_mime::EncodeError;
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{Reply, ReplyError, Report, Step};
@@ -145,6 +145,10 @@ impl From<mailkit_connection::Error> for Error {
         let kind = match error.cause() {
             Cause::Dial(DialError::HostUnknown { .. }) => ErrorKind::HostUnknown,
             Cause::Dial(DialError::TimedOut { .. }) => ErrorKind::TimedOut,
+            Cause::Dial(DialError::Proxy {
+                source: ProxyError::LoginRequired | ProxyError::LoginRefused | ProxyError::LoginTooLong,
+                ..
+            }) => ErrorKind::Login,
             Cause::Tls(TlsError::TimedOut { .. }) => ErrorKind::TimedOut,
             Cause::Tls(tls) if tls.blame() == TlsBlame::Network => ErrorKind::Network,
             Cause::Tls(_) => ErrorKind::Tls,
