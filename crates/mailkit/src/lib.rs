@@ -49,6 +49,8 @@ pub use mailkit_connection::{Content, ServerUrl, Submission};
 pub use mailkit_mime::{Attachment, Part};
 pub use mailkit_pool::{PoolSettings, PoolStats};
 pub use mailkit_queue::{MemoryQueue, Queue, QueueId};
+#[cfg(feature = "sqlite")]
+pub use mailkit_queue_sqlite::SqliteQueue;
 pub use mailkit_smtp::client::TransactionOptions;
 pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
