@@ -63,11 +63,13 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
 }
 
 /// Where there is room; nothing once no more is to be leased.
-fn look(desk: &Desk) -> Option<(Room, Duration)> {
+fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
     let mut state = desk.state();
     if state.phase != Phase::Running {
         return None;
     }
+    // A route that waited to open a way may do so now.
+    desk.staff_all(&mut state);
     // Where the store is away, leasing is how one learns that it is back.
     let room = match state.away {
         true => Room { messages: 1, ..Room::default() },

@@ -5,4 +5,5 @@ mod flow;
 mod limits;
 mod routes;
 mod server;
+mod simulation;
 mod store;
