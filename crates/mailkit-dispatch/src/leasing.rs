@@ -69,13 +69,18 @@ fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
         return None;
     }
     // A route that waited to open a way may do so now.
-    desk.staff_all(&mut state);
+    let now = Instant::now();
+    for place in 0..state.routes.len() {
+        if state.routes[place].reopens(now) {
+            desk.staff(&mut state, place, now);
+        }
+    }
     // Where the store is away, leasing is how one learns that it is back.
     let room = match state.away {
         true => Room { messages: 1, ..Room::default() },
-        false => state.room(Instant::now()),
+        false => state.room(now),
     };
-    state.leaser_waits = room.messages == 0 || room.seldom;
+    state.leaser_waits = room.messages == 0;
     Some((room, state.settings.lease))
 }
 

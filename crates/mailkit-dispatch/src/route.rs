@@ -137,6 +137,15 @@ impl Route {
         self.reopen_at = Some(now + wait);
     }
 
+    /// Whether the wait before another way is over, and messages wait for one. True once for each such wait.
+    pub(crate) fn reopens(&mut self, now: Instant) -> bool {
+        let over = !self.rows.is_empty() && self.reopen_at.is_some_and(|at| at <= now);
+        if over {
+            self.reopen_at = None;
+        }
+        over
+    }
+
     pub(crate) const fn opened(&mut self) {
         self.unopened = 0;
         self.reopen_at = None;
