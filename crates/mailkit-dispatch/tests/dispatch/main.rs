@@ -1,5 +1,7 @@
 //! The dispatcher against the queue in memory, with servers made up here and a clock that is paused.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
 mod endings;
 mod flow;
 mod limits;

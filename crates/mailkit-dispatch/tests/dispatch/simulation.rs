@@ -123,12 +123,14 @@ impl Chaos {
         sleep(wait).await;
         let gate = job.gate();
         let leaves = matches!(fate, Fate::Well | Fate::Silent(_) | Fate::Panic(true) | Fate::Drop(true));
-        if let Some(gate) = gate.filter(|_| leaves) {
-            if gate.pass().await.is_err() {
-                look(&self.world).taken[place].refunded = true;
-                job.finish(Outcome::failed(Trouble::new(Class::Connection, "the gate is shut")));
-                return false;
-            }
+        let shut = match gate.filter(|_| leaves) {
+            Some(gate) => gate.pass().await.is_err(),
+            None => false,
+        };
+        if shut {
+            look(&self.world).taken[place].refunded = true;
+            job.finish(Outcome::failed(Trouble::new(Class::Connection, "the gate is shut")));
+            return false;
         }
         let all = |job: &Job, status, code| {
             let said = |address: &Address| RecipientOutcome {
@@ -282,7 +284,7 @@ async fn run(seed: u64) {
     };
     let mut dispatcher = start();
     let mut ids = Vec::new();
-    for _ in 0..rng.u32(3..20) {
+    for _ in 0..rng.u32(3..14) {
         match rng.u8(0..16) {
             0 => {
                 let place = rng.usize(0..2);
