@@ -62,8 +62,8 @@ pub(crate) struct Way {
     pub(crate) proved: bool,
     /// It carries one message, to see whether the route works again.
     pub(crate) probe: bool,
-    /// Whether that message was handed out.
-    pub(crate) probed: bool,
+    /// Whether it was given a job.
+    pub(crate) carried: bool,
     pub(crate) abort: Option<AbortHandle>,
 }
 
