@@ -12,7 +12,7 @@ use crate::breaker::{Breaker, BreakerState};
 use crate::deliver::Deliver;
 use crate::limit::{Scope, Scopes, Weight};
 use crate::rows::Rows;
-use crate::settings::RouteSettings;
+use crate::settings::{RouteSettings, spelled};
 use crate::stats::Outcomes;
 use crate::window::Window;
 
@@ -75,7 +75,7 @@ impl Route {
             rows: Rows::default(),
             window: Window::new(settings.first_ways.get(), settings.most_ways.get()),
             breaker: Breaker::new(settings.breaker),
-            domains: Scopes::new(format!("{key}/domain"), settings.per_domain.clone()),
+            domains: Scopes::new(format!("{key}/domain"), spelled(&settings.per_domain)),
             scope: Scope::new(key, settings.limits.clone()),
             settings,
             deliver,
@@ -96,7 +96,7 @@ impl Route {
     /// Takes other settings; windows, breaker and what limits remember stay.
     pub(crate) fn update(&mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>, now: Instant) {
         self.scope.update(&settings.limits, now);
-        self.domains.update(&settings.per_domain, now);
+        self.domains.update(&spelled(&settings.per_domain), now);
         self.window.limit(settings.most_ways.get());
         self.breaker.update(settings.breaker);
         self.settings = settings;

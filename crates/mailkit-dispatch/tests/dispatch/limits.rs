@@ -74,7 +74,7 @@ async fn one_slow_domain_holds_up_no_other() {
         queue.enqueue(message(&[&to])).await.unwrap();
     }
     let slow: Limits = "1/s".parse::<mailkit_dispatch::Rate>().unwrap().into();
-    let dispatcher = start(&queue, &[(main_route().per_domain("slow.example", slow), &server)]);
+    let dispatcher = start(&queue, &[(main_route().per_domain("Slow.EXAMPLE", slow), &server)]);
     tokio::time::sleep(3 * SECOND).await;
     assert!(server.count() >= 102, "{}", server.count());
     assert!(server.count() <= 105, "{}", server.count());
@@ -166,6 +166,8 @@ async fn settings_that_contradict_each_other_are_refused_and_change_nothing() {
     let mut ways = main_route();
     ways.most_ways = std::num::NonZeroU32::MIN;
     assert!(matches!(refused(seeded(), &[ways]), SettingsError::Ways { .. }));
+    let nowhere = main_route().per_domain("no domain", "1/s".parse::<mailkit_dispatch::Rate>().unwrap());
+    assert!(matches!(refused(seeded(), &[nowhere]), SettingsError::Domain { .. }));
     enqueue(&queue, 3).await;
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 3);
 }
