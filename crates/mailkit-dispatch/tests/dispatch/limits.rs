@@ -171,3 +171,28 @@ async fn settings_that_contradict_each_other_are_refused_and_change_nothing() {
     enqueue(&queue, 3).await;
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatchers_that_share_a_queue_share_its_quota() {
+    let (queue, server) = (queue(), Server::new());
+    enqueue(&queue, 24).await;
+    let route = main_route().quota("8/10s recipients".parse().unwrap());
+    let one = start(&queue, &[(route.clone(), &server)]);
+    let other = start(&queue, &[(route, &server)]);
+    one.until_empty().await.unwrap();
+    assert_eq!((server.count(), server.most_within(10 * SECOND, true)), (24, 8));
+    assert!([one.stats(), other.stats()].iter().all(|stats| stats.routes[0].outcomes.accepted > 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_found_no_connection_gets_its_quota_back() {
+    let (queue, server) = (queue(), Server::new());
+    server.replies(|job| {
+        let cut = mailkit_dispatch::Trouble::new(mailkit_dispatch::Class::Connection, "reset");
+        (job.attempt() == 1).then(|| mailkit_dispatch::Outcome::failed(cut))
+    });
+    enqueue(&queue, 1).await;
+    let dispatcher = start(&queue, &[(main_route().quota("1/1h messages".parse().unwrap()), &server)]);
+    dispatcher.until_empty().await.unwrap();
+    assert!(server.times()[1] < 60 * SECOND, "{:?}", server.times());
+}
