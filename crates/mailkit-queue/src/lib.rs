@@ -14,6 +14,8 @@
 //! This crate does not send, does not retry by itself and knows no protocol: it keeps messages and their outcomes.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod content;
 mod error;
 mod id;

@@ -36,7 +36,7 @@ pub struct NewMessage {
     pub carriage: Carriage,
     /// Makes one record of any number of enqueues.
     pub idempotency: Option<IdempotencyKey>,
-    /// Not before this time.
+    /// Not before this time; a time that is over is now.
     pub send_at: Option<Timestamp>,
     /// Not after this time: it is dead then.
     pub expires_at: Option<Timestamp>,

@@ -28,8 +28,8 @@ use crate::state::State;
 /// forgotten, also later and by itself. Who only looks may still see a message where it was. A held message waits for a
 /// person: it does not expire and is never forgotten.
 ///
-/// A message that expires is dead, and the text of its open recipients says so; while it is leased, the worker's word
-/// comes first.
+/// A message that expires is dead, and the text of its open recipients says so ("expired"). While it is leased, the
+/// worker's word comes first: one that would be ready or scheduled after that is dead at once.
 ///
 /// # Ambiguous moments
 ///

@@ -26,7 +26,7 @@ pub struct Record {
     pub recipients: Vec<RecipientRecord>,
     /// How many attempts were made.
     pub attempts: u32,
-    /// When it is to be tried next: nothing in a terminal state.
+    /// When it is to be tried next, or since when it has been ready; nothing in a terminal state.
     pub next_attempt_at: Option<Timestamp>,
     /// When it was enqueued.
     pub created_at: Timestamp,

@@ -38,9 +38,9 @@ impl Settlement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "every store shall notice a new one")]
 pub enum Next {
-    /// It is ready again at once.
+    /// It is ready again at once, in the place that it had.
     Ready,
-    /// It is scheduled for that time.
+    /// It is scheduled for that time; ready as of now, where the time is over.
     At(Timestamp),
     /// It is over: recipients that were not accepted are lost, and the message is dead.
     Dead,

@@ -12,7 +12,7 @@ use crate::record::Record;
 use crate::state::State;
 
 /// How many messages one look goes through: the lock is given back between two.
-const ONE_LOOK: usize = 4_096;
+const ONE_LOOK: usize = 1_024;
 
 impl Store {
     pub(super) fn get(&self, id: QueueId) -> Option<Record> {
