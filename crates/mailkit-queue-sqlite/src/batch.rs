@@ -1,0 +1,215 @@
+//! One transaction: what work is done with, and what is known of the file between two.
+
+use std::collections::HashMap;
+
+use mailkit_queue::{Priority, QueueId, SlidingWindow, State, Timestamp};
+use rusqlite::{Connection, params};
+
+use crate::context::Context;
+use crate::error::StoreError;
+use crate::message::Row;
+
+/// How many names of lanes are remembered.
+const MOST_LANES: usize = 10_000;
+
+/// A transaction that is open.
+pub(crate) struct Batch<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) context: &'a Context,
+    pub(crate) memory: &'a mut Memory,
+    news: bool,
+}
+
+/// What the writer remembers of the file from one transaction to the next. It is forgotten when another process has
+/// written, or when a transaction was given up.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) counts: Counts,
+    pub(crate) windows: HashMap<String, SlidingWindow>,
+    /// The last tenant that was served, by priority.
+    pub(crate) served: HashMap<i64, Option<String>>,
+    /// How many pages the log has when it is to be brought into the file.
+    pub(crate) checkpoint_at: i64,
+    lanes: HashMap<LaneName, i64>,
+    /// How many more messages are ready in a lane than its row says.
+    more_ready: HashMap<i64, i64>,
+    counts_known: bool,
+    counts_changed: bool,
+    version: Option<i64>,
+    last_id: Option<QueueId>,
+}
+
+/// What makes a lane: priority, tenant and route.
+pub(crate) type LaneName = (Priority, Option<String>, Option<String>);
+
+/// The numbers in the queue's row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// By state, in the order of [`State::ALL`].
+    pub(crate) states: [i64; 7],
+    pub(crate) unfinished_bytes: i64,
+    pub(crate) ambiguous: i64,
+}
+
+impl Counts {
+    /// Messages that are not finished.
+    pub(crate) const fn unfinished(&self) -> i64 {
+        self.states[0] + self.states[1] + self.states[2]
+    }
+}
+
+impl Memory {
+    pub(crate) fn forget(&mut self) {
+        let (served, last_id, checkpoint_at) = (std::mem::take(&mut self.served), self.last_id, self.checkpoint_at);
+        *self = Self { served, last_id, checkpoint_at, ..Self::default() };
+    }
+
+    /// Forgets all if another connection has written since the last transaction.
+    pub(crate) fn refresh(&mut self, conn: &Connection) -> Result<(), StoreError> {
+        let version = conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if self.version != Some(version) {
+            self.forget();
+            self.version = Some(version);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) const fn new(conn: &'a Connection, context: &'a Context, memory: &'a mut Memory) -> Self {
+        Self { conn, context, memory, news: false }
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.context.clock.now()
+    }
+
+    /// Whether there is something for workers after this.
+    pub(crate) const fn news(&self) -> bool {
+        self.news
+    }
+
+    /// Has workers look again after this.
+    pub(crate) const fn announce(&mut self) {
+        self.news = true;
+    }
+
+    /// The numbers as they are now, within the transaction.
+    pub(crate) fn counts(&mut self) -> Result<&mut Counts, StoreError> {
+        if !self.memory.counts_known {
+            self.memory.counts = read_counts(self.conn, self.context.queue)?;
+            self.memory.counts_known = true;
+        }
+        Ok(&mut self.memory.counts)
+    }
+
+    /// Counts one more ambiguous moment.
+    pub(crate) fn count_ambiguous(&mut self) -> Result<(), StoreError> {
+        self.counts()?.ambiguous += 1;
+        self.memory.counts_changed = true;
+        Ok(())
+    }
+
+    /// Counts a message that goes from one state to another, or comes or goes altogether.
+    pub(crate) fn count(&mut self, row: &Row, from: Option<State>, to: Option<State>) -> Result<(), StoreError> {
+        let size = i64::try_from(row.size).unwrap_or(i64::MAX);
+        let counts = self.counts()?;
+        for (state, by) in [(from, -1), (to, 1)] {
+            let Some(state) = state else { continue };
+            counts.states[crate::message::number(state)] += by;
+            if !state.is_terminal() {
+                counts.unfinished_bytes += by * size;
+            }
+        }
+        self.memory.counts_changed = true;
+        for (state, by) in [(from, -1), (to, 1)] {
+            if state == Some(State::Ready) {
+                *self.memory.more_ready.entry(row.lane).or_default() += by;
+            }
+        }
+        if matches!(to, Some(State::Ready | State::Scheduled)) {
+            self.news = true;
+        }
+        Ok(())
+    }
+
+    /// The lane of that name, which is made where there is none.
+    pub(crate) fn lane(&mut self, name: &LaneName) -> Result<i64, StoreError> {
+        if let Some(lane) = self.memory.lanes.get(name) {
+            return Ok(*lane);
+        }
+        let (priority, tenant, route) = (name.0 as i64, &name.1, &name.2);
+        let find = "SELECT id FROM lane WHERE queue = ? AND priority = ? AND tenant IS ? AND route IS ?";
+        let mut statement = self.conn.prepare_cached(find)?;
+        let found =
+            statement.query(params![self.context.queue, priority, tenant, route])?.next()?.map(|row| row.get(0));
+        let lane = if let Some(found) = found {
+            found?
+        } else {
+            let insert = "INSERT INTO lane (queue, priority, tenant, route) VALUES (?, ?, ?, ?)";
+            self.conn.prepare_cached(insert)?.insert(params![self.context.queue, priority, tenant, route])?
+        };
+        if self.memory.lanes.len() >= MOST_LANES {
+            self.memory.lanes.clear();
+        }
+        self.memory.lanes.insert(name.clone(), lane);
+        Ok(lane)
+    }
+
+    /// Brings the rows of lanes up to date.
+    pub(crate) fn write_lanes(&mut self) -> Result<(), StoreError> {
+        for (lane, by) in self.memory.more_ready.drain().filter(|(_, by)| *by != 0) {
+            let add = "UPDATE lane SET ready = ready + ? WHERE id = ?";
+            self.conn.prepare_cached(add)?.execute([by, lane])?;
+        }
+        Ok(())
+    }
+
+    /// Brings all rows up to date with what was counted.
+    pub(crate) fn write_back(&mut self) -> Result<(), StoreError> {
+        self.write_lanes()?;
+        if std::mem::take(&mut self.memory.counts_changed) {
+            let Counts { states: [scheduled, ready, leased, sent, dead, held, cancelled], unfinished_bytes, ambiguous } =
+                self.memory.counts;
+            let update = "UPDATE queue SET scheduled = ?, ready = ?, leased = ?, sent = ?, dead = ?, held = ?, \
+                          cancelled = ?, unfinished_bytes = ?, ambiguous = ? WHERE id = ?";
+            self.conn.prepare_cached(update)?.execute([
+                scheduled,
+                ready,
+                leased,
+                sent,
+                dead,
+                held,
+                cancelled,
+                unfinished_bytes,
+                ambiguous,
+                self.context.queue,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// A name for a new message: later ones sort behind earlier ones.
+    pub(crate) fn next_id(&mut self, now: Timestamp) -> QueueId {
+        // The highest bit of chance stays free: the names after this one are still of this millisecond.
+        let fresh = QueueId::new(now, fastrand::u128(..) >> 49);
+        let after = self.memory.last_id.map_or(fresh, |last| QueueId::from_bits(last.to_bits() + 1));
+        let id = fresh.max(after);
+        self.memory.last_id = Some(id);
+        id
+    }
+}
+
+/// The numbers in the row of a queue.
+pub(crate) fn read_counts(conn: &Connection, queue: i64) -> Result<Counts, StoreError> {
+    let select = "SELECT scheduled, ready, leased, sent, dead, held, cancelled, unfinished_bytes, ambiguous \
+                  FROM queue WHERE id = ?";
+    Ok(conn.prepare_cached(select)?.query_row([queue], |row| {
+        let mut states = [0; 7];
+        for (at, state) in states.iter_mut().enumerate() {
+            *state = row.get(at)?;
+        }
+        Ok(Counts { states, unfinished_bytes: row.get(7)?, ambiguous: row.get(8)? })
+    })?)
+}

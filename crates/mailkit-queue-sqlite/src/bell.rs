@@ -1,0 +1,23 @@
+//! Wakes workers that wait.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// Wakes workers of this process that wait.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bell(Arc<Notify>);
+
+impl Bell {
+    /// Wakes those who wait, and the next one who comes to.
+    pub(crate) fn ring(&self) {
+        self.0.notify_waiters();
+        self.0.notify_one();
+    }
+
+    /// Is over when the bell rings after this.
+    pub(crate) fn heard(&self) -> Notified<'_> {
+        self.0.notified()
+    }
+}

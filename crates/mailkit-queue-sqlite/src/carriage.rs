@@ -1,0 +1,74 @@
+//! What a transaction asks for, and tags, in columns: JSON, and nothing where there is nothing to say.
+
+use mailkit_queue::{Carriage, Notify, ReturnContent};
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Columns {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    needs_8bit: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    needs_smtp_utf8: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    envelope_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_tls: bool,
+}
+
+/// The JSON of a carriage; nothing for one that asks nothing.
+pub(crate) fn print(carriage: &Carriage) -> Result<Option<String>, StoreError> {
+    if *carriage == Carriage::default() {
+        return Ok(None);
+    }
+    let columns = Columns {
+        needs_8bit: carriage.needs_8bit,
+        needs_smtp_utf8: carriage.needs_smtp_utf8,
+        notify: carriage.notify.iter().map(Notify::to_string).collect(),
+        return_content: carriage.return_content.map(|what| what.to_string()),
+        envelope_id: carriage.envelope_id.clone(),
+        require_tls: carriage.require_tls,
+    };
+    json(&columns).map(Some)
+}
+
+/// A carriage from its JSON.
+pub(crate) fn parse(text: Option<&str>) -> Result<Carriage, StoreError> {
+    let Some(text) = text else { return Ok(Carriage::default()) };
+    let columns: Columns = serde_json::from_str(text).map_err(|error| broken(&error))?;
+    let notify = columns.notify.iter().map(|word| word.parse().map_err(|error| broken(&error)));
+    let what = columns.return_content.map(|word| word.parse::<ReturnContent>().map_err(|error| broken(&error)));
+    Ok(Carriage {
+        needs_8bit: columns.needs_8bit,
+        needs_smtp_utf8: columns.needs_smtp_utf8,
+        notify: notify.collect::<Result<_, _>>()?,
+        return_content: what.transpose()?,
+        envelope_id: columns.envelope_id,
+        require_tls: columns.require_tls,
+    })
+}
+
+/// The JSON of tags; nothing for none.
+pub(crate) fn print_tags(tags: &[String]) -> Result<Option<String>, StoreError> {
+    if tags.is_empty() { Ok(None) } else { json(&tags).map(Some) }
+}
+
+/// Tags from their JSON.
+pub(crate) fn parse_tags(text: Option<&str>) -> Result<Vec<String>, StoreError> {
+    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|error| broken(&error)))
+}
+
+fn json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| broken(&error))
+}
+
+fn broken(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Broken(format!("what a message asks for is broken: {error}"))
+}

@@ -1,0 +1,40 @@
+//! Bringing the log back into the file.
+//!
+//! SQLite would do this by itself behind a commit, and hide what goes wrong: a failed fsync would be tried again, be
+//! told that all is well, and the log with the only good copy would be written over.
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::batch::Memory;
+use crate::error::StoreError;
+use crate::failpoint::step;
+
+/// How many pages the log may have before it is brought into the file: about 16 MiB.
+const PAGES: i64 = 4_000;
+
+/// Brings the log into the file where it has grown long. A reader in the middle of something puts that off.
+pub(crate) fn when_due(conn: &Connection, memory: &mut Memory) -> Result<(), StoreError> {
+    let pages = log_pages(conn, "PRAGMA wal_checkpoint(NOOP)")?;
+    if pages < PAGES {
+        memory.checkpoint_at = PAGES;
+    }
+    if pages < memory.checkpoint_at {
+        return Ok(());
+    }
+    step("checkpoint")?;
+    memory.checkpoint_at = log_pages(conn, "PRAGMA wal_checkpoint(PASSIVE)")? + PAGES;
+    step("checkpointed")
+}
+
+/// Brings all of the log into the file, and lets SQLite remove it.
+pub(crate) fn last(conn: &Connection) -> Result<(), StoreError> {
+    log_pages(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
+}
+
+/// How many pages the log has.
+fn log_pages(conn: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    conn.prepare_cached(sql)?.query_row([], |row| row.get(1))
+}

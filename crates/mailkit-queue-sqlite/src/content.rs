@@ -1,0 +1,258 @@
+//! Contents: small ones in the row of their message, large ones in pieces that nobody holds together in memory.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use crc32fast::Hasher;
+use mailkit_queue::{Content, OpenContent, Pieces, QueueError};
+use rusqlite::params;
+
+use crate::batch::Batch;
+use crate::error::StoreError;
+use crate::readers::Readers;
+use crate::writer::Writer;
+
+/// Contents up to this size are in the row of their message.
+pub(crate) const INLINE: usize = 64 << 10;
+/// How large a piece of a larger one is.
+const CHUNK: usize = 128 << 10;
+
+/// The content of a new message, ready to be named by its row.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// All of it.
+    Inline { bytes: Bytes, crc: u32 },
+    /// Written already, piece by piece.
+    Staged(Staged),
+}
+
+impl Body {
+    /// A body in memory.
+    pub(crate) fn inline_of(bytes: Bytes) -> Self {
+        let crc = crc32fast::hash(&bytes);
+        Self::Inline { bytes, crc }
+    }
+
+    pub(crate) const fn size(&self) -> u64 {
+        match self {
+            Self::Inline { bytes, .. } => bytes.len() as u64,
+            Self::Staged(staged) => staged.size,
+        }
+    }
+
+    pub(crate) const fn crc(&self) -> u32 {
+        match self {
+            Self::Inline { crc, .. } => *crc,
+            Self::Staged(staged) => staged.crc,
+        }
+    }
+
+    pub(crate) const fn chunks(&self) -> Option<i64> {
+        match self {
+            Self::Inline { .. } => None,
+            Self::Staged(staged) => Some(staged.content),
+        }
+    }
+
+    pub(crate) fn inline(&self) -> Option<&[u8]> {
+        match self {
+            Self::Inline { bytes, .. } => Some(bytes),
+            Self::Staged(_) => None,
+        }
+    }
+}
+
+/// Pieces that are in the file and belong to no message yet. Dropped, they are removed; and where the process ends
+/// before that, when they are old.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    content: i64,
+    size: u64,
+    crc: u32,
+    writer: Writer,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let content = self.content;
+        self.writer.hint(move |batch| {
+            // In use, they are no longer named there.
+            let staged = batch.conn.prepare_cached("DELETE FROM staging WHERE content = ?")?.execute([content])?;
+            if staged > 0 {
+                remove(batch, content)?;
+            }
+            Ok(Ok(()))
+        });
+    }
+}
+
+/// Reads a content that is not in memory, or large. What does not fit into a row is written into the file piece by
+/// piece, each with an fsync that others share. Blocks.
+pub(crate) fn take_in(content: &Content, writer: &Writer, room: u64) -> Result<Body, QueueError> {
+    let mut taking = Taking { writer, staged: None, number: 0, size: 0, whole: Hasher::new(), buffer: BytesMut::new() };
+    for piece in content.pieces().map_err(QueueError::Content)? {
+        let piece = piece.map_err(QueueError::Content)?;
+        taking.add(&piece)?;
+        if taking.size > room {
+            let limit = format!("a message has more than the {room} octets that it may hold");
+            return Err(QueueError::Full { limit });
+        }
+    }
+    taking.finish()
+}
+
+/// A content on its way into the file.
+struct Taking<'a> {
+    writer: &'a Writer,
+    staged: Option<Staged>,
+    number: i64,
+    size: u64,
+    whole: Hasher,
+    buffer: BytesMut,
+}
+
+impl Taking<'_> {
+    fn add(&mut self, mut piece: &[u8]) -> Result<(), QueueError> {
+        self.whole.update(piece);
+        self.size += piece.len() as u64;
+        while !piece.is_empty() {
+            let (now, later) = piece.split_at(piece.len().min(CHUNK - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            piece = later;
+            if self.buffer.len() == CHUNK {
+                self.put()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has gathered.
+    fn put(&mut self) -> Result<(), QueueError> {
+        let content = if let Some(staged) = &self.staged {
+            staged.content
+        } else {
+            let content = self.writer.call_blocking(|batch| {
+                let now = batch.now().as_millis();
+                Ok(Ok(batch.conn.prepare_cached("INSERT INTO staging (touched_at) VALUES (?)")?.insert([now])?))
+            })?;
+            self.staged = Some(Staged { content, size: 0, crc: 0, writer: self.writer.clone() });
+            content
+        };
+        let (data, number) = (self.buffer.split().freeze(), self.number);
+        let crc = crc32fast::hash(&data);
+        self.number += 1;
+        self.writer.call_blocking(move |batch| Ok(Ok(write_chunk(batch, content, number, crc, &data)?)))
+    }
+
+    fn finish(mut self) -> Result<Body, QueueError> {
+        let crc = self.whole.clone().finalize();
+        if self.staged.is_none() && self.buffer.len() <= INLINE {
+            return Ok(Body::Inline { bytes: self.buffer.freeze(), crc });
+        }
+        if !self.buffer.is_empty() {
+            self.put()?;
+        }
+        let Some(mut staged) = self.staged else {
+            return Err(StoreError::Broken("a content was not staged".into()).into());
+        };
+        (staged.size, staged.crc) = (self.size, crc);
+        Ok(Body::Staged(staged))
+    }
+}
+
+fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u8]) -> Result<(), StoreError> {
+    let insert = "INSERT INTO chunk (content, number, crc, data) VALUES (?, ?, ?, ?)";
+    batch.conn.prepare_cached(insert)?.execute(params![content, number, crc, data])?;
+    let touch = "UPDATE staging SET touched_at = ? WHERE content = ?";
+    batch.conn.prepare_cached(touch)?.execute(params![batch.now().as_millis(), content])?;
+    Ok(())
+}
+
+/// Removes the pieces of a content.
+pub(crate) fn remove(batch: &Batch<'_>, content: i64) -> Result<(), StoreError> {
+    batch.conn.prepare_cached("DELETE FROM chunk WHERE content = ?")?.execute([content])?;
+    Ok(())
+}
+
+/// Checks a content that was in the row of its message.
+pub(crate) fn check(bytes: Bytes, size: u64, crc: u32) -> Result<Content, &'static str> {
+    if bytes.len() as u64 == size && crc32fast::hash(&bytes) == crc {
+        Ok(bytes.into())
+    } else {
+        Err("the stored content is damaged: it does not have its checksum")
+    }
+}
+
+/// A content that is read from the file when it is asked for.
+pub(crate) fn stored(readers: &Readers, content: i64, size: u64, crc: u32) -> Content {
+    Content::stored(Arc::new(Chunks { readers: readers.clone(), content, size, crc }), Some(size))
+}
+
+#[derive(Debug)]
+struct Chunks {
+    readers: Readers,
+    content: i64,
+    size: u64,
+    crc: u32,
+}
+
+impl OpenContent for Chunks {
+    fn open(&self) -> io::Result<Pieces> {
+        let (readers, content, size, crc) = (self.readers.clone(), self.content, self.size, self.crc);
+        let reading = Reading { readers, content, number: 0, left: size, whole: Hasher::new(), crc };
+        Ok(Box::new(reading))
+    }
+}
+
+/// One way through a content.
+struct Reading {
+    readers: Readers,
+    content: i64,
+    number: i64,
+    left: u64,
+    whole: Hasher,
+    crc: u32,
+}
+
+impl Reading {
+    fn piece(&mut self) -> io::Result<Bytes> {
+        let (content, number) = (self.content, self.number);
+        let found = self.readers.run(|conn| {
+            let select = "SELECT crc, data FROM chunk WHERE content = ? AND number = ?";
+            let mut statement = conn.prepare_cached(select)?;
+            let mut rows = statement.query([content, number])?;
+            Ok(rows
+                .next()?
+                .map(|row| Ok::<_, rusqlite::Error>((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))
+                .transpose()?)
+        });
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the stored content is damaged");
+        let Some((crc, data)) = found.map_err(io::Error::other)? else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the stored content is no longer there"));
+        };
+        self.number += 1;
+        self.left = self.left.checked_sub(data.len() as u64).ok_or_else(damaged)?;
+        self.whole.update(&data);
+        let is_whole = self.left > 0 || self.whole.clone().finalize() == self.crc;
+        if crc32fast::hash(&data) != crc || !is_whole || data.is_empty() {
+            return Err(damaged());
+        }
+        Ok(data.into())
+    }
+}
+
+impl Iterator for Reading {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let piece = self.piece();
+        if piece.is_err() {
+            self.left = 0;
+        }
+        Some(piece)
+    }
+}

@@ -1,0 +1,160 @@
+//! What goes wrong with the file, and what that means for the store.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use mailkit_queue::QueueError;
+use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
+
+/// Why a piece of work with the file was not done.
+#[derive(Debug)]
+pub(crate) enum StoreError {
+    /// SQLite's word.
+    Sqlite(rusqlite::Error),
+    /// The file could not be looked at.
+    Io(std::io::Error),
+    /// What is in the file cannot have been written by this crate.
+    Broken(String),
+    /// The store was closed.
+    Closed,
+}
+
+/// What an error means for the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The same may succeed later.
+    Passing,
+    /// The file system has lost something: a second try might be told that all is well.
+    Failed,
+    /// The file is not as we left it.
+    Damaged,
+}
+
+impl StoreError {
+    pub(crate) fn meaning(&self) -> Meaning {
+        match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => match failure.code {
+                // A full disk shows like this where the index of the log has to grow.
+                ErrorCode::SystemIoFailure
+                    if [SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN]
+                        .contains(&failure.extended_code) =>
+                {
+                    Meaning::Passing
+                }
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Meaning::Damaged,
+                ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::OutOfMemory
+                | ErrorCode::FileLockingProtocolFailed => Meaning::Passing,
+                _ => Meaning::Failed,
+            },
+            Self::Sqlite(
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::QueryReturnedNoRows,
+            )
+            | Self::Broken(_) => Meaning::Damaged,
+            Self::Io(_) => Meaning::Passing,
+            Self::Sqlite(_) | Self::Closed => Meaning::Failed,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Broken(what) => f.write_str(what),
+            Self::Closed => f.write_str("the store was closed"),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Sqlite(error) => error.source(),
+            Self::Io(error) => error.source(),
+            Self::Broken(_) | Self::Closed => None,
+        }
+    }
+}
+
+/// An error that all who wait for one transaction are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(Arc<StoreError>);
+
+impl Shared {
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.0.meaning()
+    }
+}
+
+impl From<StoreError> for Shared {
+    fn from(error: StoreError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<Shared> for QueueError {
+    fn from(error: Shared) -> Self {
+        match error.meaning() {
+            Meaning::Passing => Self::Unavailable(Box::new(error)),
+            Meaning::Failed => Self::Failed(Box::new(error)),
+            Meaning::Damaged => Self::Damaged(Box::new(error)),
+        }
+    }
+}
+
+impl From<StoreError> for QueueError {
+    fn from(error: StoreError) -> Self {
+        Shared::from(error).into()
+    }
+}
+
+/// Set once, by the first error after which nothing more may be done with the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fault(Arc<OnceLock<Shared>>);
+
+impl Fault {
+    /// Takes notice of an error, and stops the store if it is one after which nothing more may be done.
+    pub(crate) fn note(&self, error: StoreError) -> Shared {
+        let error = Shared::from(error);
+        if error.meaning() != Meaning::Passing && self.0.set(error.clone()).is_ok() {
+            tracing::error!(error = %error, "the queue's store stops");
+        }
+        error
+    }
+
+    /// Lets nothing pass once the store has stopped.
+    pub(crate) fn check(&self) -> Result<(), Shared> {
+        self.0.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+}

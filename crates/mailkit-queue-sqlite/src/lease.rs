@@ -1,0 +1,140 @@
+//! Leases: given, renewed, marked.
+
+use std::time::Duration;
+
+use mailkit_address::{Address, Envelope};
+use mailkit_queue::{Lease, LeaseRequest, LeaseToken, Leased, OnAmbiguous, QueueError, State, Timestamp};
+
+use crate::batch::Batch;
+use crate::content;
+use crate::error::StoreError;
+use crate::letter::{self, Letter};
+use crate::message::{self, Row};
+use crate::passing;
+use crate::readers::Readers;
+use crate::store::SqliteQueue;
+use crate::turns;
+
+impl SqliteQueue {
+    pub(crate) async fn take(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
+        let (request, readers) = (request.clone(), self.readers().clone());
+        let work = move |batch: &mut Batch<'_>| take(batch, &request, &readers).map(Ok);
+        self.writer().call(work).await
+    }
+
+    pub(crate) async fn prolong(
+        &self,
+        leases: &[LeaseToken],
+        duration: Duration,
+    ) -> Result<Vec<LeaseToken>, QueueError> {
+        let leases = leases.to_vec();
+        self.writer().call(move |batch| prolong(batch, &leases, duration).map(Ok)).await
+    }
+
+    pub(crate) async fn mark_leaving(&self, token: LeaseToken) -> Result<(), QueueError> {
+        self.writer()
+            .call(move |batch| {
+                let now = batch.now();
+                let row = leased_as(batch, token)?.filter(|row| row.leased_until.is_some_and(|until| until > now));
+                let Some(mut row) = row else { return Ok(Err(QueueError::LeaseLost(token.id))) };
+                row.marked = true;
+                row.write(batch)?;
+                Ok(Ok(()))
+            })
+            .await
+    }
+}
+
+/// The row of a message that is leased with that token.
+pub(crate) fn leased_as(batch: &Batch<'_>, token: LeaseToken) -> Result<Option<Row>, StoreError> {
+    Ok(Row::find(batch.conn, batch.context.queue, token.id)?.filter(|row| row.is_leased_as(token)))
+}
+
+fn take(batch: &mut Batch<'_>, request: &LeaseRequest, readers: &Readers) -> Result<Vec<Leased>, StoreError> {
+    let now = batch.now();
+    passing::pass(batch, now)?;
+    passing::end_leases(batch, now)?;
+    passing::forget_some(batch, now)?;
+    let mut taken = Vec::new();
+    for seq in turns::next(batch, request)? {
+        taken.extend(lease(batch, seq, now, now + request.duration, readers)?);
+    }
+    if !taken.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
+        batch.announce();
+    }
+    Ok(taken)
+}
+
+/// Leases one message; nothing where it cannot be sent as it is in the file.
+fn lease(
+    batch: &mut Batch<'_>,
+    seq: i64,
+    now: Timestamp,
+    until: Timestamp,
+    readers: &Readers,
+) -> Result<Option<Leased>, StoreError> {
+    let select = format!(
+        "SELECT {}, {}, letter.content FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane \
+         WHERE message.seq = ?",
+        message::COLUMNS,
+        letter::COLUMNS
+    );
+    let (mut row, letter, bytes) = batch.conn.prepare_cached(&select)?.query_row([seq], |columns| {
+        let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
+        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes))
+    })?;
+    let letter = letter?;
+    let content = match (letter.chunks, bytes) {
+        (Some(chunks), _) => Ok(content::stored(readers, chunks, row.size, letter.crc)),
+        (None, bytes) => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc),
+    };
+    let content = match content {
+        Ok(content) => content,
+        Err(why) => {
+            tracing::error!(queue_id = %row.id, "{why}");
+            row.give_up(now, why)?;
+            row.write(batch)?;
+            return Ok(None);
+        }
+    };
+    row.state = State::Leased;
+    row.fence += 1;
+    row.leased_until = Some(until);
+    row.marked = false;
+    row.write(batch)?;
+    let open = row.recipients()?.into_iter().filter(|recipient| recipient.status.is_open());
+    let open: Vec<Address> = open.map(|recipient| recipient.address).collect();
+    let envelope = Envelope::new(letter.sender, open)
+        .map_err(|error| StoreError::Broken(format!("message {} is unfinished: {error}", row.id)))?;
+    Ok(Some(Leased {
+        lease: Lease::new(LeaseToken { id: row.id, fence: row.fence }),
+        expires_at: until,
+        envelope,
+        content,
+        message_id: letter.message_id,
+        carriage: letter.carriage,
+        priority: letter.priority,
+        route: letter.route,
+        tenant: letter.tenant,
+        on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
+        created_at: row.created_at,
+        message_expires_at: row.expires_at,
+        attempts: row.attempts,
+        traceparent: letter.traceparent,
+    }))
+}
+
+/// Returns those that were lost.
+fn prolong(batch: &mut Batch<'_>, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, StoreError> {
+    let until = batch.now() + duration;
+    let mut lost = Vec::new();
+    for token in leases {
+        if let Some(mut row) = leased_as(batch, *token)? {
+            row.leased_until = Some(until);
+            row.write(batch)?;
+        } else {
+            lost.push(*token);
+        }
+    }
+    Ok(lost)
+}

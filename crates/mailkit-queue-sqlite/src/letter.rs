@@ -1,0 +1,117 @@
+//! What a message is: written once, and read when it is leased or looked at.
+
+use mailkit_address::{Address, ReversePath};
+use mailkit_queue::{Carriage, IdempotencyKey, NewMessage};
+use rusqlite::{Connection, params};
+
+use crate::carriage;
+use crate::content::Body;
+use crate::error::StoreError;
+use crate::recipients;
+
+/// The columns that [`Letter::read`] reads.
+pub(crate) const COLUMNS: &str = "letter.sender, letter.message_id, letter.subject, letter.tags, letter.carriage, \
+    letter.idempotency_key, letter.traceparent, lane.priority, lane.tenant, lane.route, letter.crc, letter.chunks";
+
+/// A new message as its columns have it: made before the writer's turn comes.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) recipients: String,
+    sender: String,
+    message_id: Option<String>,
+    subject: Option<String>,
+    tags: Option<String>,
+    carriage: Option<String>,
+    traceparent: Option<String>,
+}
+
+impl Draft {
+    pub(crate) fn new(message: &mut NewMessage) -> Result<Self, StoreError> {
+        let pending: Vec<_> = message.envelope.recipients().iter().cloned().map(recipients::pending).collect();
+        Ok(Self {
+            recipients: recipients::print(&pending)?,
+            sender: message.envelope.reverse_path().address().map(Address::to_string).unwrap_or_default(),
+            message_id: message.message_id.take(),
+            subject: message.subject.take(),
+            tags: carriage::print_tags(&message.tags)?,
+            carriage: carriage::print(&message.carriage)?,
+            traceparent: message.traceparent.take(),
+        })
+    }
+
+    /// Writes the row of a new message.
+    pub(crate) fn insert(
+        &self,
+        conn: &Connection,
+        seq: i64,
+        key: Option<&IdempotencyKey>,
+        body: &Body,
+    ) -> Result<(), StoreError> {
+        let insert = "INSERT INTO letter (seq, sender, message_id, subject, tags, carriage, idempotency_key, \
+                      traceparent, crc, chunks, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        conn.prepare_cached(insert)?.execute(params![
+            seq,
+            self.sender,
+            self.message_id,
+            self.subject,
+            self.tags,
+            self.carriage,
+            key.map(|key| &key.key),
+            self.traceparent,
+            body.crc(),
+            body.chunks(),
+            body.inline(),
+        ])?;
+        Ok(())
+    }
+}
+
+/// What a message is, but for its content.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) sender: ReversePath,
+    pub(crate) message_id: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) carriage: Carriage,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) priority: mailkit_queue::Priority,
+    pub(crate) tenant: Option<String>,
+    pub(crate) route: Option<String>,
+    pub(crate) crc: u32,
+    pub(crate) chunks: Option<i64>,
+}
+
+impl Letter {
+    /// How many columns there are.
+    pub(crate) const WIDTH: usize = 12;
+
+    /// Reads the columns from that place on.
+    pub(crate) fn read(row: &rusqlite::Row<'_>, at: usize) -> Result<Self, StoreError> {
+        let sender = match row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)? {
+            "" => ReversePath::Null,
+            address => Address::parse(address)
+                .map(ReversePath::Address)
+                .map_err(|error| StoreError::Broken(format!("the sender of a message is broken: {error}")))?,
+        };
+        let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
+        let priority: usize = row.get(at + 7)?;
+        Ok(Self {
+            sender,
+            message_id: row.get(at + 1)?,
+            subject: row.get(at + 2)?,
+            tags: carriage::parse_tags(text(at + 3)?)?,
+            carriage: carriage::parse(text(at + 4)?)?,
+            idempotency_key: row.get(at + 5)?,
+            traceparent: row.get(at + 6)?,
+            priority: *mailkit_queue::Priority::ALL
+                .get(priority)
+                .ok_or_else(|| StoreError::Broken(format!("there is no priority {priority}")))?,
+            tenant: row.get(at + 8)?,
+            route: row.get(at + 9)?,
+            crc: row.get(at + 10)?,
+            chunks: row.get(at + 11)?,
+        })
+    }
+}

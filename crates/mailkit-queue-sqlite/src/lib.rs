@@ -1,0 +1,35 @@
+//! A durable mail queue in one SQLite file: what it acknowledges is on stable storage.
+//!
+//! [`SqliteQueue`] keeps the contract of [`mailkit_queue::Queue`]. One thread writes, and puts all that waits for it into
+//! one transaction: concurrent enqueues, leases and settlements share one fsync. Readers work beside it. Several
+//! processes may share a file: a message belongs to who leased it, and no lock is held while it is delivered.
+//!
+//! What it does not do: it does not send, and keeps no message in memory.
+
+mod act;
+mod batch;
+mod bell;
+mod carriage;
+mod checkpoint;
+mod content;
+mod context;
+mod enqueue;
+mod error;
+mod failpoint;
+mod file;
+mod lease;
+mod letter;
+mod message;
+mod passing;
+mod query;
+mod quota;
+mod readers;
+mod recipients;
+mod schema;
+mod settle;
+mod store;
+mod turns;
+mod watch;
+mod writer;
+
+pub use self::store::{Builder, SqliteQueue};

@@ -1,0 +1,220 @@
+//! The row of a message: where it stands.
+
+use mailkit_queue::{LeaseToken, QueueId, RecipientRecord, RecipientStatus, State, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{Connection, params};
+
+use crate::batch::Batch;
+use crate::error::StoreError;
+use crate::recipients;
+
+/// The columns that [`Row::read`] reads.
+pub(crate) const COLUMNS: &str = "message.seq, message.id, message.lane, message.state, message.due, \
+    message.expires_at, message.fence, message.leased_until, message.marked, message.hold, message.attempts, \
+    message.created_at, message.finished_at, message.size, message.recipients";
+/// How many they are.
+pub(crate) const WIDTH: usize = 15;
+
+/// Where a message stands.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) seq: i64,
+    pub(crate) id: QueueId,
+    pub(crate) lane: i64,
+    pub(crate) state: State,
+    pub(crate) due: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) fence: u64,
+    pub(crate) leased_until: Option<Timestamp>,
+    pub(crate) marked: bool,
+    pub(crate) hold: bool,
+    pub(crate) attempts: u32,
+    pub(crate) created_at: Timestamp,
+    pub(crate) finished_at: Option<Timestamp>,
+    pub(crate) size: u64,
+    /// As JSON.
+    recipients: String,
+    /// The state in the file.
+    stored: State,
+}
+
+impl Row {
+    /// A new message, which is in no state yet that matters.
+    pub(crate) const fn new(id: QueueId, lane: i64, recipients: String, size: u64, created_at: Timestamp) -> Self {
+        Self {
+            seq: 0,
+            id,
+            lane,
+            state: State::Ready,
+            due: created_at,
+            expires_at: None,
+            fence: 0,
+            leased_until: None,
+            marked: false,
+            hold: false,
+            attempts: 0,
+            created_at,
+            finished_at: None,
+            size,
+            recipients,
+            stored: State::Ready,
+        }
+    }
+
+    /// Writes a new row into the file, and counts the message.
+    pub(crate) fn insert(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let insert = "INSERT INTO message (queue, id, lane, state, due, expires_at, hold, created_at, size, recipients) \
+                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        self.seq = batch.conn.prepare_cached(insert)?.insert(params![
+            batch.context.queue,
+            self.id.to_string(),
+            self.lane,
+            number(self.state),
+            self.due.as_millis(),
+            self.expires_at.map(Timestamp::as_millis),
+            self.hold,
+            self.created_at.as_millis(),
+            self.size,
+            self.recipients,
+        ])?;
+        self.stored = self.state;
+        batch.count(self, None, Some(self.state))
+    }
+
+    /// Reads the columns.
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let time = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_millis));
+        let number: usize = row.get(3)?;
+        let state = State::ALL.get(number).copied().ok_or(rusqlite::Error::IntegralValueOutOfRange(3, 0))?;
+        Ok(Self {
+            seq: row.get(0)?,
+            id: read_id(row, 1)?,
+            lane: row.get(2)?,
+            state,
+            due: Timestamp::from_millis(row.get(4)?),
+            expires_at: time(5)?,
+            fence: row.get(6)?,
+            leased_until: time(7)?,
+            marked: row.get(8)?,
+            hold: row.get(9)?,
+            attempts: row.get(10)?,
+            created_at: Timestamp::from_millis(row.get(11)?),
+            finished_at: time(12)?,
+            size: row.get(13)?,
+            recipients: row.get(14)?,
+            stored: state,
+        })
+    }
+
+    /// The row of a message in a queue; nothing where there is none of that name.
+    pub(crate) fn find(conn: &Connection, queue: i64, id: QueueId) -> Result<Option<Self>, StoreError> {
+        let mut statement = conn.prepare_cached(&select("WHERE message.queue = ? AND message.id = ?"))?;
+        let mut rows = statement.query(params![queue, id.to_string()])?;
+        Ok(rows.next()?.map(Self::read).transpose()?)
+    }
+
+    /// Rows, by what comes behind FROM.
+    pub(crate) fn all(
+        conn: &Connection,
+        condition: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut statement = conn.prepare_cached(&select(condition))?;
+        Ok(statement.query_map(params, Self::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes it into the file as it is now.
+    pub(crate) fn write(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let update = "UPDATE message SET state = ?, due = ?, expires_at = ?, fence = ?, leased_until = ?, marked = ?, \
+                      attempts = ?, finished_at = ?, recipients = ? WHERE seq = ?";
+        batch.conn.prepare_cached(update)?.execute(params![
+            number(self.state),
+            self.due.as_millis(),
+            self.expires_at.map(Timestamp::as_millis),
+            self.fence,
+            self.leased_until.map(Timestamp::as_millis),
+            self.marked,
+            self.attempts,
+            self.finished_at.map(Timestamp::as_millis),
+            self.recipients,
+            self.seq,
+        ])?;
+        let from = std::mem::replace(&mut self.stored, self.state);
+        if from == self.state { Ok(()) } else { batch.count(self, Some(from), Some(self.state)) }
+    }
+
+    /// Whether that is its lease, and it was not ended.
+    pub(crate) fn is_leased_as(&self, token: LeaseToken) -> bool {
+        self.state == State::Leased && self.fence == token.fence
+    }
+
+    /// What is known of each recipient.
+    pub(crate) fn recipients(&self) -> Result<Vec<RecipientRecord>, StoreError> {
+        recipients::parse(&self.recipients)
+    }
+
+    /// Changes what is known of recipients.
+    pub(crate) fn set_recipients(&mut self, recipients: &[RecipientRecord]) -> Result<(), StoreError> {
+        self.recipients = recipients::print(recipients)?;
+        Ok(())
+    }
+
+    /// Puts it where a worker may have it, now or later: dead instead, where its time is over.
+    pub(crate) fn open(&mut self, due: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.due = due;
+        self.finished_at = None;
+        self.leased_until = None;
+        self.state = if due > now { State::Scheduled } else { State::Ready };
+        if self.expires_at.is_some_and(|at| at <= now) { self.expire(now) } else { Ok(()) }
+    }
+
+    /// Puts it into a terminal state.
+    pub(crate) const fn finish(&mut self, state: State, now: Timestamp) {
+        self.state = state;
+        self.leased_until = None;
+        self.finished_at = Some(now);
+    }
+
+    /// Its time is over before it was delivered.
+    pub(crate) fn expire(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.finish(State::Dead, now);
+        self.say(None, "the message expired before it was delivered")
+    }
+
+    /// Nobody can know whether it was delivered to its open recipients.
+    pub(crate) fn hold(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.finish(State::Held, now);
+        self.say(Some(RecipientStatus::Ambiguous), "the worker was lost while the last of the content left")
+    }
+
+    /// It cannot be sent as it is in the file.
+    pub(crate) fn give_up(&mut self, now: Timestamp, why: &str) -> Result<(), StoreError> {
+        self.finish(State::Dead, now);
+        self.say(None, why)
+    }
+
+    /// Says something of the open recipients.
+    fn say(&mut self, status: Option<RecipientStatus>, text: &str) -> Result<(), StoreError> {
+        let mut recipients = self.recipients()?;
+        for recipient in recipients.iter_mut().filter(|recipient| recipient.status.is_open()) {
+            recipient.status = status.unwrap_or(recipient.status);
+            text.clone_into(&mut recipient.text);
+        }
+        self.set_recipients(&recipients)
+    }
+}
+
+/// The number of a state in the file.
+pub(crate) fn number(state: State) -> usize {
+    state as usize
+}
+
+/// The name of a message in a column.
+pub(crate) fn read_id(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<QueueId> {
+    let text = row.get_ref(at)?.as_str()?;
+    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
+}
+
+fn select(condition: &str) -> String {
+    format!("SELECT {COLUMNS} FROM message {condition}")
+}

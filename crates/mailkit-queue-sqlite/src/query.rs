@@ -1,0 +1,205 @@
+//! Looking at messages, beside the writer.
+
+use mailkit_queue::{
+    Attempt, Content, Filter, OnAmbiguous, Page, QueueError, QueueId, Record, State, Stats, Timestamp,
+};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+
+use crate::batch::read_counts;
+use crate::content;
+use crate::error::StoreError;
+use crate::letter::{self, Letter};
+use crate::message::{self, Row};
+use crate::recipients;
+use crate::store::SqliteQueue;
+
+impl SqliteQueue {
+    pub(crate) async fn look_at(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
+        let queue = self.queue();
+        self.readers()
+            .call(move |conn| {
+                let _snapshot = conn.unchecked_transaction()?;
+                let condition = "message.queue = ? AND message.id = ?";
+                let found = rows(conn, condition, &[Value::from(queue), Value::from(id.to_string())])?;
+                let Some((row, letter)) = found.into_iter().next() else { return Ok(None) };
+                let history = history(conn, row.seq)?;
+                Ok(Some(Record { history, ..record(&row, letter)? }))
+            })
+            .await
+    }
+
+    pub(crate) async fn find_content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
+        let (queue, readers) = (self.queue(), self.readers().clone());
+        let found = self.readers().call(move |conn| {
+            let select = "SELECT size, crc, chunks, content FROM message JOIN letter USING (seq) \
+                          WHERE message.queue = ? AND message.id = ?";
+            let mut statement = conn.prepare_cached(select)?;
+            let mut rows = statement.query(params![queue, id.to_string()])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            let (size, crc): (u64, u32) = (row.get(0)?, row.get(1)?);
+            Ok(Some(match row.get::<_, Option<i64>>(2)? {
+                Some(chunks) => Ok(content::stored(&readers, chunks, size, crc)),
+                None => content::check(row.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default().into(), size, crc),
+            }))
+        });
+        let damaged = |why| QueueError::Content(std::io::Error::new(std::io::ErrorKind::InvalidData, why));
+        found.await?.transpose().map_err(damaged)
+    }
+
+    pub(crate) async fn find(&self, filter: &Filter) -> Result<Page, QueueError> {
+        let (queue, filter) = (self.queue(), filter.clone());
+        self.readers().call(move |conn| page(conn, queue, &filter)).await
+    }
+
+    pub(crate) async fn count(&self) -> Result<Stats, QueueError> {
+        let (queue, now) = (self.queue(), self.now());
+        self.readers()
+            .call(move |conn| {
+                let _snapshot = conn.unchecked_transaction()?;
+                let counts = read_counts(conn, queue)?;
+                let [scheduled, ready, leased, sent, dead, held, cancelled] = counts.states.map(i64::unsigned_abs);
+                let oldest = "SELECT min((SELECT min(due) FROM message INDEXED BY message_ready \
+                              WHERE message.lane = lane.id AND state = 1)) \
+                              FROM lane INDEXED BY lane_with_mail WHERE queue = ? AND ready > 0";
+                let oldest: Option<i64> = conn.prepare_cached(oldest)?.query_row([queue], |row| row.get(0))?;
+                Ok(Stats {
+                    scheduled,
+                    ready,
+                    leased,
+                    sent,
+                    dead,
+                    held,
+                    cancelled,
+                    oldest_ready: oldest.map(|due| now - Timestamp::from_millis(due)),
+                    ambiguous_total: counts.ambiguous.unsigned_abs(),
+                })
+            })
+            .await
+    }
+}
+
+/// Messages, newest first.
+fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreError> {
+    let _snapshot = conn.unchecked_transaction()?;
+    let mut condition = String::from("message.queue = ?");
+    let mut values = vec![Value::from(queue)];
+    let mut and = |text: &str, value: Value| {
+        condition.push_str(text);
+        values.push(value);
+    };
+    if let Some(state) = filter.state {
+        and(
+            // Few are in these states as a rule: their index finds them, where the way by id would look at all others.
+            match state {
+                State::Scheduled => " AND message.state = 0 AND message.state = ?",
+                State::Leased => " AND message.state = 2 AND message.state = ?",
+                State::Dead | State::Held | State::Cancelled => " AND message.state > 2 AND message.state = ?",
+                State::Ready | State::Sent => " AND +message.state = ?",
+            },
+            Value::from(message::number(state) as i64),
+        );
+    }
+    if let Some(cursor) = filter.cursor {
+        and(" AND message.id < ?", Value::from(cursor.to_string()));
+    }
+    if let Some(tag) = &filter.tag {
+        and(" AND EXISTS (SELECT 1 FROM json_each(letter.tags) WHERE value = ?)", Value::from(tag.clone()));
+    }
+    if let Some(recipient) = &filter.recipient {
+        // SQLite's LIKE and lower() know ASCII only; what is beyond is compared below.
+        let ascii: String = recipient.chars().map(|char| if char.is_ascii() { char } else { '%' }).collect();
+        and(" AND message.recipients LIKE ?", Value::from(format!("%{ascii}%")));
+    }
+    condition.push_str(" ORDER BY message.id DESC");
+    let wanted = filter.recipient.as_ref().map(|recipient| recipient.to_lowercase());
+    let mut records = Vec::new();
+    let is_more = each(conn, &condition, &values, |row, letter| {
+        let record = record(&row, letter)?;
+        let goes_to = |wanted: &String| {
+            record.recipients.iter().any(|recipient| recipient.address.to_string().to_lowercase() == *wanted)
+        };
+        if wanted.as_ref().is_none_or(goes_to) {
+            if records.len() == filter.limit {
+                return Ok(false);
+            }
+            records.push(record);
+        }
+        Ok(true)
+    })?;
+    let next = records.last().filter(|_| is_more).map(|record| record.id);
+    Ok(Page { records, next })
+}
+
+fn rows(conn: &Connection, condition: &str, values: &[Value]) -> Result<Vec<(Row, Letter)>, StoreError> {
+    let mut found = Vec::new();
+    each(conn, condition, values, |row, letter| {
+        found.push((row, letter));
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// Gives each row until it is told to stop; returns whether it was.
+fn each(
+    conn: &Connection,
+    condition: &str,
+    values: &[Value],
+    mut give: impl FnMut(Row, Letter) -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    let (position, letter) = (message::COLUMNS, letter::COLUMNS);
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {position}, {letter} FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane \
+         WHERE {condition}"
+    ))?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(columns) = rows.next()? {
+        if !give(Row::read(columns)?, Letter::read(columns, message::WIDTH)?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A message as who looks at it sees it, without its history.
+pub(crate) fn record(row: &Row, letter: Letter) -> Result<Record, StoreError> {
+    Ok(Record {
+        id: row.id,
+        state: row.state,
+        subject: letter.subject,
+        message_id: letter.message_id,
+        from: letter.sender,
+        recipients: row.recipients()?,
+        attempts: row.attempts,
+        next_attempt_at: (!row.state.is_terminal()).then_some(row.due),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        finished_at: row.finished_at,
+        priority: letter.priority,
+        route: letter.route,
+        tenant: letter.tenant,
+        tags: letter.tags,
+        on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
+        idempotency_key: letter.idempotency_key,
+        carriage: letter.carriage,
+        size: row.size,
+        history: Vec::new(),
+    })
+}
+
+/// The attempts of a message, oldest first.
+pub(crate) fn history(conn: &Connection, seq: i64) -> Result<Vec<Attempt>, StoreError> {
+    let select = "SELECT at, route, outcome, recipients FROM attempt WHERE seq = ? ORDER BY number";
+    let mut statement = conn.prepare_cached(select)?;
+    let mut rows = statement.query([seq])?;
+    let mut history = Vec::new();
+    while let Some(row) = rows.next()? {
+        history.push(Attempt {
+            at: Timestamp::from_millis(row.get(0)?),
+            route: row.get(1)?,
+            outcome: row.get(2)?,
+            recipients: recipients::parse(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+        });
+    }
+    Ok(history)
+}

@@ -1,0 +1,77 @@
+//! Connections that read, beside the one that writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mailkit_queue::QueueError;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use crate::error::{Fault, Meaning, Shared, StoreError};
+use crate::file;
+
+/// How many there are at once.
+const MOST: usize = 4;
+
+/// Connections that read; cheap to clone, and every clone has the same ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Readers(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+    fault: Fault,
+}
+
+impl Readers {
+    pub(crate) fn new(path: &Path, fault: Fault) -> Self {
+        let turns = Arc::new(Semaphore::new(MOST));
+        Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::default(), turns, fault }))
+    }
+
+    /// Reads on a thread that may block.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let turn = Arc::clone(&self.0.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let readers = self.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let result = readers.run(read);
+            drop(turn);
+            result
+        });
+        let result = reading.await.map_err(|panic| StoreError::Io(std::io::Error::other(panic)))?;
+        Ok(result?)
+    }
+
+    /// Reads on this thread.
+    pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, Shared> {
+        self.0.fault.check()?;
+        let idle = self.idle().pop();
+        let conn = idle.map_or_else(|| file::open_reader(&self.0.path), Ok).map_err(|error| self.note(error))?;
+        let result = read(&conn).map_err(|error| self.note(error))?;
+        let mut idle = self.idle();
+        if idle.len() < MOST && !self.0.turns.is_closed() {
+            idle.push(conn);
+        }
+        Ok(result)
+    }
+
+    /// Closes those that nobody uses; those in use are closed when they come back.
+    pub(crate) fn close(&self) {
+        self.0.turns.close();
+        self.idle().clear();
+    }
+
+    /// A file that is damaged stops the store whoever notices; that a reader could not read does not.
+    fn note(&self, error: StoreError) -> Shared {
+        if error.meaning() == Meaning::Damaged { self.0.fault.note(error) } else { error.into() }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,130 @@
+-- Times are milliseconds since the start of 1970 in UTC. What is written for people to read is in the view `mail`.
+
+-- One row for each queue in this file; the numbers say how many messages are in each state.
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  scheduled INTEGER NOT NULL DEFAULT 0,
+  ready INTEGER NOT NULL DEFAULT 0,
+  leased INTEGER NOT NULL DEFAULT 0,
+  sent INTEGER NOT NULL DEFAULT 0,
+  dead INTEGER NOT NULL DEFAULT 0,
+  held INTEGER NOT NULL DEFAULT 0,
+  cancelled INTEGER NOT NULL DEFAULT 0,
+  unfinished_bytes INTEGER NOT NULL DEFAULT 0,
+  ambiguous INTEGER NOT NULL DEFAULT 0
+);
+
+-- Messages of one priority, tenant and route wait in one lane; `ready` says how many of them are ready.
+CREATE TABLE lane (
+  id INTEGER PRIMARY KEY,
+  queue INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  tenant TEXT,
+  route TEXT,
+  ready INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX lane_by_name ON lane (queue, priority, tenant, route);
+CREATE INDEX lane_with_mail ON lane (queue, priority, tenant) WHERE ready > 0;
+
+-- Where a message stands. All that changes in its life is here, in a short row.
+-- state: 0 scheduled, 1 ready, 2 leased, 3 sent, 4 dead, 5 held, 6 cancelled.
+CREATE TABLE message (
+  seq INTEGER PRIMARY KEY,
+  queue INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  lane INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  expires_at INTEGER,
+  fence INTEGER NOT NULL DEFAULT 0,
+  leased_until INTEGER,
+  marked INTEGER NOT NULL DEFAULT 0,
+  hold INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL,
+  finished_at INTEGER,
+  size INTEGER NOT NULL,
+  recipients TEXT NOT NULL
+);
+CREATE UNIQUE INDEX message_by_id ON message (queue, id);
+CREATE INDEX message_scheduled ON message (queue, due) WHERE state = 0;
+CREATE INDEX message_ready ON message (lane, due) WHERE state = 1;
+CREATE INDEX message_leased ON message (queue, leased_until) WHERE state = 2;
+CREATE INDEX message_expiring ON message (queue, expires_at) WHERE expires_at IS NOT NULL AND state < 2;
+CREATE INDEX message_finished ON message (queue, state, finished_at) WHERE state > 2;
+
+-- What a message is. Written once. The content is here, or in chunks where it is large; `crc` is the CRC-32 of all of it.
+CREATE TABLE letter (
+  seq INTEGER PRIMARY KEY,
+  sender TEXT NOT NULL,
+  message_id TEXT,
+  subject TEXT,
+  tags TEXT,
+  carriage TEXT,
+  idempotency_key TEXT,
+  traceparent TEXT,
+  crc INTEGER NOT NULL,
+  chunks INTEGER,
+  content BLOB
+);
+
+-- The attempts to deliver a message.
+CREATE TABLE attempt (
+  seq INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  route TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  recipients TEXT NOT NULL,
+  PRIMARY KEY (seq, number)
+) WITHOUT ROWID;
+
+-- Large contents, piece by piece. Those that `staging` names are being written and belong to no message yet.
+CREATE TABLE chunk (
+  content INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (content, number)
+);
+CREATE TABLE staging (
+  content INTEGER PRIMARY KEY AUTOINCREMENT,
+  touched_at INTEGER NOT NULL
+);
+
+-- Idempotency keys, and the messages that they stand for.
+CREATE TABLE idempotency (
+  queue INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  fingerprint BLOB NOT NULL,
+  id TEXT NOT NULL,
+  used_at INTEGER NOT NULL,
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency (queue, used_at);
+
+-- What was spent of quotas, by buckets of time.
+CREATE TABLE quota (
+  queue INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  bucket INTEGER NOT NULL,
+  spent INTEGER NOT NULL,
+  PRIMARY KEY (queue, key, bucket)
+) WITHOUT ROWID;
+
+CREATE VIEW mail AS
+SELECT queue.name AS queue, message.id, letter.subject, letter.sender,
+  (SELECT group_concat(json_extract(value, '$.address'), ', ') FROM json_each(message.recipients)) AS recipients,
+  CASE message.state WHEN 0 THEN 'scheduled' WHEN 1 THEN 'ready' WHEN 2 THEN 'leased' WHEN 3 THEN 'sent'
+    WHEN 4 THEN 'dead' WHEN 5 THEN 'held' ELSE 'cancelled' END AS state,
+  CASE lane.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END AS priority,
+  lane.route, lane.tenant, message.attempts, message.size,
+  datetime(message.created_at / 1000, 'unixepoch') AS created_at,
+  datetime(message.due / 1000, 'unixepoch') AS due,
+  datetime(message.finished_at / 1000, 'unixepoch') AS finished_at,
+  letter.message_id, letter.idempotency_key
+FROM message
+JOIN queue ON queue.id = message.queue
+JOIN lane ON lane.id = message.lane
+JOIN letter ON letter.seq = message.seq;

@@ -1,0 +1,93 @@
+//! Settling: what came of a lease.
+
+use std::sync::Arc;
+
+use mailkit_queue::{
+    Lease, LeaseToken, Next, QueueError, RecipientRecord, RecipientStatus, SettleError, Settlement, State,
+};
+use rusqlite::params;
+
+use crate::batch::Batch;
+use crate::error::StoreError;
+use crate::lease::leased_as;
+use crate::recipients;
+use crate::store::SqliteQueue;
+
+/// How many attempts of a message are kept.
+const MOST_ATTEMPTS: i64 = 100;
+
+impl SqliteQueue {
+    pub(crate) async fn write_outcome(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
+        let (token, settlement) = (lease.token(), Arc::new(settlement));
+        let outcome = Arc::clone(&settlement);
+        let settled = self.writer().call(move |batch| settle(batch, token, &outcome)).await;
+        settled.map_err(|error| Box::new(SettleError::new(error, lease, Arc::unwrap_or_clone(settlement))))
+    }
+}
+
+fn settle(
+    batch: &mut Batch<'_>,
+    token: LeaseToken,
+    settlement: &Settlement,
+) -> Result<Result<State, QueueError>, StoreError> {
+    let Some(mut row) = leased_as(batch, token)? else { return Ok(Err(QueueError::LeaseLost(token.id))) };
+    let now = batch.now();
+    let mut known = row.recipients()?;
+    let tried: Vec<_> = settlement.recipients.iter().filter_map(|outcome| note(&mut known, outcome)).collect();
+    if !tried.is_empty() {
+        row.set_recipients(&known)?;
+    }
+    if tried.iter().any(|recipient| recipient.status == RecipientStatus::Ambiguous) {
+        batch.count_ambiguous()?;
+    }
+    if let Some(route) = &settlement.route {
+        row.attempts = row.attempts.saturating_add(1);
+        remember(batch, row.seq, now.as_millis(), route, &settlement.outcome, &tried)?;
+    }
+    let is_delivered = known.iter().all(|recipient| recipient.status == RecipientStatus::Accepted);
+    let has_open = known.iter().any(|recipient| recipient.status.is_open());
+    match settlement.next {
+        _ if is_delivered => row.finish(State::Sent, now),
+        _ if !has_open => row.finish(State::Dead, now),
+        Next::Ready => row.open(row.due, now)?,
+        Next::At(at) => row.open(at.max(now), now)?,
+        Next::Dead => row.finish(State::Dead, now),
+        Next::Held => row.finish(State::Held, now),
+    }
+    row.write(batch)?;
+    Ok(Ok(row.state))
+}
+
+/// Writes down what became of a recipient; nothing where it is none of the message's, or not open.
+fn note(known: &mut [RecipientRecord], outcome: &mailkit_queue::RecipientOutcome) -> Option<RecipientRecord> {
+    let recipient = known.iter_mut().find(|recipient| recipient.address == outcome.address)?;
+    if !recipient.status.is_open() {
+        return None;
+    }
+    recipient.status = outcome.status;
+    recipient.code = outcome.code;
+    recipient.enhanced.clone_from(&outcome.enhanced);
+    recipient.text.clone_from(&outcome.text);
+    Some(recipient.clone())
+}
+
+/// Writes down an attempt.
+fn remember(
+    batch: &Batch<'_>,
+    seq: i64,
+    at: i64,
+    route: &str,
+    outcome: &str,
+    tried: &[RecipientRecord],
+) -> Result<(), StoreError> {
+    let last = "SELECT ifnull(max(number), 0) FROM attempt WHERE seq = ?";
+    let number = batch.conn.prepare_cached(last)?.query_row([seq], |row| row.get::<_, i64>(0))? + 1;
+    let insert = "INSERT INTO attempt (seq, number, at, route, outcome, recipients) VALUES (?, ?, ?, ?, ?, ?)";
+    let tried = recipients::print(tried)?;
+    batch.conn.prepare_cached(insert)?.execute(params![seq, number, at, route, outcome, tried])?;
+    if number > MOST_ATTEMPTS {
+        let forget = "DELETE FROM attempt WHERE seq = ? AND number <= ?";
+        batch.conn.prepare_cached(forget)?.execute([seq, number - MOST_ATTEMPTS])?;
+    }
+    Ok(())
+}

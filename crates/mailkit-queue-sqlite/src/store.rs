@@ -1,0 +1,250 @@
+//! The queue as its user has it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mailkit_queue::{
+    Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, NewMessage, Page, Queue,
+    QueueError, QueueId, QueueSettings, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats,
+    Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::bell::Bell;
+use crate::context::Context;
+use crate::error::{Fault, StoreError};
+use crate::file;
+use crate::readers::Readers;
+use crate::watch::Watch;
+use crate::writer::Writer;
+
+/// A queue in one SQLite file; cheap to clone, and every clone is the same queue.
+///
+/// It needs a tokio runtime with time. One thread writes: whatever waits for it goes into one transaction and shares one
+/// fsync. Any number of processes may have the same file open.
+///
+/// ```
+/// use std::num::NonZeroU32;
+/// use std::time::Duration;
+/// use mailkit_address::Envelope;
+/// use mailkit_queue::{LeaseRequest, NewMessage, Queue};
+/// use mailkit_queue_sqlite::SqliteQueue;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("mailkit.db");
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let queue = SqliteQueue::open(path).await?;
+/// let envelope = Envelope::null_sender(vec!["bob@example.org".parse()?])?;
+/// let enqueued = queue.enqueue(NewMessage::new(envelope, "Subject: hello\r\n\r\nHello.\r\n")).await?;
+///
+/// let leased = queue.lease(&LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60))).await?;
+/// assert_eq!(leased[0].lease.id(), enqueued.id);
+/// queue.close().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SqliteQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    context: Context,
+    writer: Writer,
+    readers: Readers,
+    watch: Watch,
+}
+
+/// Opens a [`SqliteQueue`] otherwise than by default.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened before `open`"]
+pub struct Builder {
+    path: PathBuf,
+    name: String,
+    settings: QueueSettings,
+    clock: Clock,
+}
+
+impl Builder {
+    /// Which of the queues in the file; `default` if nothing is said.
+    pub fn queue(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Other bounds.
+    pub const fn settings(mut self, settings: QueueSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Another clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens the store, and makes it where there is none.
+    ///
+    /// # Errors
+    /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
+    /// it is changed. [`QueueError::Unavailable`] where it cannot be opened or made.
+    pub async fn open(self) -> Result<SqliteQueue, QueueError> {
+        let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
+        Ok(opened.map_err(|panic| StoreError::Io(std::io::Error::other(panic)))??)
+    }
+
+    fn open_blocking(self) -> Result<SqliteQueue, StoreError> {
+        let conn = file::open(&self.path)?;
+        let queue = queue_row(&conn, &self.name)?;
+        let (fault, bell) = (Fault::default(), Bell::default());
+        let readers = Readers::new(&self.path, fault.clone());
+        let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell };
+        let writer = Writer::start(conn, context.clone()).map_err(StoreError::Io)?;
+        let watch = Watch::default();
+        Ok(SqliteQueue { shared: Arc::new(Shared { path: self.path, context, writer, readers, watch }) })
+    }
+}
+
+impl SqliteQueue {
+    /// Opens the store at a path with the usual bounds, by the system's clock; makes it where there is none.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, QueueError> {
+        Self::builder(path).open().await
+    }
+
+    /// For a store that is opened otherwise.
+    pub fn builder(path: impl AsRef<Path>) -> Builder {
+        Builder {
+            path: path.as_ref().to_owned(),
+            name: "default".to_owned(),
+            settings: QueueSettings::default(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// Finishes what was begun, and leaves all of the store in its one file. Every call after this fails.
+    ///
+    /// A store that is dropped instead loses nothing: what is in the log beside the file is found when it is opened.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn close(&self) -> Result<(), QueueError> {
+        self.shared.readers.close();
+        self.shared.watch.close();
+        self.shared.writer.close().await
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.shared.writer
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.shared.watch
+    }
+
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.shared.context.bell
+    }
+
+    pub(crate) fn settings(&self) -> &QueueSettings {
+        &self.shared.context.settings
+    }
+
+    pub(crate) fn queue(&self) -> i64 {
+        self.shared.context.queue
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.context.clock.now()
+    }
+
+    pub(crate) fn open_reader(&self) -> Result<Connection, StoreError> {
+        file::open_reader(&self.shared.path)
+    }
+}
+
+/// The row of a queue, which is made where there is none.
+fn queue_row(conn: &Connection, name: &str) -> Result<i64, StoreError> {
+    let find = || conn.query_row("SELECT id FROM queue WHERE name = ?", [name], |row| row.get(0)).optional();
+    if let Some(found) = find()? {
+        return Ok(found);
+    }
+    conn.execute("INSERT OR IGNORE INTO queue (name) VALUES (?)", [name])?;
+    find()?.ok_or_else(|| StoreError::Broken("a queue was just put there".into()))
+}
+
+#[async_trait]
+impl Queue for SqliteQueue {
+    /// Content beyond 64 KiB, or not in memory, is read on a thread that may block, and stored piece by piece.
+    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
+        self.store(message).await
+    }
+
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
+        self.take(request).await
+    }
+
+    async fn wait(&self) {
+        self.wait_for_mail().await;
+    }
+
+    async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
+        self.prolong(leases, duration).await
+    }
+
+    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
+        self.mark_leaving(lease).await
+    }
+
+    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
+        self.write_outcome(lease, settlement).await
+    }
+
+    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
+        self.spend_all(quotas).await
+    }
+
+    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
+        self.give_back(receipt).await
+    }
+
+    async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
+        self.look_at(id).await
+    }
+
+    async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
+        self.find_content(id).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
+        self.find(filter).await
+    }
+
+    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
+        self.act_by_hand(id, action).await
+    }
+
+    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
+        self.forget(older_than).await
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        self.count().await
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.shared.context.clock
+    }
+}

@@ -1,0 +1,258 @@
+//! The one thread that writes: all work that waits goes into one transaction, and so shares one fsync.
+
+use mailkit_queue::QueueError;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::{Batch, Memory};
+use crate::checkpoint;
+use crate::context::Context;
+use crate::error::{Fault, Meaning, StoreError};
+use crate::failpoint::step;
+
+/// How many pieces of work one transaction takes at the most.
+const BATCH: usize = 256;
+
+/// Work for the writer.
+trait Job: Send {
+    /// Does it within the transaction.
+    fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError>;
+    /// Answers whoever waits: with what it came to, or why the transaction did not become durable.
+    fn finish(self: Box<Self>, transaction: Result<(), QueueError>);
+}
+
+struct Call<W, T> {
+    work: W,
+    result: Option<Result<T, QueueError>>,
+    reply: oneshot::Sender<Result<T, QueueError>>,
+}
+
+impl<W, T> Job for Call<W, T>
+where
+    W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send,
+    T: Send,
+{
+    fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        self.result = Some((self.work)(batch)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, transaction: Result<(), QueueError>) {
+        let result = match (transaction, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => return,
+        };
+        // Whoever asked may have gone; the work is done all the same.
+        self.reply.send(result).ok();
+    }
+}
+
+enum Request {
+    Job(Box<dyn Job>),
+    Close(oneshot::Sender<Result<(), QueueError>>),
+}
+
+/// The way to the thread that writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    requests: mpsc::Sender<Request>,
+    fault: Fault,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(conn: Connection, context: Context) -> std::io::Result<Self> {
+        let (requests, waiting) = mpsc::channel(BATCH);
+        let fault = context.fault.clone();
+        let worker = Worker { conn, context, memory: Memory::default(), waiting };
+        std::thread::Builder::new().name("mailkit-sqlite".into()).spawn(move || worker.run())?;
+        Ok(Self { requests, fault })
+    }
+
+    /// Has work done, and returns when its transaction is on stable storage. Work that refuses (the inner `Err`) has
+    /// written nothing before; work that failed is done again where its transaction was given up for another's sake.
+    pub(crate) async fn call<T, W>(&self, work: W) -> Result<T, QueueError>
+    where
+        W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.fault.check()?;
+        let (reply, result) = oneshot::channel();
+        self.send(Request::Job(Box::new(Call { work, result: None, reply })), result).await
+    }
+
+    /// The same for a thread that may block.
+    pub(crate) fn call_blocking<T, W>(&self, work: W) -> Result<T, QueueError>
+    where
+        W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.fault.check()?;
+        let (reply, result) = oneshot::channel();
+        if self.requests.blocking_send(Request::Job(Box::new(Call { work, result: None, reply }))).is_ok()
+            && let Ok(result) = result.blocking_recv()
+        {
+            return result;
+        }
+        self.fault.check()?;
+        Err(StoreError::Closed.into())
+    }
+
+    /// Has work done that nobody waits for; it is left out where the writer has too much to do.
+    pub(crate) fn hint<W>(&self, work: W)
+    where
+        W: FnMut(&mut Batch<'_>) -> Result<Result<(), QueueError>, StoreError> + Send + 'static,
+    {
+        let (reply, _) = oneshot::channel();
+        self.requests.try_send(Request::Job(Box::new(Call { work, result: None, reply }))).ok();
+    }
+
+    /// Ends the thread when all work before is done, with the file alone holding everything.
+    pub(crate) async fn close(&self) -> Result<(), QueueError> {
+        let (reply, result) = oneshot::channel();
+        self.send(Request::Close(reply), result).await
+    }
+
+    async fn send<T>(
+        &self,
+        request: Request,
+        result: oneshot::Receiver<Result<T, QueueError>>,
+    ) -> Result<T, QueueError> {
+        if self.requests.send(request).await.is_ok()
+            && let Ok(result) = result.await
+        {
+            return result;
+        }
+        self.fault.check()?;
+        Err(StoreError::Closed.into())
+    }
+}
+
+struct Worker {
+    conn: Connection,
+    context: Context,
+    memory: Memory,
+    waiting: mpsc::Receiver<Request>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while let Some(request) = self.waiting.blocking_recv() {
+            match request {
+                Request::Job(job) => {
+                    if let Some(reply) = self.transact(job) {
+                        return self.close(reply);
+                    }
+                }
+                Request::Close(reply) => return self.close(reply),
+            }
+        }
+    }
+
+    /// One transaction of all the work that waits. Returns a request to close that came in between.
+    fn transact(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<Result<(), QueueError>>> {
+        let mut jobs = Vec::new();
+        let mut close = None;
+        let waiting = &mut self.waiting;
+        let next = std::iter::once(first).chain(std::iter::from_fn(|| match waiting.try_recv() {
+            Ok(Request::Job(job)) => Some(job),
+            Ok(Request::Close(reply)) => {
+                close = Some(reply);
+                None
+            }
+            Err(_) => None,
+        }));
+        let outcome = Self::attempt(&self.conn, &self.context, &mut self.memory, &mut jobs, next.take(BATCH));
+        match outcome {
+            Err(error) if error.meaning() == Meaning::Passing && jobs.len() > 1 => {
+                // What has no room, or took too long, must not keep the others from being done.
+                for job in jobs {
+                    let mut done = Vec::new();
+                    let outcome =
+                        Self::attempt(&self.conn, &self.context, &mut self.memory, &mut done, std::iter::once(job));
+                    finish(done, outcome, &self.context.fault);
+                }
+            }
+            outcome => finish(jobs, outcome, &self.context.fault),
+        }
+        if let Err(error) = checkpoint::when_due(&self.conn, &mut self.memory) {
+            self.context.fault.note(error);
+        }
+        close
+    }
+
+    fn attempt(
+        conn: &Connection,
+        context: &Context,
+        memory: &mut Memory,
+        jobs: &mut Vec<Box<dyn Job>>,
+        next: impl Iterator<Item = Box<dyn Job>>,
+    ) -> Result<(), StoreError> {
+        let outcome = Self::work(conn, context, memory, jobs, next);
+        if outcome.is_err() {
+            memory.forget();
+            if !conn.is_autocommit() {
+                conn.execute_batch("ROLLBACK").ok();
+            }
+        }
+        outcome
+    }
+
+    /// Work that is taken goes into `jobs`, also where it fails, so that it is answered.
+    fn work(
+        conn: &Connection,
+        context: &Context,
+        memory: &mut Memory,
+        jobs: &mut Vec<Box<dyn Job>>,
+        next: impl Iterator<Item = Box<dyn Job>>,
+    ) -> Result<(), StoreError> {
+        let mut next = next.peekable();
+        if context.fault.check().is_err() {
+            jobs.extend(next);
+            return Err(StoreError::Closed);
+        }
+        let begun = step("begin").and_then(|()| Ok(conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?));
+        if let Err(error) = begun {
+            jobs.extend(next.next());
+            return Err(error);
+        }
+        memory.refresh(conn)?;
+        let mut batch = Batch::new(conn, context, memory);
+        for mut job in next {
+            let outcome = step("work").and_then(|()| job.run(&mut batch));
+            jobs.push(job);
+            outcome?;
+        }
+        batch.write_back()?;
+        let news = batch.news();
+        step("commit")?;
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        step("committed")?;
+        if news {
+            context.bell.ring();
+        }
+        Ok(())
+    }
+
+    /// Brings all of the log into the file, so that it can be copied alone, and lets go of it.
+    fn close(self, reply: oneshot::Sender<Result<(), QueueError>>) {
+        let outcome = match self.context.fault.check() {
+            Ok(()) => checkpoint::last(&self.conn).map_err(|error| self.context.fault.note(error)),
+            Err(error) => Err(error),
+        };
+        drop(self.conn);
+        reply.send(outcome.map_err(QueueError::from)).ok();
+    }
+}
+
+fn finish(jobs: Vec<Box<dyn Job>>, outcome: Result<(), StoreError>, fault: &Fault) {
+    let stopped = fault.check();
+    let outcome = match (outcome, stopped) {
+        (Err(_), Err(stopped)) => Err(stopped),
+        (outcome, _) => outcome.map_err(|error| fault.note(error)),
+    };
+    for job in jobs {
+        job.finish(outcome.clone().map_err(QueueError::from));
+    }
+}
