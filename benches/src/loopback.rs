@@ -8,6 +8,8 @@ use mailkit_connection::{Connector, ServerUrl};
 use mailkit_testkit::SmtpSink;
 
 use crate::floor;
+use crate::measures::{median, shown};
+use crate::report::Table;
 use crate::usage::{Stopwatch, Usage};
 use crate::work::{Failure, Way, envelope, message, over};
 
@@ -67,13 +69,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             }
         }
     }
-    println!("{:<10} {:>12} {:>10} {:>12} {:>10}", "", "messages/s", "of floor", "CPU us each", "of floor");
+    let title = format!("Plain loopback, {} connections, smtp-sink", options.connections);
+    let mut table = Table::new(title, ["messages/s", "of floor", "CPU µs each", "of floor"]);
     for (index, contender) in contenders.into_iter().enumerate() {
-        let (rate, cost) = (median(&rates[index]), median(&costs[index]));
-        let of_floor = median(&ratios(&rates[index], &rates[0]));
-        let cost_of_floor = median(&ratios(&costs[index], &costs[0]));
-        println!("{:<10} {rate:>12.0} {of_floor:>10.2} {cost:>12.1} {cost_of_floor:>10.2}", format!("{contender:?}"));
+        let rate = shown(median(rates[index].clone()), 0);
+        let of_floor = shown(median(ratios(&rates[index], &rates[0])), 2);
+        let cost = shown(median(costs[index].clone()), 1);
+        let cost_of_floor = shown(median(ratios(&costs[index], &costs[0])), 2);
+        table.row(format!("{contender:?}"), [rate, of_floor, cost, cost_of_floor]);
     }
+    table.print();
     Ok(())
 }
 
@@ -110,10 +115,4 @@ fn per_second(messages: usize, usage: Usage) -> f64 {
 
 fn ratios(these: &[f64], those: &[f64]) -> Vec<f64> {
     these.iter().zip(those).map(|(this, that)| this / that).collect()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -2,9 +2,14 @@
 
 #![expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
 
+mod about;
 mod floor;
 mod loopback;
+mod measures;
 mod mime;
+mod network;
+mod pool;
+mod report;
 mod rtt;
 mod usage;
 mod work;
@@ -14,36 +19,33 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(about = "Measures mailkit against its floor and its rivals, in one run")]
 struct Arguments {
-    /// What is measured; everything in turn, unless it is said.
+    /// What is measured: `pool`, unless it is said.
     #[command(subcommand)]
     part: Option<Part>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// Pooled against short-lived connections, mailkit against lettre, near and far: a table, JSON and a report.
+    Pool(pool::Options),
     /// Plain loopback against smtp-sink: send and send_all against pre-rendered bytes.
     Loopback(loopback::Options),
     /// Messages built and rendered beside mail-builder and lettre; a large file streamed in little memory.
     Mime(mime::Options),
     /// A round trip of 20 ms through a delaying proxy: send and send_all, with and without CHUNKING.
     Rtt(rtt::Options),
+    /// The capture server that `pool` starts in a process of its own.
+    #[command(hide = true)]
+    Serve(pool::ServerOptions),
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    match Arguments::parse().part {
-        Some(part) => measure(&part),
-        None => {
-            let all = [Part::Loopback(defaults()), Part::Mime(defaults()), Part::Rtt(defaults())];
-            all.iter().try_for_each(measure)
-        }
-    }
-}
-
-fn measure(part: &Part) -> Result<(), Box<dyn std::error::Error>> {
-    match part {
-        Part::Loopback(options) => loopback::run(options),
-        Part::Mime(options) => mime::run(options),
-        Part::Rtt(options) => rtt::run(options),
+    match Arguments::parse().part.unwrap_or_else(|| Part::Pool(defaults())) {
+        Part::Pool(options) => pool::run(&options),
+        Part::Loopback(options) => loopback::run(&options),
+        Part::Mime(options) => mime::run(&options),
+        Part::Rtt(options) => rtt::run(&options),
+        Part::Serve(options) => pool::serve(&options),
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use self::contenders::{CONTENDERS, Contender, Load, render};
+use crate::measures::{median, shown};
+use crate::report::Table;
 use crate::work::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -79,16 +81,15 @@ fn compare(title: &str, load: &Load, rounds: usize, times: usize) -> Result<(), 
             }
         }
     }
-    println!("{title}");
-    println!("{:<14} {:>12} {:>10} {:>10} {:>22}", "", "ns", "MB/s", "bytes", "mailkit is faster by");
-    let first = median(&taken[0]);
-    for (index, contender) in CONTENDERS.into_iter().enumerate() {
-        let time = median(&taken[index]);
-        let rate = load.weight(sizes[index]) as f64 / time / 1e6;
-        let (name, nanoseconds, faster) = (contender.name(), time * 1e9, time / first);
-        println!("{name:<14} {nanoseconds:>12.0} {rate:>10.0} {:>10} {faster:>22.2}", sizes[index]);
+    let mut table = Table::new(title, ["ns", "MB/s", "bytes", "mailkit is faster by"]);
+    let first = median(taken[0].clone());
+    for ((contender, taken), size) in CONTENDERS.into_iter().zip(taken).zip(sizes) {
+        let time = median(taken);
+        let rate = load.weight(size) as f64 / time / 1e6;
+        let cells = [shown(time * 1e9, 0), shown(rate, 0), shown(size as f64, 0), shown(time / first, 2)];
+        table.row(contender.name(), cells);
     }
-    println!();
+    table.print();
     Ok(())
 }
 
@@ -102,15 +103,9 @@ fn streaming(load: &Load, options: &Options) -> Result<(), Failure> {
         streamed.push(once.rate);
         rendered.push(stream::from_memory(bytes, 20)?);
     }
-    let (streamed, rendered) = (median(&streamed), median(&rendered));
-    println!("a file of {} MiB streamed to nowhere", options.file);
+    let (streamed, rendered) = (median(streamed), median(rendered));
+    println!("\nA file of {} MiB streamed to nowhere", options.file);
     println!("  {:.0} MB/s, {:.2} of rendering from memory", streamed / 1e6, streamed / rendered);
     println!("  {:.1} MiB of memory at most", memory as f64 / 1024.0);
     Ok(())
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use mailkit_connection::{Connector, ServerUrl};
 use mailkit_server::Sink;
-use mailkit_testkit::{FaultProxy, Faults};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
+use crate::measures::shown;
+use crate::network;
+use crate::report::Table;
 use crate::usage::Stopwatch;
 use crate::work::{Failure, Way, envelope, message, over};
 
@@ -31,10 +31,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let world = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let content = message(4096);
-    let delay = Duration::from_millis(options.rtt) / 2;
-    let trip = world.block_on(round_trip(delay))?;
-    println!("round trip through the proxy: {:.2} ms", trip.as_secs_f64() * 1e3);
-    println!("{:<28} {:>12} {:>24}", "", "messages/s", "of one a round trip");
+    let round_trip = Duration::from_millis(options.rtt);
+    let trip = world.block_on(network::measured(round_trip))?;
+    let title = format!("A round trip of {:.2} ms, {} connections", trip.as_secs_f64() * 1e3, options.connections);
+    let mut table = Table::new(title, ["messages/s", "of one a round trip"]);
     let most = options.connections as f64 / trip.as_secs_f64();
     for (name, way, chunking) in [
         ("send, CHUNKING", Way::Send, true),
@@ -44,12 +44,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     ] {
         let (_sink, proxy) = world.block_on(async {
             let sink = Sink::builder().extensions(move |offered| offered.chunking = chunking).start().await?;
-            let proxy = FaultProxy::start(sink.addr(), Faults::none().one_way_delay(delay)).await?;
+            let proxy = network::far(sink.addr(), round_trip).await?;
             Ok::<_, Failure>((sink, proxy))
         })?;
         let rate = runtime.block_on(measure(way, proxy.address(), &content, options))?;
-        println!("{name:<28} {rate:>12.0} {:>24.2}", rate / most);
+        table.row(name, [shown(rate, 0), shown(rate / most, 2)]);
     }
+    table.print();
     Ok(())
 }
 
@@ -62,28 +63,4 @@ async fn measure(way: Way, server: std::net::SocketAddr, content: &Bytes, option
     let work = connections.iter_mut().map(|connection| over(connection, way, &envelope, content, options.messages));
     try_join_all(work).await?;
     Ok((options.connections * options.messages) as f64 / watch.stop().wall.as_secs_f64())
-}
-
-/// The median of what a byte and its echo take through the proxy: its timers are part of it.
-async fn round_trip(delay: Duration) -> Result<Duration, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let echo = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await?;
-        let (mut reader, mut writer) = stream.split();
-        tokio::io::copy(&mut reader, &mut writer).await
-    });
-    let proxy = FaultProxy::start(address, Faults::none().one_way_delay(delay)).await?;
-    let mut stream = TcpStream::connect(proxy.address()).await?;
-    stream.set_nodelay(true)?;
-    let mut trips = Vec::new();
-    for _ in 0..25 {
-        let watch = Stopwatch::start();
-        stream.write_all(b"x").await?;
-        stream.read_u8().await?;
-        trips.push(watch.stop().wall);
-    }
-    echo.abort();
-    trips.sort();
-    trips.get(trips.len() / 2).copied().ok_or_else(|| "no trips".into())
 }

@@ -1,10 +1,8 @@
 //! What a stretch of work costs: time on the clock and time on the processor.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-/// Linux counts processor time in hundredths of a second for every program (`USER_HZ`).
-const TICK: Duration = Duration::from_millis(10);
+use rustix::time::{ClockId, clock_gettime};
 
 /// The start of a stretch.
 pub(crate) struct Stopwatch {
@@ -27,14 +25,11 @@ impl Stopwatch {
     }
 
     pub(crate) fn stop(self) -> Usage {
-        Usage { wall: self.clock.elapsed(), processor: processor_time() - self.processor }
+        Usage { wall: self.clock.elapsed(), processor: processor_time().saturating_sub(self.processor) }
     }
 }
 
-/// Fields 14 and 15 of `/proc/self/stat`; zero where there is none.
-fn processor_time() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u32 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
-    TICK * ticks
+/// What this process has used so far on all processors, in user and kernel mode.
+pub(crate) fn processor_time() -> Duration {
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }

@@ -47,8 +47,8 @@ pub(crate) async fn over(
     Ok(())
 }
 
-fn accepted(report: &Report) -> Result<(), Failure> {
-    if report.is_accepted() { Ok(()) } else { Err(format!("not accepted: {report:?}").into()) }
+pub(crate) fn accepted(report: &Report) -> Result<(), String> {
+    if report.is_accepted() { Ok(()) } else { Err(format!("not accepted: {report:?}")) }
 }
 
 pub(crate) fn envelope() -> Result<Envelope, Failure> {

@@ -44,7 +44,7 @@ impl Exit {
             ErrorKind::Protocol => Self::Protocol,
             ErrorKind::Refused if error.is_temporary() => Self::Temporary,
             ErrorKind::Refused => Self::Refused,
-            ErrorKind::QueueFull | ErrorKind::StoreAway => Self::Temporary,
+            ErrorKind::Busy | ErrorKind::QueueFull | ErrorKind::StoreAway => Self::Temporary,
             _ => Self::Network,
         }
     }

@@ -267,6 +267,7 @@ fn advice(error: &Error) -> Option<Advice> {
             words("ask the recipient before it is sent again: a second copy may be the result")
         }
         ErrorKind::Network => Some(Advice::Check("to see whether host and port are right")),
+        ErrorKind::Busy => words("send it again later"),
         ErrorKind::Refused if error.is_temporary() => words("send it again later"),
         ErrorKind::Refused => Some(Advice::Check("to see what the server takes")),
         ErrorKind::QueueFull => words("enqueue it again when messages have left; max_messages sets the bound"),

@@ -1,7 +1,7 @@
 //! The handle of a running dispatcher.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mailkit_queue::{Queue, QueueError, Settlement};
@@ -112,7 +112,7 @@ impl Builder {
             tokio::spawn(leasing::renew(Arc::clone(&desk))),
             tokio::spawn(settling::settle(Arc::clone(&desk))),
         ];
-        Ok(Dispatcher { desk, tasks })
+        Ok(Dispatcher { desk, tasks: Mutex::new(tasks) })
     }
 }
 
@@ -128,7 +128,8 @@ impl fmt::Debug for Builder {
 #[must_use = "a dispatcher that is dropped stops"]
 pub struct Dispatcher {
     desk: Arc<Desk>,
-    tasks: Vec<JoinHandle<()>>,
+    /// Until it is shut down.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Dispatcher {
@@ -264,7 +265,7 @@ impl Dispatcher {
     /// up and counts as maybe delivered. All others go back into the queue as they were.
     ///
     /// Returns how many were given up, or could not be given back to a store that is away.
-    pub async fn shutdown(mut self, deadline: Duration) -> usize {
+    pub async fn shutdown(&self, deadline: Duration) -> usize {
         let deadline = Instant::now() + deadline;
         self.drain();
         let _ = timeout_at(deadline, self.until_drained(|state| state.routes.iter().all(|r| r.in_flight == 0))).await;
@@ -273,7 +274,8 @@ impl Dispatcher {
         let _ = timeout_at(last, self.until_drained(State::is_idle)).await;
         let unsettled = self.desk.state().leases.len();
         self.stop();
-        for task in self.tasks.drain(..) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             let _ = task.await;
         }
         given_up.max(unsettled)
@@ -331,7 +333,7 @@ impl Dispatcher {
         drop(state);
         self.desk.changed.notify_one();
         self.desk.outcomes.notify_one();
-        for task in &self.tasks {
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             task.abort();
         }
     }

@@ -12,6 +12,7 @@ use crate::encoded::{BodyKind, Capabilities, Encoded};
 use crate::error::{EmlError, EncodeError};
 use crate::layout::lay_out;
 use crate::part::{Node, Part};
+use crate::source::Source;
 use crate::stamps::Stamps;
 
 /// A finished message: an envelope and the content that goes with it.
@@ -227,6 +228,13 @@ impl Message {
     /// Those of the sources that the content is read from; none if all of it was in memory.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
         self.content.to_bytes()
+    }
+
+    /// Whether an attachment comes from a reader: then the content can be had once.
+    #[must_use]
+    pub fn is_read_once(&self) -> bool {
+        let Form::Built(tree) = &self.form else { return false };
+        tree.nodes.iter().any(|node| matches!(node, Node::Leaf(leaf) if matches!(leaf.source, Source::Reader(_))))
     }
 
     /// The content without what differs whenever the same message is built: Date, Message-ID and the number in the

@@ -28,7 +28,6 @@ mod opening;
 mod pool;
 mod pooled;
 mod settings;
-
 mod stats;
 mod upkeep;
 

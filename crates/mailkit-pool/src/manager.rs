@@ -19,7 +19,7 @@ pub(crate) struct Manager {
 pub(crate) struct Slot {
     berth: Arc<Berth>,
     /// The connection while it is in use.
-    pub(crate) link: Option<Link>,
+    pub(crate) link: Option<Box<Link>>,
 }
 
 /// Where an idle connection lies. No lock is held across an await.
@@ -37,7 +37,7 @@ enum State {
 }
 
 impl Slot {
-    pub(crate) fn new(link: Link, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(link: Box<Link>, shared: &Arc<Shared>) -> Self {
         let berth = Arc::new(Berth { shared: Arc::clone(shared), state: Mutex::new(State::Empty) });
         berth.lay(link);
         shared.register(&berth);
@@ -47,7 +47,7 @@ impl Slot {
 
 impl Berth {
     /// Takes the connection out for use; closes one that is not fit for it.
-    fn take(&self) -> Option<Link> {
+    fn take(&self) -> Option<Box<Link>> {
         let mut link = self.replace(State::InUse)?;
         match link.unfit_to_go() {
             None => Some(link),
@@ -60,7 +60,7 @@ impl Berth {
     }
 
     /// Takes the connection out to be closed, if it is idle and `judge` finds a reason.
-    pub(crate) fn clear(&self, judge: impl FnOnce(&mut Link) -> Option<Reason>) -> Option<(Link, Reason)> {
+    pub(crate) fn clear(&self, judge: impl FnOnce(&mut Link) -> Option<Reason>) -> Option<(Box<Link>, Reason)> {
         let mut state = self.state();
         let State::Idle(link) = &mut *state else { return None };
         let reason = judge(link)?;
@@ -75,20 +75,20 @@ impl Berth {
     }
 
     /// Lays a connection in.
-    pub(crate) fn lay(&self, link: Link) {
+    pub(crate) fn lay(&self, link: Box<Link>) {
         self.shared.counters.idle.fetch_add(1, Relaxed);
-        self.replace(State::Idle(Box::new(link)));
+        self.replace(State::Idle(link));
     }
 
-    fn replace(&self, new: State) -> Option<Link> {
+    fn replace(&self, new: State) -> Option<Box<Link>> {
         let before = std::mem::replace(&mut *self.state(), new);
         self.lifted(before)
     }
 
-    fn lifted(&self, state: State) -> Option<Link> {
+    fn lifted(&self, state: State) -> Option<Box<Link>> {
         let State::Idle(link) = state else { return None };
         self.shared.counters.idle.fetch_sub(1, Relaxed);
-        Some(*link)
+        Some(link)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -51,7 +51,7 @@ impl Shared {
     /// Opens a connection, once there is a place for it and the server may be asked, if it is `needed` then.
     ///
     /// Cancel safe: what was opened is closed.
-    pub(crate) async fn open(self: &Arc<Self>, needed: impl Fn() -> bool) -> Result<Link, NotOpened> {
+    pub(crate) async fn open(self: &Arc<Self>, needed: impl Fn() -> bool) -> Result<Box<Link>, NotOpened> {
         let socket = Arc::clone(&self.sockets).acquire_owned().await.map_err(|_| NotOpened)?;
         let pass = self.gate.enter(|| self.stands(), needed).await.ok_or(NotOpened)?;
         let opening = Counted::new(&self.counters.opening);
@@ -69,7 +69,7 @@ impl Shared {
             }
         };
         tracing::debug!(%endpoint, peer = %connection.peer(), "a pooled connection was opened");
-        let link = Link::new(connection, Arc::clone(self), socket);
+        let link = Box::new(Link::new(connection, Arc::clone(self), socket));
         self.gate.opened();
         if self.is_closed() {
             link.part(Reason::Shutdown).await;

@@ -36,7 +36,7 @@ impl Pooled {
     }
 
     pub(crate) fn link(&self) -> Option<&Link> {
-        self.slot.link.as_ref()
+        self.slot.link.as_deref()
     }
 
     /// Gives the place in turn back with the connection.

@@ -71,7 +71,7 @@ fn wants_more(shared: &Shared) -> bool {
 }
 
 /// Lays the connection into a slot that has lost its own, or into a new one.
-fn add(pool: &Inner, link: Link) {
+fn add(pool: &Inner, link: Box<Link>) {
     if let Some(berth) = pool.shared.berths().iter().find(|berth| berth.is_empty()) {
         return berth.lay(link);
     }

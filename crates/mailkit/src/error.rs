@@ -1,9 +1,12 @@
 //! The facade's error: what kind of trouble, and everything the layer below knows of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use mailkit_connection::{Cause, DialError, TlsBlame, TlsError, UrlError};
 use mailkit_mime::EncodeError;
+use mailkit_pool::AcquireError;
+use mailkit_queue::QueueError;
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{Reply, ReplyError, Report, Step};
 
@@ -12,11 +15,14 @@ use mailkit_smtp::{Reply, ReplyError, Report, Step};
 pub struct Error {
     kind: ErrorKind,
     source: Source,
+    /// What is known of each recipient, where a part of the message went over another connection.
+    report: Option<Box<Report>>,
 }
 
 #[derive(Debug)]
 enum Source {
     Connection(Box<mailkit_connection::Error>),
+    Pool(AcquireError),
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -44,6 +50,20 @@ pub enum ErrorKind {
     Refused,
     /// The content could not be read.
     Content,
+    /// All connections that the settings allow stayed in use.
+    Busy,
+    /// The mailer was closed.
+    Closed,
+    /// The queue holds as much as it may.
+    QueueFull,
+    /// The idempotency key, or the name, stands for another message.
+    Conflict,
+    /// The queue's store cannot be reached, or has no room.
+    StoreAway,
+    /// The queue's store has failed for good.
+    StoreFailed,
+    /// The queue's store is damaged, or not one of ours.
+    StoreDamaged,
 }
 
 impl ErrorKind {
@@ -61,6 +81,13 @@ impl ErrorKind {
             Self::Protocol => "protocol",
             Self::Refused => "refused",
             Self::Content => "content",
+            Self::Busy => "busy",
+            Self::Closed => "closed",
+            Self::QueueFull => "queue-full",
+            Self::Conflict => "conflict",
+            Self::StoreAway => "store-away",
+            Self::StoreFailed => "store-failed",
+            Self::StoreDamaged => "store-damaged",
         }
     }
 }
@@ -72,8 +99,22 @@ impl fmt::Display for ErrorKind {
 }
 
 impl Error {
+    fn other(kind: ErrorKind, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { kind, source: Source::Other(Box::new(error)), report: None }
+    }
+
+    /// Adds what became of the recipients that went before.
+    pub(crate) fn behind(mut self, before: Option<Report>) -> Self {
+        let Some(mut report) = before else { return self };
+        if let Some(own) = self.report() {
+            report.merge(own.clone());
+        }
+        self.report = Some(Box::new(report));
+        self
+    }
+
     pub(crate) fn configuration(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { kind: ErrorKind::Configuration, source: Source::Other(Box::new(error)) }
+        Self::other(ErrorKind::Configuration, error)
     }
 
     /// A message that cannot be made in a form that the server takes.
@@ -82,18 +123,17 @@ impl Error {
             EncodeError::NeedsSmtpUtf8 | EncodeError::NeedsEightBit => ErrorKind::Refused,
             _ => ErrorKind::Message,
         };
-        Self { kind, source: Source::Other(Box::new(error)) }
+        Self::other(kind, error)
     }
 
-    /// A message that cannot be signed.
-    #[cfg(feature = "dkim")]
+    /// A message that cannot be signed or stored.
     pub(crate) fn unfit(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { kind: ErrorKind::Message, source: Source::Other(Box::new(error)) }
+        Self::other(ErrorKind::Message, error)
     }
 
     /// Content that could not be read.
     pub(crate) fn content(error: std::io::Error) -> Self {
-        Self { kind: ErrorKind::Content, source: Source::Other(Box::new(error)) }
+        Self::other(ErrorKind::Content, error)
     }
 
     /// What kind of trouble it is.
@@ -105,6 +145,7 @@ impl Error {
     fn connection(&self) -> Option<&mailkit_connection::Error> {
         match &self.source {
             Source::Connection(error) => Some(error),
+            Source::Pool(error) => error.connection(),
             Source::Other(_) => None,
         }
     }
@@ -124,38 +165,67 @@ impl Error {
     /// What is known of each recipient; `None` where it went wrong before a message was on its way.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
-        self.connection().and_then(mailkit_connection::Error::report)
+        let whole = self.report.as_deref();
+        whole.or_else(|| self.connection().and_then(mailkit_connection::Error::report))
     }
 
     /// Whether another attempt may succeed.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        self.connection().is_some_and(mailkit_connection::Error::is_temporary)
+        match &self.source {
+            Source::Connection(error) => error.is_temporary(),
+            Source::Pool(error) => error.is_temporary(),
+            Source::Other(_) => matches!(self.kind, ErrorKind::QueueFull | ErrorKind::StoreAway),
+        }
+    }
+
+    /// In how long the server is asked for a connection again, where it refused one: until then every message fails at
+    /// once.
+    #[must_use]
+    pub const fn retry_in(&self) -> Option<Duration> {
+        match &self.source {
+            Source::Pool(AcquireError::Refused { retry_in, .. }) => Some(*retry_in),
+            _ => None,
+        }
     }
 
     /// Whether nobody can know if the message was delivered.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
-        self.connection().is_some_and(mailkit_connection::Error::is_ambiguous)
+        self.report().is_some_and(Report::is_ambiguous)
     }
 }
 
 impl From<mailkit_connection::Error> for Error {
     fn from(error: mailkit_connection::Error) -> Self {
-        let kind = match error.cause() {
-            Cause::Dial(DialError::HostUnknown { .. }) => ErrorKind::HostUnknown,
-            Cause::Dial(DialError::TimedOut { .. }) => ErrorKind::TimedOut,
-            Cause::Tls(TlsError::TimedOut { .. }) => ErrorKind::TimedOut,
-            Cause::Tls(tls) if tls.blame() == TlsBlame::Network => ErrorKind::Network,
-            Cause::Tls(_) => ErrorKind::Tls,
-            Cause::Session(session) => session_kind(session),
-            Cause::Begin(BeginError::NotReady | BeginError::UsedUp) => ErrorKind::Network,
-            Cause::Begin(BeginError::Argument(_)) => ErrorKind::Message,
-            Cause::Begin(_) => ErrorKind::Refused,
-            Cause::Content(_) => ErrorKind::Content,
-            _ => ErrorKind::Network,
+        Self { kind: connection_kind(&error), source: Source::Connection(Box::new(error)), report: None }
+    }
+}
+
+impl From<AcquireError> for Error {
+    fn from(error: AcquireError) -> Self {
+        let kind = match (&error, error.connection()) {
+            (_, Some(connection)) => connection_kind(connection),
+            (AcquireError::Closed, None) => ErrorKind::Closed,
+            (_, None) => ErrorKind::Busy,
         };
-        Self { kind, source: Source::Connection(Box::new(error)) }
+        Self { kind, source: Source::Pool(error), report: None }
+    }
+}
+
+fn connection_kind(error: &mailkit_connection::Error) -> ErrorKind {
+    match error.cause() {
+        Cause::Dial(DialError::HostUnknown { .. }) => ErrorKind::HostUnknown,
+        Cause::Dial(DialError::TimedOut { .. }) => ErrorKind::TimedOut,
+        Cause::Tls(TlsError::TimedOut { .. }) => ErrorKind::TimedOut,
+        Cause::Tls(tls) if tls.blame() == TlsBlame::Network => ErrorKind::Network,
+        Cause::Tls(_) => ErrorKind::Tls,
+        Cause::Session(session) => session_kind(session),
+        Cause::Begin(BeginError::NotReady | BeginError::UsedUp) => ErrorKind::Network,
+        Cause::Begin(BeginError::Argument(_)) => ErrorKind::Message,
+        Cause::Begin(_) => ErrorKind::Refused,
+        Cause::Content(_) => ErrorKind::Content,
+        _ => ErrorKind::Network,
     }
 }
 
@@ -181,13 +251,40 @@ impl From<UrlError> for Error {
     }
 }
 
+impl From<QueueError> for Error {
+    fn from(error: QueueError) -> Self {
+        let kind = match error {
+            QueueError::Full { .. } => ErrorKind::QueueFull,
+            QueueError::Content(_) => ErrorKind::Content,
+            QueueError::Unavailable(_) => ErrorKind::StoreAway,
+            QueueError::Failed(_) => ErrorKind::StoreFailed,
+            QueueError::Damaged(_) => ErrorKind::StoreDamaged,
+            _ => ErrorKind::Conflict,
+        };
+        Self::other(kind, error)
+    }
+}
+
 /// Speaks for this layer in one line, and goes on with what lies below.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.source, self.kind) {
             (Source::Connection(error), _) => error.fmt(f),
+            (Source::Pool(error), _) => match error.connection() {
+                // The pause is in `retry_in`: what happened comes first.
+                Some(connection) => connection.fmt(f),
+                None => error.fmt(f),
+            },
             (_, ErrorKind::Configuration) => f.write_str("the settings make no sense"),
             (_, ErrorKind::Content) => f.write_str("the content could not be read"),
+            (
+                _,
+                ErrorKind::QueueFull
+                | ErrorKind::Conflict
+                | ErrorKind::StoreAway
+                | ErrorKind::StoreFailed
+                | ErrorKind::StoreDamaged,
+            ) => f.write_str("the queue did not take it"),
             _ => f.write_str("the message cannot be sent as it is"),
         }
     }
@@ -197,6 +294,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.source {
             Source::Connection(error) => std::error::Error::source(error.as_ref()),
+            Source::Pool(error) => match error.connection() {
+                Some(connection) => std::error::Error::source(connection),
+                None => std::error::Error::source(error),
+            },
             Source::Other(error) => Some(error.as_ref()),
         }
     }

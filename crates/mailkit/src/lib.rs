@@ -19,26 +19,40 @@
 //! ```
 //!
 //! This crate composes the layers below and hides none of them: each is re-exported whole, and can be depended on
-//! alone. It does not queue, limit or retry.
+//! alone. A [`Mailer`] does not queue, limit or retry: only a connection that turns out to be dead before a message is on
+//! its way is replaced. An [`Outbox`] does: it takes messages into a [`Queue`] and delivers them over its routes.
 
+#[cfg(feature = "config")]
+pub mod config;
 mod error;
 mod mailer;
 mod message;
+mod outbox;
+mod queue_url;
 #[cfg(feature = "dkim")]
 mod signing;
 
 pub use error::{Error, ErrorKind};
-pub use mailer::Mailer;
+pub use mailer::{Mailer, Outgoing};
 pub use message::{Message, System};
+pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};
+pub use queue_url::{OpenQueue, QueueUrl, QueueUrlError};
 
 pub use mailkit_address as address;
 pub use mailkit_connection as connection;
+pub use mailkit_dispatch as dispatch;
 pub use mailkit_mime as mime;
+pub use mailkit_pool as pool;
+pub use mailkit_queue as queue;
 pub use mailkit_smtp as smtp;
 
 pub use mailkit_address::{Address, AddressList, Envelope, Mailbox};
-pub use mailkit_connection::{Content, ServerUrl};
+pub use mailkit_connection::{Content, ServerUrl, Submission};
 pub use mailkit_mime::{Attachment, Part};
+pub use mailkit_pool::{PoolSettings, PoolStats};
+pub use mailkit_queue::{MemoryQueue, Queue, QueueId};
+#[cfg(feature = "sqlite")]
+pub use mailkit_queue_sqlite::SqliteQueue;
 pub use mailkit_smtp::client::TransactionOptions;
 pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 

@@ -1,48 +1,52 @@
-//! The way out: one server, its settings, and the connections that are kept to it.
+//! The way out: one server, its settings, and the connections to it.
+
+mod lease;
+mod letters;
+mod outgoing;
+mod ride;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use futures_util::{Stream, stream};
 use mailkit_address::Envelope;
-use mailkit_connection::{Connection, Connector, ConnectorConfig, Content, ServerUrl};
+use mailkit_connection::{Connection, Connector, ConnectorConfig, Content, ServerUrl, Submission};
 #[cfg(feature = "dkim")]
 use mailkit_mime::dkim::Signer;
-use mailkit_mime::{BodyKind, Capabilities, Encoded};
+use mailkit_pool::{AcquireError, Pool, PoolSettings, PoolStats};
 use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
-use mailkit_smtp::parameter::Body;
 use mailkit_smtp::sasl::Secret;
 #[cfg(feature = "dkim")]
 use time::OffsetDateTime;
 
+#[cfg(feature = "dkim")]
+use crate::signing::Signing;
 use crate::{Error, Message};
+use lease::Lease;
+pub(crate) use outgoing::ONE_PIECE;
+pub use outgoing::Outgoing;
+use ride::Ride;
 
 /// Where the password may come from when the URL names a user alone.
 const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
 
-/// How many connections are kept open while nobody sends.
-const KEPT: usize = 16;
-
-/// Up to this size a message in memory is made at once: a thread for it would cost more.
-const ONE_PIECE: u64 = 256 * 1024;
-
 /// Sends messages to one server. Cheap to clone: clones share their connections.
 ///
-/// Connections are kept and used again. A send that finds none opens one, so as many are open as sends run at once.
+/// A mailer stands on a [`Pool`]: connections are kept, used again, and never more than the settings allow. A connection
+/// that turns out to be dead before a message was on its way is replaced once, without a word; nothing else is tried
+/// again.
 #[derive(Clone)]
 pub struct Mailer {
-    shared: Arc<Shared>,
+    way: Way,
     #[cfg(feature = "dkim")]
-    signers: Arc<[Signer]>,
-    /// In the place of the clock.
-    #[cfg(feature = "dkim")]
-    signed_at: Option<OffsetDateTime>,
+    signing: Signing,
 }
 
-struct Shared {
-    connector: Connector,
-    /// Clean connections. The lock is never held across an await.
-    kept: Mutex<Vec<Connection>>,
+#[derive(Clone)]
+enum Way {
+    Pooled(Pool),
+    Direct(Arc<Connector>),
 }
 
 impl Mailer {
@@ -60,35 +64,48 @@ impl Mailer {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): what is wrong in the URL, or with a file that
     /// it names.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let mut url = ServerUrl::parse(url)?;
-        if url.password_missing()
-            && let Ok(password) = std::env::var(PASSWORD_VARIABLE)
-        {
-            url = url.with_password(Secret::new(password));
-        }
-        Self::new(url.into_config()?)
+        Self::new(config_of(url)?)
     }
 
-    /// A mailer with settings made by hand.
+    /// A mailer with settings made by hand, and a pool with the usual ones.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where a certificate cannot be read.
     pub fn new(config: ConnectorConfig) -> Result<Self, Error> {
+        Self::with_pool(config, PoolSettings::default())
+    }
+
+    /// A mailer with settings made by hand, for its pool too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where a certificate cannot be read, or the pool's
+    /// settings contradict each other.
+    pub fn with_pool(config: ConnectorConfig, settings: PoolSettings) -> Result<Self, Error> {
         let connector = Connector::new(config).map_err(Error::configuration)?;
-        Ok(Self {
-            shared: Arc::new(Shared { connector, kept: Mutex::default() }),
+        Ok(Self::over(Way::Pooled(Pool::new(connector, settings).map_err(Error::configuration)?)))
+    }
+
+    /// A mailer without a pool: a connection for each message, with a QUIT behind it. For who sends seldom.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where a certificate cannot be read.
+    pub fn direct(config: ConnectorConfig) -> Result<Self, Error> {
+        Ok(Self::over(Way::Direct(Arc::new(Connector::new(config).map_err(Error::configuration)?))))
+    }
+
+    fn over(way: Way) -> Self {
+        Self {
+            way,
             #[cfg(feature = "dkim")]
-            signers: Arc::default(),
-            #[cfg(feature = "dkim")]
-            signed_at: None,
-        })
+            signing: Signing::default(),
+        }
     }
 
     /// The same mailer, which signs each message by DKIM with each of these. Clones made before do not.
     #[cfg(feature = "dkim")]
     #[must_use]
     pub fn with_signers(self, signers: impl Into<Arc<[Signer]>>) -> Self {
-        Self { signers: signers.into(), ..self }
+        Self { signing: self.signing.by(signers), ..self }
     }
 
     /// The same mailer, whose signatures state this time in the place of the clock's: that which a message was dated
@@ -96,7 +113,7 @@ impl Mailer {
     #[cfg(feature = "dkim")]
     #[must_use]
     pub fn with_signing_time(self, at: OffsetDateTime) -> Self {
-        Self { signed_at: Some(at), ..self }
+        Self { signing: self.signing.at(at), ..self }
     }
 
     /// Sends a message and waits for what becomes of each recipient.
@@ -114,24 +131,7 @@ impl Mailer {
     /// # Errors
     /// As for [`send`](Self::send).
     pub async fn send_with(&self, message: &Message, options: TransactionOptions) -> Result<Report, Error> {
-        let mut connection = self.connection().await?;
-        let encoded = match self.encode(message, self.capabilities(&connection)).await {
-            Ok(encoded) => encoded,
-            Err(error) => {
-                self.keep(connection);
-                return Err(error);
-            }
-        };
-        let options = TransactionOptions {
-            size: encoded.size(),
-            body: body(encoded.body()),
-            smtp_utf8: encoded.smtp_utf8(),
-            ..options
-        };
-        let content = content(&encoded)?;
-        let outcome = connection.send(message.envelope(), &options, content).await;
-        self.keep(connection);
-        Ok(outcome?)
+        self.send_one(Outgoing::with_options(message, options)).await
     }
 
     /// Sends finished content to an envelope.
@@ -144,93 +144,129 @@ impl Mailer {
         options: &TransactionOptions,
         content: impl Into<Content>,
     ) -> Result<Report, Error> {
-        let mut connection = self.connection().await?;
-        let outcome = connection.send(envelope, options, content).await;
-        self.keep(connection);
-        Ok(outcome?)
+        let submission = Submission::new(envelope.clone(), content).with_options(options.clone());
+        self.send_one(submission.into()).await
     }
 
-    /// Opens a connection of its own: for a stream of messages, or to look at what the server offers.
+    /// Sends messages in a row, each riding behind the last, over one connection, and over further ones where the server
+    /// or the pool's settings limit the messages of one. Gives the outcomes in the order of the messages; each is as for
+    /// [`send`](Self::send). Up to 16 messages are taken from the source before the outcome of the first.
+    ///
+    /// ```no_run
+    /// # async fn example(mailer: mailkit::Mailer, letters: Vec<mailkit::Message>) {
+    /// use std::pin::pin;
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// let mut outcomes = pin!(mailer.send_all(stream::iter(letters)));
+    /// while let Some(outcome) = outcomes.next().await {
+    ///     println!("{outcome:?}");
+    /// }
+    /// # }
+    /// ```
+    pub fn send_all<'m, S>(&self, messages: S) -> impl Stream<Item = Result<Report, Error>> + use<'m, S>
+    where
+        S: Stream<Item: Into<Outgoing<'m>>> + Unpin,
+    {
+        let ride = Ride::new(self.clone(), messages);
+        stream::unfold(ride, |mut ride| async move { Some((ride.next().await?, ride)) })
+    }
+
+    /// As [`send_all`](Self::send_all), with a connection that is there before anything is taken from the source.
+    pub(crate) async fn ride<'m, S>(&self, messages: S) -> Result<Ride<'m, S>, Error>
+    where
+        S: Stream<Item: Into<Outgoing<'m>>> + Unpin,
+    {
+        Ok(Ride::mounted(self.clone(), self.lease().await?, messages))
+    }
+
+    /// Opens a connection of its own, beside the pool: to look at what the server offers.
     ///
     /// # Errors
     /// [`Error`] says the step and the server's words.
     pub async fn connect(&self) -> Result<Connection, Error> {
-        Ok(self.shared.connector.connect().await?)
+        Ok(self.connector().connect().await?)
     }
 
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &ConnectorConfig {
-        self.shared.connector.config()
+        self.connector().config()
     }
 
-    /// Says goodbye to the server on every connection that is kept.
+    /// The pool; `None` for a [direct](Self::direct) mailer.
+    #[must_use]
+    pub const fn pool(&self) -> Option<&Pool> {
+        match &self.way {
+            Way::Pooled(pool) => Some(pool),
+            Way::Direct(_) => None,
+        }
+    }
+
+    /// What the pool has done so far; `None` for a [direct](Self::direct) mailer.
+    #[must_use]
+    pub fn stats(&self) -> Option<PoolStats> {
+        self.pool().map(Pool::stats)
+    }
+
+    /// Closes the pool, for all clones: says goodbye to the server on every connection. Takes 2 seconds at the most.
     pub async fn close(&self) {
-        while let Some(connection) = self.take_kept() {
-            connection.quit().await;
+        if let Some(pool) = self.pool() {
+            pool.close().await;
         }
     }
 
-    async fn connection(&self) -> Result<Connection, Error> {
-        match self.take_kept() {
-            Some(connection) => Ok(connection),
-            None => self.connect().await,
+    async fn send_one(&self, outgoing: Outgoing<'_>) -> Result<Report, Error> {
+        let mut ride = Ride::new(self.clone(), stream::iter(Some(outgoing)));
+        let outcome = ride.next().await;
+        ride.finish().await;
+        // One message has one outcome.
+        outcome.unwrap_or_else(|| Err(Error::from(AcquireError::Closed)))
+    }
+
+    async fn lease(&self) -> Result<Lease, Error> {
+        match &self.way {
+            Way::Pooled(pool) => Ok(Lease::Pooled(pool.acquire().await?)),
+            Way::Direct(connector) => Ok(Lease::Own(Box::new(connector.connect().await?))),
         }
     }
 
-    /// The message in the form for this server, signed where there are signers.
-    async fn encode(&self, message: &Message, server: Capabilities) -> Result<Encoded, Error> {
-        #[cfg(feature = "dkim")]
-        if !self.signers.is_empty() {
-            // A server on the way that takes no 8-bit content would have to change it, and break the signature: so no
-            // more than the message cannot do without.
-            let least = Capabilities {
-                eight_bit: server.eight_bit && message.needs_8bit(),
-                binary: false,
-                smtp_utf8: server.smtp_utf8 && message.needs_smtp_utf8(),
-            };
-            let encoded = message.encode(least).map_err(Error::encode)?;
-            return crate::signing::sign(encoded, Arc::clone(&self.signers), self.signed_at).await;
-        }
-        message.encode(server).map_err(Error::encode)
-    }
-
-    fn capabilities(&self, connection: &Connection) -> Capabilities {
-        let offered = connection.extensions();
-        Capabilities {
-            eight_bit: offered.eight_bit_mime,
-            binary: offered.binary_mime && offered.chunking && self.config().uses_chunking(),
-            smtp_utf8: offered.smtp_utf8,
+    fn connector(&self) -> &Connector {
+        match &self.way {
+            Way::Pooled(pool) => pool.connector(),
+            Way::Direct(connector) => connector,
         }
     }
 
-    fn take_kept(&self) -> Option<Connection> {
-        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| kept.pop()).find_map(|mut connection| connection.is_alive().then_some(connection))
+    const fn is_direct(&self) -> bool {
+        matches!(self.way, Way::Direct(_))
     }
 
-    fn keep(&self, connection: Connection) {
-        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if connection.is_clean() && kept.len() < KEPT {
-            kept.push(connection);
-        }
+    #[cfg(feature = "dkim")]
+    fn signs(&self) -> bool {
+        !self.signing.is_empty()
+    }
+
+    #[cfg(not(feature = "dkim"))]
+    #[expect(clippy::unused_self, reason = "with DKIM it is used")]
+    const fn signs(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "dkim")]
+    fn signing(&self) -> Signing {
+        self.signing.clone()
     }
 }
 
-const fn body(kind: BodyKind) -> Body {
-    match kind {
-        BodyKind::SevenBit => Body::SevenBit,
-        BodyKind::EightBit => Body::EightBitMime,
-        BodyKind::Binary => Body::BinaryMime,
+/// The settings that a server URL stands for, with the password from the environment where it lacks one.
+pub(crate) fn config_of(url: &str) -> Result<ConnectorConfig, Error> {
+    let mut url = ServerUrl::parse(url)?;
+    if url.password_missing()
+        && let Ok(password) = std::env::var(PASSWORD_VARIABLE)
+    {
+        url = url.with_password(Secret::new(password));
     }
-}
-
-/// Small messages in memory go in one piece; what is large, or read from somewhere, is made while it is sent.
-fn content(encoded: &Encoded) -> Result<Content, Error> {
-    if encoded.is_in_memory() && encoded.size().is_some_and(|size| size <= ONE_PIECE) {
-        return encoded.to_bytes().map(Content::from).map_err(Error::content);
-    }
-    Ok(Content::chunks(encoded.chunks(), encoded.size()))
+    Ok(url.into_config()?)
 }
 
 impl fmt::Debug for Mailer {

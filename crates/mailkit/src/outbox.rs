@@ -15,9 +15,9 @@ use mailkit_dispatch::{Dispatcher, Settings};
 use mailkit_mime::dkim::Signer;
 use mailkit_queue::{Queue, QueueId};
 
+use self::carrier::Carrier;
 pub use self::prepare::EnqueueOptions;
 pub use self::route::Route;
-use self::carrier::Carrier;
 use crate::{Error, Mailer, Message};
 
 /// Takes messages into a queue and delivers them over its routes, whatever fails in between. Cheap to clone.
@@ -84,7 +84,6 @@ impl Outbox {
     }
 
     /// What delivers: events, statistics, pausing and resuming of routes, other settings.
-    #[must_use]
     pub fn dispatcher(&self) -> &Dispatcher {
         &self.shared.dispatcher
     }

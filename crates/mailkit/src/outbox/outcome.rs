@@ -1,13 +1,12 @@
 //! What a server said, in the words of the dispatcher.
 
-use mailkit_connection::{Cause, Error, TlsBlame};
 use mailkit_dispatch::{Class, Outcome, Trouble, class_of};
-use mailkit_pool::AcquireError;
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
-use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
-/// What came of a message that was given to a connection.
+use crate::{Error, ErrorKind};
+
+/// What came of a message that was given to a mailer.
 pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
     match result {
         Ok(report) => {
@@ -20,14 +19,6 @@ pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
             let recipients = entries.iter().filter_map(|entry| recipient(entry, Some(&trouble))).collect();
             Outcome { recipients, trouble: Some(trouble) }
         }
-    }
-}
-
-/// Why there was no connection.
-pub(super) fn no_way(error: &AcquireError) -> Trouble {
-    match error.connection() {
-        Some(error) => trouble(error),
-        None => Trouble::new(Class::Connection, error.to_string()),
     }
 }
 
@@ -72,43 +63,28 @@ fn class(reply: &Reply) -> Class {
 }
 
 /// What went wrong with a conversation, or before there was one.
-fn trouble(error: &Error) -> Trouble {
-    let class = match error.cause() {
+pub(super) fn trouble(error: &Error) -> Trouble {
+    let class = match error.kind() {
         _ if error.is_ambiguous() => Class::Ambiguous,
-        Cause::Tls(tls) if tls.blame() == TlsBlame::Network => Class::Connection,
-        Cause::Tls(_) => Class::Login,
-        Cause::Session(session) => session_class(session),
-        Cause::Begin(BeginError::NotReady | BeginError::UsedUp) => Class::Connection,
-        Cause::Begin(BeginError::TooManyRecipients { .. }) => Class::Temporary,
-        Cause::Begin(_) => Class::Permanent,
+        ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => Class::Login,
+        ErrorKind::Message => Class::Permanent,
         // The store, or the file behind it, cannot be read now; the message itself is not at fault.
-        Cause::Content(_) => Class::Temporary,
+        ErrorKind::Content => Class::Temporary,
+        ErrorKind::Refused => match error.reply().map(class) {
+            // The server lacks what the message needs.
+            None => Class::Permanent,
+            // One that refuses the session for good says nothing of the message.
+            Some(Class::Permanent) => Class::Login,
+            Some(class) => class,
+        },
         _ => Class::Connection,
     };
     Trouble::new(class, words(error))
 }
 
-fn session_class(error: &client::Error) -> Class {
-    match error {
-        client::Error::Refused(Step::Auth, reply) if !reply.is_temporary() => Class::Login,
-        client::Error::Refused(_, reply) | client::Error::Closing(_, reply) => match class(reply) {
-            // A server that refuses the session for good says nothing of the message.
-            Class::Permanent => Class::Login,
-            class => class,
-        },
-        client::Error::NoAuth { .. }
-        | client::Error::NoMechanism(_)
-        | client::Error::Sasl(_)
-        | client::Error::NoStartTls
-        | client::Error::CleartextAuth => Class::Login,
-        client::Error::Abandoned | client::Error::ContentStalled(_) => Class::Temporary,
-        _ => Class::Connection,
-    }
-}
-
 /// The error and what lies below it, in one line.
 fn words(error: &Error) -> String {
-    let mut words = format!("{}: {error}", error.step());
+    let mut words = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(source) = next {
         words.push_str(&format!(": {source}"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mailkit_address::Envelope;
 #[cfg(feature = "dkim")]
 use mailkit_mime::dkim::Signer;
-use mailkit_mime::Encoded;
+use mailkit_mime::{Capabilities, Encoded};
 use mailkit_queue::{
     Carriage, Content, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, OpenContent, Pieces, Priority,
     ReturnContent, Timestamp,
@@ -15,7 +15,9 @@ use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::DsnReturn;
 use sha2::{Digest as _, Sha256};
 
-use crate::encode::{ONE_PIECE, least};
+use crate::mailer::ONE_PIECE;
+#[cfg(feature = "dkim")]
+use crate::signing::Signing;
 use crate::{Error, Message};
 
 /// What the sender of a queued message wishes.
@@ -127,9 +129,13 @@ impl EnqueueOptions {
     /// # Errors
     /// As for [`prepare`](Self::prepare), and where the message cannot be signed.
     #[cfg(feature = "dkim")]
-    pub async fn prepare_signed(self, message: &Message, signers: impl Into<Arc<[Signer]>>) -> Result<NewMessage, Error> {
+    pub async fn prepare_signed(
+        self,
+        message: &Message,
+        signers: impl Into<Arc<[Signer]>>,
+    ) -> Result<NewMessage, Error> {
         let encoded = message.encode(least(message)).map_err(Error::encode)?;
-        let encoded = crate::signing::sign(encoded, signers.into()).await?;
+        let encoded = Signing::default().by(signers).sign(encoded).await?;
         self.finish(message, encoded).await
     }
 
@@ -156,9 +162,15 @@ impl EnqueueOptions {
     }
 }
 
+/// What the message cannot do without.
+fn least(message: &Message) -> Capabilities {
+    Capabilities { eight_bit: message.needs_8bit(), binary: false, smtp_utf8: message.needs_smtp_utf8() }
+}
+
 fn carriage(message: &Message, transaction: TransactionOptions) -> Carriage {
     let notify = transaction.notify.map(|notify| {
-        let events = [(notify.success, Notify::Success), (notify.failure, Notify::Failure), (notify.delay, Notify::Delay)];
+        let events =
+            [(notify.success, Notify::Success), (notify.failure, Notify::Failure), (notify.delay, Notify::Delay)];
         let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
         if wanted.is_empty() { vec![Notify::Never] } else { wanted }
     });

@@ -1,0 +1,86 @@
+//! What is aimed at, and whether this run met it.
+
+use serde::Serialize;
+
+use super::Played;
+use super::contender::Kind;
+use super::scene::{Scene, ServerKind};
+use crate::measures::{Figures, Measure, shown};
+use crate::report::Table;
+
+/// Something that is aimed at.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) aim: String,
+    pub(crate) figure: f64,
+    pub(crate) met: bool,
+}
+
+/// Holds the scenes that were played against the targets.
+pub(crate) fn judge(played: &[Played], connections: u32) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for scene in played {
+        match &scene.scene {
+            Scene { secure: true, round_trip_ms: 0, senders, .. } if *senders > connections as usize => {
+                many_senders(scene, connections, &mut targets);
+            }
+            Scene { secure: false, server, .. } => {
+                let name = match server {
+                    ServerKind::Capture => "mailkit's pool to lettre's, plain loopback, capture server",
+                    ServerKind::SmtpSink => "mailkit's pool to lettre's, plain loopback, smtp-sink",
+                };
+                against_lettre(scene, name, 30.0, &mut targets);
+            }
+            Scene { round_trip_ms: 20, .. } => {
+                against_lettre(scene, "mailkit's pool to lettre's, a round trip of 20 ms", 5.0, &mut targets);
+            }
+            _ => {}
+        }
+    }
+    targets
+}
+
+/// Pooled against short, where many send at once.
+fn many_senders(scene: &Played, connections: u32, targets: &mut Vec<Target>) {
+    let (Some(short), Some(pooled)) = (scene.figures(Kind::MailkitShort), scene.figures(Kind::MailkitPooled)) else {
+        return;
+    };
+    let senders = scene.scene.senders;
+    let rate = ratio(pooled, short, Measure::PerSecond);
+    targets.push(at_least(format!("pooled to short, messages/s, {senders} senders"), rate, 8.0));
+    let latency = ratio(short, pooled, Measure::Mean);
+    targets.push(at_least(format!("short to pooled, mean latency, {senders} senders"), latency, 8.0));
+    for (name, figures) in [("errors, mailkit short, %", short), ("errors, mailkit pooled, %", pooled)] {
+        targets.push(at_most(name, figures.get(Measure::Errors), 0.0));
+    }
+    let open = pooled.get(Measure::MostOpen);
+    targets.push(at_most("connections of the pool, counted at the server", open, f64::from(connections)));
+}
+
+fn against_lettre(scene: &Played, name: &str, aim: f64, targets: &mut Vec<Target>) {
+    if let (Some(ours), Some(theirs)) = (scene.figures(Kind::MailkitPooled), scene.figures(Kind::LettrePooled)) {
+        targets.push(at_least(name, ratio(ours, theirs, Measure::PerSecond), aim));
+    }
+}
+
+fn ratio(this: &Figures, that: &Figures, measure: Measure) -> f64 {
+    this.get(measure) / that.get(measure)
+}
+
+fn at_least(name: impl Into<String>, figure: f64, aim: f64) -> Target {
+    Target { name: name.into(), aim: format!("at least {aim}"), figure, met: figure >= aim }
+}
+
+fn at_most(name: impl Into<String>, figure: f64, aim: f64) -> Target {
+    Target { name: name.into(), aim: format!("at most {aim}"), figure, met: figure <= aim }
+}
+
+pub(crate) fn table(targets: &[Target]) -> Table {
+    let mut table = Table::new("Targets", ["aim", "measured", ""]);
+    for target in targets {
+        let met = if target.met { "met" } else { "MISSED" };
+        table.row(target.name.clone(), [target.aim.clone(), shown(target.figure, 2), met.to_owned()]);
+    }
+    table
+}

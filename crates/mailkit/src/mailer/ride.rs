@@ -1,0 +1,193 @@
+//! Messages in a row over one connection, and over another where it takes no more or turns out to be dead.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::Stream;
+use mailkit_connection::{Cause, SendAll};
+use mailkit_smtp::client::{self, BeginError};
+use mailkit_smtp::{Report, Status, Step};
+
+use super::letters::{Letter, Letters, Taken};
+use super::outgoing::Outgoing;
+use super::{Lease, Mailer};
+use crate::Error;
+
+type Outcome = Result<Report, Error>;
+
+/// The outcomes of messages, in the order of the messages.
+pub(crate) struct Ride<'m, S> {
+    mailer: Mailer,
+    /// Between two connections.
+    resting: Option<Box<Letters<'m, S>>>,
+    riding: Option<SendAll<Lease, Box<Letters<'m, S>>>>,
+    /// Outcomes that were there before those of earlier messages.
+    early: BTreeMap<u64, Outcome>,
+    told: u64,
+}
+
+impl<'m, S> Ride<'m, S>
+where
+    S: Stream<Item: Into<Outgoing<'m>>> + Unpin,
+{
+    pub(super) fn new(mailer: Mailer, source: S) -> Self {
+        let resting = Some(Box::new(Letters::new(mailer.clone(), source)));
+        Self { mailer, resting, riding: None, early: BTreeMap::new(), told: 0 }
+    }
+
+    /// The same with a connection that is there before anything is taken from the source.
+    pub(super) fn mounted(mailer: Mailer, lease: Lease, source: S) -> Self {
+        let mut letters = Box::new(Letters::new(mailer.clone(), source));
+        letters.prepare(&lease);
+        let riding = Some(SendAll::over(lease, letters));
+        Self { mailer, resting: None, riding, early: BTreeMap::new(), told: 0 }
+    }
+
+    /// The next outcome; `None` when every message has had its own.
+    pub(crate) async fn next(&mut self) -> Option<Outcome> {
+        loop {
+            if let Some(outcome) = self.early.remove(&(self.told + 1)) {
+                self.told += 1;
+                return Some(outcome);
+            }
+            if let Some(sending) = self.riding.take() {
+                self.advance(sending).await;
+            } else if let Some(letters) = self.resting.take() {
+                self.mount(letters).await;
+            } else {
+                return None;
+            }
+        }
+    }
+
+    /// Says goodbye where the connection is no pool's.
+    pub(super) async fn finish(self) {
+        if let Some(sending) = self.riding {
+            sending.into_parts().0.finish().await;
+        }
+    }
+
+    /// Finds a connection for the next message.
+    async fn mount(&mut self, mut letters: Box<Letters<'m, S>>) {
+        if !poll_fn(|context| letters.poll_more(context)).await {
+            return;
+        }
+        match self.mailer.lease().await {
+            Ok(lease) => {
+                letters.prepare(&lease);
+                self.riding = Some(SendAll::over(lease, letters));
+            }
+            Err(error) => {
+                if let Some((number, before)) = letters.give_up() {
+                    self.early.insert(number, Err(error.behind(before)));
+                }
+                self.resting = Some(letters);
+            }
+        }
+    }
+
+    /// Takes in what comes next over the connection.
+    async fn advance(&mut self, mut sending: SendAll<Lease, Box<Letters<'m, S>>>) {
+        let outcome = poll_fn(|context| match Pin::new(&mut sending).poll_next(context) {
+            // A message that could not be made has an outcome of which the connection knows nothing.
+            Poll::Pending if sending.source_mut().unfit.is_empty() => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        })
+        .await;
+        let letters = sending.source_mut();
+        self.early.extend(letters.unfit.drain(..).map(|(number, error)| (number, Err(error))));
+        match outcome {
+            None => {}
+            Some(Some(outcome)) => {
+                if let Some(taken) = letters.taken.pop_front() {
+                    self.judge(letters, taken, outcome);
+                }
+            }
+            Some(None) => {
+                let (lease, letters) = sending.into_parts();
+                lease.finish().await;
+                self.resting = Some(letters);
+                return;
+            }
+        }
+        self.riding = Some(sending);
+    }
+
+    /// Tells an outcome, or has the message sent over another connection.
+    fn judge(
+        &mut self,
+        letters: &mut Letters<'m, S>,
+        taken: Taken<'m>,
+        outcome: Result<Report, mailkit_connection::Error>,
+    ) {
+        let Taken { number, again, before, copy } = taken;
+        let may_be_dead = std::mem::replace(&mut letters.may_be_dead, true);
+        match (copy, &outcome) {
+            (Some(outgoing), _) if may_be_dead && !again && found_dead(&outcome) => {
+                tracing::debug!("a connection was dead before the message was on its way: over another");
+                return letters.put_back(Letter { number, outgoing, again: true, before });
+            }
+            (Some(outgoing), Err(error)) if is_used_up(error) => {
+                if let Some((done, rest)) = divide(error.report(), outgoing) {
+                    let before = Some(joined(before, done));
+                    return letters.put_back(Letter { number, outgoing: rest, again, before });
+                }
+            }
+            _ => {}
+        }
+        let outcome = match outcome {
+            Ok(report) => Ok(joined(before, report)),
+            Err(error) => Err(Error::from(error).behind(before)),
+        };
+        self.early.insert(number, outcome);
+    }
+}
+
+fn joined(before: Option<Report>, report: Report) -> Report {
+    match before {
+        None => report,
+        Some(mut before) => {
+            before.merge(report);
+            before
+        }
+    }
+}
+
+/// Whether the server had gone before any content was on its way, or says so in answer to the first command.
+fn found_dead(outcome: &Result<Report, mailkit_connection::Error>) -> bool {
+    match outcome {
+        Ok(report) => report.recipients.iter().all(|recipient| match &recipient.status {
+            Status::Refused { step: Step::Mail, reply } => reply.code().get() == 421,
+            _ => false,
+        }),
+        Err(error) => {
+            let gone = matches!(
+                error.cause(),
+                Cause::Session(client::Error::Disconnected(..) | client::Error::Closing(..))
+                    | Cause::Begin(BeginError::NotReady)
+            );
+            let unsent = |report: &Report| report.recipients.iter().all(|entry| entry.status == Status::Unsent);
+            gone && error.report().is_some_and(unsent)
+        }
+    }
+}
+
+fn is_used_up(error: &mailkit_connection::Error) -> bool {
+    matches!(error.cause(), Cause::Begin(BeginError::UsedUp))
+}
+
+/// Parts the recipients that have an answer from the rest, for whom the message goes on.
+fn divide<'m>(report: Option<&Report>, outgoing: Outgoing<'m>) -> Option<(Report, Outgoing<'m>)> {
+    let mut done = report?.clone();
+    let all = std::mem::take(&mut done.recipients);
+    let (rest, answered): (Vec<_>, Vec<_>) = all.into_iter().partition(|entry| entry.status == Status::Unsent);
+    if answered.is_empty() {
+        return None;
+    }
+    done.recipients = answered;
+    let rest = outgoing.only_for(rest.into_iter().map(|entry| entry.address).collect())?;
+    Some((done, rest))
+}

@@ -1,0 +1,189 @@
+//! An outbox from end to end: a queue in memory, the dispatcher, pools, and capture servers.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+use std::io;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use mailkit::dispatch::{RetrySettings, Settings};
+use mailkit::queue::{Action, OnAmbiguous, RecipientStatus, State};
+use mailkit::{
+    Attachment, EnqueueOptions, ErrorKind, MemoryQueue, Message, Outbox, OutboxBuilder, PoolSettings, QueueId, Route,
+};
+use mailkit_server::{Sink, SinkBuilder};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Far above what any of these takes: only a hang reaches it.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn route(name: &str, address: impl std::fmt::Display) -> Route {
+    let pool = PoolSettings { max_size: NonZeroU32::new(4).unwrap(), ..PoolSettings::default() };
+    Route::new(name, &format!("smtp://{address}?tls=none")).unwrap().pool(pool)
+}
+
+/// Waits between attempts that no test has to sit out.
+fn impatient() -> OutboxBuilder {
+    let retry = RetrySettings {
+        first: Duration::from_millis(20),
+        max: Duration::from_millis(50),
+        attempts: NonZeroU32::new(3).unwrap(),
+        ..RetrySettings::default()
+    };
+    Outbox::builder().queue(MemoryQueue::new()).settings(Settings { retry, ..Settings::default() })
+}
+
+fn letter(to: &str) -> Message {
+    Message::builder().from("ann@example.com").to(to).subject("Hello").text("How are you?").build().unwrap()
+}
+
+async fn ended(outbox: &Outbox) {
+    tokio::time::timeout(LIMIT, outbox.dispatcher().until_empty()).await.unwrap().unwrap();
+}
+
+async fn state(outbox: &Outbox, id: QueueId) -> State {
+    outbox.queue().get(id).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn what_is_enqueued_arrives_once_under_the_message_id_that_it_was_built_with() {
+    let sink = Sink::builder().start().await.unwrap();
+    let outbox = impatient().route(route("only", sink.addr())).start().await.unwrap();
+    let message = letter("bob@example.org");
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        ids.push(outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap());
+    }
+    ids.push(outbox.enqueue(&message, EnqueueOptions::new()).await.unwrap());
+    ended(&outbox).await;
+    for id in ids {
+        assert_eq!(state(&outbox, id).await, State::Sent);
+    }
+    let captured = sink.captured();
+    assert_eq!(captured.len(), 51);
+    let id = message.message_id().unwrap();
+    let with_id = captured.iter().filter(|mail| String::from_utf8_lossy(&mail.content).contains(id)).count();
+    assert_eq!(with_id, 1);
+    outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_key_is_one_message_whenever_it_was_built_and_another_message_under_it_is_refused() {
+    let sink = Sink::builder().start().await.unwrap();
+    let outbox = impatient().route(route("only", sink.addr())).start().await.unwrap();
+    let options = || EnqueueOptions::new().idempotency_key("order-42");
+    let first = outbox.enqueue(&letter("bob@example.org"), options()).await.unwrap();
+    assert_eq!(outbox.enqueue(&letter("bob@example.org"), options()).await.unwrap(), first);
+    let error = outbox.enqueue(&letter("eve@example.org"), options()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    ended(&outbox).await;
+    assert_eq!(sink.captured().len(), 1);
+
+    let once = Attachment::reader("a.bin", None, io::Cursor::new(b"abc".to_vec()));
+    let once = Message::builder().from("a@example.com").to("b@example.org").attach(once).build().unwrap();
+    let error = outbox.enqueue(&once, EnqueueOptions::new().idempotency_key("once")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Message);
+    outbox.enqueue(&once, EnqueueOptions::new()).await.unwrap();
+    ended(&outbox).await;
+    assert_eq!(sink.captured().len(), 2);
+    outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+}
+
+#[tokio::test]
+async fn recipients_that_were_accepted_are_not_sent_to_again() {
+    let fail = ["rcpt=450 later,to=later@example.org", "rcpt=550 never,to=never@example.org"];
+    let sink = fail.iter().fold(Sink::builder(), |sink: SinkBuilder, rule| sink.fail(rule.parse().unwrap()));
+    let sink = sink.start().await.unwrap();
+    let outbox = impatient().route(route("only", sink.addr())).start().await.unwrap();
+    let message = letter("bob@example.org, later@example.org, never@example.org");
+    let id = outbox.enqueue(&message, EnqueueOptions::new()).await.unwrap();
+    ended(&outbox).await;
+    let record = outbox.queue().get(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (State::Dead, 3));
+    let statuses: Vec<_> = record.recipients.iter().map(|entry| (entry.status, entry.code)).collect();
+    let wanted = [
+        (RecipientStatus::Accepted, Some(250)),
+        (RecipientStatus::Temporary, Some(450)),
+        (RecipientStatus::Permanent, Some(550)),
+    ];
+    assert_eq!(statuses, wanted);
+    assert_eq!(sink.captured().len(), 1);
+    outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+}
+
+/// Takes a message whole, and hangs up instead of answering; answers those on later connections.
+async fn forget_the_first_answer(listener: TcpListener) {
+    let mut silent = true;
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, std::mem::take(&mut silent)));
+    }
+}
+
+async fn serve(stream: TcpStream, silent: bool) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut content) = (String::new(), false);
+    stream.write_all(b"220 here\r\n").await?;
+    while stream.read_line(&mut line).await? > 0 {
+        let reply = match line.get(..4).unwrap_or_default() {
+            _ if content && line != ".\r\n" => "",
+            _ if content && silent => return Ok(()),
+            "DATA" => {
+                content = true;
+                "354 go on\r\n"
+            }
+            _ => {
+                content = false;
+                "250 fine\r\n"
+            }
+        };
+        stream.write_all(reply.as_bytes()).await?;
+        line.clear();
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ambiguous_message_goes_again_or_is_held_as_its_sender_wants() {
+    for (policy, wanted) in [(OnAmbiguous::Resend, State::Sent), (OnAmbiguous::Hold, State::Held)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(forget_the_first_answer(listener));
+        let outbox = impatient().route(route("only", address)).start().await.unwrap();
+        let options = EnqueueOptions::new().on_ambiguous(policy);
+        let id = outbox.enqueue(&letter("bob@example.org"), options).await.unwrap();
+        ended(&outbox).await;
+        assert_eq!(state(&outbox, id).await, wanted);
+        assert_eq!(outbox.queue().stats().await.unwrap().ambiguous_total, 1);
+        if wanted == State::Held {
+            outbox.queue().act(id, Action::Release).await.unwrap();
+            ended(&outbox).await;
+            assert_eq!(state(&outbox, id).await, State::Sent);
+        }
+        outbox.shutdown(LIMIT).await;
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn mail_goes_over_the_next_route_while_the_first_is_away() {
+    let sink = Sink::builder().start().await.unwrap();
+    let away = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let outbox = impatient().route(route("away", away)).route(route("backup", sink.addr())).start().await.unwrap();
+    for _ in 0..20 {
+        outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap();
+    }
+    ended(&outbox).await;
+    assert_eq!(sink.captured().len(), 20);
+    outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_outbox_without_a_queue_or_a_route_is_not_started() {
+    for builder in [Outbox::builder(), impatient()] {
+        assert_eq!(builder.start().await.unwrap_err().kind(), ErrorKind::Configuration);
+    }
+}
