@@ -170,10 +170,12 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        // A queue speaks for itself, whatever it was asked.
+        let queue: Option<&QueueError> = source_of(&error);
         Self {
             exit: Exit::of_error(&error),
             kind: error.kind().name(),
-            words: chain(&error),
+            words: queue.map_or_else(|| chain(&error), |error| chain(error)),
             advice: advice(&error),
             error: Some(Box::new(error)),
         }
@@ -183,8 +185,7 @@ impl From<Error> for Failure {
 /// What a queue did not do, in its own words.
 impl From<QueueError> for Failure {
     fn from(error: QueueError) -> Self {
-        let words = chain(&error);
-        Self { words, ..Error::from(error).into() }
+        Error::from(error).into()
     }
 }
 
@@ -272,7 +273,9 @@ fn advice(error: &Error) -> Option<Advice> {
         ErrorKind::Refused => Some(Advice::Check("to see what the server takes")),
         ErrorKind::QueueFull => words("enqueue it again when messages have left; max_messages sets the bound"),
         ErrorKind::StoreAway => words("check the path and the disk of the queue, and try again"),
-        ErrorKind::StoreDamaged => words("`mailkit queue export` brings out what can be read; the file was left as it is"),
+        ErrorKind::StoreDamaged => {
+            words("`mailkit queue export` brings out what can be read; the file was left as it is")
+        }
         ErrorKind::Protocol if matches!(source_of(error), Some(ReplyError::SpeaksTls)) => None,
         ErrorKind::Protocol if error.step() == Some(Step::Greeting) => {
             words("check that host and port are those of a mail server")

@@ -132,7 +132,7 @@ fn name(query: &str) -> Result<String, QueueUrlError> {
     let mut name = None;
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
-            Some(("queue", value)) if value.is_empty() => return Err(QueueUrlError::NoName),
+            Some(("queue", "")) => return Err(QueueUrlError::NoName),
             Some(("queue", value)) if name.is_none() => name = Some(value.to_owned()),
             Some(("queue", _)) => return Err(QueueUrlError::NameTwice),
             _ => {
@@ -237,7 +237,9 @@ impl fmt::Display for QueueUrlError {
         const KNOWN: &str = "sqlite:PATH, or memory: for a queue that ends with its program";
         match self {
             Self::NoScheme => write!(f, "no known scheme in the queue's URL: write {KNOWN}"),
-            Self::Unsupported { scheme } => write!(f, "there is no store for {scheme} URLs in this version: use {KNOWN}"),
+            Self::Unsupported { scheme } => {
+                write!(f, "there is no store for {scheme} URLs in this version: use {KNOWN}")
+            }
             Self::NotBuilt { scheme } => {
                 write!(f, "this build has no store for {scheme} URLs: build it with the feature `{scheme}`")
             }

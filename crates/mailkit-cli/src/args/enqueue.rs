@@ -13,7 +13,11 @@ pub(crate) struct EnqueueArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) queue: Option<String>,
     /// Messages as JSON, one a line, from a file (- is standard input)
-    #[arg(long, value_name = "FILE", conflicts_with = "MessageArgs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "from", "to", "cc", "bcc", "reply_to", "subject", "text", "text_file", "html", "html_file", "attach", "inline",
+        "header", "message_id", "date", "eml", "message", "envelope_from", "envelope_to", "dsn_notify", "priority",
+        "idempotency_key", "send_at"
+    ])]
     pub(crate) ndjson: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) message: MessageArgs,

@@ -44,8 +44,9 @@ pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Out
     let outcome = worker::run(&outbox, until, args.drain, &mut signals, output).await;
     let counted = queue.queue().stats().await;
     place::close(&queue).await;
-    let done = outcome?;
-    show(&counted?, &done, output)?;
+    // A store that has failed says itself why.
+    let stats = counted?;
+    show(&stats, &outcome?, output)?;
     Ok(Exit::Done)
 }
 

@@ -29,7 +29,9 @@ impl Wishes {
             let value = value.map(|value| not_empty(field, value));
             value.and_then(|value| problems.note(value))
         };
-        options = text("idempotency_key", draft.idempotency_key.take()).into_iter().fold(options, EnqueueOptions::idempotency_key);
+        options = text("idempotency_key", draft.idempotency_key.take())
+            .into_iter()
+            .fold(options, EnqueueOptions::idempotency_key);
         options = text("route", draft.route.take()).into_iter().fold(options, EnqueueOptions::route);
         options = text("tenant", draft.tenant.take()).into_iter().fold(options, EnqueueOptions::tenant);
         for tag in draft.tags.take().into_iter().flatten() {
@@ -44,7 +46,8 @@ impl Wishes {
         let created_at = moment("created_at", draft.created_at.take());
         let policy = draft.on_ambiguous.take().map(|word| word.parse::<OnAmbiguous>());
         let policy = policy.map(|policy| policy.map_err(|error| Failure::message("on_ambiguous", &error)));
-        options = policy.and_then(|policy| problems.note(policy)).into_iter().fold(options, EnqueueOptions::on_ambiguous);
+        options =
+            policy.and_then(|policy| problems.note(policy)).into_iter().fold(options, EnqueueOptions::on_ambiguous);
         options = draft.priority.map(priority).into_iter().fold(options, EnqueueOptions::priority);
         let id = draft.id.take().map(|id| id.parse().map_err(|error| Failure::message("id", &error)));
         Self { options, id: id.and_then(|id| problems.note(id)), created_at }

@@ -10,7 +10,11 @@ use crate::output::{Output, Tone};
 
 pub(super) async fn run(id: QueueId, queue: &dyn Queue, output: &mut Output) -> Result<(), Failure> {
     let record = queue.get(id).await?.ok_or(QueueError::Unknown(id))?;
-    if output.json { output.object(&Whole::new(&record))? } else { print(&record, output)? }
+    if output.json {
+        output.object(&Whole::new(&record))?
+    } else {
+        print(&record, output)?
+    }
     Ok(())
 }
 

@@ -10,7 +10,11 @@ use crate::output::Output;
 
 pub(super) async fn run(queue: &dyn Queue, output: &mut Output) -> Result<(), Failure> {
     let stats = queue.stats().await?;
-    if output.json { output.object(&Counts::new(&stats))? } else { print(&stats, output)? }
+    if output.json {
+        output.object(&Counts::new(&stats))?
+    } else {
+        print(&stats, output)?
+    }
     Ok(())
 }
 
