@@ -45,7 +45,10 @@ impl Connector {
     /// [`TlsError`] where they cannot be read or make no sense.
     pub fn new(config: ConnectorConfig) -> Result<Self, TlsError> {
         let needed = config.tls_mode() != TlsMode::None && config.endpoint().server_name().is_some();
-        let tls = if needed { Some(TlsClient::new(config.tls())?) } else { None };
+        // A certificate that is not trusted beats clear text, unless there is a password to be kept from its owner.
+        let any = config.tls_mode() == TlsMode::Opportunistic && config.credentials().is_none();
+        let make = if any { TlsClient::opportunistic } else { TlsClient::new };
+        let tls = if needed { Some(make(config.tls())?) } else { None };
         Ok(Self { config, tls })
     }
 
@@ -65,9 +68,16 @@ impl Connector {
     pub async fn connect(&self) -> Result<Connection, Error> {
         let mode = self.config.tls_mode();
         match self.connect_with(mode).await {
-            // Opportunistic TLS promises no more than clear text; a handshake that fails may not cost the mail.
-            Err(error) if mode == TlsMode::Opportunistic && matches!(error.cause(), Cause::Tls(_)) => {
-                tracing::warn!(endpoint = %self.config.endpoint(), %error, "no TLS: going on in clear");
+            // Opportunistic TLS promises no more than clear text; a handshake that fails may not cost the mail. A login
+            // that may not go in clear would come to nothing there, and the reason of it would be lost.
+            Err(error)
+                if mode == TlsMode::Opportunistic
+                    && matches!(error.cause(), Cause::Tls(_))
+                    && (self.config.credentials().is_none() || self.config.allows_cleartext_auth()) =>
+            {
+                if let Cause::Tls(reason) = error.cause() {
+                    tracing::warn!(endpoint = %self.config.endpoint(), %reason, "no TLS: going on in clear");
+                }
                 self.connect_with(TlsMode::None).await
             }
             outcome => outcome,

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use mailkit_smtp::Step;
-use mailkit_smtp::client::{self, Client, Event};
+use mailkit_smtp::client::{self, Client, ClientConfig, Event};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
 use crate::error::{Cause, Error};
@@ -23,6 +24,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 pub(crate) struct Driver {
     pub(crate) client: Client,
+    /// The machine while it works out the keys of a login on a thread for blocking work; `client` is a stand-in then.
+    thinking: Option<JoinHandle<Client>>,
     transport: BoxedTransport,
     read: Box<[u8]>,
     unflushed: bool,
@@ -38,7 +41,8 @@ pub(crate) fn now() -> Instant {
 impl Driver {
     pub(crate) fn new(transport: BoxedTransport, client: Client) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(deadline(&client).unwrap_or_else(now).into()));
-        Self { client, transport, read: vec![0; READ].into(), unflushed: false, timer, fault: None }
+        let read = vec![0; READ].into();
+        Self { client, thinking: None, transport, read, unflushed: false, timer, fault: None }
     }
 
     /// Parts with the machine and the stream, for the handshake of STARTTLS.
@@ -105,6 +109,15 @@ impl Driver {
 
     /// Ready when bytes moved, or the machine's time was up: it may have events, or want content.
     pub(crate) fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(thinking) = &mut self.thinking {
+            // It is lost only where the runtime ends: then the stand-in says that the conversation is over.
+            match std::task::ready!(Pin::new(thinking).poll(context)) {
+                Ok(client) => self.client = client,
+                Err(_) => self.client.handle_eof(),
+            }
+            self.thinking = None;
+            return Poll::Ready(());
+        }
         let wrote = self.poll_write(context);
         // Reading goes on while a write is stuck: two peers that only write would wait for each other for ever.
         let read = self.poll_read(context);
@@ -146,6 +159,14 @@ impl Driver {
         let mut buffer = ReadBuf::new(&mut self.read);
         match Pin::new(&mut self.transport).poll_read(context, &mut buffer) {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.client.handle_eof(),
+            Poll::Ready(Ok(())) if self.client.is_costly() => {
+                let (now, input) = (now(), buffer.filled().to_vec());
+                let mut client = std::mem::replace(&mut self.client, Client::new(ClientConfig::new(""), now));
+                self.thinking = Some(tokio::task::spawn_blocking(move || {
+                    client.handle_input(now, &input);
+                    client
+                }));
+            }
             Poll::Ready(Ok(())) => self.client.handle_input(now(), buffer.filled()),
             Poll::Ready(Err(error)) => {
                 self.fault = Some(error);
@@ -196,4 +217,43 @@ impl Driver {
 
 fn deadline(client: &Client) -> Option<Instant> {
     client.poll_timeout()
+}
+
+#[cfg(all(test, feature = "scram"))]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use mailkit_smtp::client::Security;
+    use mailkit_smtp::sasl::Credentials;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
+
+    #[tokio::test]
+    async fn keys_of_a_login_are_worked_out_while_the_runtime_goes_on() {
+        let config = ClientConfig {
+            security: Security::None,
+            cleartext_auth: true,
+            credentials: Some(Credentials::password("ann", "s3cret").unwrap()),
+            nonce: vec![7; 18],
+            ..ClientConfig::new("client")
+        };
+        let (ours, theirs) = duplex(4096);
+        let mut theirs = BufReader::new(theirs);
+        let challenge = STANDARD.encode(format!("r={}more,s=c2FsdA==,i=4096", STANDARD.encode([7; 18])));
+        let script = format!("220 mx\r\n250-mx\r\n250 AUTH SCRAM-SHA-256\r\n334 {challenge}\r\n");
+        let mut driver = Driver::new(Box::new(ours), Client::new(config, now()));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        for reply in script.split_inclusive("\r\n") {
+            theirs.write_all(reply.as_bytes()).await.unwrap();
+            while driver.poll_io(&mut context).is_ready() && driver.thinking.is_none() {}
+        }
+        assert!(driver.thinking.is_some());
+        tokio::spawn(async move { driver.event().await });
+        let mut lines = theirs.lines();
+        let mut line = String::new();
+        for _ in ["EHLO", "AUTH", "the proof"] {
+            line = lines.next_line().await.unwrap().unwrap();
+        }
+        assert!(STANDARD.decode(line).unwrap().starts_with(b"c=biws,r="));
+    }
 }

@@ -71,8 +71,9 @@ pub enum TlsMode {
     Implicit,
     /// By STARTTLS (RFC 3207), which the server must offer.
     StartTls,
-    /// By STARTTLS where the server offers it and the handshake succeeds, in clear otherwise. Keeps out
-    /// who only listens: whoever can change what is on the wire can take the offer away.
+    /// By STARTTLS where the server offers it and the handshake succeeds, in clear otherwise (RFC 7435). Keeps out
+    /// who only listens: whoever can change what is on the wire can take the offer away. So any certificate will do,
+    /// unless there is a login.
     Opportunistic,
     /// Never.
     None,

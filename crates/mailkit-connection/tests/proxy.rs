@@ -189,6 +189,15 @@ async fn a_proxy_that_refuses_is_quoted() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_repeats_the_login_is_quoted_without_it() {
+    let port = http_proxy_saying("HTTP/1.1 403 no s3cret for YW5uOnMzY3JldA==\r\n\r\n").await;
+    match refusal(&format!("http://ann:s3cret@127.0.0.1:{port}")).await {
+        ProxyError::Refused { reply, .. } => assert_eq!(reply, "403 no *** for ***"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn interim_responses_are_passed_over() {
     let port = http_proxy_saying("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n").await;
     let error = refusal(&format!("http://127.0.0.1:{port}")).await;

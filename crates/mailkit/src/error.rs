@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use mailkit_connection::{Cause, DialError, TlsBlame, TlsError, UrlError};
+use mailkit_connection::{Cause, DialError, ProxyError, TlsBlame, TlsError, UrlError};
 use mailkit_mime::EncodeError;
 use mailkit_pool::AcquireError;
 use mailkit_queue::QueueError;
@@ -217,6 +217,10 @@ fn connection_kind(error: &mailkit_connection::Error) -> ErrorKind {
     match error.cause() {
         Cause::Dial(DialError::HostUnknown { .. }) => ErrorKind::HostUnknown,
         Cause::Dial(DialError::TimedOut { .. }) => ErrorKind::TimedOut,
+        Cause::Dial(DialError::Proxy {
+            source: ProxyError::LoginRequired | ProxyError::LoginRefused | ProxyError::LoginTooLong,
+            ..
+        }) => ErrorKind::Login,
         Cause::Tls(TlsError::TimedOut { .. }) => ErrorKind::TimedOut,
         Cause::Tls(tls) if tls.blame() == TlsBlame::Network => ErrorKind::Network,
         Cause::Tls(_) => ErrorKind::Tls,

@@ -95,3 +95,14 @@ fn a_certificate_that_is_not_looked_at_is_advised_against_and_warned_of_once() {
     assert_eq!(ended.err.matches("any TLS certificate is accepted").count(), 1, "{}", ended.err);
     assert!(ended.out.contains("trust its issuer with ca=FILE"), "{}", ended.out);
 }
+
+#[test]
+fn opportunistic_tls_sends_to_a_server_that_is_not_trusted_and_check_says_so() {
+    let sink = SinkProcess::start(&["--tls"]);
+    let url = format!("smtp://{}?tls=opportunistic", sink.addr());
+    let result = check(&url, &["--json"]).assert_code(0).json();
+    assert_eq!(result["tls"]["trusted"], false);
+    let ended = check(&url, &[]);
+    assert!(ended.out.contains("trust its issuer with ca=FILE"), "{}", ended.out);
+    assert_eq!(ended.err, "");
+}

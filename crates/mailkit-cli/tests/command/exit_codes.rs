@@ -122,6 +122,21 @@ fn a_refused_login_is_77_in_the_servers_own_words() {
 }
 
 #[test]
+fn a_proxy_that_wants_another_login_is_77() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let proxy = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 407 who are you\r\n\r\n").unwrap();
+        // Until the client hangs up.
+        while BufReader::new(&stream).read_line(&mut String::new()).is_ok_and(|octets| octets > 0) {}
+    });
+    let ended = send(&format!("smtp://mx.example.com?proxy=http://ann:s3cret@{addr}"), &[]);
+    ended.assert_code(77).assert_says("the proxy refused the user and password").assert_says("step: connect");
+    proxy.join().unwrap();
+}
+
+#[test]
 fn an_untrusted_certificate_is_77_and_says_how_to_trust_it() {
     let sink = SinkProcess::secured(&[]);
     send(&format!("smtp://{}", sink.addr()), &[]).assert_code(77).assert_says("ca=FILE").assert_says("step: tls");

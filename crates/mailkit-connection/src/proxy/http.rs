@@ -33,7 +33,7 @@ pub(super) async fn tunnel(
             code => {
                 return Err(ProxyError::Refused {
                     target,
-                    reply: format!("{code} {}", status.reason).trim_end().to_owned(),
+                    reply: without_login(format!("{code} {}", status.reason).trim_end(), login),
                     temporary: matches!(code, 408 | 429 | 500..=599),
                 });
             }
@@ -54,14 +54,29 @@ fn request(target: &str, login: Option<&Login>) -> Secret {
     for part in ["CONNECT ", target, " HTTP/1.1\r\nHost: ", target, "\r\n"] {
         text.push_str(part);
     }
-    if let Some(Login { user, password }) = login {
-        let pair = Secret::new(format!("{user}:{}", password.expose()));
-        text.push_str("Proxy-Authorization: Basic ");
-        STANDARD.encode_string(pair.expose(), &mut text);
-        text.push_str("\r\n");
+    if let Some(login) = login {
+        for part in ["Proxy-Authorization: Basic ", basic(login).expose(), "\r\n"] {
+            text.push_str(part);
+        }
     }
     text.push_str("\r\n");
     Secret::new(text)
+}
+
+/// `user-pass` of RFC 7617 §2, encoded.
+fn basic(Login { user, password }: &Login) -> Secret {
+    let pair = Secret::new(format!("{user}:{}", password.expose()));
+    Secret::new(STANDARD.encode(pair.expose()))
+}
+
+/// Proxies repeat what they do not understand, and that may be the login.
+fn without_login(words: &str, login: Option<&Login>) -> String {
+    let Some(login) = login else { return words.to_owned() };
+    let words = words.replace(basic(login).expose(), "***");
+    match login.password.expose() {
+        "" => words,
+        password => words.replace(password, "***"),
+    }
 }
 
 /// Looks before it reads, so that it takes no byte more than the header.

@@ -37,14 +37,25 @@ impl TlsClient {
     /// # Errors
     /// [`TlsError`] names the file that is missing, holds nothing of use, or does not fit the other.
     pub fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
+        if settings.accept_any {
+            tracing::warn!(
+                "any TLS certificate is accepted (insecure=no-verify): whoever sits on the wire can read passwords and mail"
+            );
+        }
+        Self::build(settings, settings.accept_any)
+    }
+
+    /// The same without a look at certificates, for who would go on in clear if TLS failed (RFC 7435 §3).
+    pub(crate) fn opportunistic(settings: &TlsSettings) -> Result<Self, TlsError> {
+        Self::build(settings, true)
+    }
+
+    fn build(settings: &TlsSettings, accept_any: bool) -> Result<Self, TlsError> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)
             .map_err(TlsError::Setup)?;
-        let builder = if settings.accept_any {
-            tracing::warn!(
-                "any TLS certificate is accepted (insecure=no-verify): whoever sits on the wire can read passwords and mail"
-            );
+        let builder = if accept_any {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny::new(provider)))
         } else {
             builder.dangerous().with_custom_certificate_verifier(verifier(settings, provider)?)

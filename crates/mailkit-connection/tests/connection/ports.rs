@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mailkit_connection::{Connector, ConnectorConfig, Endpoint, Error, Host, Protocol, TimeLimits, TlsMode};
 use mailkit_smtp::Step;
+use mailkit_smtp::sasl::Credentials;
 use mailkit_smtp::server::ServerTls;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -117,5 +118,11 @@ async fn opportunistic_tls_that_fails_goes_on_in_clear_over_a_new_connection() {
     assert_eq!(peer.messages(), [captured(1, 100)]);
 
     let error = connector(port, TlsMode::StartTls, limit).connect().await.unwrap_err();
+    assert_eq!(error.step(), Step::Tls);
+
+    // A login would be kept back in clear: the error is that of the handshake.
+    let credentials = Credentials::password("ann", "s3cret").unwrap();
+    let config = connector(port, TlsMode::Opportunistic, limit).config().clone().with_credentials(credentials);
+    let error = Connector::new(config).unwrap().connect().await.unwrap_err();
     assert_eq!(error.step(), Step::Tls);
 }

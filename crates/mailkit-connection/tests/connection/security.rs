@@ -155,6 +155,28 @@ async fn a_certificate_that_is_not_trusted_ends_the_session_and_nothing_leaves_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn opportunistic_tls_takes_any_certificate_where_there_is_no_login_to_lose() {
+    let authority = Authority::new();
+    let stranger = server(&Authority::named("Stranger").issue(NAME), None);
+    let connector = Connector::new(settings(&authority, TlsMode::Opportunistic)).unwrap();
+    let peer = Peer::new(true, true);
+    let mut connection = open_by_starttls(&connector, &peer, Arc::clone(&stranger), 4096).await.unwrap();
+    assert!(connection.tls().is_some());
+    let mut message = submission(1, 100);
+    assert!(connection.send(&message.envelope, &message.options, message.content).await.unwrap().is_accepted());
+    // RFC 8689 §4.2.1: nobody knows who said that it keeps to REQUIRETLS.
+    message.options.require_tls = true;
+    let error = connection.send(&message.envelope, &message.options, "x").await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Begin(_)), "{error:?}");
+
+    let credentials = Credentials::password("ann", "s3cret").unwrap();
+    let with_login = settings(&authority, TlsMode::Opportunistic).with_credentials(credentials);
+    let connector = Connector::new(with_login).unwrap();
+    let error = open_by_starttls(&connector, &peer, stranger, 4096).await.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Tls(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_required_starttls_that_is_not_there_ends_the_session() {
     let authority = Authority::new();
     let connector = Connector::new(settings(&authority, TlsMode::StartTls)).unwrap();

@@ -24,13 +24,15 @@ async fn the_server_never_sees_more_than_the_maximum_whoever_sends() {
     for sender in join_all(senders).await {
         sender.unwrap();
     }
+    until("all have been opened", || pool.stats().opening == 0).await;
     let (counters, stats) = (sink.counters(), pool.stats());
     assert_eq!((counters.accepted, counters.most_open), (3000, 16));
     // 100 messages each: the last ones are still open.
     assert!(counters.connections >= 30, "{counters:?}");
     assert_eq!((stats.acquired, stats.in_use, stats.waiting, stats.refused), (3000, 0, 0, 0));
     assert_eq!(stats.opened, counters.connections);
-    assert_eq!(stats.opened + stats.reused, 3000);
+    // One that came up when everybody had been served has carried nothing.
+    assert!((3000..=3016).contains(&(stats.opened + stats.reused)), "{stats:?}");
     assert_eq!(stats.waits.iter().sum::<u64>(), 3000);
     pool.close().await;
     until("all have left", || sink.counters().open == 0).await;

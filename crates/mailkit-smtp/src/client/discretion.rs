@@ -34,7 +34,11 @@ impl Client {
         }
     }
 
-    fn discreet_reply(&self, reply: &Reply) -> Reply {
+    /// The reply without them. A refusal of MAIL may still be what a server says to the login, which it took for a command.
+    pub(super) fn discreet_reply(&self, reply: &Reply) -> Reply {
+        if self.responses.is_empty() {
+            return reply.clone();
+        }
         let secret = self.config.credentials.as_ref().map(|credentials| credentials.secret());
         let mut text = reply.text().to_owned();
         for secret in self.responses.iter().chain(secret).map(Secret::expose).filter(|secret| secret.len() >= SHORTEST)
@@ -51,7 +55,7 @@ fn hidden(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClientConfig, Security};
+    use super::super::{ClientConfig, Security, TransactionOptions};
     use super::*;
     use crate::sasl::{Credentials, Mechanism};
     use std::time::Instant;
@@ -85,6 +89,31 @@ mod tests {
         client.handle_eof();
         let error = client.error().unwrap();
         format!("{error}: {error:?}")
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any moment will do for the beginning")]
+    fn nor_into_the_report_of_a_message() {
+        let now = Instant::now();
+        let config = ClientConfig {
+            security: Security::Established,
+            credentials: Some(Credentials::password("ann", "s3cret-pw").unwrap()),
+            ..ClientConfig::new("client")
+        };
+        let mut client = Client::new(config, now);
+        client.handle_input(now, b"220 mx\r\n");
+        client.handle_transmitted(now, client.poll_transmit().len());
+        client.handle_input(now, b"250-mx\r\n250 AUTH PLAIN\r\n");
+        let login = String::from_utf8(client.poll_transmit().to_vec()).unwrap();
+        client.handle_transmitted(now, login.len());
+        client.handle_input(now, b"235 ok\r\n");
+        let bob = mailkit_address::Address::parse("bob@example.org").unwrap();
+        let envelope = mailkit_address::Envelope::null_sender(vec![bob]).unwrap();
+        client.begin(now, envelope, &TransactionOptions::default()).unwrap();
+        client.handle_transmitted(now, client.poll_transmit().len());
+        client.handle_input(now, format!("500 5.5.1 unknown: {login}").as_bytes());
+        let said: String = std::iter::from_fn(|| client.poll_event()).map(|event| format!("{event:?}")).collect();
+        assert!(said.contains("unknown: AUTH PLAIN ***"), "{said}");
     }
 
     #[test]

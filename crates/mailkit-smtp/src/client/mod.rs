@@ -270,6 +270,13 @@ impl Client {
         !self.secured
     }
 
+    /// Whether the next input may cost a lot of work, since a password is made into keys (SCRAM). A caller that has other
+    /// things to do hands it in on a thread for blocking work.
+    #[must_use]
+    pub fn is_costly(&self) -> bool {
+        self.exchange.as_ref().is_some_and(ClientExchange::is_costly)
+    }
+
     /// How many transactions have begun and have not ended.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mailkit_address::{Address, Envelope};
 
-use super::{BeginError, Client, TransactionOptions};
+use super::{BeginError, Client, Security, TransactionOptions};
 use crate::parameter::{Body, Hold, MailParameters, RcptParameters};
 use crate::{InvalidArgument, SizeLimit};
 
@@ -29,8 +29,9 @@ impl Client {
         }
         let smtp_utf8 = options.smtp_utf8 || envelope.needs_smtp_utf8();
         require(!smtp_utf8 || offered.smtp_utf8, "SMTPUTF8", "an address or a header with non-ASCII characters")?;
-        // RFC 8689 §4.2.1: the offer counts only under TLS; one in clear is anybody's.
-        let require_tls = offered.require_tls && self.secured;
+        // RFC 8689 §4.2.1: the offer counts only under TLS with a certificate that was checked; any other is anybody's.
+        let checked = self.secured && self.config.security != Security::Opportunistic;
+        let require_tls = offered.require_tls && checked;
         require(!options.require_tls || require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
         require(options.hold.is_none() || offered.future_release.is_some(), "FUTURERELEASE", "a later release")?;
         if let (Some(Hold::For(seconds)), Some(release)) = (&options.hold, &offered.future_release)

@@ -11,6 +11,7 @@ impl Client {
         if self.is_ahead(&reply) {
             return self.fail(Error::Unsolicited(reply));
         }
+        let reply = if reply.code().get() < 400 { reply } else { self.discreet_reply(&reply) };
         let expected = self.expected.pop_front();
         if reply.is_closing() {
             return self.fail(Error::Closing(step, reply));

@@ -175,6 +175,16 @@ impl ClientExchange {
         }
     }
 
+    /// Whether the next challenge costs a lot of work: SCRAM derives its keys from the password by it, in up to
+    /// [`MAX_ITERATIONS`](super::MAX_ITERATIONS) rounds.
+    #[must_use]
+    pub const fn is_costly(&self) -> bool {
+        #[cfg(feature = "scram")]
+        return matches!(self.state, State::ExpectScramFirst(_));
+        #[cfg(not(feature = "scram"))]
+        false
+    }
+
     /// Says whether a 235 may be believed.
     ///
     /// # Errors

@@ -48,10 +48,9 @@ async fn a_round_trip_takes_twice_the_one_way_delay() {
         stream.read_u8().await.unwrap();
         trips.push(start.elapsed());
     }
-    trips.sort();
-    assert!(trips[0] >= Duration::from_millis(20), "{trips:?}");
-    // A timer of 1 ms in each direction; the median, since the machine may be busy.
-    assert!(trips[10] <= Duration::from_millis(24), "{trips:?}");
+    let fastest = trips.into_iter().min().unwrap();
+    // Only the fastest says something of the proxy: the others may have waited for a busy machine.
+    assert!((20..40).contains(&fastest.as_millis()), "{fastest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

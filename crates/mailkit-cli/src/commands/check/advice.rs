@@ -21,6 +21,11 @@ pub(super) fn advice(server: &Server, findings: &Findings) -> Vec<String> {
     if server.mailer.config().tls().accepts_any_certificate() {
         advice
             .push("any certificate is accepted (insecure=no-verify): trust its issuer with ca=FILE instead".to_owned());
+    } else if findings.failure.is_none() && findings.tls.is_some() && !findings.trusted {
+        advice.push(
+            "the certificate is not trusted, and tls=opportunistic goes on all the same: trust its issuer with ca=FILE"
+                .to_owned(),
+        );
     }
     about_clear_text(server, findings, &mut advice);
     if let Some(session) = &findings.session {

@@ -74,10 +74,10 @@ impl Findings {
             connection.server_name().clone_into(&mut name);
             connection.quit().await;
         }
-        let mut connection = connect(anonymous(config, config.tls_mode())).await?;
+        let (mut connection, checked) = self.secure(config).await?;
         self.peer = Some(connection.peer().to_string());
         self.tls = connection.tls().map(tls);
-        self.trusted = self.tls.is_some() && !config.tls().accepts_any_certificate();
+        self.trusted = checked && self.tls.is_some();
         if !connection.server_name().is_empty() {
             connection.server_name().clone_into(&mut name);
         }
@@ -85,6 +85,22 @@ impl Findings {
         self.round_trip = round_trip(&mut connection).await;
         connection.quit().await;
         Ok(())
+    }
+
+    /// Connects as a message would; tells whether the certificate, if there is one, was checked.
+    async fn secure(&self, config: &ConnectorConfig) -> Result<(Connection, bool), Error> {
+        let checks = !config.tls().accepts_any_certificate();
+        let offered = self.in_clear.as_ref().is_some_and(|offered| offered.start_tls);
+        if config.tls_mode() == TlsMode::Opportunistic && offered {
+            match connect(anonymous(config, TlsMode::StartTls)).await {
+                // Without a login it would be sent all the same.
+                Err(error) if config.credentials().is_none() && source_of::<TlsError>(&error).is_some() => {
+                    return Ok((connect(anonymous(config, TlsMode::Opportunistic)).await?, false));
+                }
+                outcome => return Ok((outcome?, checks)),
+            }
+        }
+        Ok((connect(anonymous(config, config.tls_mode())).await?, checks))
     }
 
     /// The chain of a server that is not trusted: shown, and believed in nothing.
