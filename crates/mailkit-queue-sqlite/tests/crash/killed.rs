@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Child;
+use std::sync::mpsc;
 
 use crate::child;
 use crate::verdict::Told;
@@ -10,24 +10,30 @@ use crate::verdict::Told;
 /// How often both processes are killed: `MAILKIT_KILLS` asks for more.
 const KILLS: u64 = 15;
 
-/// Reads so many lines, kills the process, and returns all that it told.
-fn kill_after(mut process: Child, lines: usize) -> Vec<String> {
-    let mut told = BufReader::new(process.stdout.take().unwrap()).lines();
-    let mut before: Vec<String> = told.by_ref().take(lines).collect::<Result<_, _>>().unwrap();
-    process.kill().unwrap();
-    process.wait().unwrap();
-    // A line that it had not finished telling is none.
-    before.extend(told.map_while(Result::ok));
-    before
-}
-
+/// Lets both processes work until one of them has told so much, and kills them one after the other.
 fn round(path: &Path, hours: u64) -> [Vec<String>; 2] {
-    let processes = ["enqueue", "work"].map(|what| child::start(what, path, hours, None));
-    let [enqueuing, working] = processes.map(|process| {
-        let lines = fastrand::usize(10..150);
-        std::thread::spawn(move || kill_after(process, lines))
+    let (heard, hears) = mpsc::channel();
+    let mut processes = ["enqueue", "work"].map(|what| child::start(what, path, hours, None));
+    let mut number = 0;
+    let readers = processes.each_mut().map(|process| {
+        let (told, heard, which) = (process.stdout.take().unwrap(), heard.clone(), number);
+        number += 1;
+        std::thread::spawn(move || {
+            let lines = BufReader::new(told).lines().map_while(Result::ok);
+            lines.inspect(|_| heard.send(which).unwrap_or_default()).collect::<Vec<_>>()
+        })
     });
-    [enqueuing.join().unwrap(), working.join().unwrap()]
+    drop(heard);
+    let (decides, lines) = (fastrand::usize(..2), fastrand::usize(10..150));
+    hears.into_iter().filter(|which| *which == decides).take(lines).for_each(drop);
+    if fastrand::bool() {
+        processes.reverse();
+    }
+    for mut process in processes {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    readers.map(|reader| reader.join().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
