@@ -69,10 +69,10 @@ pub(crate) fn message(at: u64) -> NewMessage {
     let size = if at % 10 == 9 { 300_000 } else { 2_000 };
     let content = Content::from(format!("Subject: {at}\r\n\r\n{}\r\n", "x".repeat(size)));
     let mut message = NewMessage::new(Envelope::null_sender(to).unwrap(), content);
-    if at % 3 == 0 {
+    if at.is_multiple_of(3) {
         message.on_ambiguous = OnAmbiguous::Hold;
     }
-    if at % 5 == 0 {
+    if at.is_multiple_of(5) {
         let (key, fingerprint) = (format!("{}-{at}", std::process::id()), [1; 32]);
         message.idempotency = Some(IdempotencyKey { key, fingerprint });
     }
