@@ -4,14 +4,19 @@ mod attachment;
 mod check;
 mod demo;
 mod dkim;
+mod enqueue;
 mod message;
+mod queue;
 mod render;
 mod secrets;
 mod send;
 mod sink;
+mod span;
+mod work;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
@@ -20,14 +25,17 @@ pub(crate) use attachment::AttachValue;
 pub(crate) use check::CheckArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use dkim::DkimArgs;
+pub(crate) use enqueue::EnqueueArgs;
 pub(crate) use message::{MessageArgs, Priority};
+pub(crate) use queue::{ExportArgs, ListArgs, PurgeArgs, QueueArgs, QueueCommand};
 pub(crate) use render::RenderArgs;
 pub(crate) use send::SendArgs;
 pub(crate) use sink::SinkArgs;
+pub(crate) use work::WorkArgs;
 
 use crate::exit::Exit;
 
-/// Gets mail out reliably: sends it, looks at servers, captures what programs send.
+/// Gets mail out reliably: sends it, queues it, looks at servers, captures what programs send.
 #[derive(Parser)]
 #[command(name = "mailkit", version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -40,8 +48,8 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 every recipient accepted; 64 usage; 65 bad message or address; 66 no such input file; 68 host unknown; \
 69 refused for good for some recipient; 74 network broke or timed out (or nobody can know if the message was \
-delivered); 75 refused for now; 76 the peer broke the protocol; 77 login, certificate or TLS refused; \
-78 bad configuration.
+delivered); 75 refused for now, or the queue is full or out of reach; 76 the peer broke the protocol; 77 login, certificate or TLS refused; \
+78 bad configuration, or a queue's store that is damaged.
 
 Start with: mailkit demo";
 
@@ -51,6 +59,12 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Writes the finished message (RFC 5322, CRLF line ends)
     Render(RenderArgs),
+    /// Stores messages in a queue: acknowledged means that they will be delivered
+    Enqueue(EnqueueArgs),
+    /// Delivers from a queue until it is told to stop
+    Work(WorkArgs),
+    /// Looks at a queue, and acts on its messages
+    Queue(QueueArgs),
     /// Connects to a server, reports what it offers, and says what to fix
     Check(CheckArgs),
     /// Captures mail, for looking at what a program sends
@@ -60,10 +74,10 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What is logged without `-v` and `-q`: a sink is there for its log.
+    /// What is logged without `-v` and `-q`: a sink is there for its log, and a worker tells of each attempt.
     pub(crate) const fn log_level(&self) -> Level {
         match self {
-            Self::Sink(_) => Level::INFO,
+            Self::Sink(_) | Self::Work(_) => Level::INFO,
             _ => Level::WARN,
         }
     }
@@ -87,6 +101,9 @@ pub(crate) struct Global {
     /// When to use colors; auto means on a terminal
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: Color,
+    /// A file with the queue, the routes and their limits, for enqueue, work and queue
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -22,13 +22,13 @@ pub(crate) enum Exit {
     Refused = 69,
     /// The network broke or took too long; also where nobody can know if the message was delivered.
     Network = 74,
-    /// Refused for now.
+    /// Refused for now; also by a queue that is full, or out of reach.
     Temporary = 75,
     /// The peer does not speak the protocol.
     Protocol = 76,
     /// The login or a certificate was refused, or TLS was asked for and is not to be had.
     NoPermission = 77,
-    /// The settings make no sense.
+    /// The settings make no sense, or a queue's store is not as it should be.
     Configuration = 78,
 }
 
@@ -36,15 +36,15 @@ impl Exit {
     /// The code for an error of the library.
     pub(crate) fn of_error(error: &Error) -> Self {
         match error.kind() {
-            ErrorKind::Configuration => Self::Configuration,
-            ErrorKind::Message => Self::Data,
+            ErrorKind::Configuration | ErrorKind::StoreDamaged => Self::Configuration,
+            ErrorKind::Message | ErrorKind::Conflict => Self::Data,
             ErrorKind::HostUnknown => Self::NoHost,
             ErrorKind::Tls => source_of(error).map_or(Self::NoPermission, Self::of_tls_error),
             ErrorKind::Login => Self::NoPermission,
             ErrorKind::Protocol => Self::Protocol,
             ErrorKind::Refused if error.is_temporary() => Self::Temporary,
             ErrorKind::Refused => Self::Refused,
-            ErrorKind::Busy => Self::Temporary,
+            ErrorKind::Busy | ErrorKind::QueueFull | ErrorKind::StoreAway => Self::Temporary,
             _ => Self::Network,
         }
     }

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
+use mailkit::config::ConfigError;
 use mailkit::connection::{TlsBlame, TlsError};
+use mailkit::queue::QueueError;
 use mailkit::smtp::ReplyError;
 use mailkit::{Error, ErrorKind, Reply, Report, Step};
 
@@ -168,12 +170,31 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        // A queue speaks for itself, whatever it was asked.
+        let queue: Option<&QueueError> = source_of(&error);
         Self {
             exit: Exit::of_error(&error),
             kind: error.kind().name(),
-            words: chain(&error),
+            words: queue.map_or_else(|| chain(&error), |error| chain(error)),
             advice: advice(&error),
             error: Some(Box::new(error)),
+        }
+    }
+}
+
+/// What a queue did not do, in its own words.
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// A configuration that is not there, or makes no sense.
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error.is_missing() {
+            true => Self::new(Exit::NoInput, "no-input", chain(&error)),
+            false => Self::configuration("the configuration makes no sense", &error),
         }
     }
 }
@@ -250,6 +271,11 @@ fn advice(error: &Error) -> Option<Advice> {
         ErrorKind::Busy => words("send it again later"),
         ErrorKind::Refused if error.is_temporary() => words("send it again later"),
         ErrorKind::Refused => Some(Advice::Check("to see what the server takes")),
+        ErrorKind::QueueFull => words("enqueue it again when messages have left; max_messages sets the bound"),
+        ErrorKind::StoreAway => words("check the path and the disk of the queue, and try again"),
+        ErrorKind::StoreDamaged => {
+            words("`mailkit queue export` brings out what can be read; the file was left as it is")
+        }
         ErrorKind::Protocol if matches!(source_of(error), Some(ReplyError::SpeaksTls)) => None,
         ErrorKind::Protocol if error.step() == Some(Step::Greeting) => {
             words("check that host and port are those of a mail server")

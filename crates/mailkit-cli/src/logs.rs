@@ -9,13 +9,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
 use crate::args::{Global, LogFormat};
+use crate::progress::PastProgress;
 
 /// Opens the log. `usual` is the level without `-v` and `-q`.
 pub(crate) fn begin(global: &Global, usual: Level) {
     let level = level(global, usual);
     let targets = Targets::new().with_target("mailkit", level).with_default(level.min(LevelFilter::WARN));
     // A closed standard error must not end the program.
-    let layer = fmt::layer().with_writer(io::stderr).with_target(false).log_internal_errors(false);
+    let layer = fmt::layer().with_writer(|| PastProgress).with_target(false).log_internal_errors(false);
     let layer = match global.log_format {
         LogFormat::Text => layer.with_ansi(global.color.wanted(&io::stderr())).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),

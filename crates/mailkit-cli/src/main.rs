@@ -10,13 +10,17 @@ mod failure;
 mod logs;
 mod message;
 mod output;
+mod place;
+mod progress;
 mod server;
+mod signals;
 
 use std::process::ExitCode;
 
-use args::Command;
+use args::{Cli, Command};
 use exit::Exit;
 use failure::Failure;
+use mailkit::config::Config;
 use output::Output;
 
 fn main() -> ExitCode {
@@ -26,7 +30,7 @@ fn main() -> ExitCode {
     };
     let mut output = Output::new(&cli.global);
     logs::begin(&cli.global, cli.command.log_level());
-    match run(cli.command, &mut output) {
+    match run(cli, &mut output) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             output.failure(&failure);
@@ -35,12 +39,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, output: &mut Output) -> Result<Exit, Failure> {
+fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
+    let config = cli.global.config.as_deref().map(Config::read).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::system("the runtime does not start", &error))?;
     runtime.block_on(async {
-        match command {
+        match cli.command {
             Command::Send(args) => commands::send::run(args, output).await,
+            Command::Enqueue(args) => commands::enqueue::run(args, config.as_ref(), output).await,
+            Command::Work(args) => commands::work::run(args, config, output).await,
+            Command::Queue(args) => commands::queue::run(args, config.as_ref(), output).await,
             Command::Render(args) => commands::render::run(args, output),
             Command::Check(args) => commands::check::run(&args, output).await,
             Command::Sink(args) => commands::sink::run(args, output).await,

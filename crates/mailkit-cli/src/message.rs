@@ -7,6 +7,7 @@ mod input;
 mod problems;
 mod signing;
 mod transaction;
+mod wishes;
 
 use mailkit::mime::dkim::Signer;
 use mailkit::mime::{MessageBuilder, StampSource, Stamps};
@@ -14,11 +15,12 @@ use mailkit::{Message, TransactionOptions};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::args::MessageArgs;
+use crate::args::{DkimArgs, MessageArgs};
 use crate::failure::Failure;
 use draft::Draft;
 use input::Input;
 use problems::Problems;
+pub(crate) use wishes::Wishes;
 
 /// A message, what its transaction asks for, and who signs it.
 pub(crate) struct Composed {
@@ -27,6 +29,8 @@ pub(crate) struct Composed {
     pub(crate) signer: Option<Signer>,
     /// The date that was given.
     pub(crate) date: Option<OffsetDateTime>,
+    /// What a queue is asked for.
+    pub(crate) wishes: Wishes,
 }
 
 /// What a message is made for.
@@ -34,11 +38,13 @@ pub(crate) struct Composed {
 pub(crate) enum Purpose {
     /// To be sent now: wishes to a queue are refused, since nobody would grant them.
     Send,
+    /// To be stored in a queue.
+    Enqueue,
     /// To be looked at: wishes to a queue are no part of it. With a seed, nothing random goes into it.
     Render { seed: Option<u64> },
 }
 
-/// Makes the message.
+/// Makes the message that options ask for.
 pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, Failure> {
     let mut input = Input::default();
     let mut problems = Problems::default();
@@ -48,18 +54,38 @@ pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, F
         None => Draft::default(),
     };
     draft.apply(args, &mut input, &mut problems)?;
+    let composed = finish(draft, purpose, problems)?;
+    Ok(Composed { signer, ..composed })
+}
+
+/// Makes the message that one line of JSON is, for a queue.
+pub(crate) fn compose_line(line: &[u8]) -> Result<Composed, Failure> {
+    finish(draft::from_json(line)?, Purpose::Enqueue, Problems::default())
+}
+
+/// Who signs messages, if anybody does.
+pub(crate) fn signer(args: &DkimArgs) -> Result<Option<Signer>, Failure> {
+    signing::signer(args, &mut Input::default())
+}
+
+fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<Composed, Failure> {
     let seed = match purpose {
         Purpose::Send => draft.refuse_wishes_to_a_queue().map(|()| None)?,
+        Purpose::Enqueue => None,
         Purpose::Render { seed } => seed,
     };
     let options = draft.transaction(&mut problems);
-    let date = draft.date.as_deref().and_then(|text| problems.note(date(text)));
+    let wishes = match purpose {
+        Purpose::Enqueue => Wishes::of(&mut draft, &options, &mut problems),
+        Purpose::Send | Purpose::Render { .. } => Wishes::default(),
+    };
+    let date = draft.date.as_deref().and_then(|text| problems.note(time("date", text)));
     let message = match draft.finished()? {
         Some(eml) => problems.note(envelope::of_finished(eml, &draft)),
         None => build(draft, date, seed, &mut problems),
     };
     let message = problems.finish(message)?;
-    Ok(Composed { message, options, signer, date })
+    Ok(Composed { message, options, signer: None, date, wishes })
 }
 
 fn build(draft: Draft, date: Option<OffsetDateTime>, seed: Option<u64>, problems: &mut Problems) -> Option<Message> {
@@ -118,9 +144,10 @@ fn fill<S: StampSource>(
     date.into_iter().fold(builder, MessageBuilder::date)
 }
 
-fn date(text: &str) -> Result<OffsetDateTime, Failure> {
+/// A point in time in the form of RFC 3339.
+fn time(field: &str, text: &str) -> Result<OffsetDateTime, Failure> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|error| {
         let text = text.escape_debug();
-        Failure::message("date", format!("no date in `{text}` ({error}): write it as 2026-11-23T08:00:00+01:00"))
+        Failure::message(field, format!("no date in `{text}` ({error}): write it as 2026-11-23T08:00:00+01:00"))
     })
 }

@@ -93,6 +93,12 @@ impl Output {
         }
     }
 
+    /// Says in one line of standard error what was wrong with a part of the work.
+    pub(crate) fn complaint(&self, text: impl Display) {
+        // Nobody is left to hear that standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
     /// Says something on standard error that is no result, unless quiet is wanted.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::event::DeadReason;
 use crate::route::Route;
-use crate::state::State;
+use crate::state::{Phase, State};
 
 /// A message that names a route that nobody knows is looked at so often.
 const UNKNOWN_ROUTE: Duration = Duration::from_secs(60);
@@ -82,6 +82,11 @@ impl State {
 
     /// Puts a message into the row of its route, or back into the queue. Returns the route.
     pub(crate) fn assign(&mut self, message: Box<Leased>, now: Instant, clock: Timestamp) -> Option<usize> {
+        if self.phase != Phase::Running {
+            // It was leased while the dispatcher was told to drain: nobody would take it out of a row.
+            self.put_back(*message, Settlement::untouched());
+            return None;
+        }
         let place = match &message.route {
             Some(name) => {
                 let place = self.routes.iter().position(|route| *route.settings.name == **name && !route.removed);

@@ -55,7 +55,10 @@ impl Shared {
         let socket = Arc::clone(&self.sockets).acquire_owned().await.map_err(|_| NotOpened)?;
         let pass = self.gate.enter(|| self.stands(), needed).await.ok_or(NotOpened)?;
         let opening = Counted::new(&self.counters.opening);
-        let outcome = self.connector.connect().await;
+        let outcome = tokio::select! {
+            outcome = self.connector.connect() => outcome,
+            () = self.closing() => return Err(NotOpened),
+        };
         let endpoint = self.connector.config().endpoint();
         let connection = match outcome {
             Ok(connection) => connection,
@@ -109,6 +112,13 @@ impl Shared {
         self.closed.store(true, Relaxed);
         self.turns.close();
         self.news.send_replace(());
+    }
+
+    /// Returns when the pool is closed.
+    async fn closing(&self) {
+        let mut news = self.news.subscribe();
+        // It cannot fail: the sender is here.
+        let _ = news.wait_for(|()| self.is_closed()).await;
     }
 
     fn lock_berths(&self) -> MutexGuard<'_, Vec<Weak<Berth>>> {

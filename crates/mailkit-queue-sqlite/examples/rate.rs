@@ -1,6 +1,7 @@
 //! Measures a store alone: messages of 4 KiB from 64 tasks at once, leased and settled beside that.
 //!
 //! `rate [MESSAGES] [PATH]`
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::error::Error;
 use std::num::NonZeroU32;

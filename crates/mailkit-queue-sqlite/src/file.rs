@@ -64,13 +64,28 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// Opens a store as it is, to read what can be read of it.
+pub(crate) fn open_damaged(path: &Path) -> Result<Connection, StoreError> {
+    match look(path)? {
+        Found::Store => open_reader(path),
+        Found::Nothing => Err(StoreError::Io(std::io::ErrorKind::NotFound.into())),
+    }
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.busy_timeout(PATIENCE)?;
+    let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_handler(Some(wait_for_turn))?;
     // Without it, SQLite looks into the parameters when it plans, and plans again whenever they change.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
+}
+
+/// Another process writes: its transaction is over in some milliseconds, and the next one is soon begun.
+fn wait_for_turn(tries: i32) -> bool {
+    let pause = Duration::from_micros(500);
+    std::thread::sleep(pause);
+    pause * tries.unsigned_abs() < PATIENCE
 }
 
 /// Reads the first bytes of a file and says whether SQLite may open it: for another program's file, opening it could

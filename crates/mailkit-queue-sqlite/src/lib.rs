@@ -25,11 +25,15 @@ mod query;
 mod quota;
 mod readers;
 mod recipients;
+mod salvage;
 mod schema;
 mod settle;
+#[cfg(test)]
+mod storage_tests;
 mod store;
 mod turns;
 mod watch;
 mod writer;
 
+pub use self::salvage::{Salvage, Salvaged};
 pub use self::store::{Builder, SqliteQueue};

@@ -28,6 +28,7 @@ mod error;
 mod mailer;
 mod message;
 mod outbox;
+mod queue_url;
 #[cfg(feature = "dkim")]
 mod signing;
 
@@ -35,6 +36,7 @@ pub use error::{Error, ErrorKind};
 pub use mailer::{Mailer, Outgoing};
 pub use message::{Message, System};
 pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};
+pub use queue_url::{OpenQueue, QueueUrl, QueueUrlError};
 
 pub use mailkit_address as address;
 pub use mailkit_connection as connection;

@@ -75,13 +75,13 @@ pub(crate) struct MessageArgs {
     /// When the server shall report: success, failure, delay, or never
     #[arg(long, value_name = "EVENTS", value_delimiter = ',')]
     pub(crate) dsn_notify: Vec<String>,
-    /// How urgent it is, for servers with MT-PRIORITY
+    /// How urgent it is: for a queue, and for servers with MT-PRIORITY
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) priority: Option<Priority>,
-    /// Under which key a queue takes it once; it is no part of the message
+    /// Under which key a queue takes it once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
-    /// When a queue shall send it, such as 2026-12-01T08:00:00Z; it is no part of the message
+    /// When a queue shall send it, such as 2026-12-01T08:00:00Z
     #[arg(long, value_name = "RFC3339")]
     pub(crate) send_at: Option<String>,
     #[command(flatten)]

@@ -1,7 +1,8 @@
-//! `mailkit demo`: thousands of real messages through a sink of its own, each accounted for.
+//! `mailkit demo`: thousands of real messages through a durable queue to a sink of its own, each accounted for.
 
 mod ledger;
 mod letters;
+mod summary;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,48 +11,55 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mailkit::connection::{ConnectorConfig, Endpoint, Host, Protocol, TlsMode, TlsSettings};
+use mailkit::queue::Stats;
 use mailkit::smtp::sasl::Credentials;
-use mailkit::{Error, Mailer, Message, PoolSettings};
+use mailkit::{EnqueueOptions, Error, Outbox, PoolSettings, Route, SqliteQueue};
 use mailkit_server::{Sink, SinkTls};
-use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::args::DemoArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Tone};
-use ledger::{Account, Ledger};
+use crate::output::Output;
+use ledger::Ledger;
+use summary::Summary;
 
 const USER: &str = "demo";
 
 /// It guards a sink that lives as long as the demo, on this machine alone.
 const PASSWORD: &str = "nothing to hide";
 
+/// How many tasks enqueue: those that wait together share one fsync.
+const ENQUEUERS: u32 = 32;
+
+const ROUTE: &str = "sink";
+
 pub(crate) async fn run(args: &DemoArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let ledger = Arc::new(Ledger::default());
-    let arrived = Arc::clone(&ledger);
+    let (ledger, bar) = (Arc::new(Ledger::default()), progress(args, output));
+    let (arrived, moved) = (Arc::clone(&ledger), bar.clone());
     let sink = Sink::builder()
         .tls(SinkTls::StartTls)
         .user(USER, PASSWORD)
         .keep(0)
-        .on_message(move |captured| arrived.arrived(&captured.content))
+        .on_message(move |captured| {
+            arrived.arrived(&captured.content);
+            moved.inc(1);
+        })
         .start()
         .await
         .map_err(|error| Failure::system("the demo's sink does not start", &error))?;
-    let connections = NonZeroU32::new(args.connections.into()).unwrap_or(NonZeroU32::MIN);
-    let mailer =
-        Mailer::with_pool(settings(&sink)?, PoolSettings { max_size: connections, ..PoolSettings::default() })?;
-    let tls = tls_version(&mailer).await?;
-    let bar = progress(args, output);
-    let started = Instant::now();
-    let outcome = send_all(args, &mailer, &ledger, &bar).await;
-    let elapsed = started.elapsed();
+    let folder = tempfile::tempdir().map_err(|error| Failure::system("there is no room for the queue", &error))?;
+    let queue = SqliteQueue::open(folder.path().join("mailkit.db")).await?;
+    let route = Route::with_config(ROUTE, settings(&sink)?).pool(pool(args));
+    let outbox = Outbox::builder().queue(queue.clone()).route(route).start().await?;
+    let tls = tls_version(&outbox).await?;
+    let outcome = deliver(args, &outbox, &ledger).await;
     bar.finish_and_clear();
-    mailer.close().await;
+    outbox.shutdown(Duration::from_secs(10)).await;
     let connections = sink.counters().most_open;
     sink.shutdown().await;
-    let tally = outcome?;
-    let summary = Summary::new(args, &tally, ledger.account(), elapsed, tls, connections);
+    queue.close().await?;
+    let summary = Summary::new(args.messages, &outcome?, &ledger, tls, connections);
     if output.json {
         output.object(&summary)?;
     } else {
@@ -70,7 +78,14 @@ fn settings(sink: &Sink) -> Result<ConnectorConfig, Failure> {
         .with_credentials(credentials))
 }
 
-async fn tls_version(mailer: &Mailer) -> Result<&'static str, Error> {
+fn pool(args: &DemoArgs) -> PoolSettings {
+    let max_size = NonZeroU32::new(args.connections.into()).unwrap_or(NonZeroU32::MIN);
+    let usual = PoolSettings::default();
+    PoolSettings { max_size, min_idle: usual.min_idle.min(max_size.get()), ..usual }
+}
+
+async fn tls_version(outbox: &Outbox) -> Result<&'static str, Error> {
+    let Some(mailer) = outbox.mailer(ROUTE) else { return Ok("none") };
     let connection = mailer.connect().await?;
     let version = connection.tls().map_or("none", |tls| tls.version);
     connection.quit().await;
@@ -89,164 +104,48 @@ fn progress(args: &DemoArgs, output: &Output) -> ProgressBar {
     }
 }
 
-/// What the senders have seen.
-#[derive(Default)]
-struct Tally {
-    latencies: Vec<Duration>,
+/// What was done, and how long it took.
+struct Delivery {
     octets: u64,
-    round_trips: u64,
-    refused: usize,
+    /// Until all was on stable storage.
+    enqueued_in: Duration,
+    /// Until all had arrived, and that was on stable storage.
+    delivered_in: Duration,
+    stats: Stats,
 }
 
-async fn send_all(args: &DemoArgs, mailer: &Mailer, ledger: &Arc<Ledger>, bar: &ProgressBar) -> Result<Tally, Failure> {
+async fn deliver(args: &DemoArgs, outbox: &Outbox, ledger: &Arc<Ledger>) -> Result<Delivery, Failure> {
+    let started = Instant::now();
+    let octets = enqueue_all(args.messages, outbox, ledger).await?;
+    let enqueued_in = started.elapsed();
+    let stats = outbox.dispatcher().until_empty().await?;
+    Ok(Delivery { octets, enqueued_in, delivered_in: started.elapsed(), stats })
+}
+
+/// Enqueues messages from several tasks; returns their octets.
+async fn enqueue_all(messages: u32, outbox: &Outbox, ledger: &Arc<Ledger>) -> Result<u64, Failure> {
     let next = Arc::new(AtomicU32::new(0));
-    let mut senders = JoinSet::new();
-    for _ in 0..args.connections {
-        let (mailer, ledger, bar, next) = (mailer.clone(), Arc::clone(ledger), bar.clone(), Arc::clone(&next));
-        let messages = args.messages;
-        senders.spawn(async move {
-            let mut tally = Tally::default();
+    let mut enqueuers = JoinSet::new();
+    for _ in 0..ENQUEUERS.min(messages) {
+        let (outbox, ledger, next) = (outbox.clone(), Arc::clone(ledger), Arc::clone(&next));
+        enqueuers.spawn(async move {
+            let mut octets = 0;
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= messages {
-                    return Ok(tally);
+                    return Ok(octets);
                 }
                 let letter = letters::letter(number)?;
                 ledger.sent(&letters::on_the_wire(&letter)?);
-                tally.send(&mailer, &letter).await?;
-                bar.inc(1);
+                outbox.enqueue(&letter, EnqueueOptions::new()).await?;
+                octets += letter.size().unwrap_or_default();
             }
         });
     }
-    let mut whole = Tally::default();
-    while let Some(joined) = senders.join_next().await {
-        let outcome: Result<Tally, Failure> = joined.map_err(|error| Failure::system("a sender broke", &error))?;
-        whole.merge(outcome?);
+    let mut octets = 0;
+    while let Some(joined) = enqueuers.join_next().await {
+        let outcome: Result<u64, Failure> = joined.map_err(|error| Failure::system("an enqueuer broke", &error))?;
+        octets += outcome?;
     }
-    whole.latencies.sort_unstable();
-    Ok(whole)
-}
-
-impl Tally {
-    async fn send(&mut self, mailer: &Mailer, letter: &Message) -> Result<(), Failure> {
-        let begun = Instant::now();
-        let report = mailer.send(letter).await?;
-        self.latencies.push(begun.elapsed());
-        self.octets += letter.size().unwrap_or_default();
-        self.round_trips += u64::from(report.round_trips);
-        self.refused += report.recipients.len() - report.accepted().count();
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.latencies.extend(other.latencies);
-        self.octets += other.octets;
-        self.round_trips += other.round_trips;
-        self.refused += other.refused;
-    }
-
-    /// The latency in milliseconds that this share of the messages kept to.
-    fn latency(&self, share: f64) -> f64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a place among at most a million"
-        )]
-        let place = (share * self.latencies.len() as f64) as usize;
-        let latency = self.latencies.get(place.min(self.latencies.len().saturating_sub(1)));
-        rounded(latency.copied().unwrap_or_default().as_secs_f64() * 1000.0)
-    }
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Summary {
-    messages: u32,
-    #[serde(flatten)]
-    account: Account,
-    refused: usize,
-    octets: u64,
-    connections: usize,
-    tls: &'static str,
-    seconds: f64,
-    messages_per_second: f64,
-    latency_p50_ms: f64,
-    latency_p99_ms: f64,
-    round_trips_per_message: f64,
-}
-
-impl Summary {
-    fn new(
-        args: &DemoArgs,
-        tally: &Tally,
-        account: Account,
-        elapsed: Duration,
-        tls: &'static str,
-        connections: usize,
-    ) -> Self {
-        let messages = f64::from(args.messages);
-        #[expect(clippy::cast_precision_loss, reason = "a few round trips for each of at most a million messages")]
-        let round_trips = tally.round_trips as f64;
-        Self {
-            messages: args.messages,
-            account,
-            refused: tally.refused,
-            octets: tally.octets,
-            connections,
-            tls,
-            seconds: rounded(elapsed.as_secs_f64()),
-            messages_per_second: rounded(messages / elapsed.as_secs_f64()),
-            latency_p50_ms: tally.latency(0.5),
-            latency_p99_ms: tally.latency(0.99),
-            round_trips_per_message: rounded(round_trips / messages),
-        }
-    }
-
-    const fn is_whole(&self) -> bool {
-        self.refused == 0 && self.account.is_whole()
-    }
-
-    fn verdict(&self) -> String {
-        let Account { arrived, missing, doubled, altered, strange } = self.account;
-        if self.is_whole() {
-            format!("all {arrived} messages arrived, each once and intact")
-        } else {
-            format!(
-                "of {} messages {missing} are missing, {doubled} came twice, {altered} were altered, {strange} are \
-                 strange, {} were refused",
-                self.messages, self.refused
-            )
-        }
-    }
-
-    fn print(&self, output: &mut Output) -> Result<(), Failure> {
-        if self.is_whole() {
-            if output.quiet {
-                return Ok(());
-            }
-            output.line(output.paint(Tone::Good, self.verdict()))?;
-        }
-        let rows = [
-            ("rate", format!("{:.0} messages/s in {:.2} s", self.messages_per_second, self.seconds)),
-            ("latency", format!("p50 {:.2} ms, p99 {:.2} ms", self.latency_p50_ms, self.latency_p99_ms)),
-            ("round trips", format!("{:.2} per message", self.round_trips_per_message)),
-            ("volume", format!("{:.1} MiB", mebibytes(self.octets))),
-            ("connections", format!("{} at once, {} with login", self.connections, self.tls)),
-        ];
-        for (name, value) in rows {
-            output.line(format_args!("  {name:<12} {value}"))?;
-        }
-        Ok(())
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn mebibytes(octets: u64) -> f64 {
-    octets as f64 / f64::from(1 << 20)
-}
-
-/// To three digits behind the point.
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
+    Ok(octets)
 }

@@ -45,7 +45,7 @@ struct Attempt {
 
 impl Attempt {
     async fn make(&mut self, args: SendArgs) -> Result<Report, Failure> {
-        let Composed { message, options, signer, date } = compose(args.message, Purpose::Send)?;
+        let Composed { message, options, signer, date, .. } = compose(args.message, Purpose::Send)?;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server)?;

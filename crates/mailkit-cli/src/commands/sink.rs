@@ -12,18 +12,19 @@ use crate::args::SinkArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals::Signals;
 
 /// The largest message in octets. It goes to disk piece by piece or nowhere, so it may be larger than memory.
 const LARGEST: u64 = 16 * 1024 * 1024 * 1024;
 
 pub(crate) async fn run(args: SinkArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let interrupted = interrupted().map_err(|error| Failure::system("no signals can be received", &error))?;
+    let mut signals = Signals::catch().map_err(|error| Failure::system("no signals can be received", &error))?;
     let tls = tls(&args);
     let sink = builder(args, tls)?.start().await.map_err(|error| failure(&error))?;
     let smtp = sink.addr().to_string();
     // This line is what a program that starts a sink waits for; it is JSON with and without `--json`.
     output.object(&Listening { smtp, tls: tls != SinkTls::None, ca: sink.ca_path(), http: None })?;
-    interrupted.await;
+    signals.next().await;
     let seen = sink.counters();
     sink.shutdown().await;
     output.note(format_args!("{} messages for {} recipients, {} octets", seen.accepted, seen.recipients, seen.octets));
@@ -101,29 +102,4 @@ fn log(message: &Captured) {
     let file = message.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     let from = message.reverse_path.address().map(|address| format!("<{address}>")).unwrap_or_else(|| "<>".to_owned());
     tracing::info!(from, to, size = message.size, tls = message.tls, user, file, "captured");
-}
-
-/// Resolves at SIGINT or SIGTERM; they are caught from now on.
-#[cfg(unix)]
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Resolves at Ctrl-C.
-#[cfg(not(unix))]
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Without a way to be interrupted, it ends when its process is.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

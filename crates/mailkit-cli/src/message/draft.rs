@@ -9,7 +9,6 @@ use mailkit::TransactionOptions;
 use mailkit::mime::ListUnsubscribe;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::attachment::AttachmentDraft;
 use super::input::Input;
@@ -46,15 +45,18 @@ pub(super) struct Draft {
     eml_bytes: Option<Vec<u8>>,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) envelope: EnvelopeDraft,
-    priority: Option<Priority>,
-    // Known to the interface, and wishes to a queue.
-    idempotency_key: Option<Value>,
-    send_at: Option<Value>,
-    expires_at: Option<Value>,
-    route: Option<Value>,
-    tenant: Option<Value>,
-    tags: Option<Value>,
-    on_ambiguous: Option<Value>,
+    pub(super) priority: Option<Priority>,
+    // Wishes to a queue.
+    pub(super) idempotency_key: Option<String>,
+    pub(super) send_at: Option<String>,
+    pub(super) expires_at: Option<String>,
+    pub(super) route: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) tags: Option<Vec<String>>,
+    pub(super) on_ambiguous: Option<String>,
+    // What a message keeps that comes out of another queue.
+    pub(super) id: Option<String>,
+    pub(super) created_at: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,6 +66,7 @@ pub(super) struct EnvelopeDraft {
     pub(super) to: Option<Vec<String>>,
     #[serde(deserialize_with = "null_is_default")]
     dsn: DsnDraft,
+    require_tls: Option<bool>,
 }
 
 /// How a recipient leaves the list.
@@ -131,14 +134,15 @@ impl Draft {
             args.inline.into_iter().map(|value| AttachmentDraft::from_option(value.file, Some(value.content_id)));
         self.attachments.extend(shown);
         self.priority = args.priority.or(self.priority);
-        self.idempotency_key = args.idempotency_key.map(Value::from).or(self.idempotency_key.take());
-        self.send_at = args.send_at.map(Value::from).or(self.send_at.take());
+        self.idempotency_key = args.idempotency_key.or(self.idempotency_key.take());
+        self.send_at = args.send_at.or(self.send_at.take());
         Ok(())
     }
 
     /// What the transaction asks for beyond what the message itself needs.
     pub(super) fn transaction(&self, problems: &mut Problems) -> TransactionOptions {
-        wishes(&self.envelope.dsn, self.priority, problems)
+        let options = wishes(&self.envelope.dsn, self.priority, problems);
+        TransactionOptions { require_tls: self.envelope.require_tls.unwrap_or_default(), ..options }
     }
 
     /// The finished message, if it is one; a finished message has no other fields.
@@ -183,17 +187,19 @@ impl Draft {
 
     /// Refuses what only a queue could grant, by name.
     pub(super) fn refuse_wishes_to_a_queue(&self) -> Result<(), Failure> {
+        let tags = self.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         let fields = [
-            ("idempotency_key", &self.idempotency_key),
-            ("send_at", &self.send_at),
-            ("expires_at", &self.expires_at),
-            ("route", &self.route),
-            ("tenant", &self.tenant),
-            ("tags", &self.tags),
-            ("on_ambiguous", &self.on_ambiguous),
+            ("idempotency_key", self.idempotency_key.is_some()),
+            ("send_at", self.send_at.is_some()),
+            ("expires_at", self.expires_at.is_some()),
+            ("route", self.route.is_some()),
+            ("tenant", self.tenant.is_some()),
+            ("tags", tags),
+            ("on_ambiguous", self.on_ambiguous.is_some()),
+            ("id", self.id.is_some()),
+            ("created_at", self.created_at.is_some()),
         ];
-        let asked = |value: &Value| value.as_array().is_none_or(|list| !list.is_empty());
-        let given = fields.into_iter().filter(|(_, value)| value.as_ref().is_some_and(asked));
+        let given = fields.into_iter().filter(|(_, given)| *given);
         let names: Vec<_> = given.map(|(name, _)| name).collect();
         match names.len() {
             0 => Ok(()),

@@ -32,7 +32,7 @@ fn usage_errors_end_in_64() {
 
 #[test]
 fn help_and_version_are_results() {
-    for command in ["send", "render", "check", "sink", "demo"] {
+    for command in ["send", "render", "enqueue", "work", "queue", "check", "sink", "demo"] {
         let help = mailkit([command, "--help"]);
         help.assert_code(0);
         assert!(help.out.contains("Examples:"), "{command}");

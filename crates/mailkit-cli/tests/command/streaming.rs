@@ -71,7 +71,7 @@ fn a_file_that_is_replaced_keeps_its_permissions_and_its_links() {
 
 /// Looks at the largest share of memory that a process has had, while it is still there.
 #[cfg(target_os = "linux")]
-fn peak_of(id: u32) -> Option<u64> {
+pub(crate) fn peak_of(id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -17,7 +18,10 @@ pub(super) struct Ledger {
 #[derive(Default)]
 struct Entry {
     sent: Option<u64>,
+    sent_at: Option<Instant>,
     arrived: Vec<u64>,
+    /// From the first time it was sent to its first arrival.
+    took: Option<Duration>,
 }
 
 /// How sent and arrived compare.
@@ -45,23 +49,39 @@ impl Ledger {
     /// Notes what is about to be sent.
     pub(super) fn sent(&self, content: &[u8]) {
         let hash = self.hasher.hash_one(content);
-        self.entry(content, |entry| entry.sent = Some(hash));
+        self.entry(content, |entry| {
+            entry.sent = Some(hash);
+            entry.sent_at = Some(Instant::now());
+        });
     }
 
     /// Notes what arrived.
     pub(super) fn arrived(&self, content: &[u8]) {
         let hash = self.hasher.hash_one(content);
-        self.entry(content, |entry| entry.arrived.push(hash));
+        self.entry(content, |entry| {
+            entry.arrived.push(hash);
+            entry.took = entry.took.or(entry.sent_at.map(|at| at.elapsed()));
+        });
     }
 
     fn entry(&self, content: &[u8], change: impl FnOnce(&mut Entry)) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        change(entries.entry(message_id(content)).or_default());
+        change(self.entries().entry(message_id(content)).or_default());
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long each message took to arrive, shortest first.
+    pub(super) fn latencies(&self) -> Vec<Duration> {
+        let mut latencies: Vec<_> = self.entries().values().filter_map(|entry| entry.took).collect();
+        latencies.sort_unstable();
+        latencies
     }
 
     /// Compares.
     pub(super) fn account(&self) -> Account {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries();
         let mut account = Account::default();
         for entry in entries.values() {
             account.arrived += usize::from(!entry.arrived.is_empty());

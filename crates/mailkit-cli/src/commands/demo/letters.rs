@@ -34,10 +34,9 @@ pub(super) fn letter(number: u32) -> Result<Message, Failure> {
     builder.build().map(Message::from).map_err(|errors| Failure::message("", &errors))
 }
 
-/// The bytes that the demo's own server gets: it takes text in 8 bits.
+/// The bytes that the sink gets: a queue keeps what asks the least of a server.
 pub(super) fn on_the_wire(letter: &Message) -> Result<Vec<u8>, Failure> {
-    let server = Capabilities { eight_bit: true, ..Capabilities::default() };
-    let encoded = letter.encode(server).map_err(|error| Failure::message("", &error))?;
+    let encoded = letter.encode(Capabilities::default()).map_err(|error| Failure::message("", &error))?;
     encoded.to_bytes().map(Vec::from).map_err(|error| Failure::content(&error))
 }
 

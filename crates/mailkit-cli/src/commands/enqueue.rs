@@ -1,0 +1,72 @@
+//! `mailkit enqueue`: into a queue, and acknowledged once it is on stable storage.
+
+mod lines;
+mod ndjson;
+
+use std::sync::Arc;
+
+use mailkit::config::Config;
+use mailkit::mime::dkim::Signer;
+use mailkit::queue::{Enqueued, Queue};
+use serde::Serialize;
+
+use crate::args::EnqueueArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::message::{Composed, Purpose, compose, signer};
+use crate::output::Output;
+use crate::place::{self, Place};
+
+pub(crate) async fn run(args: EnqueueArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
+    let place = Place::find_lasting(args.queue.as_deref(), config)?;
+    if let Some(path) = &args.ndjson {
+        let input = lines::open(path)?;
+        let signers = Vec::from_iter(signer(&args.message.dkim)?).into();
+        let queue = place.open().await?;
+        let outcome = ndjson::run(input, Arc::clone(queue.queue()), signers, output).await;
+        place::close(&queue).await;
+        return outcome;
+    }
+    let mut composed = compose(args.message, Purpose::Enqueue)?;
+    let signers = Vec::from_iter(composed.signer.take()).into();
+    let queue = place.open().await?;
+    let outcome = enqueue(composed, &signers, &**queue.queue()).await;
+    let shown = outcome.as_ref().map(|enqueued| show(*enqueued, output));
+    // What is stored is so whoever reads it: an exit code of failure would have it enqueued again.
+    if let Ok(Err(error)) = shown {
+        output.failure(&Failure::from(error));
+    }
+    place::close(&queue).await;
+    outcome.map(|_| Exit::Done)
+}
+
+/// Stores a message.
+async fn enqueue(composed: Composed, signers: &Arc<[Signer]>, queue: &dyn Queue) -> Result<Enqueued, Failure> {
+    let message = composed.wishes.prepare(&composed.message, signers).await?;
+    Ok(queue.enqueue(message).await?)
+}
+
+/// What `--json` prints; its names are fixed.
+#[derive(Serialize)]
+struct Acknowledged {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    id: String,
+    duplicate: bool,
+}
+
+impl Acknowledged {
+    fn new(line: Option<u64>, Enqueued { id, duplicate }: Enqueued) -> Self {
+        Self { line, id: id.to_string(), duplicate }
+    }
+}
+
+fn show(enqueued: Enqueued, output: &mut Output) -> std::io::Result<()> {
+    if output.json {
+        return output.object(&Acknowledged::new(None, enqueued));
+    }
+    if enqueued.duplicate {
+        output.note("its idempotency key is in the queue already: nothing new was stored");
+    }
+    output.line(enqueued.id)
+}

@@ -1,0 +1,125 @@
+//! A message of a queue as it is shown.
+
+use mailkit::queue::{Attempt, RecipientRecord, Record, Timestamp};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What is shown of a message; its names are fixed. `R` is what is shown of its recipients.
+#[derive(Serialize)]
+pub(super) struct Shown<'a, R> {
+    id: String,
+    state: &'static str,
+    subject: Option<&'a str>,
+    from: String,
+    recipients: Vec<R>,
+    attempts: u32,
+    next_attempt_at: Option<String>,
+    created_at: String,
+    priority: &'static str,
+    route: Option<&'a str>,
+    tags: &'a [String],
+}
+
+impl<'a, R> Shown<'a, R> {
+    pub(super) fn new(record: &'a Record, recipient: impl Fn(&'a RecipientRecord) -> R) -> Self {
+        Self {
+            id: record.id.to_string(),
+            state: record.state.name(),
+            subject: record.subject.as_deref(),
+            from: record.from.address().map(ToString::to_string).unwrap_or_default(),
+            recipients: record.recipients.iter().map(recipient).collect(),
+            attempts: record.attempts,
+            next_attempt_at: record.next_attempt_at.map(rfc3339),
+            created_at: rfc3339(record.created_at),
+            priority: record.priority.name(),
+            route: record.route.as_deref(),
+            tags: &record.tags,
+        }
+    }
+}
+
+/// What `show` adds.
+#[derive(Serialize)]
+pub(super) struct Whole<'a> {
+    #[serde(flatten)]
+    shown: Shown<'a, Recipient<'a>>,
+    message_id: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
+    tenant: Option<&'a str>,
+    expires_at: Option<String>,
+    finished_at: Option<String>,
+    on_ambiguous: &'static str,
+    size: u64,
+    history: Vec<Past<'a>>,
+}
+
+impl<'a> Whole<'a> {
+    pub(super) fn new(record: &'a Record) -> Self {
+        Self {
+            shown: Shown::new(record, Recipient::new),
+            message_id: record.message_id.as_deref(),
+            idempotency_key: record.idempotency_key.as_deref(),
+            tenant: record.tenant.as_deref(),
+            expires_at: record.expires_at.map(rfc3339),
+            finished_at: record.finished_at.map(rfc3339),
+            on_ambiguous: record.on_ambiguous.name(),
+            size: record.size,
+            history: record.history.iter().map(Past::new).collect(),
+        }
+    }
+}
+
+/// A recipient, and what is known of it.
+#[derive(Serialize)]
+pub(super) struct Recipient<'a> {
+    address: String,
+    status: &'static str,
+    code: Option<u16>,
+    enhanced: Option<&'a str>,
+    text: &'a str,
+}
+
+impl<'a> Recipient<'a> {
+    fn new(recipient: &'a RecipientRecord) -> Self {
+        Self {
+            address: recipient.address.to_string(),
+            status: recipient.status.name(),
+            code: recipient.code,
+            enhanced: recipient.enhanced.as_deref(),
+            text: &recipient.text,
+        }
+    }
+}
+
+/// An attempt of the past.
+#[derive(Serialize)]
+struct Past<'a> {
+    at: String,
+    route: &'a str,
+    outcome: &'a str,
+    recipients: Vec<Recipient<'a>>,
+}
+
+impl<'a> Past<'a> {
+    fn new(attempt: &'a Attempt) -> Self {
+        Self {
+            at: rfc3339(attempt.at),
+            route: &attempt.route,
+            outcome: &attempt.outcome,
+            recipients: attempt.recipients.iter().map(Recipient::new).collect(),
+        }
+    }
+}
+
+/// A point in time in the form of RFC 3339, in UTC. What lies beyond its years is the start of 1970.
+pub(super) fn rfc3339(at: Timestamp) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_millis()) * 1_000_000);
+    let text = time.ok().and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+}
+
+/// Text of a message or a server on one line of a terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}

@@ -1,0 +1,103 @@
+//! `mailkit work`: delivers from a queue until it is told to stop.
+
+mod worker;
+
+use std::io;
+use std::time::Duration;
+
+use mailkit::config::Config;
+use mailkit::dispatch::Settings;
+use mailkit::queue::Stats;
+use mailkit::{Error, ErrorKind, OpenQueue, Outbox, Route};
+use serde::Serialize;
+
+use super::queue::stats::{self, Counts};
+use crate::args::WorkArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::place::{self, Place};
+use crate::signals::Signals;
+use worker::{Done, Until};
+
+/// How long is waited before a store that is away is tried again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Output) -> Result<Exit, Failure> {
+    let mut signals = Signals::catch().map_err(|error| Failure::system("no signals can be received", &error))?;
+    let place = Place::find(args.queue.as_deref(), config.as_ref())?;
+    let lease = args.lease.or(config.as_ref().and_then(|config| config.lease));
+    let retry = config.as_ref().map(|config| config.retry).unwrap_or_default();
+    let settings = Settings { retry, lease: lease.unwrap_or(Settings::default().lease), ..Settings::default() };
+    let routes = routes(args.server.as_deref(), config)?;
+    let queue = tokio::select! {
+        queue = wait_for(&place) => queue?,
+        () = signals.next() => return Ok(Exit::Done),
+    };
+    let builder = Outbox::builder().shared_queue(std::sync::Arc::clone(queue.queue())).settings(settings);
+    let outbox = routes.into_iter().fold(builder, mailkit::OutboxBuilder::route).start().await?;
+    let until = match (args.until_empty, args.until_idle) {
+        (true, _) => Until::Empty,
+        (_, true) => Until::Idle,
+        _ => Until::Told,
+    };
+    let outcome = worker::run(&outbox, until, args.drain, &mut signals, output).await;
+    let counted = queue.queue().stats().await;
+    place::close(&queue).await;
+    // A store that has failed says itself why.
+    let stats = counted?;
+    show(&stats, &outcome?, output)?;
+    Ok(Exit::Done)
+}
+
+/// The route to `--server`, or else those of the configuration.
+fn routes(server: Option<&str>, config: Option<Config>) -> Result<Vec<Route>, Failure> {
+    let routes = match server {
+        Some(url) => vec![Route::new("primary", url)?],
+        None => config.map(|config| config.routes).unwrap_or_default(),
+    };
+    match routes.is_empty() {
+        true => Err(Failure::usage("no server: give --server URL, or --config FILE with a [[route]]")),
+        false => Ok(routes),
+    }
+}
+
+/// Opens the queue; a store that is away is waited for.
+async fn wait_for(place: &Place) -> Result<OpenQueue, Error> {
+    let mut told = false;
+    loop {
+        match place.open().await {
+            Err(error) if error.kind() == ErrorKind::StoreAway => {
+                if !std::mem::replace(&mut told, true) {
+                    let words = Failure::from(error).text();
+                    tracing::warn!(queue = %place.url, words, "the queue's store is away: waiting for it");
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            Ok(queue) => {
+                if told {
+                    tracing::info!(queue = %place.url, "the queue's store is back");
+                }
+                return Ok(queue);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    #[serde(flatten)]
+    counts: Counts,
+    worker: &'a Done,
+}
+
+fn show(stats: &Stats, done: &Done, output: &mut Output) -> io::Result<()> {
+    if output.json {
+        return output.object(&Summary { counts: Counts::new(stats), worker: done });
+    }
+    stats::print(stats, output)?;
+    output.note(done);
+    Ok(())
+}

@@ -1,0 +1,74 @@
+use serde_json::{Value, json};
+
+use crate::run::{mailkit, mailkit_reading};
+use crate::sink_process::SinkProcess;
+use crate::store::{Store, line};
+
+#[test]
+fn what_is_exported_is_taken_back_with_id_key_and_times() {
+    let (old, new) = (Store::new(), Store::new());
+    let wishes = r#", "idempotency_key": "k", "send_at": "2099-12-01T08:00:00.5Z", "expires_at": "2099-12-02T08:00:00Z",
+        "priority": "high", "route": "a", "tenant": "acme", "tags": ["x", "y"], "on_ambiguous": "hold",
+        "envelope": {"from": "bounce@example.com", "dsn": {"notify": ["failure"], "ret": "headers", "envid": "e"}}"#;
+    old.enqueue_lines(&line("Zoë <bob@example.org>", &wishes.replace('\n', " "))).assert_code(0);
+    old.enqueue(&["--text", "Grüße\n.\n"].map(|text| if text == "--text" { "--html" } else { text }));
+    let lines = old.queue(&["export"]).assert_code(0).out.clone();
+    let taken = mailkit_reading(lines.as_bytes(), ["enqueue", "--queue", &new.url, "--ndjson", "-"]);
+    assert_eq!(taken.assert_code(0).out.lines().count(), 2);
+    let (before, after) = (old.list(&[]), new.list(&[]));
+    assert_eq!(before, after);
+    for message in &before {
+        let id = message["id"].as_str().unwrap();
+        assert_eq!(old.show(id), new.show(id));
+    }
+    assert_eq!(new.queue(&["export"]).out, lines);
+    // Again it is the same message under its key.
+    let again = new.enqueue_lines(lines.lines().find(|line| line.contains("\"k\"")).unwrap());
+    assert!(again.assert_code(0).out.contains("\"duplicate\":true"), "{again:?}");
+}
+
+#[test]
+fn what_was_accepted_is_not_exported_to_be_sent_again() {
+    let store = Store::new();
+    let sink = SinkProcess::start(&["--fail", "rcpt=451 later,to=later@*"]);
+    store.enqueue(&["--cc", "later@example.org"]);
+    store.enqueue(&[]);
+    store.work(&sink.plain(), "--until-idle").assert_code(0);
+    let ended = store.queue(&["export"]);
+    ended.assert_code(0).assert_says("1 messages in other states were left out");
+    let exported: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(exported["envelope"]["to"], json!(["later@example.org"]));
+    let sent = store.queue(&["export", "--state", "sent"]).assert_code(0).out.clone();
+    assert!(sent.is_empty() || sent.contains("bob@example.org"), "{sent}");
+}
+
+#[test]
+fn a_damaged_file_is_left_as_it_is_and_gives_what_can_be_read() {
+    let store = Store::new();
+    let text = "x".repeat(2_000);
+    let lines: String =
+        (0..200).map(|n| line(&format!("u{n}@example.org"), &format!(", \"subject\": \"{text}\""))).collect();
+    store.enqueue_lines(&lines).assert_code(0);
+    let path = store.folder.path().join("mail.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (from, to) = (bytes.len() / 2, bytes.len() / 2 + 30_000);
+    bytes[from..to].fill(0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+    store.queue(&["stats"]).assert_code(78).assert_says("mailkit queue export");
+    let ended = store.queue(&["export"]);
+    ended.assert_code(0).assert_says("could not be read");
+    let saved = ended.out.lines().count();
+    assert!((100..200).contains(&saved), "{saved}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    let new = Store::new();
+    new.enqueue_lines(&ended.out).assert_code(0);
+    assert_eq!(new.stats()["ready"], saved);
+}
+
+#[test]
+fn an_export_is_read_where_the_queue_is_of_another_name() {
+    let store = Store::new();
+    store.enqueue(&[]);
+    let news = format!("{}?queue=news", store.url);
+    assert_eq!(mailkit(["queue", "export", "--queue", &news]).assert_code(0).out, "");
+}

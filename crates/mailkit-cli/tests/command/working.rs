@@ -1,0 +1,158 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::run::{Ended, mailkit};
+use crate::sink_process::{PASSWORD, SinkProcess};
+use crate::store::{Store, Worker, line};
+
+fn many(count: usize) -> String {
+    (0..count).map(|number| line(&format!("user{number}@example.org"), "")).collect()
+}
+
+#[test]
+fn all_is_delivered_once_and_the_counts_are_printed() {
+    let store = Store::new();
+    let sink = SinkProcess::secured(&[]);
+    store.enqueue_lines(&many(50)).assert_code(0);
+    let result = store.work(&sink.url("smtp", PASSWORD), "--until-empty").assert_code(0).json();
+    let mut names = Ended::keys(&result);
+    names.retain(|name| *name != "worker");
+    assert_eq!(names, Ended::keys(&store.stats()));
+    assert_eq!(
+        Ended::keys(&result["worker"]),
+        ["accepted", "ambiguous", "attempts", "network", "permanent", "temporary"]
+    );
+    assert_eq!((&result["sent"], &result["worker"]["accepted"]), (&json!(50), &json!(50)));
+    assert_eq!(sink.messages().len(), 50);
+    let ended = mailkit(["work", "--queue", &store.url, "--server", &sink.plain(), "--until-idle"]);
+    assert!(ended.assert_code(0).out.contains("sent              50\n"), "{ended:?}");
+}
+
+#[test]
+fn what_is_refused_for_now_waits_and_what_is_refused_for_good_is_dead() {
+    let store = Store::new();
+    let sink = SinkProcess::start(&["--fail", "rcpt=451 4.7.1 come again,to=later@*", "--fail", "rcpt=550 no,to=no@*"]);
+    let lines = [line("later@example.org", ""), line("no@example.org", ""), line("bob@example.org", "")].concat();
+    store.enqueue_lines(&lines).assert_code(0);
+    let result = store.work(&sink.plain(), "--until-idle").assert_code(0).json();
+    assert_eq!((&result["scheduled"], &result["dead"], &result["sent"]), (&json!(1), &json!(1), &json!(1)));
+    let waiting = store.list(&["--state", "scheduled"]).remove(0);
+    assert_eq!(waiting["attempts"], 1);
+    assert!(waiting["next_attempt_at"].as_str().unwrap() > waiting["created_at"].as_str().unwrap());
+}
+
+#[test]
+fn an_idle_worker_sees_new_mail_within_a_second() {
+    let store = Store::new();
+    let sink = SinkProcess::start(&[]);
+    store.enqueue(&[]);
+    let mut worker = store.worker(&sink.plain(), &["--log-format", "json"]);
+    let first: Value = serde_json::from_str(&worker.wait_for("\"attempt\"")).unwrap();
+    for name in ["queue_id", "message_id", "route", "attempt", "trace_id", "outcome"] {
+        assert!(!first[name].is_null(), "{name} is missing in {first}");
+    }
+    let id = store.enqueue(&[]);
+    let enqueued = Instant::now();
+    worker.wait_for(&id);
+    assert!(enqueued.elapsed() < Duration::from_secs(1), "{:?}", enqueued.elapsed());
+    let ended = worker.end("-TERM");
+    assert!(ended.assert_code(0).out.contains("sent               2\n"), "{ended:?}");
+}
+
+#[test]
+fn it_lets_what_is_on_its_way_end_when_it_is_told_to_stop() {
+    for signal in ["-TERM", "-INT"] {
+        let store = Store::new();
+        let sink = SinkProcess::start(&["--latency", "300"]);
+        store.enqueue_lines(&many(200)).assert_code(0);
+        let mut worker = store.worker(&sink.plain(), &["--json"]);
+        worker.wait_for("attempt");
+        let result = worker.end(signal).assert_code(0).json();
+        assert_eq!((&result["leased"], &result["ambiguous_total"]), (&json!(0), &json!(0)), "{result}");
+        assert_eq!(result["sent"], sink.messages().len());
+        assert_eq!(result["sent"].as_u64().unwrap() + result["ready"].as_u64().unwrap(), 200);
+    }
+}
+
+#[test]
+fn told_twice_it_stops_at_once() {
+    let store = Store::new();
+    let sink = SinkProcess::start(&["--fail", "content=hang"]);
+    store.enqueue(&[]);
+    let mut worker = store.worker(&sink.plain(), &["-vv"]);
+    worker.wait_for("connection was opened");
+    let started = Instant::now();
+    worker.signal("-TERM");
+    // Signals that come together are one.
+    while started.elapsed() < Duration::from_millis(300) {
+        std::thread::yield_now();
+    }
+    worker.end("-TERM").assert_code(0).assert_says("stopped before all that was on its way had ended");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn two_workers_share_the_work() {
+    let store = Store::new();
+    let sink = SinkProcess::start(&["--latency", "20"]);
+    store.enqueue_lines(&many(2_000)).assert_code(0);
+    let more = ["--until-empty", "--json", "-q"];
+    let mut workers = [store.worker(&sink.plain(), &more), store.worker(&sink.plain(), &more)];
+    let accepted: Vec<_> = workers
+        .iter_mut()
+        .map(|worker| worker.join().assert_code(0).json()["worker"]["accepted"].as_u64().unwrap())
+        .collect();
+    assert!(accepted[0] > 0 && accepted[1] > 0 && accepted[0] + accepted[1] == 2_000, "{accepted:?}");
+    assert_eq!(sink.messages().len(), 2_000);
+}
+
+#[test]
+fn a_worker_waits_for_a_store_that_is_away_and_says_so() {
+    let store = Store::new();
+    let sink = SinkProcess::start(&[]);
+    let (away, here) = (store.folder.path().join("away"), store.folder.path().join("here"));
+    let url = |folder: &std::path::Path| format!("sqlite:{}", folder.join("mail.db").display());
+    std::fs::create_dir(&here).unwrap();
+    let there = url(&here);
+    mailkit(["enqueue", "--queue", &there].iter().chain(&crate::run::LETTER)).assert_code(0);
+    let mut worker =
+        Worker::start(["work", "--queue", &url(&away), "--server", &sink.plain(), "--until-empty", "--json"]);
+    worker.wait_for("the queue's store is away: waiting for it");
+    std::fs::rename(here, away).unwrap();
+    worker.wait_for("the queue's store is back");
+    assert_eq!(worker.join().assert_code(0).json()["sent"], 1);
+}
+
+#[test]
+fn a_configuration_gives_queue_routes_and_retries() {
+    let store = Store::new();
+    let (first, second) = (SinkProcess::start(&["--fail", "greeting=421 not now"]), SinkProcess::start(&[]));
+    let config = format!(
+        "[queue]\nurl = \"{}\"\nlease = \"30s\"\n[retry]\nfirst = \"10ms\"\nmax = \"50ms\"\n\
+         [[route]]\nname = \"first\"\nserver = \"{}\"\nbreaker = {{ over = \"1\", probe_after = \"1h\" }}\n\
+         [[route]]\nname = \"backup\"\nserver = \"{}\"\n",
+        store.url,
+        first.plain(),
+        second.plain()
+    );
+    let config = store.file("mailkit.toml", &config);
+    let id = store.enqueue(&[]);
+    mailkit(["work", "--config", &config, "--until-empty"]).assert_code(0);
+    let shown = store.show(&id);
+    let last = shown["history"].as_array().unwrap().last().unwrap();
+    assert_eq!((&shown["state"], &last["route"]), (&json!("sent"), &json!("backup")), "{shown}");
+}
+
+#[test]
+fn work_without_a_server_or_with_a_bad_setting_says_so() {
+    let store = Store::new();
+    let url = &store.url;
+    mailkit(["work", "--queue", url]).assert_code(64).assert_says("no server: give --server URL");
+    mailkit(["work", "--queue", url, "--server", "smtp://h?tsl=none"])
+        .assert_code(78)
+        .assert_says("\"tsl\" is unknown");
+    mailkit(["work", "--queue", url, "--server", "smtp://h", "--lease", "soon"]).assert_code(64);
+    mailkit(["work", "--queue", url, "--server", "smtp://h", "--lease", "0s"]).assert_code(78);
+    mailkit(["work", "--queue", url, "--server", "smtp://h", "--until-idle", "--until-empty"]).assert_code(64);
+}

@@ -1,0 +1,149 @@
+//! Bringing out what a damaged file still gives.
+
+use std::path::{Path, PathBuf};
+
+use mailkit_queue::{Content, QueueError, Record};
+use rusqlite::Connection;
+
+use crate::content;
+use crate::error::{Fault, StoreError};
+use crate::file;
+use crate::letter::{self, Letter};
+use crate::message::{self, Row};
+use crate::query::{history, record};
+use crate::readers::Readers;
+use crate::store::SqliteQueue;
+
+/// No store has so many messages: where a search for the next one ends.
+const END: i64 = 1 << 40;
+
+/// A message that could be read whole.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "plain data, made here")]
+pub struct Salvaged {
+    /// The queue in the file that it belongs to.
+    pub queue: String,
+    /// All that is known of it; its history as far as it could be read.
+    pub record: Record,
+    /// Its content, which has its checksum.
+    pub content: Content,
+}
+
+/// The messages that a file still gives, oldest first. What cannot be read is skipped. Blocks while it reads.
+#[derive(Debug)]
+pub struct Salvage {
+    conn: Connection,
+    path: PathBuf,
+    next: i64,
+    skipped: u64,
+}
+
+impl SqliteQueue {
+    /// Reads what can be read of a store, also of a damaged one, which is not changed.
+    ///
+    /// # Errors
+    /// [`QueueError::Damaged`] where not even its tables can be found, or it is no store of mailkit's;
+    /// [`QueueError::Unavailable`] where there is no such file.
+    pub fn salvage(path: impl AsRef<Path>) -> Result<Salvage, QueueError> {
+        let path = path.as_ref().to_owned();
+        let conn = file::open_damaged(&path)?;
+        Ok(Salvage { conn, path, next: i64::MIN, skipped: 0 })
+    }
+}
+
+impl Salvage {
+    /// How many messages, or whole pages of them, could not be read so far.
+    #[must_use]
+    pub const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The number of the first message from that one on that can be found.
+    fn first_from(&self, from: i64) -> Result<Option<i64>, StoreError> {
+        let select = "SELECT min(seq) FROM message WHERE seq >= ?";
+        Ok(self.conn.prepare_cached(select)?.query_row([from], |row| row.get(0))?)
+    }
+
+    /// The same where pages in between cannot be read: the first number from which on one can be found.
+    fn find_behind_damage(&self, from: i64) -> Option<i64> {
+        let (mut bad, mut step) = (from.max(0), 1);
+        let mut good = loop {
+            let tried = bad + step;
+            if tried > END {
+                return None;
+            }
+            match self.first_from(tried) {
+                Ok(_) => break tried,
+                Err(_) => step *= 2,
+            }
+        };
+        while good - bad > 1 {
+            let middle = bad + (good - bad) / 2;
+            if self.first_from(middle).is_ok() {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        self.first_from(good).ok().flatten()
+    }
+
+    fn read(&self, seq: i64) -> Result<Salvaged, StoreError> {
+        let with_lane = format!("{}, {}", message::COLUMNS, letter::COLUMNS);
+        // Who sends it, and how urgent it is, can be done without.
+        let without = with_lane.replace("lane.priority, lane.tenant, lane.route", "1, NULL, NULL");
+        let join = "JOIN lane ON lane.id = message.lane";
+        let (row, letter, bytes) = self.select(&with_lane, join, seq).or_else(|_| self.select(&without, "", seq))?;
+        let content = match letter.chunks {
+            None => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc)
+                .map_err(|why| StoreError::Broken(why.into()))?,
+            Some(chunks) => {
+                let readers = Readers::new(&self.path, Fault::default());
+                let content = content::stored(&readers, chunks, row.size, letter.crc);
+                for piece in content.pieces().map_err(StoreError::Io)? {
+                    piece.map_err(StoreError::Io)?;
+                }
+                content
+            }
+        };
+        let name = "SELECT name FROM queue JOIN message ON message.queue = queue.id WHERE message.seq = ?";
+        let queue = self.conn.prepare_cached(name)?.query_row([seq], |row| row.get(0));
+        let history = history(&self.conn, seq).unwrap_or_default();
+        let record = Record { history, ..record(&row, letter)? };
+        Ok(Salvaged { queue: queue.unwrap_or_else(|_| "default".to_owned()), record, content })
+    }
+
+    fn select(&self, columns: &str, join: &str, seq: i64) -> Result<(Row, Letter, Option<Vec<u8>>), StoreError> {
+        let select = format!(
+            "SELECT {columns}, letter.content FROM message JOIN letter USING (seq) {join} WHERE message.seq = ?"
+        );
+        let mut statement = self.conn.prepare_cached(&select)?;
+        let mut rows = statement.query([seq])?;
+        let row = rows.next()?.ok_or_else(|| StoreError::Broken("a message has lost what belongs to it".into()))?;
+        Ok((Row::read(row)?, Letter::read(row, message::WIDTH)?, row.get(message::WIDTH + Letter::WIDTH)?))
+    }
+}
+
+impl Iterator for Salvage {
+    type Item = Salvaged;
+
+    fn next(&mut self) -> Option<Salvaged> {
+        loop {
+            let seq = match self.first_from(self.next) {
+                Ok(found) => found?,
+                Err(_) => {
+                    self.skipped += 1;
+                    self.find_behind_damage(self.next)?
+                }
+            };
+            self.next = seq.checked_add(1)?;
+            match self.read(seq) {
+                Ok(message) => return Some(message),
+                Err(error) => {
+                    tracing::warn!(%error, "a message could not be read");
+                    self.skipped += 1;
+                }
+            }
+        }
+    }
+}

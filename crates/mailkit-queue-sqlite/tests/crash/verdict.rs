@@ -1,0 +1,97 @@
+//! What must hold when processes have died: nothing acknowledged is lost, and each copy is explained.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use mailkit_queue::{Filter, Queue, State};
+
+use crate::child::{accepted, open, request};
+
+/// What processes told before they died.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// What was acknowledged; whether it is to be held in doubt.
+    acknowledged: HashMap<String, bool>,
+    /// How often the server got each.
+    delivered: HashMap<String, u64>,
+    /// What was acknowledged to be written down as delivered.
+    settled: HashSet<String>,
+    /// What was with the server and not acknowledged when its process died.
+    in_flight: Vec<String>,
+}
+
+impl Told {
+    /// Takes in all that one process told.
+    pub(crate) fn add(&mut self, lines: &[String]) {
+        let mut open = HashSet::new();
+        for line in lines {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["+", id, policy] => {
+                    self.acknowledged.insert(id.to_owned(), policy == "hold");
+                }
+                [">", id] => {
+                    *self.delivered.entry(id.to_owned()).or_default() += 1;
+                    open.insert(id.to_owned());
+                }
+                ["=", id] => {
+                    open.remove(id);
+                    self.settled.insert(id.to_owned());
+                }
+                _ => {}
+            }
+        }
+        self.in_flight.extend(open);
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.acknowledged.len()
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Delivers what is left, and holds what was told against what the store has. Those settled may be forgotten already
+    /// where `purged`.
+    pub(crate) async fn check(mut self, path: &Path, hours: u64, purged: bool) {
+        let queue = open(path, hours).await;
+        loop {
+            let leased = queue.lease(&request(100)).await.unwrap();
+            if leased.is_empty() {
+                break;
+            }
+            for leased in leased {
+                leased.content.to_bytes().unwrap();
+                *self.delivered.entry(leased.lease.id().to_string()).or_default() += 1;
+                let settlement = accepted(&leased);
+                assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Sent);
+            }
+        }
+        let stats = queue.stats().await.unwrap();
+        assert_eq!(stats.unfinished() + stats.dead + stats.cancelled, 0, "{stats:?}");
+
+        let held = Filter { state: Some(State::Held), limit: usize::MAX, ..Filter::default() };
+        let held: HashSet<String> =
+            queue.list(&held).await.unwrap().records.iter().map(|record| record.id.to_string()).collect();
+        assert_eq!(held.len() as u64, stats.held);
+        let in_flight: HashSet<&String> = self.in_flight.iter().collect();
+        for (id, holds) in &self.acknowledged {
+            let delivered = self.delivered.get(id).copied().unwrap_or_default();
+            let forgotten =
+                purged && self.settled.contains(id) || queue.get(id.parse().unwrap()).await.unwrap().is_some();
+            assert!(forgotten, "{id} is lost");
+            assert!(delivered > 0 || held.contains(id), "{id} was neither delivered nor held");
+            assert!(!holds || delivered <= 1, "{id} is to be held, and went {delivered} times");
+        }
+        for id in &self.settled {
+            assert!(!held.contains(id), "{id} was written down as sent");
+        }
+        let copies: u64 = self.delivered.values().map(|times| times - 1).sum();
+        assert!(copies <= self.in_flight.len() as u64, "{copies} copies, {} in flight", self.in_flight.len());
+        assert!(copies + stats.held <= stats.ambiguous_total, "{copies} copies, {stats:?}");
+        for (id, times) in self.delivered.iter().filter(|(_, times)| **times > 1) {
+            assert!(in_flight.contains(id), "{id} went {times} times, and was never in flight");
+        }
+        queue.close().await.unwrap();
+    }
+}

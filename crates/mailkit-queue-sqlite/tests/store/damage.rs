@@ -1,0 +1,108 @@
+//! Damage that shows while the store is in use, and what is brought out of a damaged file.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use mailkit_queue::{Queue, QueueError, State};
+use mailkit_queue_sqlite::SqliteQueue;
+use rusqlite::Connection;
+
+use crate::{lease, message, open};
+
+/// Overwrites pages of a file, from that share of it on.
+fn overwrite(path: &Path, share: f64, pages: u64) {
+    let mut file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let count = file.metadata().unwrap().len() / 4096;
+    let first = (count as f64 * share) as u64;
+    file.seek(SeekFrom::Start(first * 4096)).unwrap();
+    file.write_all(&vec![0xa5; usize::try_from(pages * 4096).unwrap()]).unwrap();
+}
+
+#[tokio::test]
+async fn a_content_without_its_checksum_is_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let (bad, good) =
+        (queue.enqueue(message("bad")).await.unwrap().id, queue.enqueue(message("good")).await.unwrap().id);
+    Connection::open(&path).unwrap().execute("UPDATE letter SET content = x'00' WHERE seq = 1", []).unwrap();
+    let leased: Vec<_> = lease(&queue).await.iter().map(|leased| leased.lease.id()).collect();
+    assert_eq!(leased, [good]);
+    let record = queue.get(bad).await.unwrap().unwrap();
+    assert_eq!(record.state, State::Dead);
+    assert_eq!(record.recipients[0].text, "the stored content is damaged: it does not have its checksum");
+    assert!(matches!(queue.content(bad).await, Err(QueueError::Content(_))));
+}
+
+#[tokio::test]
+async fn damage_that_is_met_at_work_stops_the_store_and_the_file_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    // More than what is checked when it is opened.
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..400 {
+        let queue = queue.clone();
+        tasks.spawn(async move { queue.enqueue(message(&"x".repeat(50_000))).await.unwrap() });
+    }
+    tasks.join_all().await;
+    queue.close().await.unwrap();
+    let root: u64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'message_ready'", [], |row| row.get(0))
+        .unwrap();
+    let queue = open(&path).await;
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start((root - 1) * 4096)).unwrap();
+    file.write_all(&[0xa5; 4096]).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let request = mailkit_queue::LeaseRequest::new(std::num::NonZeroU32::MIN, std::time::Duration::from_secs(1));
+    let error = queue.lease(&request).await.unwrap_err();
+    assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
+    assert!(matches!(queue.enqueue(message("more")).await, Err(QueueError::Damaged(_))));
+    assert!(matches!(queue.stats().await, Err(QueueError::Damaged(_))));
+    assert!(matches!(queue.close().await, Err(QueueError::Damaged(_))));
+    drop(queue);
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
+#[tokio::test]
+async fn what_is_readable_of_a_damaged_file_is_brought_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let mut ids = Vec::new();
+    for at in 0..400 {
+        ids.push(queue.enqueue(message(&format!("{at} {}", "x".repeat(2_000)))).await.unwrap().id);
+    }
+    queue.enqueue(message(&"y".repeat(300_000))).await.unwrap();
+    queue.close().await.unwrap();
+    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 401);
+
+    overwrite(&path, 0.3, 8);
+    overwrite(&path, 0.6, 8);
+    assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Damaged(_))));
+    let before = std::fs::read(&path).unwrap();
+    let mut salvage = SqliteQueue::salvage(&path).unwrap();
+    let mut found = 0;
+    for message in salvage.by_ref() {
+        found += 1;
+        let content = message.content.to_bytes().unwrap();
+        assert_eq!(content.len() as u64, message.record.size);
+        assert_eq!(message.queue, "default");
+    }
+    assert!(found > 300, "{found} of 401");
+    assert!(salvage.skipped() > 0);
+    let mut after = Vec::new();
+    std::fs::File::open(&path).unwrap().read_to_end(&mut after).unwrap();
+    assert!(after == before, "the file is left as it is");
+}
+
+#[test]
+fn nothing_is_brought_out_of_what_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Unavailable(_))));
+    std::fs::write(&path, "a shopping list").unwrap();
+    assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Damaged(_))));
+}

@@ -1,0 +1,122 @@
+//! What there may be at a path, and what becomes of it.
+
+use std::path::Path;
+
+use mailkit_queue::{Queue, QueueError};
+use mailkit_queue_sqlite::SqliteQueue;
+use rusqlite::Connection;
+
+use crate::{accepted, lease, message, open};
+
+/// Opens what must not be opened; checks that nothing changed, and returns the reason.
+async fn refused(path: &Path) -> String {
+    let before = std::fs::read(path).unwrap();
+    let error = SqliteQueue::open(path).await.unwrap_err();
+    assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
+    assert!(std::fs::read(path).unwrap() == before, "not an octet may change");
+    let beside = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    let beside: Vec<_> = beside.filter(|name| !name.to_string_lossy().ends_with("-shm")).collect();
+    assert!(beside.len() <= 2, "nothing is made beside it: {beside:?}");
+    std::error::Error::source(&error).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_store_that_was_closed_is_one_file_and_has_everything_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let (kept, sent) =
+        (queue.enqueue(message("kept")).await.unwrap().id, queue.enqueue(message("sent")).await.unwrap().id);
+    let leased = lease(&queue).await.into_iter().find(|leased| leased.lease.id() == sent).unwrap();
+    let settlement = accepted(&leased);
+    queue.settle(leased.lease, settlement).await.unwrap();
+    let record = queue.get(sent).await.unwrap();
+    queue.close().await.unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let queue = open(&path).await;
+    assert_eq!(queue.get(sent).await.unwrap(), record);
+    assert_eq!(queue.content(kept).await.unwrap().unwrap().to_bytes().unwrap(), "Subject: x\r\n\r\nkept\r\n");
+    assert!(matches!(queue.close().await, Ok(())));
+    assert!(matches!(queue.enqueue(message("late")).await, Err(QueueError::Failed(_))));
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    std::fs::write(&path, "").unwrap();
+    open(&path).await.enqueue(message("x")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_ours_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    std::fs::write(&path, "a shopping list").unwrap();
+    assert_eq!(refused(&path).await, "the file is not one of SQLite's");
+
+    std::fs::remove_file(&path).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE list (item TEXT); INSERT INTO list VALUES ('milk')")
+        .unwrap();
+    assert_eq!(refused(&path).await, "the file belongs to another program");
+}
+
+#[tokio::test]
+async fn a_store_of_a_later_version_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    open(&path).await.close().await.unwrap();
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA user_version = 99").unwrap();
+    drop(conn);
+    assert_eq!(refused(&path).await, "the file is of version 99, and this mailkit knows none after 1");
+}
+
+#[tokio::test]
+async fn a_store_whose_tables_were_changed_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    open(&path).await.close().await.unwrap();
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("PRAGMA journal_mode = DELETE; ALTER TABLE letter ADD COLUMN colour TEXT").unwrap();
+    drop(conn);
+    assert_eq!(refused(&path).await, "its tables are not those that mailkit makes");
+}
+
+#[tokio::test]
+async fn a_store_that_was_cut_short_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    for _ in 0..50 {
+        queue.enqueue(message(&"x".repeat(5_000))).await.unwrap();
+    }
+    queue.close().await.unwrap();
+    let length = std::fs::metadata(&path).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
+    refused(&path).await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_out_of_reach() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = SqliteQueue::open(folder.path().join("none").join("mailkit.db")).await.unwrap_err();
+    assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_sqlite3_program_can_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let id = queue.enqueue(message("x")).await.unwrap().id;
+    let conn = Connection::open(&path).unwrap();
+    let select = "SELECT id, state, recipients, priority FROM mail WHERE queue = 'default'";
+    let row: (String, String, String, String) =
+        conn.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+    let word = str::to_owned;
+    assert_eq!(row, (id.to_string(), word("ready"), word("bob@example.org"), word("normal")));
+}

@@ -1,0 +1,128 @@
+//! Large messages: in and out in pieces.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use mailkit_queue::{Content, NewMessage, OpenContent, Pieces, Queue, QueueError};
+use rusqlite::Connection;
+
+use crate::{lease, message, open};
+
+/// So many pieces of 10,000 octets; fails at the end where that is asked.
+struct Stream {
+    pieces: u64,
+    fails: bool,
+    opened: AtomicU64,
+}
+
+impl Stream {
+    fn content(pieces: u64, fails: bool) -> (Arc<Self>, Content) {
+        let stream = Arc::new(Self { pieces, fails, opened: AtomicU64::new(0) });
+        (Arc::clone(&stream), Content::stored(stream, None))
+    }
+
+    fn piece(at: u64) -> Bytes {
+        vec![b'a' + u8::try_from(at % 26).unwrap(); 10_000].into()
+    }
+}
+
+impl OpenContent for Stream {
+    fn open(&self) -> io::Result<Pieces> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        let end = self.fails.then(|| Err(io::Error::other("the disk is gone")));
+        Ok(Box::new((0..self.pieces).map(|at| Ok(Self::piece(at))).chain(end)))
+    }
+}
+
+fn with(content: Content) -> NewMessage {
+    let mut message = message("");
+    message.content = content;
+    message
+}
+
+fn chunks(path: &std::path::Path) -> (u64, u64) {
+    let conn = Connection::open(path).unwrap();
+    let count = |table| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+    (count("chunk"), count("staging"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_goes_in_and_out_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let id = queue.enqueue(with(Stream::content(100, false).1)).await.unwrap().id;
+    assert_eq!(chunks(&path), (8, 0), "1,000,000 octets in pieces of 128 KiB");
+    let leased = lease(&queue).await.pop().unwrap();
+    assert_eq!((leased.content.size(), leased.content.in_memory()), (Some(1_000_000), None));
+    let pieces: Vec<_> = leased.content.pieces().unwrap().collect::<Result<_, _>>().unwrap();
+    assert!(pieces.iter().all(|piece| piece.len() <= 128 << 10));
+    let whole: Vec<u8> = (0..100).flat_map(Stream::piece).collect();
+    assert!(pieces.concat() == whole);
+    assert!(queue.content(id).await.unwrap().unwrap().to_bytes().unwrap() == whole, "it can be read again");
+    assert_eq!(queue.get(id).await.unwrap().unwrap().size, 1_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_few_octets_is_kept_like_any_small_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    queue.enqueue(with(Stream::content(3, false).1)).await.unwrap();
+    assert_eq!(chunks(&path), (0, 0));
+    assert_eq!(lease(&queue).await[0].content.in_memory().unwrap().len(), 30_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_that_breaks_off_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let error = queue.enqueue(with(Stream::content(100, true).1)).await.unwrap_err();
+    assert!(matches!(error, QueueError::Content(_)), "{error:?}");
+    queue.enqueue(message("after it")).await.unwrap();
+    assert_eq!(chunks(&path), (0, 0));
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_whose_key_is_known_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("mailkit.db")).await;
+    let key = mailkit_queue::IdempotencyKey { key: "order-42".to_owned(), fingerprint: [7; 32] };
+    let enqueue = |content| {
+        let mut message = with(content);
+        message.idempotency = Some(key.clone());
+        queue.enqueue(message)
+    };
+    let (first, (stream, again)) = (Stream::content(100, false).1, Stream::content(100, false));
+    let id = enqueue(first).await.unwrap().id;
+    let found = enqueue(again).await.unwrap();
+    assert_eq!((found.id, found.duplicate, stream.opened.load(Ordering::SeqCst)), (id, true, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_that_is_purged_takes_its_pieces_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let id = queue.enqueue(with(Stream::content(100, false).1)).await.unwrap().id;
+    queue.act(id, mailkit_queue::Action::Cancel).await.unwrap();
+    assert_eq!(queue.purge(std::time::Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(chunks(&path), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_that_a_dead_process_left_behind_are_removed_when_they_are_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let conn = Connection::open(&path).unwrap();
+    let leave = "INSERT INTO staging VALUES (900, 5); INSERT INTO chunk VALUES (900, 0, 1, 'x');
+                 INSERT INTO staging VALUES (901, 9000000000000); INSERT INTO chunk VALUES (901, 0, 1, 'x')";
+    conn.execute_batch(leave).unwrap();
+    queue.purge(std::time::Duration::ZERO).await.unwrap();
+    assert_eq!(chunks(&path), (1, 1), "one that is being written stays");
+}

@@ -1,0 +1,87 @@
+//! One file for several: stores opened apart, as other processes would, and queues by name.
+
+use std::time::Duration;
+
+use mailkit_queue::{Queue, State};
+use mailkit_queue_sqlite::SqliteQueue;
+
+use crate::{accepted, lease, message, open};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_on_one_file_enqueue_and_deliver_each_message_once() {
+    const EACH: usize = 150;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let stores = [open(&path).await, open(&path).await];
+    let mut tasks = tokio::task::JoinSet::new();
+    for store in stores.clone() {
+        for _ in 0..10 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                for _ in 0..EACH / 10 {
+                    store.enqueue(message("x")).await.unwrap();
+                }
+                0
+            });
+        }
+        tasks.spawn(async move {
+            let mut settled = 0;
+            while store.stats().await.unwrap().sent < 2 * EACH as u64 {
+                for leased in lease(&store).await {
+                    let settlement = accepted(&leased);
+                    assert_eq!(store.settle(leased.lease, settlement).await.unwrap(), State::Sent);
+                    settled += 1;
+                }
+            }
+            settled
+        });
+    }
+    assert_eq!(tasks.join_all().await.iter().sum::<usize>(), 2 * EACH);
+    let stats = stores[0].stats().await.unwrap();
+    assert_eq!((stats.sent, stats.unfinished(), stats.ambiguous_total), (2 * EACH as u64, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_notices_what_another_process_enqueued_within_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let (here, there) = (open(&path).await, open(&path).await);
+    here.wait().await;
+    let waiting = tokio::spawn(async move {
+        while lease(&here).await.is_empty() {
+            here.wait().await;
+        }
+    });
+    there.enqueue(message("x")).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(1), waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn two_stores_spend_from_one_quota() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let stores = [open(&path).await, open(&path).await];
+    let spend = mailkit_queue::QuotaSpend {
+        key: "route".to_owned(),
+        limit: std::num::NonZeroU64::new(10).unwrap(),
+        window: Duration::from_secs(86_400),
+        amount: 1,
+    };
+    let mut spent = 0;
+    for at in 0..20 {
+        spent += usize::from(stores[at % 2].spend(std::slice::from_ref(&spend)).await.unwrap().is_ok());
+    }
+    assert_eq!(spent, 10);
+}
+
+#[tokio::test]
+async fn queues_of_one_file_do_not_see_one_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let other = SqliteQueue::builder(&path).queue("other").open().await.unwrap();
+    let id = other.enqueue(message("x")).await.unwrap().id;
+    assert!(lease(&queue).await.is_empty());
+    assert_eq!((queue.get(id).await.unwrap(), queue.stats().await.unwrap().ready), (None, 0));
+    assert_eq!(lease(&other).await.len(), 1);
+}
