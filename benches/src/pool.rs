@@ -122,8 +122,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let scenes = options.scenes();
     let mut played = Vec::new();
     for (number, scene) in scenes.iter().enumerate() {
-        if options.scene.is_empty() || options.scene.contains(&(number + 1)) {
-            eprintln!("scene {} of {}: {}", number + 1, scenes.len(), scene.title());
+        let title = scene.title();
+        if !options.scene.is_empty() && !options.scene.contains(&(number + 1)) {
+            continue;
+        } else if let Err(reason) = scene.server.is_there() {
+            eprintln!("left out: {title}: {reason}");
+        } else {
+            eprintln!("scene {} of {}: {title}", number + 1, scenes.len());
             let scene = play(scene, options)?;
             scene.table().print();
             played.push(scene);
@@ -174,7 +179,7 @@ impl Options {
             ),
             format!(
                 "Pools have {0} connections, opened before the clock runs. lettre's pool keeps {0} and opens more for \
-                 senders that find none. Short-lived connections say QUIT behind the sender's back.",
+                 senders that find none. Without its pool mailkit waits for the answer to QUIT; lettre does not.",
                 self.connections
             ),
             "TLS is rustls with ring from the first byte, the login AUTH PLAIN, the server's certificate verified against \
@@ -221,10 +226,15 @@ fn play(scene: &Scene, options: &Options) -> Result<Played, Failure> {
         figures: Figures::of_rounds(&rounds[kind as usize]),
         error: words[kind as usize].clone(),
     };
+    let measured = measured_ms(scene)?;
+    let title = match scene.round_trip_ms {
+        0 => scene.title(),
+        _ => format!("{} ({measured:.1} ms measured)", scene.title()),
+    };
     Ok(Played {
-        title: scene.title(),
+        title,
         scene: scene.clone(),
-        round_trip_measured_ms: measured_ms(scene)?,
+        round_trip_measured_ms: measured,
         rounds: times,
         contenders: options.contenders().map(row).collect(),
     })
