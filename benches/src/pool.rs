@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds in which a contender begins to send messages in one round; those begun are finished.
-    #[arg(long, default_value_t = 1.5)]
+    #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// The most messages of a contender in one round.
     #[arg(long, default_value_t = 50_000)]
@@ -121,18 +121,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     allow_many_connections()?;
     let scenes = options.scenes();
     let mut played = Vec::new();
-    for (number, scene) in scenes.iter().enumerate() {
-        let title = scene.title();
-        if !options.scene.is_empty() && !options.scene.contains(&(number + 1)) {
+    let wanted = |number: usize| options.scene.is_empty() || options.scene.contains(&number);
+    for (number, scene) in (1..).zip(&scenes).filter(|(number, _)| wanted(*number)) {
+        eprintln!("scene {number} of {}: {}", scenes.len(), scene.title());
+        if let Err(reason) = scene.server.is_there() {
+            eprintln!("  left out: {reason}");
             continue;
-        } else if let Err(reason) = scene.server.is_there() {
-            eprintln!("left out: {title}: {reason}");
-        } else {
-            eprintln!("scene {} of {}: {title}", number + 1, scenes.len());
-            let scene = play(scene, options)?;
-            scene.table().print();
-            played.push(scene);
         }
+        let scene = play(scene, options)?;
+        scene.table().print();
+        played.push(scene);
     }
     let comparison = Comparison {
         about: About::gather(),
@@ -201,7 +199,7 @@ impl Options {
     }
 
     fn load(&self, senders: usize) -> Load {
-        let seconds = if self.quick { self.seconds / 3.0 } else { self.seconds };
+        let seconds = if self.quick { self.seconds / 4.0 } else { self.seconds };
         Load { senders, messages: self.messages, time: Duration::from_secs_f64(seconds) }
     }
 }
