@@ -40,8 +40,12 @@ const fn classes() -> [u8; 256] {
     }
 }
 
-fn is(byte: u8, class: u8) -> bool {
-    CLASSES.get(usize::from(byte)).is_some_and(|found| found & class != 0)
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+fn is(byte: u8, wanted: u8) -> bool {
+    class(byte) & wanted != 0
 }
 
 /// A mailbox at the start of a text, up to its end or the next element of a list; and the rest.
@@ -98,32 +102,29 @@ fn local_part_len(text: &[u8]) -> Option<usize> {
 
 /// A host name that is in its one form already: lower case, no A-label, no number at its end.
 fn domain_len(text: &[u8]) -> Option<usize> {
-    let (mut length, mut start, mut is_number) = (0, 0, true);
-    let mut before = b'.';
+    let (mut length, mut start, mut classes) = (0, 0, DIGIT);
     for &byte in text {
-        if is(byte, LABEL) {
-            if byte == b'-' && before == b'.' {
-                return None;
-            }
-            is_number &= is(byte, DIGIT);
+        let class = class(byte);
+        if class & LABEL != 0 {
+            classes &= class;
         } else if byte == b'.' {
             if !is_label(text.get(start..length)?) {
                 return None;
             }
-            (start, is_number) = (length + 1, true);
+            (start, classes) = (length + 1, DIGIT);
         } else {
             break;
         }
-        before = byte;
         length += 1;
     }
+    let is_number = classes & DIGIT != 0;
     let sound = is_label(text.get(start..length)?) && !is_number && length <= MAX_HOST_NAME_LEN;
     sound.then_some(length)
 }
 
-/// Whether letters, digits and hyphens, not the first a hyphen, are a label as it stands.
+/// Whether letters, digits and hyphens are a label as they stand.
 fn is_label(label: &[u8]) -> bool {
-    !matches!(label, [] | [.., b'-'] | [b'x', b'n', b'-', b'-', ..]) && label.len() <= MAX_LABEL_LEN
+    !matches!(label, [] | [b'-', ..] | [.., b'-'] | [b'x', b'n', b'-', b'-', ..]) && label.len() <= MAX_LABEL_LEN
 }
 
 #[cfg(test)]

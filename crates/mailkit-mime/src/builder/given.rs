@@ -83,10 +83,11 @@ pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
 
 /// Joins a name, which is text and no phrase, and an address.
 fn join(name: &str, address: &str) -> Result<Mailbox, Refused> {
-    check(name)?;
-    check(address)?;
-    let parsed = Address::parse(address).map_err(|error| Refused::new(address, FieldProblem::Address(error)))?;
-    Mailbox::new(Some(name), parsed).map_err(|error| Refused::new(name, FieldProblem::Address(error)))
+    let refused = |text: &str, error| {
+        check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)))
+    };
+    let parsed = Address::parse(address).map_err(|error| refused(address, error))?;
+    Mailbox::new(Some(name), parsed).map_err(|error| refused(name, error))
 }
 
 /// Refuses what could end a line or hide one.

@@ -40,11 +40,15 @@ impl Place {
 
 const PASSES_IN_TEXT: u8 = 1;
 const PASSES_IN_PHRASE: u8 = 2;
+const PRINTABLE: u8 = 4;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0_u8;
     while byte < 0x80 {
+        if byte.is_ascii_graphic() {
+            classes[byte as usize] |= PRINTABLE;
+        }
         if byte.is_ascii_graphic() && !matches!(byte, b'=' | b'?' | b'_') {
             classes[byte as usize] |= PASSES_IN_TEXT;
         }
@@ -118,24 +122,21 @@ fn next_run(text: &str, utf8: bool) -> (&str, &str, &str) {
 
 /// The length of the word up to the next blank, and whether it may stand as it is.
 fn word_at(text: &str, utf8: bool) -> (usize, bool) {
-    let (mut length, mut before, mut sound) = (0, 0, true);
+    let (mut length, mut classes) = (0, PRINTABLE);
+    let mut has_question_mark = false;
     for byte in text.bytes().take_while(|&byte| byte != b' ') {
-        sound &= byte.is_ascii_graphic() && !(before == b'=' && byte == b'?');
-        before = byte;
+        classes &= CLASSES[usize::from(byte)];
+        has_question_mark |= byte == b'?';
         length += 1;
     }
-    if utf8 && !sound {
-        sound = text.get(..length).is_some_and(stands_in_utf8);
-    }
-    (length, sound && length < MAX_LINE)
+    let word = text.get(..length).unwrap_or_default();
+    let printable = classes & PRINTABLE != 0 || (utf8 && is_printable(word));
+    (length, printable && !(has_question_mark && looks_encoded(word)) && length < MAX_LINE)
 }
 
 /// Whether a word may stand as raw UTF-8 (RFC 6532 §3.2); control characters beyond ASCII may not.
-fn stands_in_utf8(word: &str) -> bool {
-    let passes = |character: char| {
-        if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() }
-    };
-    word.chars().all(passes) && !looks_encoded(word)
+fn is_printable(word: &str) -> bool {
+    word.chars().all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() })
 }
 
 /// Whether text has something that a reader would take for an encoded word.
@@ -185,26 +186,18 @@ fn floor(text: &str, length: usize) -> usize {
 }
 
 fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {
-    let mut word = [b' '; MAX_WORD];
-    word[..START].copy_from_slice(b"=?utf-8?q?");
-    let mut length = START;
-    let mut put = |bytes: &[u8]| {
-        for (slot, byte) in word.iter_mut().skip(length).zip(bytes) {
-            *slot = *byte;
-        }
-        length += bytes.len();
-    };
+    out.reserve(FRAME + 3 * text.len());
+    out.extend_from_slice(b"=?utf-8?q?");
     for byte in text.bytes() {
         if place.passes(byte) {
-            put(&[byte]);
+            out.push(byte);
         } else if byte == b' ' {
-            put(b"_");
+            out.push(b'_');
         } else {
-            put(&hex_escape(byte));
+            out.extend_from_slice(&hex_escape(byte));
         }
     }
-    put(b"?=");
-    out.extend_from_slice(word.get(..length).unwrap_or_default());
+    out.extend_from_slice(b"?=");
 }
 
 fn write_b(out: &mut Vec<u8>, text: &str) {
