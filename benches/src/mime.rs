@@ -56,14 +56,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Runs of each contender that are not counted.
+const WARM_UP: usize = 5;
+
 /// Prints what each contender takes, as medians over the rounds.
 fn compare(title: &str, load: &Load, rounds: usize, times: usize) -> Result<(), Failure> {
     let mut taken = vec![Vec::new(); CONTENDERS.len()];
     let mut sizes = vec![0; CONTENDERS.len()];
     for _ in 0..rounds {
         for (index, contender) in CONTENDERS.into_iter().enumerate() {
-            // The first is not counted: it finds the memory and the caches as another left them.
-            for counted in [false, true, true, true] {
+            // The first are not counted: they find memory and caches as another left them, and pay for
+            // what lettre made the allocator hand back to the system.
+            for run in 0..WARM_UP + 3 {
                 let mut owned = match (contender, load) {
                     (Contender::Lettre, Load::Attachment(bytes)) => bytes.to_vec(),
                     _ => Vec::new(),
@@ -73,7 +77,7 @@ fn compare(title: &str, load: &Load, rounds: usize, times: usize) -> Result<(), 
                     let rendered = render(contender, black_box(load), std::mem::take(&mut owned))?;
                     sizes[index] = black_box(rendered).len();
                 }
-                if counted {
+                if run >= WARM_UP {
                     taken[index].push(start.elapsed().as_secs_f64() / times as f64);
                 }
             }

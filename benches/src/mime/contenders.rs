@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, MultiPart, SinglePart};
 use mail_builder::MessageBuilder;
-use mailkit_mime::{Message, Stamps};
+use mailkit_mime::{GivenAddresses, Message, Stamps};
 use time::OffsetDateTime;
 
 type Failure = Box<dyn std::error::Error>;
@@ -19,17 +19,22 @@ const SUBJECT: &str = "Grüße aus Köln: die Zahlen für das dritte Quartal";
 /// Who builds and renders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Contender {
+    /// Names and addresses apart, as mail-builder takes them.
     Mailkit,
+    /// Addresses as text, as lettre takes them.
+    MailkitText,
     MailBuilder,
     Lettre,
 }
 
-pub(crate) const CONTENDERS: [Contender; 3] = [Contender::Mailkit, Contender::MailBuilder, Contender::Lettre];
+pub(crate) const CONTENDERS: [Contender; 4] =
+    [Contender::Mailkit, Contender::MailkitText, Contender::MailBuilder, Contender::Lettre];
 
 impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mailkit => "mailkit",
+            Self::MailkitText => "mailkit, text",
             Self::MailBuilder => "mail-builder",
             Self::Lettre => "lettre",
         }
@@ -75,19 +80,16 @@ impl Load {
 /// The message in a buffer of its own. `owned` is the attachment for who wants it to keep.
 pub(crate) fn render(contender: Contender, load: &Load, owned: Vec<u8>) -> Result<Bytes, Failure> {
     match contender {
-        Contender::Mailkit => mailkit(load),
+        Contender::Mailkit => mailkit(load, ("Jürgen Groß", "juergen@example.com"), ("Bob", "bob@example.org")),
+        Contender::MailkitText => mailkit(load, "Jürgen Groß <juergen@example.com>", "Bob <bob@example.org>"),
         Contender::MailBuilder => mail_builder(load),
         Contender::Lettre => lettre(load, owned),
     }
 }
 
-fn mailkit(load: &Load) -> Result<Bytes, Failure> {
+fn mailkit(load: &Load, from: impl Into<GivenAddresses>, to: impl Into<GivenAddresses>) -> Result<Bytes, Failure> {
     let at = OffsetDateTime::from_unix_timestamp(SENT_AT as i64)?;
-    let builder = Message::builder(Stamps::new(at, 42))
-        .message_id(ID)
-        .from("Jürgen Groß <juergen@example.com>")
-        .to("Bob <bob@example.org>")
-        .subject(SUBJECT);
+    let builder = Message::builder(Stamps::new(at, 42)).message_id(ID).from(from).to(to).subject(SUBJECT);
     let builder = match load {
         Load::Header => builder.text(""),
         Load::Text { plain, html } => builder.text(plain).html(html),

@@ -83,9 +83,8 @@ pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
 
 /// Joins a name, which is text and no phrase, and an address.
 fn join(name: &str, address: &str) -> Result<Mailbox, Refused> {
-    let refused = |text: &str, error| {
-        check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)))
-    };
+    let refused =
+        |text: &str, error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)));
     let parsed = Address::parse(address).map_err(|error| refused(address, error))?;
     Mailbox::new(Some(name), parsed).map_err(|error| refused(name, error))
 }
@@ -170,5 +169,58 @@ impl From<Mailbox> for GivenMailbox {
 impl From<Address> for GivenMailbox {
     fn from(address: Address) -> Self {
         Mailbox::from(address).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_beside_an_address_is_text_and_no_phrase() {
+        for name in ["Lee, Ann", "Ann \"A.\" Lee", "J\u{fc}rgen", "a@b", "=?utf-8?q?x?="] {
+            let given = GivenAddresses::from((name, "ann@example.com"));
+            let mailboxes: Vec<_> = given.list.mailboxes().collect();
+            assert_eq!(mailboxes.len(), 1, "{name}");
+            assert_eq!(mailboxes[0].name(), Some(name));
+        }
+    }
+
+    #[test]
+    fn what_a_pair_may_not_hold_is_refused() {
+        for (name, address, wanted) in [
+            ("Ann\r\nBcc: eve@example.net", "ann@example.com", 3),
+            ("Ann", "ann@example.com\r\nBcc: eve@example.net", 15),
+            ("Ann", "ann@example.com\n", 15),
+        ] {
+            let refused = join(name, address).unwrap_err();
+            assert_eq!(refused.problem, FieldProblem::ControlCharacter { position: wanted }, "{refused:?}");
+        }
+        for (name, address) in [("Ann", "ann"), ("Ann", "<ann@example.com>"), ("a\u{85}", "a@x.example"), ("", "")] {
+            let refused = join(name, address).unwrap_err();
+            assert!(matches!(refused.problem, FieldProblem::Address(_)), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_folded_list_is_not_taken_as_text() {
+        let given = GivenAddresses::from("a@x.example,\r\n b@x.example");
+        assert!(given.list.is_empty());
+        assert_eq!(given.refused[0].problem, FieldProblem::ControlCharacter { position: 12 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_pair_a_mailbox_and_its_text_are_the_same(name in "\\PC{0,20}", local_part in "[a-z\"\\\\ .@]{1,8}") {
+            let domain = mailkit_address::Domain::parse("example.com").unwrap();
+            let address = Address::new(&local_part, domain).unwrap();
+            let mailbox = Mailbox::new(Some(&name), address.clone()).unwrap();
+            let pair = GivenAddresses::from((&name, address.to_string()));
+            let text = GivenAddresses::from(mailbox.to_string());
+            prop_assert_eq!(&pair.list, &AddressList::from(mailbox));
+            prop_assert_eq!(text.list, pair.list);
+        }
     }
 }

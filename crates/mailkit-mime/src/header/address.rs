@@ -196,6 +196,20 @@ mod tests {
     }
 
     proptest! {
+        /// The short way for names that are atoms and fit says what the long one says.
+        #[test]
+        fn a_name_is_written_the_same_in_one_piece(name in "[ A-Za-z=?.]{1,20}") {
+            let write = |end: &str| {
+                let mut out = Vec::new();
+                let mut folder = Folder::start(&mut out, "To");
+                write_phrase(&mut folder, &name, end);
+                folder.end();
+                String::from_utf8(out).unwrap()
+            };
+            let (one_piece, word_by_word) = (write(""), write(":"));
+            prop_assert_eq!(one_piece, word_by_word.replace(" :\r\n", "\r\n").replace(":\r\n", "\r\n"));
+        }
+
         #[test]
         fn an_ascii_list_parses_back(
             names in prop::collection::vec("[ -~]{1,30}", 1..8), group in any::<bool>()

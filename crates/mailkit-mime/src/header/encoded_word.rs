@@ -136,7 +136,8 @@ fn word_at(text: &str, utf8: bool) -> (usize, bool) {
 
 /// Whether a word may stand as raw UTF-8 (RFC 6532 §3.2); control characters beyond ASCII may not.
 fn is_printable(word: &str) -> bool {
-    word.chars().all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() })
+    word.chars()
+        .all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() })
 }
 
 /// Whether text has something that a reader would take for an encoded word.
