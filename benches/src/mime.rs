@@ -65,8 +65,7 @@ fn compare(title: &str, load: &Load, rounds: usize, times: usize) -> Result<(), 
     let mut sizes = vec![0; CONTENDERS.len()];
     for _ in 0..rounds {
         for (index, contender) in CONTENDERS.into_iter().enumerate() {
-            // The first are not counted: they find memory and caches as another left them, and pay for
-            // what lettre made the allocator hand back to the system.
+            // The first are not counted: they find memory and caches as another left them.
             for run in 0..WARM_UP + 3 {
                 let mut owned = match (contender, load) {
                     (Contender::Lettre, Load::Attachment(bytes)) => bytes.to_vec(),
