@@ -1,16 +1,19 @@
 //! The content of a message on its way to the connection: in memory, or read while it is sent.
 
 mod chunks;
+mod gate;
 
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use chunks::Chunks;
+use gate::Gate;
 
 /// How much of a reader's content is taken at a time. Two pieces are in memory at the most.
 const PIECE: usize = 32 * 1024;
@@ -25,6 +28,7 @@ const PIECE: usize = 32 * 1024;
 pub struct Content {
     size: Option<u64>,
     source: Source,
+    gate: Option<Box<Gate>>,
 }
 
 enum Source {
@@ -38,7 +42,7 @@ impl Content {
     /// reader is held to; without one, the server's limit shows only when it refuses.
     #[must_use]
     pub fn reader(reader: impl AsyncRead + Send + 'static, size: Option<u64>) -> Self {
-        Self { size, source: Source::Reader(Box::new(Reader::new(Box::pin(reader), size))) }
+        Self::of(Source::Reader(Box::new(Reader::new(Box::pin(reader), size))), size)
     }
 
     /// Content that is made while it is sent, by code that may block: it runs on a thread for blocking work, at most
@@ -51,7 +55,25 @@ impl Content {
     /// ```
     #[must_use]
     pub fn chunks(chunks: impl Iterator<Item = io::Result<Bytes>> + Send + 'static, size: Option<u64>) -> Self {
-        Self { size, source: Source::Chunks(Box::new(Chunks::new(Box::new(chunks), size))) }
+        Self::of(Source::Chunks(Box::new(Chunks::new(Box::new(chunks), size))), size)
+    }
+
+    /// The same content, whose last piece leaves only once the future is done: before it, the message is not delivered,
+    /// whatever happens. If the future fails, the content is given up as one that cannot be read.
+    ///
+    /// A queue writes down here that the message may be delivered from now on. A message that has to be divided, since the
+    /// server limits the recipients of one, asks for a future each time.
+    #[must_use]
+    pub fn gated<F>(mut self, gate: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        self.gate = Some(Box::new(Gate::new(Arc::new(move || Box::pin(gate())))));
+        self
+    }
+
+    const fn of(source: Source, size: Option<u64>) -> Self {
+        Self { size, source, gate: None }
     }
 
     /// How many octets it has, where that is known beforehand.
@@ -63,7 +85,10 @@ impl Content {
     /// The same content again; `None` for a reader, which can be read once.
     pub(crate) fn again(&self) -> Option<Self> {
         match &self.source {
-            Source::Memory(bytes) => Some(Self::from(bytes.clone())),
+            Source::Memory(bytes) => {
+                let gate = self.gate.as_ref().map(|gate| Box::new(gate.again()));
+                Some(Self { gate, ..Self::from(bytes.clone()) })
+            }
             Source::Reader(_) | Source::Chunks(_) => None,
         }
     }
@@ -74,18 +99,27 @@ impl Content {
         context: &mut Context<'_>,
         put: impl FnOnce(&[u8], bool),
     ) -> Poll<io::Result<()>> {
-        match &mut self.source {
-            Source::Memory(bytes) => {
+        match &mut self.gate {
+            Some(gate) => gate.poll_piece(context, &mut self.source, put),
+            None => self.source.poll_piece(context, put),
+        }
+    }
+}
+
+impl Source {
+    fn poll_piece(&mut self, context: &mut Context<'_>, put: impl FnOnce(&[u8], bool)) -> Poll<io::Result<()>> {
+        match self {
+            Self::Memory(bytes) => {
                 let piece = bytes.split_to(bytes.len().min(PIECE));
                 put(&piece, bytes.is_empty());
                 Poll::Ready(Ok(()))
             }
-            Source::Reader(reader) => {
+            Self::Reader(reader) => {
                 let last = ready!(reader.poll_fill(context))?;
                 put(&reader.ready, last);
                 Poll::Ready(Ok(()))
             }
-            Source::Chunks(chunks) => {
+            Self::Chunks(chunks) => {
                 let (piece, last) = ready!(chunks.poll_next(context))?;
                 put(&piece, last);
                 Poll::Ready(Ok(()))
@@ -97,7 +131,8 @@ impl Content {
 impl<T: Into<Bytes>> From<T> for Content {
     fn from(bytes: T) -> Self {
         let bytes = bytes.into();
-        Self { size: Some(bytes.len() as u64), source: Source::Memory(bytes) }
+        let size = Some(bytes.len() as u64);
+        Self::of(Source::Memory(bytes), size)
     }
 }
 
@@ -237,6 +272,35 @@ mod tests {
         assert_eq!(error.to_string(), "the disk is gone");
         let short = read_all(Content::chunks([Ok(Bytes::from_static(b"abc"))].into_iter(), Some(4))).await.unwrap_err();
         assert_eq!(short.to_string(), "the content has only 3 octets where 4 were announced");
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_waits_for_its_gate_and_no_other_does() {
+        for size in [0, 1, PIECE, 3 * PIECE] {
+            let open = Arc::new(tokio::sync::Semaphore::new(0));
+            let opened = Arc::clone(&open);
+            let mut content = Content::from(vec![7; size]).gated(move || {
+                let opened = Arc::clone(&opened);
+                async move { opened.acquire().await.map(drop).map_err(io::Error::other) }
+            });
+            let mut pieces = Vec::new();
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            while content.poll_piece(&mut context, |piece, last| pieces.push((piece.len(), last))).is_ready() {}
+            assert_eq!(pieces.len(), size.div_ceil(PIECE).saturating_sub(1), "{size}");
+            open.add_permits(1);
+            assert!(content.poll_piece(&mut context, |piece, last| pieces.push((piece.len(), last))).is_ready());
+            assert_eq!(pieces.iter().map(|(length, _)| length).sum::<usize>(), size);
+            assert!(pieces.last().unwrap().1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_stays_shut_gives_the_content_up() {
+        let content = Content::from("abc").gated(|| async { Err(io::Error::other("the store is away")) });
+        let again = content.again().unwrap();
+        for content in [content, again] {
+            assert_eq!(read_all(content).await.unwrap_err().to_string(), "the store is away");
+        }
     }
 
     #[tokio::test]

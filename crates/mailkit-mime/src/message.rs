@@ -229,6 +229,35 @@ impl Message {
         self.content.to_bytes()
     }
 
+    /// The content without what differs whenever the same message is built: Date, Message-ID and the number in the
+    /// boundaries. Two messages that say the same have the same essence; one from [`from_eml`](Self::from_eml) is taken
+    /// as it is.
+    ///
+    /// ```
+    /// use mailkit_mime::{Message, Stamps};
+    /// use time::macros::datetime;
+    ///
+    /// let build = |unique| {
+    ///     let stamps = Stamps::new(datetime!(2026-11-23 07:03 UTC), unique);
+    ///     Message::builder(stamps).from("ann@example.com").to("bob@example.org").text("a").html("b").build()
+    /// };
+    /// let essence = |message: Message| message.essence().collect::<Result<Vec<_>, _>>().map(|pieces| pieces.concat());
+    /// assert_eq!(essence(build(1)?)?, essence(build(2)?)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn essence(&self) -> Chunks {
+        let Form::Built(tree) = &self.form else { return self.chunks() };
+        let mut header = Vec::with_capacity(tree.header_length);
+        for line in self.content.written(tree.header_length).split_inclusive(|byte| *byte == b'\n') {
+            // Neither is ever folded.
+            if !line.starts_with(b"Date:") && !line.starts_with(b"Message-ID:") {
+                header.extend_from_slice(line);
+            }
+        }
+        lay_out(header, &tree.nodes, 0, Capabilities::default()).0.finish().chunks()
+    }
+
     pub(crate) fn as_part(&self) -> Part {
         match &self.form {
             Form::Built(tree) => {

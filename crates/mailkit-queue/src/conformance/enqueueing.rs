@@ -1,0 +1,168 @@
+//! What comes in.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::world::{ACCEPTED, MINUTE, Maker, message, message_to, outcome, tried};
+use crate::clock::Timestamp;
+use crate::content::{Content, OpenContent, Pieces};
+use crate::error::QueueError;
+use crate::id::QueueId;
+use crate::message::{Carriage, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent};
+use crate::settings::QueueSettings;
+use crate::settlement::Next;
+use crate::state::State;
+
+fn elaborate(now: Timestamp) -> NewMessage {
+    let mut message = message_to(&["bob@example.org", "\"c d\"@bücher.example"]);
+    message.content = "Subject: all\r\n\r\n\0\u{fffd}.\r\n".into();
+    message.message_id = Some("<1@example.com>".to_owned());
+    message.subject = Some("all of it, é".to_owned());
+    message.carriage = Carriage {
+        needs_8bit: true,
+        needs_smtp_utf8: true,
+        notify: vec![Notify::Failure, Notify::Delay],
+        return_content: Some(ReturnContent::Headers),
+        envelope_id: Some("env".to_owned()),
+        require_tls: true,
+    };
+    message.idempotency = Some(IdempotencyKey { key: "order-42".to_owned(), fingerprint: [7; 32] });
+    message.expires_at = Some(now + MINUTE);
+    message.priority = Priority::High;
+    message.route = Some("primary".to_owned());
+    message.tenant = Some("shop".to_owned());
+    message.tags = vec!["welcome".to_owned(), "it's".to_owned()];
+    message.on_ambiguous = OnAmbiguous::Hold;
+    message.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    message
+}
+
+pub(super) async fn what_is_enqueued_is_leased_and_shown_as_it_was(make: Maker) {
+    let world = make.world().await;
+    let given = elaborate(world.now());
+    let id = world.put(given.clone()).await;
+
+    let record = world.record(id).await;
+    assert_eq!((record.id, record.state, record.attempts), (id, State::Ready, 0));
+    assert_eq!((&record.subject, &record.message_id), (&given.subject, &given.message_id));
+    assert_eq!(&record.from, given.envelope.reverse_path());
+    let addresses: Vec<_> = record.recipients.iter().map(|recipient| recipient.address.clone()).collect();
+    assert_eq!(addresses, given.envelope.recipients());
+    assert_eq!((record.created_at, record.expires_at), (world.now(), given.expires_at));
+    assert_eq!((record.next_attempt_at, record.finished_at), (Some(world.now()), None));
+    assert_eq!((&record.route, &record.tenant, &record.tags), (&given.route, &given.tenant, &given.tags));
+    assert_eq!((record.priority, record.on_ambiguous), (given.priority, given.on_ambiguous));
+    assert_eq!((record.idempotency_key.as_deref(), &record.carriage), (Some("order-42"), &given.carriage));
+    assert_eq!((record.size, record.history.len()), (given.content.size().unwrap(), 0));
+    let content = world.content(id).await.unwrap().unwrap();
+    assert_eq!(content.to_bytes().unwrap(), given.content.to_bytes().unwrap());
+
+    let leased = world.take_one().await;
+    assert_eq!((leased.lease.id(), &leased.envelope), (id, &given.envelope));
+    assert_eq!(leased.content.to_bytes().unwrap(), given.content.to_bytes().unwrap());
+    assert_eq!((leased.message_id, leased.carriage), (given.message_id, given.carriage));
+    assert_eq!((leased.priority, leased.route, leased.tenant), (given.priority, given.route, given.tenant));
+    assert_eq!((leased.on_ambiguous, leased.traceparent), (given.on_ambiguous, given.traceparent));
+    assert_eq!((leased.created_at, leased.message_expires_at), (world.now(), given.expires_at));
+    assert_eq!((leased.expires_at, leased.attempts), (world.now() + MINUTE, 0));
+}
+
+/// Pieces of a content, of which the last may fail.
+struct InPieces {
+    pieces: usize,
+    fails: bool,
+}
+
+impl OpenContent for InPieces {
+    fn open(&self) -> io::Result<Pieces> {
+        let whole = (0..self.pieces).map(|piece| Ok(Bytes::from(vec![b'a' + (piece % 26) as u8; 10_000])));
+        let broken = self.fails.then(|| Err(io::Error::other("the file is gone")));
+        Ok(Box::new(whole.chain(broken)))
+    }
+}
+
+fn in_pieces(pieces: usize, fails: bool) -> Content {
+    Content::stored(Arc::new(InPieces { pieces, fails }), None)
+}
+
+pub(super) async fn content_in_pieces_is_stored_whole(make: Maker) {
+    let world = make.world().await;
+    let id = world.put(NewMessage { content: in_pieces(30, false), ..message() }).await;
+    let whole = in_pieces(30, false).to_bytes().unwrap();
+    assert_eq!(world.record(id).await.size, 300_000);
+    let leased = world.take_one().await;
+    // Pieces may block: a thread that may asks for them.
+    let read = tokio::task::spawn_blocking(move || leased.content.to_bytes()).await.unwrap();
+    assert_eq!(read.unwrap(), whole);
+}
+
+pub(super) async fn content_that_cannot_be_read_leaves_nothing_behind(make: Maker) {
+    let world = make.world().await;
+    let broken = NewMessage { content: in_pieces(30, true), ..super::world::with_key("k", 1) };
+    let error = world.enqueue(broken).await.unwrap_err();
+    assert!(matches!(error, QueueError::Content(_)), "{error:?}");
+    world.expect_none().await;
+    assert!(world.all().await.is_empty());
+    world.put(super::world::with_key("k", 2)).await;
+}
+
+pub(super) async fn a_queue_is_full_at_its_number_of_unfinished_messages(make: Maker) {
+    let world = make.world_with(QueueSettings { max_messages: 2, ..QueueSettings::default() }).await;
+    world.put(message()).await;
+    world.put(NewMessage { send_at: Some(world.now() + MINUTE), ..message() }).await;
+    let leased = world.take_one().await;
+    let error = world.enqueue(message()).await.unwrap_err();
+    assert!(matches!(error, QueueError::Full { .. }) && error.is_temporary(), "{error:?}");
+
+    world.settle(leased, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead)).await;
+    world.put(message()).await;
+}
+
+pub(super) async fn a_queue_is_full_at_its_octets(make: Maker) {
+    let world = make.world_with(QueueSettings { max_bytes: 25_000, ..QueueSettings::default() }).await;
+    world.put(NewMessage { content: in_pieces(2, false), ..message() }).await;
+    for too_much in [in_pieces(1, false), Bytes::from(vec![b'x'; 5_001]).into(), in_pieces(4, false)] {
+        let error = world.enqueue(NewMessage { content: too_much, ..message() }).await.unwrap_err();
+        assert!(matches!(error, QueueError::Full { .. }), "{error:?}");
+    }
+    world.put(NewMessage { content: Bytes::from(vec![b'x'; 5_000]).into(), ..message() }).await;
+    assert_eq!(world.stats().await.unwrap().ready, 2);
+}
+
+pub(super) async fn an_imported_message_keeps_its_name_and_time_and_comes_in_once(make: Maker) {
+    let world = make.world().await;
+    let created_at = world.now() - MINUTE;
+    let id = QueueId::new(created_at, 42);
+    let imported = NewMessage { id: Some(id), created_at: Some(created_at), ..message() };
+    assert_eq!(world.put(imported.clone()).await, id);
+    let error = world.enqueue(imported).await.unwrap_err();
+    assert!(matches!(error, QueueError::Exists(there) if there == id), "{error:?}");
+
+    assert_eq!(world.record(id).await.created_at, created_at);
+    world.expect(&[id]).await;
+}
+
+pub(super) async fn a_dropped_enqueue_was_done_whole_or_not_at_all(make: Maker) {
+    let world = make.world().await;
+    for round in 0..40 {
+        let key = format!("order-{round}");
+        let message = || NewMessage { content: in_pieces(5, false), ..super::world::with_key(&key, 1) };
+        let limit = Duration::from_micros(round * 25);
+        let done = tokio::time::timeout(limit, world.enqueue(message())).await;
+        let again = world.enqueue(message()).await.unwrap();
+        if let Ok(done) = done {
+            let done = done.unwrap();
+            assert_eq!((done.id, again.duplicate), (again.id, true), "what was acknowledged is there");
+        }
+    }
+    let all = world.all().await;
+    assert_eq!(all.len(), 40, "one message of each key, dropped or not");
+    for record in all {
+        let content = world.content(record.id).await.unwrap().unwrap();
+        let read = tokio::task::spawn_blocking(move || content.to_bytes()).await.unwrap();
+        assert_eq!((record.size, read.unwrap().len()), (50_000, 50_000));
+    }
+}

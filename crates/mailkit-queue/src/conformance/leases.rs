@@ -1,0 +1,158 @@
+//! Leases and their tokens.
+
+use super::world::{
+    ACCEPTED, AMBIGUOUS, MINUTE, Maker, PENDING, TEMPORARY, World, is_lost, message, message_to, names, outcome,
+    seconds, tried,
+};
+use crate::id::QueueId;
+use crate::message::{NewMessage, OnAmbiguous};
+use crate::settlement::{Next, Settlement};
+use crate::state::State;
+
+async fn put_to_hold(world: &World) -> QueueId {
+    world
+        .put(NewMessage { on_ambiguous: OnAmbiguous::Hold, ..message_to(&["bob@example.org", "eve@example.org"]) })
+        .await
+}
+
+pub(super) async fn a_leased_message_is_leased_by_nobody_else(make: Maker) {
+    let world = make.world().await;
+    let id = world.put(message()).await;
+    let leased = world.take_one().await;
+    assert_eq!((leased.expires_at, world.state(id).await), (world.now() + MINUTE, State::Leased));
+    world.advance(seconds(59));
+    world.expect_none().await;
+}
+
+pub(super) async fn a_lease_that_runs_out_is_counted_and_the_message_goes_again(make: Maker) {
+    let world = make.world().await;
+    let id = world.put(message()).await;
+    let first = world.take_one().await;
+    world.advance(MINUTE);
+    let second = world.take_one().await;
+    assert_eq!((second.lease.id(), second.attempts), (id, 0));
+    assert!(second.lease.token().fence > first.lease.token().fence);
+    assert_eq!(world.ambiguous_total().await, 1);
+    world.settle(second, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead)).await;
+    world.advance(MINUTE);
+    world.expect_none().await;
+    assert_eq!(world.ambiguous_total().await, 1);
+}
+
+pub(super) async fn a_marked_lease_that_runs_out_is_held_where_the_sender_wants_that(make: Maker) {
+    let world = make.world().await;
+    let id = put_to_hold(&world).await;
+    let leased = world.take_one().await;
+    world.settle(leased, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Ready)).await;
+    let leased = world.take_one().await;
+    world.mark(leased.lease.token()).await.unwrap();
+    world.advance(MINUTE);
+    world.expect_none().await;
+
+    let record = world.record(id).await;
+    assert_eq!((record.state, record.finished_at, record.attempts), (State::Held, Some(world.now()), 1));
+    assert_eq!(world.statuses(id).await, [ACCEPTED, AMBIGUOUS]);
+    assert_eq!(world.ambiguous_total().await, 1);
+}
+
+pub(super) async fn an_unmarked_lease_that_runs_out_goes_again_uncounted_where_it_would_be_held(make: Maker) {
+    let world = make.world().await;
+    let id = put_to_hold(&world).await;
+    drop(world.take_one().await);
+    world.advance(MINUTE);
+    world.expect(&[id]).await;
+    assert_eq!(world.statuses(id).await, [PENDING, PENDING]);
+    assert_eq!(world.ambiguous_total().await, 0);
+}
+
+pub(super) async fn a_mark_is_for_one_lease_only(make: Maker) {
+    let world = make.world().await;
+    let id = put_to_hold(&world).await;
+    let leased = world.take_one().await;
+    world.mark(leased.lease.token()).await.unwrap();
+    world.mark(leased.lease.token()).await.unwrap();
+    world.settle(leased, tried(vec![outcome("bob@example.org", TEMPORARY)], Next::Ready)).await;
+    drop(world.take_one().await);
+    world.advance(MINUTE);
+    world.expect(&[id]).await;
+    assert_eq!(world.ambiguous_total().await, 0);
+}
+
+pub(super) async fn a_renewed_lease_does_not_run_out(make: Maker) {
+    let world = make.world().await;
+    let id = world.put(message()).await;
+    let leased = world.take_one().await;
+    for _ in 0..5 {
+        world.advance(seconds(50));
+        assert_eq!(world.renew(&[leased.lease.token()], MINUTE).await.unwrap(), []);
+        world.expect_none().await;
+    }
+    world.advance(seconds(60));
+    world.expect(&[id]).await;
+}
+
+pub(super) async fn a_lost_lease_is_told_when_it_is_renewed(make: Maker) {
+    let world = make.world().await;
+    let lost = world.put(message()).await;
+    let old = world.take_one().await;
+    world.advance(MINUTE);
+    let new = world.expect(&[lost]).await.remove(0);
+    let kept = world.put(message()).await;
+    let other = world.expect(&[kept]).await.remove(0);
+    let tokens = [old.lease.token(), other.lease.token()];
+    assert_eq!(world.renew(&tokens, 2 * MINUTE).await.unwrap(), [old.lease.token()]);
+    assert_eq!(world.renew(&[], MINUTE).await.unwrap(), []);
+
+    world.advance(MINUTE);
+    assert_eq!(names(&world.take(9).await), [new.lease.id()], "the stale token has renewed nothing");
+    let done = other.lease.token();
+    world.settle(other, Settlement::untouched()).await;
+    assert_eq!(world.renew(&[done], MINUTE).await.unwrap(), [done]);
+}
+
+pub(super) async fn a_stale_token_changes_nothing(make: Maker) {
+    let world = make.world().await;
+    let id = put_to_hold(&world).await;
+    let old = world.take_one().await;
+    world.advance(MINUTE);
+    let new = world.take_one().await;
+    let before = world.record(id).await;
+
+    assert!(is_lost(&world.mark(old.lease.token()).await.unwrap_err(), id));
+    let settlement = tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
+    let refused = world.queue.settle(old.lease, settlement.clone()).await.unwrap_err();
+    assert!(is_lost(&refused.error, id));
+    assert_eq!((refused.lease.id(), &refused.settlement), (id, &settlement), "all comes back");
+    assert_eq!(world.record(id).await, before);
+
+    world.settle(new, Settlement::untouched()).await;
+    let before = world.record(id).await;
+    let refused = world.queue.settle(refused.lease, settlement).await.unwrap_err();
+    assert!(is_lost(&refused.error, id));
+    assert_eq!(world.record(id).await, before);
+    world.expect(&[id]).await;
+    world.advance(MINUTE);
+    world.expect(&[id]).await;
+    assert_eq!(world.ambiguous_total().await, 0, "the stale mark has marked nothing");
+}
+
+pub(super) async fn a_late_settlement_counts_while_nobody_has_ended_the_lease(make: Maker) {
+    let world = make.world().await;
+    let id = world.put(message()).await;
+    let leased = world.take_one().await;
+    world.advance(2 * MINUTE);
+    let state = world.settle(leased, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead)).await;
+    assert_eq!((state, world.state(id).await), (State::Sent, State::Sent));
+    world.expect_none().await;
+    assert_eq!(world.ambiguous_total().await, 0);
+}
+
+pub(super) async fn nothing_is_marked_after_the_lease_has_run_out(make: Maker) {
+    let world = make.world().await;
+    let id = put_to_hold(&world).await;
+    let leased = world.take_one().await;
+    world.advance(MINUTE);
+    assert!(is_lost(&world.mark(leased.lease.token()).await.unwrap_err(), id));
+    world.expect(&[id]).await;
+    assert_eq!(world.ambiguous_total().await, 0);
+}

@@ -1,0 +1,242 @@
+//! The contract in its plainest form: a list of messages, gone through for everything.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use mailkit_address::Address;
+
+use crate::clock::Timestamp;
+use crate::id::QueueId;
+use crate::lease::{Lease, LeaseToken, Leased};
+use crate::message::{NewMessage, OnAmbiguous, Priority};
+use crate::query::{Action, Stats};
+use crate::settlement::{Next, RecipientStatus, Settlement};
+use crate::state::State;
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: QueueId,
+    pub(super) state: State,
+    pub(super) due: Timestamp,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) finished_at: Option<Timestamp>,
+    pub(super) priority: Priority,
+    pub(super) route: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) recipients: Vec<(Address, RecipientStatus)>,
+    pub(super) attempts: u32,
+    pub(super) history: usize,
+    on_ambiguous: OnAmbiguous,
+    lease: Option<(LeaseToken, Timestamp)>,
+    marked: bool,
+}
+
+/// All messages, oldest first, and what is counted.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) entries: Vec<Entry>,
+    pub(super) ambiguous_total: u64,
+    pub(super) keys: HashMap<String, (u8, QueueId)>,
+}
+
+impl Entry {
+    fn set_open(&mut self, status: RecipientStatus) {
+        for (_, known) in self.recipients.iter_mut().filter(|(_, known)| known.is_open()) {
+            *known = status;
+        }
+    }
+
+    fn open(&mut self, due: Timestamp, now: Timestamp) {
+        (self.due, self.lease, self.finished_at) = (due, None, None);
+        self.state = if due > now { State::Scheduled } else { State::Ready };
+        if self.expires_at.is_some_and(|at| at <= now) {
+            self.finish(State::Dead, now);
+        }
+    }
+
+    fn finish(&mut self, state: State, now: Timestamp) {
+        (self.state, self.lease, self.finished_at) = (state, None, Some(now));
+    }
+
+    fn open_recipients(&self) -> Vec<Address> {
+        let open = self.recipients.iter().filter(|(_, status)| status.is_open());
+        open.map(|(address, _)| address.clone()).collect()
+    }
+
+    fn is_leased_as(&self, token: LeaseToken) -> bool {
+        self.lease.is_some_and(|(current, _)| current == token)
+    }
+}
+
+impl Model {
+    pub(super) fn find(&mut self, id: QueueId) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.id == id)
+    }
+
+    pub(super) fn enqueue(&mut self, message: &NewMessage, id: QueueId, now: Timestamp) {
+        let due = message.send_at.unwrap_or(now).max(now);
+        let recipients = message.envelope.recipients().iter();
+        self.entries.push(Entry {
+            id,
+            state: if due > now { State::Scheduled } else { State::Ready },
+            due,
+            expires_at: message.expires_at,
+            finished_at: None,
+            priority: message.priority,
+            route: message.route.clone(),
+            tenant: message.tenant.clone(),
+            tags: message.tags.clone(),
+            recipients: recipients.map(|address| (address.clone(), RecipientStatus::Pending)).collect(),
+            attempts: 0,
+            history: 0,
+            on_ambiguous: message.on_ambiguous,
+            lease: None,
+            marked: false,
+        });
+        self.entries.sort_by_key(|entry| entry.id);
+    }
+
+    pub(super) fn pass(&mut self, now: Timestamp) {
+        for entry in &mut self.entries {
+            let waits = matches!(entry.state, State::Scheduled | State::Ready);
+            if waits && entry.expires_at.is_some_and(|at| at <= now) {
+                entry.finish(State::Dead, now);
+            } else if entry.state == State::Scheduled && entry.due <= now {
+                entry.state = State::Ready;
+            } else if entry.lease.is_some_and(|(_, ends)| ends <= now) {
+                let holds = entry.on_ambiguous == OnAmbiguous::Hold;
+                if holds && entry.marked {
+                    entry.set_open(RecipientStatus::Ambiguous);
+                    entry.finish(State::Held, now);
+                } else {
+                    entry.open(entry.due, now);
+                }
+                self.ambiguous_total += u64::from(!holds || entry.marked);
+            }
+        }
+    }
+
+    /// Checks what a queue has leased against what it should: who goes first is free only where the contract leaves it
+    /// so.
+    pub(super) fn lease(&mut self, leased: &[Leased], max: usize, skip: &[String], ends: Timestamp) {
+        let may = |entry: &Entry| {
+            entry.state == State::Ready && !entry.route.as_ref().is_some_and(|route| skip.contains(route))
+        };
+        let eligible = self.entries.iter().filter(|entry| may(entry)).count();
+        assert_eq!(leased.len(), eligible.min(max), "as many as there are");
+        let mut shares: HashMap<Option<String>, usize> = HashMap::new();
+        let mut priority = None;
+        for leased in leased {
+            if priority.replace(leased.priority) != Some(leased.priority) {
+                shares.clear();
+            }
+            let id = leased.lease.id();
+            let entry = self.find(id).expect("a message of the queue");
+            assert_eq!((leased.recipients(), leased.attempts), (&*entry.open_recipients(), entry.attempts));
+            assert_eq!((leased.expires_at, leased.message_expires_at), (ends, entry.expires_at));
+            let taken = entry.clone();
+            assert!(may(&taken), "{taken:?}");
+            for other in self.entries.iter().filter(|entry| may(entry)) {
+                assert!(taken.priority <= other.priority, "{taken:?} before {other:?}");
+                if taken.priority == other.priority && taken.tenant == other.tenant {
+                    assert!(taken.due <= other.due, "{taken:?} before {other:?}");
+                } else if taken.priority == other.priority {
+                    let share = |tenant| shares.get(tenant).copied().unwrap_or(0);
+                    assert!(share(&taken.tenant) <= share(&other.tenant), "{taken:?} out of turn, {shares:?}");
+                }
+            }
+            *shares.entry(taken.tenant.clone()).or_default() += 1;
+            let entry = self.find(id).expect("the same message");
+            (entry.state, entry.marked) = (State::Leased, false);
+            entry.lease = Some((leased.lease.token(), ends));
+        }
+    }
+
+    /// Whether the lease is good.
+    pub(super) fn renew(&mut self, token: LeaseToken, until: Timestamp) -> bool {
+        let Some(entry) = self.find(token.id).filter(|entry| entry.is_leased_as(token)) else { return false };
+        entry.lease = Some((token, until));
+        true
+    }
+
+    /// Whether the lease is good.
+    pub(super) fn mark(&mut self, token: LeaseToken) -> bool {
+        let Some(entry) = self.find(token.id).filter(|entry| entry.is_leased_as(token)) else { return false };
+        entry.marked = true;
+        true
+    }
+
+    /// The state after; nothing for a lease that was lost.
+    pub(super) fn settle(&mut self, lease: &Lease, settlement: &Settlement, now: Timestamp) -> Option<State> {
+        let entry = self.find(lease.id()).filter(|entry| entry.is_leased_as(lease.token()))?;
+        let mut ambiguous = false;
+        for outcome in &settlement.recipients {
+            let known =
+                entry.recipients.iter_mut().find(|(address, known)| *address == outcome.address && known.is_open());
+            if let Some((_, known)) = known {
+                *known = outcome.status;
+                ambiguous |= outcome.status == RecipientStatus::Ambiguous;
+            }
+        }
+        if settlement.route.is_some() {
+            entry.attempts += 1;
+            entry.history += 1;
+        }
+        let accepted = entry.recipients.iter().all(|(_, status)| *status == RecipientStatus::Accepted);
+        match settlement.next {
+            _ if accepted => entry.finish(State::Sent, now),
+            _ if entry.open_recipients().is_empty() => entry.finish(State::Dead, now),
+            Next::Ready => entry.open(entry.due, now),
+            Next::At(at) => entry.open(at.max(now), now),
+            Next::Dead => entry.finish(State::Dead, now),
+            Next::Held => entry.finish(State::Held, now),
+        }
+        let state = entry.state;
+        self.ambiguous_total += u64::from(ambiguous);
+        Some(state)
+    }
+
+    /// The state after; nothing where the message is not there, or its state does not allow that.
+    pub(super) fn act(&mut self, id: QueueId, action: Action, now: Timestamp) -> Option<State> {
+        let entry = self.find(id).filter(|entry| action.is_allowed_in(entry.state))?;
+        if action == Action::Cancel {
+            entry.finish(State::Cancelled, now);
+            return Some(State::Cancelled);
+        }
+        if entry.state == State::Dead {
+            entry.attempts = 0;
+            for (_, status) in entry.recipients.iter_mut().filter(|(_, status)| *status != RecipientStatus::Accepted) {
+                *status = RecipientStatus::Pending;
+            }
+        }
+        entry.expires_at = entry.expires_at.filter(|at| *at > now);
+        entry.open(now, now);
+        Some(entry.state)
+    }
+
+    pub(super) fn purge(&mut self, older_than: Duration, now: Timestamp) -> u64 {
+        let before = self.entries.len();
+        self.entries.retain(|entry| {
+            let over = matches!(entry.state, State::Sent | State::Dead | State::Cancelled);
+            !(over && entry.finished_at.is_some_and(|at| at + older_than <= now))
+        });
+        (before - self.entries.len()) as u64
+    }
+
+    pub(super) fn stats(&self, now: Timestamp) -> Stats {
+        let count = |state| self.entries.iter().filter(|entry| entry.state == state).count() as u64;
+        let ready = self.entries.iter().filter(|entry| entry.state == State::Ready);
+        Stats {
+            scheduled: count(State::Scheduled),
+            ready: count(State::Ready),
+            leased: count(State::Leased),
+            sent: count(State::Sent),
+            dead: count(State::Dead),
+            held: count(State::Held),
+            cancelled: count(State::Cancelled),
+            oldest_ready: ready.map(|entry| now - entry.due).max(),
+            ambiguous_total: self.ambiguous_total,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Anything that can be done, in any order: after each step the queue stands where the model does.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::model::Model;
+use super::world::{Maker, World, is_lost, message_to, outcome, seconds, with_key};
+use crate::error::QueueError;
+use crate::lease::{LeaseRequest, LeaseToken, Leased};
+use crate::message::{NewMessage, OnAmbiguous, Priority};
+use crate::query::{Action, Filter};
+use crate::settlement::{Next, RecipientStatus, Settlement};
+use crate::state::State;
+
+const ADDRESSES: [&str; 4] = ["a@x", "b@x", "c@y", "d@y"];
+const WORDS: [&str; 2] = ["one", "other"];
+
+struct Walk {
+    world: World,
+    model: Model,
+    rng: Rng,
+    /// Leases that were not settled, some of them lost.
+    leased: Vec<Leased>,
+    /// Tokens of leases that were settled.
+    spent: Vec<LeaseToken>,
+}
+
+pub(super) async fn whatever_is_done_the_queue_stands_where_a_simple_model_does(make: Maker) {
+    for seed in 0..6 {
+        let (world, rng) = (make.world().await, Rng::with_seed(seed));
+        let mut walk = Walk { world, model: Model::default(), rng, leased: Vec::new(), spent: Vec::new() };
+        for step in 0..150 {
+            walk.step().await;
+            walk.compare(&format!("after step {step} of seed {seed}")).await;
+        }
+    }
+}
+
+impl Walk {
+    async fn step(&mut self) {
+        match self.rng.u32(0..20) {
+            0..6 => self.enqueue().await,
+            6..10 => self.pass_and_lease().await,
+            10..14 => self.settle().await,
+            14 => self.renew().await,
+            15 => self.mark().await,
+            16..19 => self.act().await,
+            _ => self.purge().await,
+        }
+    }
+
+    fn word(&mut self) -> Option<String> {
+        self.rng.bool().then(|| (*self.rng.choice(&WORDS).unwrap()).to_owned())
+    }
+
+    fn time(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.rng.u64(1..most * 1_000))
+    }
+
+    async fn enqueue(&mut self) {
+        let now = self.world.now();
+        let count = self.rng.usize(1..ADDRESSES.len());
+        let message = message_to(&self.rng.choose_multiple(ADDRESSES, count));
+        let later = |walk: &mut Self, most| walk.rng.u32(0..3).eq(&0).then(|| now + walk.time(most));
+        let key = (self.rng.u32(0..4) == 0).then(|| (["k1", "k2", "k3"][self.rng.usize(0..3)], self.rng.u8(0..2)));
+        let message = NewMessage {
+            send_at: later(self, 60),
+            expires_at: later(self, 200),
+            priority: *self.rng.choice(Priority::ALL).unwrap(),
+            route: self.word(),
+            tenant: self.word(),
+            tags: self.word().into_iter().collect(),
+            on_ambiguous: *self.rng.choice(OnAmbiguous::ALL).unwrap(),
+            idempotency: key.and_then(|(key, fingerprint)| with_key(key, fingerprint).idempotency),
+            ..message
+        };
+        let known = key.and_then(|(key, fingerprint)| Some((fingerprint, *self.model.keys.get(key)?)));
+        let enqueued = self.world.enqueue(message.clone()).await;
+        match known {
+            Some((fingerprint, (used_for, id))) if fingerprint != used_for => {
+                assert!(matches!(enqueued, Err(QueueError::Conflict { id: first, .. }) if first == id), "{enqueued:?}");
+            }
+            Some((_, (_, id))) => {
+                let enqueued = enqueued.unwrap();
+                assert_eq!((enqueued.id, enqueued.duplicate), (id, true));
+            }
+            None => {
+                let enqueued = enqueued.unwrap();
+                assert!(!enqueued.duplicate);
+                self.model.enqueue(&message, enqueued.id, now);
+                if let Some((key, fingerprint)) = key {
+                    self.model.keys.insert(key.to_owned(), (fingerprint, enqueued.id));
+                }
+            }
+        }
+    }
+
+    /// Time passes only together with a lease: what happens in between is the store's affair.
+    async fn pass_and_lease(&mut self) {
+        let passing = self.time(20);
+        self.world.advance(passing);
+        let (max, duration) = (self.rng.u32(1..6), self.time(60));
+        let mut request = LeaseRequest::new(NonZeroU32::new(max).unwrap(), duration);
+        request.skip_routes = self.word().into_iter().collect();
+        let leased = self.world.lease(&request).await.unwrap();
+        let now = self.world.now();
+        self.model.pass(now);
+        self.model.lease(&leased, max as usize, &request.skip_routes, now + duration);
+        self.leased.extend(leased);
+    }
+
+    fn settlement(&mut self, leased: &Leased) -> Settlement {
+        let now = self.world.now();
+        let next = match self.rng.u32(0..5) {
+            0 => Next::Ready,
+            1 | 2 => Next::At(now + self.time(40) - seconds(5)),
+            3 => Next::Dead,
+            _ => Next::Held,
+        };
+        let mut recipients = Vec::new();
+        for address in leased.recipients() {
+            if self.rng.u32(0..4) > 0 {
+                let status = *self.rng.choice(&RecipientStatus::ALL).unwrap();
+                recipients.push(outcome(&address.to_string(), status));
+            }
+        }
+        Settlement { route: self.word(), outcome: String::new(), recipients, next }
+    }
+
+    async fn settle(&mut self) {
+        if self.leased.is_empty() {
+            return;
+        }
+        let leased = self.leased.swap_remove(self.rng.usize(0..self.leased.len()));
+        let (settlement, now) = (self.settlement(&leased), self.world.now());
+        let wanted = self.model.settle(&leased.lease, &settlement, now);
+        self.spent.push(leased.lease.token());
+        let id = leased.lease.id();
+        match (self.world.queue.settle(leased.lease, settlement).await, wanted) {
+            (Ok(state), Some(wanted)) => assert_eq!(state, wanted),
+            (Err(refused), None) => assert!(is_lost(&refused.error, id), "{refused:?}"),
+            (settled, wanted) => panic!("{settled:?} where {wanted:?} was due"),
+        }
+    }
+
+    /// A token of any lease there was, most likely one that is good.
+    fn token(&mut self) -> Option<LeaseToken> {
+        let tokens: Vec<LeaseToken> = self.leased.iter().map(|leased| leased.lease.token()).collect();
+        let from = if self.rng.u32(0..4) == 0 { &self.spent } else { &tokens };
+        self.rng.choice(from).copied()
+    }
+
+    async fn renew(&mut self) {
+        let (token, other, duration) = (self.token(), self.token().filter(|_| self.rng.bool()), self.time(60));
+        let mut tokens: Vec<LeaseToken> = token.into_iter().chain(other).collect();
+        tokens.dedup();
+        let until = self.world.now() + duration;
+        let lost = self.world.renew(&tokens, duration).await.unwrap();
+        let wanted: Vec<LeaseToken> = tokens.into_iter().filter(|token| !self.model.renew(*token, until)).collect();
+        assert_eq!(lost, wanted);
+    }
+
+    async fn mark(&mut self) {
+        let Some(token) = self.token() else { return };
+        let marked = self.world.mark(token).await;
+        if self.model.mark(token) {
+            marked.unwrap();
+        } else {
+            assert!(is_lost(&marked.unwrap_err(), token.id));
+        }
+    }
+
+    async fn act(&mut self) {
+        let ids: Vec<_> = self.model.entries.iter().map(|entry| entry.id).collect();
+        let Some(id) = self.rng.choice(ids) else { return };
+        let action = *self.rng.choice(&[Action::Retry, Action::Release, Action::Cancel]).unwrap();
+        let now = self.world.now();
+        assert_eq!(self.world.act(id, action).await.ok(), self.model.act(id, action, now));
+    }
+
+    async fn purge(&mut self) {
+        let older_than = self.time(100);
+        let now = self.world.now();
+        assert_eq!(self.world.purge(older_than).await.unwrap(), self.model.purge(older_than, now));
+    }
+
+    async fn compare(&mut self, when: &str) {
+        let stats = self.world.stats().await.unwrap();
+        assert_eq!(stats, self.model.stats(self.world.now()), "{when}");
+        let state = self.rng.bool().then(|| *self.rng.choice(&State::ALL).unwrap());
+        let (tag, recipient) = (self.word(), self.rng.bool().then(|| "B@x".to_owned()));
+        let limit = self.rng.usize(1..9);
+        let wanted = self.model.entries.iter().rev().filter(|entry| {
+            state.is_none_or(|state| entry.state == state)
+                && tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
+                && recipient.is_none() | entry.recipients.iter().any(|(address, _)| address.to_string() == "b@x")
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let mut filter = Filter { state, tag, recipient, limit, cursor: None };
+        for wanted in wanted.chunks(limit) {
+            let page = self.world.list(&filter).await.unwrap();
+            assert_eq!(page.records.len(), wanted.len(), "{when}, {filter:?}");
+            for (record, wanted) in page.records.iter().zip(wanted) {
+                assert_eq!((record.id, record.state), (wanted.id, wanted.state), "{when}");
+                assert_eq!((record.attempts, record.finished_at), (wanted.attempts, wanted.finished_at), "{when}");
+                let known = record.recipients.iter().map(|known| (known.address.clone(), known.status));
+                assert_eq!(known.collect::<Vec<_>>(), wanted.recipients, "{when}");
+                let next = (!wanted.state.is_terminal()).then_some(wanted.due);
+                assert_eq!(record.next_attempt_at, next, "{when}: {wanted:?}");
+                assert_eq!((record.expires_at, record.priority), (wanted.expires_at, wanted.priority), "{when}");
+                let whole = self.world.record(record.id).await;
+                assert_eq!(whole.history.len(), wanted.history, "{when}");
+            }
+            filter.cursor = page.next;
+        }
+        if filter.cursor.is_some() || wanted.is_empty() {
+            assert_eq!(self.world.list(&filter).await.unwrap().records, [], "{when}: no more");
+        }
+        assert_eq!(filter.cursor, None, "{when}: the last page says so");
+    }
+}

@@ -1,0 +1,55 @@
+//! Waking workers. Here real time passes: at most a few seconds, and milliseconds where all is well.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::world::{MINUTE, Maker, World, message};
+use crate::message::NewMessage;
+use crate::settlement::Settlement;
+
+/// A second, as the contract says, and some for a busy machine.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// A worker that waits and looks, over and over, gets a message in time once something was done.
+async fn woken_by(world: &World, done: impl Future<Output = ()>) {
+    let worker = tokio::spawn({
+        let queue = Arc::clone(&world.queue);
+        async move {
+            loop {
+                queue.wait().await;
+                if !queue.lease(&super::world::request(1)).await.unwrap().is_empty() {
+                    break;
+                }
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(!worker.is_finished());
+    done.await;
+    tokio::time::timeout(LIMIT, worker).await.expect("woken in time").unwrap();
+}
+
+pub(super) async fn who_waits_is_woken_by_an_enqueue(make: Maker) {
+    let world = make.world().await;
+    woken_by(&world, async {
+        world.put(message()).await;
+    })
+    .await;
+}
+
+pub(super) async fn who_waits_is_woken_when_mail_becomes_due(make: Maker) {
+    let world = make.world().await;
+    world.put(NewMessage { send_at: Some(world.now() + MINUTE), ..message() }).await;
+    woken_by(&world, async { world.advance(MINUTE) }).await;
+}
+
+pub(super) async fn who_waits_is_woken_by_a_message_given_back(make: Maker) {
+    let world = make.world().await;
+    world.put(message()).await;
+    let leased = world.take_one().await;
+    woken_by(&world, async {
+        world.settle(leased, Settlement::untouched()).await;
+    })
+    .await;
+}

@@ -1,0 +1,49 @@
+//! The contract of a mail queue: what is stored, who may change it, and what an acknowledgement promises.
+//!
+//! ```text
+//!  enqueue ──► scheduled ──► ready ──► leased ──► sent
+//!                  ▲           │         │  ├───► dead      (refused for good, out of attempts, expired)
+//!                  └── retry later ◄─────┘  └───► held      (maybe delivered, and a person shall decide)
+//!                              └────────────────► cancelled (by hand)
+//! ```
+//!
+//! [`Queue`] is implemented by each store. A worker [leases](Queue::lease) messages for a time, and hands each lease
+//! back with what came of it: [`settle`](Queue::settle) consumes the [`Lease`], so nothing is settled twice, and the
+//! store checks its token, so nobody settles what another has leased since.
+//!
+//! This crate does not send, does not retry by itself and knows no protocol: it keeps messages and their outcomes.
+
+mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod content;
+mod error;
+mod id;
+mod lease;
+mod memory;
+mod message;
+mod query;
+mod queue;
+mod quota;
+mod record;
+mod settings;
+mod settlement;
+mod state;
+
+pub use self::clock::{Clock, Timestamp};
+pub use self::content::{Content, OpenContent, Pieces};
+pub use self::error::{QueueError, SettleError};
+pub use self::id::{InvalidId, QueueId};
+pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+pub use self::memory::MemoryQueue;
+pub use self::message::{
+    Carriage, Enqueued, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent,
+    UnknownWord,
+};
+pub use self::query::{Action, Filter, Page, Stats};
+pub use self::queue::Queue;
+pub use self::quota::{QuotaReceipt, QuotaSpend, SlidingWindow};
+pub use self::record::{Attempt, RecipientRecord, Record};
+pub use self::settings::QueueSettings;
+pub use self::settlement::{Next, RecipientOutcome, RecipientStatus, Settlement};
+pub use self::state::State;

@@ -1,0 +1,351 @@
+//! A queue in memory: as fast as it gets, and gone with the process.
+//!
+//! Everything is behind one lock, which is never held across an await: no operation on it takes longer than some steps
+//! down a tree, at a million messages as well. Messages that change with time (due, expired, long finished) are moved
+//! on by the next operation of any kind.
+
+mod entry;
+mod index;
+mod keys;
+mod leasing;
+mod looking;
+mod quotas;
+mod reading;
+mod ready;
+mod store;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use self::store::Store;
+use crate::clock::{Clock, Timestamp};
+use crate::content::Content;
+use crate::error::{QueueError, SettleError};
+use crate::id::QueueId;
+use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+use crate::message::{Enqueued, NewMessage};
+use crate::query::{Action, Filter, Page, Stats};
+use crate::queue::Queue;
+use crate::quota::{QuotaReceipt, QuotaSpend};
+use crate::record::Record;
+use crate::settings::QueueSettings;
+use crate::settlement::Settlement;
+use crate::state::State;
+
+/// How long a worker waits at the most before it looks again: a wake-up can be lost with a worker that got it.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// A queue in memory; cheap to clone, and every clone is the same queue.
+///
+/// What it acknowledges lives as long as the process. It needs a tokio runtime with time; where that runtime's clock
+/// is paused and the queue goes by [`Clock::tokio`], waiting follows it.
+///
+/// Memory has a bound: what is unfinished by the settings; what is dead by the same number and octets, beyond which the
+/// oldest go before their time; what is sent or cancelled by the number, and it keeps no content; the attempts of a
+/// message by the last 50. Only what is held has none: it waits for a person.
+///
+/// ```
+/// use std::num::NonZeroU32;
+/// use std::time::Duration;
+/// use mailkit_address::Envelope;
+/// use mailkit_queue::{LeaseRequest, MemoryQueue, NewMessage, Queue};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let queue = MemoryQueue::new();
+/// let envelope = Envelope::null_sender(vec!["bob@example.org".parse()?])?;
+/// let enqueued = queue.enqueue(NewMessage::new(envelope, "Subject: hello\r\n\r\nHello.\r\n")).await?;
+///
+/// let leased = queue.lease(&LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60))).await?;
+/// assert_eq!(leased[0].lease.id(), enqueued.id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Mutex<Store>,
+    clock: Clock,
+    max_bytes: u64,
+    wake: Notify,
+}
+
+impl MemoryQueue {
+    /// An empty queue by the system's clock, with the usual bounds; finished messages stay for an hour only.
+    #[must_use]
+    pub fn new() -> Self {
+        let retention = Duration::from_secs(60 * 60);
+        Self::with(QueueSettings { retention, ..QueueSettings::default() }, Clock::system())
+    }
+
+    /// An empty queue with bounds and a clock of one's own.
+    #[must_use]
+    pub fn with(settings: QueueSettings, clock: Clock) -> Self {
+        let store = Mutex::new(Store::new(settings));
+        Self { shared: Arc::new(Shared { store, clock, max_bytes: settings.max_bytes, wake: Notify::new() }) }
+    }
+
+    /// The store as it is now, and what time it is.
+    fn store(&self) -> Result<(MutexGuard<'_, Store>, Timestamp), QueueError> {
+        let poisoned = |_| QueueError::Failed("a thread panicked while it changed the queue".into());
+        let mut store = self.shared.store.lock().map_err(poisoned)?;
+        // Read under the lock, so that no two operations see time go back.
+        let now = self.shared.clock.now();
+        if store.pass(now) {
+            self.wake();
+        }
+        Ok((store, now))
+    }
+
+    /// Wakes those who wait, and the next one who comes to.
+    fn wake(&self) {
+        self.shared.wake.notify_waiters();
+        self.shared.wake.notify_one();
+    }
+
+    /// Wakes those who wait, where a message in that state is one for them: also a scheduled one, since they do not know
+    /// of its time yet.
+    fn wake_for(&self, state: State) {
+        if !state.is_terminal() {
+            self.wake();
+        }
+    }
+
+    /// How long a worker may sleep.
+    fn pause(&self) -> Duration {
+        let Ok((store, now)) = self.store() else { return LONGEST_WAIT };
+        store.next_event(now).map_or(LONGEST_WAIT, |until| until.min(LONGEST_WAIT))
+    }
+}
+
+impl Default for MemoryQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    /// Content that is not in memory is read on a thread that may block, before anything is stored.
+    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
+        if let Some(found) = self.store()?.0.admit(&message, message.content.size().unwrap_or(0))? {
+            return Ok(found);
+        }
+        let content = reading::read(message.content.clone(), self.shared.max_bytes).await?;
+        let (mut store, now) = self.store()?;
+        let enqueued = store.enqueue(message, content, now)?;
+        drop(store);
+        self.wake();
+        Ok(enqueued)
+    }
+
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
+        let (mut store, now) = self.store()?;
+        let leased = store.lease(request, now);
+        let is_more = !leased.is_empty() && !store.index.ready.is_empty();
+        drop(store);
+        if is_more {
+            self.wake();
+        }
+        Ok(leased)
+    }
+
+    async fn wait(&self) {
+        // Before the look at the store: what comes after that look wakes it.
+        let woken = self.shared.wake.notified();
+        let _ = tokio::time::timeout(self.pause(), woken).await;
+    }
+
+    async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
+        let (mut store, now) = self.store()?;
+        Ok(store.renew(leases, duration, now))
+    }
+
+    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
+        let (mut store, now) = self.store()?;
+        store.mark(lease, now)
+    }
+
+    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
+        let (mut store, now) = match self.store() {
+            Ok(open) => open,
+            Err(error) => return Err(Box::new(SettleError::new(error, lease, settlement))),
+        };
+        let settled = store.settle(lease.token(), settlement, now);
+        drop(store);
+        match settled {
+            Ok(state) => {
+                self.wake_for(state);
+                Ok(state)
+            }
+            Err(refused) => Err(Box::new(SettleError::new(refused.0, lease, refused.1))),
+        }
+    }
+
+    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
+        let (mut store, now) = self.store()?;
+        Ok(store.quotas.spend(quotas, now))
+    }
+
+    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
+        self.store()?.0.quotas.refund(receipt);
+        Ok(())
+    }
+
+    async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
+        Ok(self.store()?.0.get(id))
+    }
+
+    /// Those sent or cancelled have no content any more.
+    async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
+        let (store, _) = self.store()?;
+        let kept = |state| !matches!(state, State::Sent | State::Cancelled);
+        Ok(store.messages.get(&id).filter(|entry| kept(entry.state)).map(|entry| entry.content.clone().into()))
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
+        let (mut records, mut from) = (Vec::new(), filter.cursor);
+        // One more than asked for tells whether there is another page.
+        let most = filter.limit.saturating_add(1);
+        while records.len() < most {
+            from = self.store()?.0.look(filter, from, most, &mut records);
+            if from.is_none() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let is_more = records.len() > filter.limit;
+        records.truncate(filter.limit);
+        let next = records.last().filter(|_| is_more).map(|record| record.id);
+        Ok(Page { records, next })
+    }
+
+    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
+        let (mut store, now) = self.store()?;
+        let state = store.act(id, action, now)?;
+        drop(store);
+        self.wake_for(state);
+        Ok(state)
+    }
+
+    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
+        let (mut store, now) = self.store()?;
+        Ok(store.forget(now - older_than))
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        let (store, now) = self.store()?;
+        Ok(store.stats(now))
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use mailkit_address::Envelope;
+    use tokio::time::{Instant, advance, sleep};
+
+    use super::*;
+    use crate::settlement::Next;
+
+    fn message() -> NewMessage {
+        NewMessage::new(Envelope::null_sender(vec!["bob@example.org".parse().unwrap()]).unwrap(), "Subject: x\r\n\r\n")
+    }
+
+    fn one() -> LeaseRequest {
+        LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60))
+    }
+
+    fn queue() -> MemoryQueue {
+        MemoryQueue::with(QueueSettings::default(), Clock::tokio())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_when_a_scheduled_message_is_due_by_the_paused_clock() {
+        let queue = queue();
+        let mut later = message();
+        later.send_at = Some(queue.clock().now() + Duration::from_millis(700));
+        queue.enqueue(later).await.unwrap();
+        queue.wait().await;
+        let start = Instant::now();
+        queue.wait().await;
+        assert_eq!(start.elapsed().as_millis(), 700);
+        assert_eq!(queue.lease(&one()).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_enqueue_wakes_who_waits_and_who_was_about_to() {
+        let queue = queue();
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.wait().await }
+        });
+        sleep(Duration::from_millis(10)).await;
+        let start = Instant::now();
+        queue.enqueue(message()).await.unwrap();
+        waiting.await.unwrap();
+        queue.wait().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn mail_that_waits_for_a_skipped_route_wakes_nobody_over_and_over() {
+        let queue = queue();
+        let mut pinned = message();
+        pinned.route = Some("away".to_owned());
+        queue.enqueue(pinned).await.unwrap();
+        queue.wait().await;
+        let start = Instant::now();
+        for _ in 0..10 {
+            let mut request = one();
+            request.skip_routes.push("away".to_owned());
+            assert!(queue.lease(&request).await.unwrap().is_empty());
+            queue.wait().await;
+        }
+        assert_eq!(start.elapsed(), 10 * LONGEST_WAIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_tried_for_ever_remembers_the_last_attempts() {
+        let queue = queue();
+        let id = queue.enqueue(message()).await.unwrap().id;
+        for attempt in 0..60 {
+            let leased = queue.lease(&one()).await.unwrap().pop().unwrap();
+            let (route, outcome) = (Some("main".to_owned()), attempt.to_string());
+            let settlement = Settlement { route, outcome, recipients: Vec::new(), next: Next::Ready };
+            assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Ready);
+        }
+        let record = queue.get(id).await.unwrap().unwrap();
+        assert_eq!((record.attempts, record.history.len()), (60, 50));
+        assert_eq!(record.history[0].outcome, "10");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn finished_messages_beyond_the_bound_go_before_their_time_and_dead_ones_last() {
+        let settings = QueueSettings { max_messages: 2, ..QueueSettings::default() };
+        let queue = MemoryQueue::with(settings, Clock::tokio());
+        for next in [Next::Dead, Next::Ready, Next::Ready, Next::Ready] {
+            let id = queue.enqueue(message()).await.unwrap().id;
+            let leased = queue.lease(&one()).await.unwrap().pop().unwrap();
+            queue.settle(leased.lease, Settlement { next, ..Settlement::untouched() }).await.unwrap();
+            if next == Next::Ready {
+                queue.act(id, Action::Cancel).await.unwrap();
+            }
+            advance(Duration::from_secs(1)).await;
+        }
+        let stats = queue.stats().await.unwrap();
+        assert_eq!((stats.dead, stats.cancelled), (1, 2));
+    }
+}

@@ -1,0 +1,72 @@
+//! Looking at messages, and acting on them by hand.
+
+use std::ops::Bound;
+
+use super::entry::Entry;
+use super::store::Store;
+use crate::clock::Timestamp;
+use crate::error::QueueError;
+use crate::id::QueueId;
+use crate::query::{Action, Filter};
+use crate::record::Record;
+use crate::state::State;
+
+/// How many messages one look goes through: the lock is given back between two.
+const ONE_LOOK: usize = 1_024;
+
+impl Store {
+    pub(super) fn get(&self, id: QueueId) -> Option<Record> {
+        let entry = self.messages.get(&id)?;
+        Some(Record { history: entry.history(), ..entry.record() })
+    }
+
+    /// Adds up to `most` records that are older than `from`; returns where to go on, unless this was all.
+    pub(super) fn look(
+        &self,
+        filter: &Filter,
+        from: Option<QueueId>,
+        most: usize,
+        found: &mut Vec<Record>,
+    ) -> Option<QueueId> {
+        let recipient = filter.recipient.as_ref().map(|recipient| recipient.to_lowercase());
+        let matches = |entry: &Entry| {
+            filter.state.is_none_or(|state| entry.state == state)
+                && filter.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
+                && recipient.as_ref().is_none_or(|recipient| entry.goes_to(recipient))
+        };
+        let older = (Bound::Unbounded, from.map_or(Bound::Unbounded, Bound::Excluded));
+        let mut last = None;
+        for (id, entry) in self.messages.range(older).rev().take(ONE_LOOK) {
+            if found.len() >= most {
+                return last;
+            }
+            last = Some(*id);
+            if matches(entry) {
+                found.push(entry.record());
+            }
+        }
+        last
+    }
+
+    pub(super) fn act(&mut self, id: QueueId, action: Action, now: Timestamp) -> Result<State, QueueError> {
+        let state = self.messages.get(&id).ok_or(QueueError::Unknown(id))?.state;
+        if !action.is_allowed_in(state) {
+            return Err(QueueError::NotAllowed { id, action, state });
+        }
+        let state = self.change(id, |entry| {
+            match action {
+                Action::Cancel => entry.finish(State::Cancelled, now),
+                Action::Retry | Action::Release => {
+                    if state == State::Dead {
+                        entry.reopen();
+                    }
+                    // Who acts by hand wants it sent, also after the time that was set for it.
+                    entry.expires_at = entry.expires_at.filter(|at| *at > now);
+                    entry.open(now, now);
+                }
+            }
+            entry.state
+        });
+        state.ok_or(QueueError::Unknown(id))
+    }
+}
