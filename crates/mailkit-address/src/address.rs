@@ -9,7 +9,7 @@ use std::str::FromStr;
 use crate::domain::Domain;
 use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::plain;
-use crate::scan::{Cursor, Spacing, control_character, is_atext};
+use crate::scan::{Cursor, Spacing, is_atext};
 
 /// The longest local part, in octets as printed (RFC 5321 §4.5.3.1.1).
 pub const MAX_LOCAL_PART_LEN: usize = 64;
@@ -176,7 +176,9 @@ impl Address {
         if local_part.is_empty() {
             return Err(Fault::new(AddressErrorKind::NoLocalPart, 0));
         }
-        if let Some(position) = control_character(local_part) {
+        // Some readers end a line at the separators of Unicode.
+        let ends_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        if let Some(position) = local_part.find(ends_line) {
             return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
         }
         let length = local_part_len(local_part);

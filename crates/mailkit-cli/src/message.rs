@@ -29,8 +29,17 @@ pub(crate) struct Composed {
     pub(crate) date: Option<OffsetDateTime>,
 }
 
-/// Makes the message. With a seed, nothing random goes into it.
-pub(crate) fn compose(args: MessageArgs, seed: Option<u64>) -> Result<Composed, Failure> {
+/// What a message is made for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    /// To be sent now: wishes to a queue are refused, since nobody would grant them.
+    Send,
+    /// To be looked at: wishes to a queue are no part of it. With a seed, nothing random goes into it.
+    Render { seed: Option<u64> },
+}
+
+/// Makes the message.
+pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, Failure> {
     let mut input = Input::default();
     let mut problems = Problems::default();
     let signer = signing::signer(&args.dkim, &mut input)?;
@@ -39,6 +48,10 @@ pub(crate) fn compose(args: MessageArgs, seed: Option<u64>) -> Result<Composed, 
         None => Draft::default(),
     };
     draft.apply(args, &mut input, &mut problems)?;
+    let seed = match purpose {
+        Purpose::Send => draft.refuse_wishes_to_a_queue().map(|()| None)?,
+        Purpose::Render { seed } => seed,
+    };
     let options = draft.transaction(&mut problems);
     let date = draft.date.as_deref().and_then(|text| problems.note(date(text)));
     let message = match draft.finished()? {

@@ -21,8 +21,9 @@ use crate::stamps::StampSource;
 /// Puts a message together.
 ///
 /// Fields are taken as text, addresses also as values that were read before ([`GivenAddresses`]);
-/// [`build`](Self::build) reports everything that is wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header`, `envelope_to`, attachments,
-/// alternatives and fields of lists add to what was given before; all others replace it. Address fields take lists, with commas.
+/// [`build`](Self::build) reports everything that is wrong at once. `to`, `cc`, `bcc`, `reply_to`,
+/// `references`, `header`, `envelope_to`, attachments and alternatives add to what was given before;
+/// all others replace it. Address fields take lists, with commas.
 ///
 /// A control character other than a tab is refused in every field but the text.
 ///

@@ -10,7 +10,6 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use self::attachment::Attachment;
-pub(crate) use self::content_type::guess;
 pub use self::leaf::Disposition;
 pub(crate) use self::leaf::{ContentType, Details, Leaf};
 use crate::error::{FieldError, FieldProblem};
@@ -172,7 +171,7 @@ impl Part {
     }
 
     /// Adds a field to the part's header, such as Content-Description or Content-Language. Those
-    /// that the part has a function for are refused.
+    /// that the part or the message has a function for are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         if let Some(leaf) = self.head() {
             leaf.details().headers.push((name.into(), value.into()));

@@ -1,10 +1,11 @@
 //! Where the content of a part comes from: memory, a file, a reader.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -21,8 +22,8 @@ pub(crate) enum Source {
     Lines(Bytes),
     /// A file that was not looked at.
     Path(PathBuf),
-    /// A file that was there, of this length, when the message was built.
-    File { path: Arc<Path>, length: u64 },
+    /// A file as it was when the message was built. Not every system says when one was modified.
+    File { path: Arc<Path>, length: u64, modified: Option<SystemTime> },
     /// Read once.
     Reader(Reader),
 }
@@ -84,8 +85,9 @@ impl Source {
             return Ok(());
         };
         let problem = match look_at(path) {
-            Ok(Some(length)) => {
-                *self = Self::File { path: Arc::from(path.as_path()), length };
+            Ok(Some(metadata)) => {
+                let (length, modified) = (metadata.len(), metadata.modified().ok());
+                *self = Self::File { path: Arc::from(path.as_path()), length, modified };
                 return Ok(());
             }
             Ok(None) => FieldProblem::NotAFile,
@@ -99,11 +101,14 @@ impl Source {
         match self {
             Self::Text(_) | Self::Bytes(_) | Self::Lines(_) => Ok(None),
             Self::Path(path) => Err(about(path, &io::Error::from(io::ErrorKind::NotFound))),
-            Self::File { path, length } => {
+            Self::File { path, length, modified } => {
                 let file = File::open(path).map_err(|error| about(path, &error))?;
-                let now = file.metadata().map_err(|error| about(path, &error))?.len();
-                if now != *length {
-                    return Err(changed(&path.to_string_lossy(), *length, now));
+                let now = file.metadata().map_err(|error| about(path, &error))?;
+                if now.len() != *length {
+                    return Err(changed(&path.to_string_lossy(), *length, now.len()));
+                }
+                if now.modified().ok() != *modified {
+                    return Err(rewritten(path));
                 }
                 Ok(Some(Stream::new(Box::new(file), path.to_string_lossy().into(), Some(*length))))
             }
@@ -117,13 +122,13 @@ impl Source {
     }
 }
 
-/// The length of a regular file that can be opened. Its kind is asked first: to open a pipe would
+/// What is known of a regular file that can be opened. Its kind is asked first: to open a pipe would
 /// wait for who writes to it.
-fn look_at(path: &Path) -> io::Result<Option<u64>> {
+fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
     if !fs::metadata(path)?.is_file() {
         return Ok(None);
     }
-    File::open(path)?.metadata().map(|metadata| Some(metadata.len()))
+    File::open(path)?.metadata().map(Some)
 }
 
 /// A source being read, held to the length that it was known to have.
@@ -182,4 +187,10 @@ fn changed(name: &str, expected: u64, found: u64) -> io::Error {
         kind,
         format!("{name} is {how} than when the message was built, {found} bytes instead of {expected}: build it again"),
     )
+}
+
+/// A signature, or a copy that was sent before, would be of other content.
+fn rewritten(path: &Path) -> io::Error {
+    let text = format!("{} was modified since the message was built: build it again", path.display());
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }

@@ -205,6 +205,25 @@ fn rfc_6532_section_3_2_an_address_beyond_ascii_is_written_raw() {
 }
 
 #[test]
+fn a_separator_of_lines_is_never_raw_in_the_header() {
+    for separator in ['\u{2028}', '\u{2029}', '\u{85}'] {
+        let text = format!("a{separator}Bcc: eve@example.net");
+        let message = simple().cc("j\u{fc}rgen@example.org").subject(text.as_str()).header("X-A", text.as_str());
+        let message = message.reply_to(format!("\"{separator}\" <a@example.com>"));
+        let Ok(message) = message.build() else {
+            assert_eq!(separator, '\u{85}', "only a control character is refused, in a name");
+            continue;
+        };
+        let content = content(&message);
+        assert!(!content.contains(separator), "{content}");
+        let parsed = MessageParser::new().parse(content.as_bytes()).unwrap();
+        assert_eq!(parsed.subject(), Some(text.as_str()));
+        let local_part = simple().cc(format!("j\u{fc}{separator}@example.org")).build().unwrap_err();
+        assert_eq!(fields(&local_part), ["Cc"]);
+    }
+}
+
+#[test]
 fn text_keeps_blanks_dots_and_from_lines() {
     for text in ["blanks \n\t\n\n", ".\n..\n. \n", "From here\nFrom there\n", "a\0b\n", "\n"] {
         let message = simple().text(text).build().unwrap();

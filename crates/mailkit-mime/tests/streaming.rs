@@ -95,12 +95,47 @@ fn a_pipe_or_an_unreadable_file_does_not_stop_the_build() {
     let secret = folder.path().join("secret");
     fs::write(&secret, "x").unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
-    if fs::read(&secret).is_ok() {
-        return; // the superuser reads everything
+    let looped = folder.path().join("looped");
+    std::os::unix::fs::symlink(&looped, &looped).unwrap();
+    // The superuser reads the first.
+    for path in [secret, looped].iter().filter(|path| fs::read(path).is_err()) {
+        let errors = builder().attach(Attachment::file(path)).build().unwrap_err();
+        assert!(matches!(errors.iter().next().unwrap().problem(), FieldProblem::Unreadable { .. }), "{errors}");
+        assert!(errors.to_string().contains(path.to_str().unwrap()), "{errors}");
     }
-    let errors = builder().attach(Attachment::file(&secret)).build().unwrap_err();
-    let problem = errors.iter().next().unwrap().problem();
-    assert!(matches!(problem, FieldProblem::Unreadable { kind: io::ErrorKind::PermissionDenied, .. }));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_opens_and_cannot_be_read_is_an_error_with_its_name() {
+    let message = builder().attach(Attachment::file("/proc/self/mem")).build().unwrap();
+    let error = outcome(&message).unwrap_err();
+    assert!(error.to_string().starts_with("cannot read /proc/self/mem: "), "{error}");
+}
+
+/// A reader as no one should write it, and which the contract of `Read` allows.
+struct Stubborn(io::Cursor<Vec<u8>>, bool);
+
+impl Read for Stubborn {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let one = buffer.len().min(1);
+        self.0.read(&mut buffer[..one])
+    }
+}
+
+#[test]
+fn a_reader_of_single_bytes_that_is_interrupted_each_time_gives_all_it_has() {
+    for length in [0, 1, 57, 58, 48 * 1024, 48 * 1024 + 1] {
+        let reader = Stubborn(io::Cursor::new(pattern(length)), false);
+        let read = builder().attach(Attachment::reader("x", Some(length as u64), reader)).build().unwrap();
+        let wanted = builder().attach(Attachment::bytes("x", pattern(length))).build().unwrap();
+        assert_eq!(read.size(), wanted.size());
+        assert_eq!(read.to_bytes().unwrap(), wanted.to_bytes().unwrap());
+    }
 }
 
 /// Reads the content to its end or its error.
@@ -129,14 +164,26 @@ fn a_file_that_changed_its_length_since_the_build_is_an_error() {
             assert_eq!(error.kind(), kind);
             assert!(error.to_string().contains("log.txt") && error.to_string().contains(word), "{error}");
         }
-        fs::write(&path, pattern(100_000)).unwrap();
-        assert_eq!(outcome(&message).unwrap(), message.size().unwrap());
     }
     let message = builder().attach(Attachment::file(&path)).build().unwrap();
     fs::remove_file(&path).unwrap();
     let error = outcome(&message).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     assert!(error.to_string().contains("log.txt"), "{error}");
+}
+
+#[test]
+fn a_file_that_was_rewritten_in_the_same_length_since_the_build_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.txt");
+    fs::write(&path, pattern(100_000)).unwrap();
+    let message = builder().attach(Attachment::file(&path)).build().unwrap();
+    assert_eq!(outcome(&message).unwrap(), message.size().unwrap());
+    let later = fs::metadata(&path).unwrap().modified().unwrap() + std::time::Duration::from_secs(1);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    let error = outcome(&message).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(error.to_string().contains("log.txt was modified"), "{error}");
 }
 
 #[test]

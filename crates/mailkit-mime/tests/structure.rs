@@ -312,3 +312,53 @@ fn fields_of_lists_stand_behind_the_subject() {
         "{content}"
     );
 }
+
+#[test]
+fn a_new_name_tells_the_content_type_unless_one_was_given() {
+    for (attachment, wanted) in [
+        (Attachment::bytes("x", "1").name("x.pdf"), "application/pdf; name=x.pdf"),
+        (Attachment::bytes("x.pdf", "1").name("x.PNG"), "image/png; name=x.PNG"),
+        (Attachment::bytes("x.pdf", "1").name("x"), "application/pdf; name=x"),
+        (Attachment::bytes("x.pdf", "1").name("x.unknown"), "application/pdf; name=x.unknown"),
+        (Attachment::bytes("x", "1").content_type("text/csv").name("x.pdf"), "text/csv; name=x.pdf"),
+        (Attachment::bytes("x", "1").name("x.pdf").content_type("text/csv"), "text/csv; name=x.pdf"),
+    ] {
+        let text = body(builder().body(attachment.into()));
+        assert!(text.starts_with(&format!("Content-Type: {wanted}\r\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_part_adds_no_field_that_the_message_has_or_hides() {
+    for name in ["Bcc", "resent-bcc", "From", "Subject", "TO", "Date", "Message-ID"] {
+        let errors = builder().body(Part::text("x").header(name, "eve@example.net")).build().unwrap_err();
+        let problem = errors.iter().next().unwrap().problem();
+        assert!(matches!(problem, FieldProblem::OwnField { .. }), "{name}: {problem:?}");
+    }
+}
+
+#[test]
+fn no_parameter_is_written_twice() {
+    let related = Part::multipart(MultipartKind::Related, [Part::html("x")]);
+    for part in [
+        Part::text("x").parameter("charset", "latin1"),
+        Part::new("text/csv; a=1", "x").parameter("A", "2"),
+        Part::new("text/csv; a=1; a=2", "x"),
+        related.parameter("type", "text/plain"),
+    ] {
+        let errors = builder().body(part).build().unwrap_err();
+        assert_eq!(errors.iter().next().unwrap().problem(), &FieldProblem::RepeatedParameter);
+    }
+    let named = body(builder().body(Part::new("text/csv; name=b.csv", "x").name("a.csv")));
+    assert!(named.starts_with("Content-Type: text/csv; name=a.csv\r\n"), "{named}");
+}
+
+#[test]
+fn rfc_2369_section_2_a_field_of_a_list_stands_once() {
+    let leave = |url: &str| mailkit_mime::ListUnsubscribe::new().url(url);
+    let message = builder().list_unsubscribe(leave("https://a.example/").one_click()).list_help("https://b.example/");
+    let message = message.list_unsubscribe(leave("https://c.example/")).build().unwrap();
+    let content = String::from_utf8(message.to_bytes().unwrap().to_vec()).unwrap();
+    assert_eq!(content.matches("List-Unsubscribe").count(), 1, "{content}");
+    assert!(content.contains("List-Unsubscribe: <https://c.example/>\r\n"), "{content}");
+}

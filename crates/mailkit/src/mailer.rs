@@ -12,6 +12,8 @@ use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::Body;
 use mailkit_smtp::sasl::Secret;
+#[cfg(feature = "dkim")]
+use time::OffsetDateTime;
 
 use crate::{Error, Message};
 
@@ -32,6 +34,9 @@ pub struct Mailer {
     shared: Arc<Shared>,
     #[cfg(feature = "dkim")]
     signers: Arc<[Signer]>,
+    /// In the place of the clock.
+    #[cfg(feature = "dkim")]
+    signed_at: Option<OffsetDateTime>,
 }
 
 struct Shared {
@@ -74,6 +79,8 @@ impl Mailer {
             shared: Arc::new(Shared { connector, kept: Mutex::default() }),
             #[cfg(feature = "dkim")]
             signers: Arc::default(),
+            #[cfg(feature = "dkim")]
+            signed_at: None,
         })
     }
 
@@ -82,6 +89,14 @@ impl Mailer {
     #[must_use]
     pub fn with_signers(self, signers: impl Into<Arc<[Signer]>>) -> Self {
         Self { signers: signers.into(), ..self }
+    }
+
+    /// The same mailer, whose signatures state this time in the place of the clock's: that which a message was dated
+    /// with by hand, so that it is signed alike each time.
+    #[cfg(feature = "dkim")]
+    #[must_use]
+    pub fn with_signing_time(self, at: OffsetDateTime) -> Self {
+        Self { signed_at: Some(at), ..self }
     }
 
     /// Sends a message and waits for what becomes of each recipient.
@@ -175,7 +190,7 @@ impl Mailer {
                 smtp_utf8: server.smtp_utf8 && message.needs_smtp_utf8(),
             };
             let encoded = message.encode(least).map_err(Error::encode)?;
-            return crate::signing::sign(encoded, Arc::clone(&self.signers)).await;
+            return crate::signing::sign(encoded, Arc::clone(&self.signers), self.signed_at).await;
         }
         message.encode(server).map_err(Error::encode)
     }

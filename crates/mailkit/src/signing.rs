@@ -8,8 +8,13 @@ use time::OffsetDateTime;
 
 use crate::Error;
 
-pub(crate) async fn sign(encoded: Encoded, signers: Arc<[Signer]>) -> Result<Encoded, Error> {
-    let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
+pub(crate) async fn sign(
+    encoded: Encoded,
+    signers: Arc<[Signer]>,
+    at: Option<OffsetDateTime>,
+) -> Result<Encoded, Error> {
+    let now = at.unwrap_or_else(OffsetDateTime::now_utc);
+    let now = u64::try_from(now.unix_timestamp()).unwrap_or_default();
     let signing = tokio::task::spawn_blocking(move || encoded.sign(&signers, now));
     match signing.await {
         Ok(Err(SignError::Read(error))) => Err(Error::content(error)),

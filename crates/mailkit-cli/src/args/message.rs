@@ -42,7 +42,7 @@ pub(crate) struct MessageArgs {
     /// The HTML, from a file (- is standard input)
     #[arg(long, value_name = "FILE")]
     pub(crate) html_file: Option<PathBuf>,
-    /// A file that goes along; repeats. Without type, the extension of PATH tells it
+    /// A file that goes along; repeats. Without type, the extension of NAME or else PATH tells it
     #[arg(long, value_name = "PATH[;type=TYPE][;name=NAME]")]
     pub(crate) attach: Vec<AttachValue>,
     /// A file that the HTML shows, as in <img src="cid:CID">; repeats, and takes type and name as --attach does
@@ -78,6 +78,12 @@ pub(crate) struct MessageArgs {
     /// How urgent it is, for servers with MT-PRIORITY
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) priority: Option<Priority>,
+    /// Under which key a queue takes it once; it is no part of the message
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// When a queue shall send it, such as 2026-12-01T08:00:00Z; it is no part of the message
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) send_at: Option<String>,
     #[command(flatten)]
     pub(crate) dkim: DkimArgs,
 }

@@ -14,12 +14,12 @@ use time::OffsetDateTime;
 use crate::args::RenderArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::{Composed, compose};
+use crate::message::{Composed, Purpose, compose};
 use crate::output::Output;
 use replace::replace;
 
 pub(crate) fn run(args: RenderArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let composed = compose(args.message, args.seed)?;
+    let composed = compose(args.message, Purpose::Render { seed: args.seed })?;
     let signed = signed(&composed)?;
     let rendered = Rendered { message: &composed.message, signed };
     let file = args.output.as_deref().filter(|path| path.as_os_str() != "-");

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use mailkit::{RecipientReport, Report, Status};
+use mailkit::{Mailer, RecipientReport, Report, Status};
 use serde::Serialize;
 
 use crate::args::SendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::{Composed, compose};
+use crate::message::{Composed, Purpose, compose};
 use crate::output::{Output, Tone};
 use crate::server::Server;
 
@@ -45,12 +45,14 @@ struct Attempt {
 
 impl Attempt {
     async fn make(&mut self, args: SendArgs) -> Result<Report, Failure> {
-        let Composed { message, options, signer, .. } = compose(args.message, None)?;
+        let Composed { message, options, signer, date } = compose(args.message, Purpose::Send)?;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server)?;
         self.server = Some(server.shown);
         let mailer = server.mailer.with_signers(Vec::from_iter(signer));
+        // As `render` does: the date that was given is the signature's as well.
+        let mailer = date.into_iter().fold(mailer, Mailer::with_signing_time);
         let outcome = mailer.send_with(&message, options).await;
         mailer.close().await;
         Ok(outcome?)

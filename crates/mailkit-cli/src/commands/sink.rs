@@ -13,6 +13,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// The largest message in octets. It goes to disk piece by piece or nowhere, so it may be larger than memory.
+const LARGEST: u64 = 16 * 1024 * 1024 * 1024;
+
 pub(crate) async fn run(args: SinkArgs, output: &mut Output) -> Result<Exit, Failure> {
     let interrupted = interrupted().map_err(|error| Failure::system("no signals can be received", &error))?;
     let tls = tls(&args);
@@ -52,6 +55,7 @@ fn builder(args: SinkArgs, tls: SinkTls) -> Result<SinkBuilder, Failure> {
         .tls(tls)
         .latency(Duration::from_millis(args.latency))
         .keep(0)
+        .size_limit(LARGEST)
         .on_arrival(log);
     if let Some(folder) = args.maildir {
         builder = builder.maildir(folder);

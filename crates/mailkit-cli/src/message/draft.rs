@@ -86,9 +86,7 @@ impl ListUnsubscribeDraft {
 
 /// Reads a message in JSON.
 pub(super) fn from_json(text: &[u8]) -> Result<Draft, Failure> {
-    let draft: Draft = serde_json::from_slice(text).map_err(|error| Failure::message("message", &error))?;
-    draft.refuse_wishes_to_a_queue()?;
-    Ok(draft)
+    serde_json::from_slice(text).map_err(|error| Failure::message("message", &error))
 }
 
 impl Draft {
@@ -133,6 +131,8 @@ impl Draft {
             args.inline.into_iter().map(|value| AttachmentDraft::from_option(value.file, Some(value.content_id)));
         self.attachments.extend(shown);
         self.priority = args.priority.or(self.priority);
+        self.idempotency_key = args.idempotency_key.map(Value::from).or(self.idempotency_key.take());
+        self.send_at = args.send_at.map(Value::from).or(self.send_at.take());
         Ok(())
     }
 
@@ -181,7 +181,8 @@ impl Draft {
         fields.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
-    fn refuse_wishes_to_a_queue(&self) -> Result<(), Failure> {
+    /// Refuses what only a queue could grant, by name.
+    pub(super) fn refuse_wishes_to_a_queue(&self) -> Result<(), Failure> {
         let fields = [
             ("idempotency_key", &self.idempotency_key),
             ("send_at", &self.send_at),
@@ -276,7 +277,9 @@ mod tests {
         assert!(refusal(r#"{"form": "a@x"}"#).contains("unknown field `form`"));
         assert!(refusal(r#"{"attachments": [{"file": "r.pdf"}]}"#).contains("unknown field `file`"));
         assert!(refusal(r#"{"list_unsubscribe": {"post": true}}"#).contains("unknown field `post`"));
-        assert!(refusal(r#"{"route": "a", "tags": ["b"]}"#).starts_with("route, tags: belong to the queue"));
+        let draft = from_json(br#"{"route": "a", "tags": ["b"]}"#).unwrap();
+        let refused = draft.refuse_wishes_to_a_queue().unwrap_err().text();
+        assert!(refused.starts_with("route, tags: belong to the queue"), "{refused}");
     }
 
     #[test]

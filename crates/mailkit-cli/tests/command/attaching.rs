@@ -64,3 +64,19 @@ fn a_content_type_that_is_none_is_65() {
     let ended = send("smtp://127.0.0.1:1", &["--attach", &format!("{path};type=csv")]);
     ended.assert_code(65).assert_says("Content-Type: no content type for a part in `csv`");
 }
+
+/// One file says that it is empty and is not, the other opens and cannot be read, whoever reads.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_fails_while_it_is_sent_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = file(folder.path(), "large.bin", &vec![7; 1_000_000]);
+    for more in ["", "&chunking=off"] {
+        let sink = SinkProcess::start(&[]);
+        for path in ["/proc/version", "/proc/self/mem"] {
+            let ended = send(&format!("{}{more}", sink.plain()), &["--attach", &large, "--attach", path]);
+            ended.assert_code(74).assert_says("the content could not be read").assert_says(path);
+        }
+        assert!(sink.raw_messages().is_empty());
+    }
+}

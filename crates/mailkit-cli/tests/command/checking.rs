@@ -47,7 +47,7 @@ fn the_json_object_has_exactly_these_names() {
     assert_eq!(result["login"], "works");
     assert_eq!(result["name"], "localhost");
     assert_eq!(result["address"], sink.addr());
-    assert_eq!(result["size_limit"], 26_214_400);
+    assert_eq!(result["size_limit"], 17_179_869_184_u64);
     assert_eq!(result["mechanisms_before_tls"], json!([]));
     assert!(result["extensions_before_tls"].as_array().unwrap().contains(&json!("STARTTLS")));
     assert!(result["round_trip_ms"].as_f64().unwrap() > 0.0);

@@ -37,8 +37,6 @@ fn a_message_in_json_has_the_fields_of_the_options() {
 #[test]
 fn a_field_that_is_unknown_or_of_another_kind_is_refused_by_its_name() {
     for (json, words) in [
-        (r#"{"idempotency_key": "k"}"#, "idempotency_key: belongs to the queue"),
-        (r#"{"send_at": "2026-12-01T08:00:00Z", "tags": ["a"]}"#, "send_at, tags: belong to the queue"),
         (r#"{"form": "ann@example.com"}"#, "unknown field `form`"),
         (r#"{"attachments": [{"url": "https://example.com/r.pdf"}]}"#, "unknown field `url`"),
         (r#"{"list_unsubscribe": {"post": true}}"#, "unknown field `post`"),
@@ -117,4 +115,78 @@ fn a_finished_message_may_be_inside() {
         r#"{"eml": "From: a@example.com\n\nhello\n", "envelope": {"from": "a@example.com", "to": ["b@example.org"]}}"#;
     let ended = mailkit_reading(json.as_bytes(), ["render", "--message", "-"]);
     assert_eq!(ended.assert_code(0).out, "From: a@example.com\r\n\r\nhello\r\n");
+}
+
+/// The whole example of the interface.
+const WHOLE: &str = r#"{
+    "from": "Ann <ann@example.com>", "sender": null, "reply_to": ["help@example.com"],
+    "to": ["Bob <bob@example.org>"], "cc": [], "bcc": ["hidden@example.net"], "subject": "Grüße", "text": "a", "html": "<p>b",
+    "attachments": [
+        {"filename": "a.txt", "content_type": "text/plain", "content_base64": "aGVsbG8="},
+        {"filename": "logo.png", "content_base64": "iVBORw==", "content_id": "logo", "inline": true}
+    ],
+    "headers": {"X-Campaign": "42"}, "message_id": null, "date": null, "in_reply_to": null, "references": [],
+    "list_unsubscribe": {"mailto": "u@example.com", "url": "https://example.com/u", "one_click": true}, "eml": null,
+    "envelope": {"from": "bounce@example.com", "to": ["bob@example.org"],
+        "dsn": {"notify": ["failure"], "ret": "headers", "envid": "x"}},
+    "idempotency_key": "order-42", "send_at": "2026-12-01T08:00:00Z", "expires_at": null,
+    "priority": "high", "route": null, "tenant": null, "tags": ["welcome"], "on_ambiguous": "resend"
+}"#;
+
+#[test]
+fn every_field_and_every_option_renders_and_does_so_alike_each_time() {
+    let more = [
+        "--cc",
+        "carl@example.org",
+        "--bcc",
+        "also-hidden@example.net",
+        "--reply-to",
+        "more@example.com",
+        "--subject",
+        "S",
+        "--text",
+        "t",
+        "--html",
+        "<b>h",
+        "--header",
+        "X-A: b",
+        "--message-id",
+        "one@example.com",
+        "--priority",
+        "low",
+        "--envelope-from",
+        "",
+        "--envelope-to",
+        "dora@example.org",
+        "--dsn-notify",
+        "success,delay",
+        "--from",
+        "c@example.com",
+        "--to",
+        "eva@example.org",
+        "--idempotency-key",
+        "k",
+        "--send-at",
+        "2026-12-02T08:00:00Z",
+    ];
+    let first = render(WHOLE, &more);
+    assert!(first.assert_code(0).out.contains("Message-ID: <one@example.com>\r\n"), "{first:?}");
+    assert!(!first.out.contains("hidden") && !first.out.contains("order-42"), "{first:?}");
+    assert_eq!(first.out, render(WHOLE, &more).out);
+    let shown = render(WHOLE, &[&more[..], &["--json"]].concat()).json();
+    assert_eq!(shown["envelope"], serde_json::json!({"from": "", "to": ["bob@example.org", "dora@example.org"]}));
+    assert_eq!(shown["size"], first.out.len());
+}
+
+#[test]
+fn what_only_a_queue_can_grant_is_refused_where_there_is_none() {
+    let send = ["send", "--server", "smtp://127.0.0.1:1", "--message", "-"];
+    for (json, more, words) in [
+        (r#"{"idempotency_key": "k"}"#, &[][..], "idempotency_key: belongs to the queue"),
+        (r#"{"send_at": "2026-12-01T08:00:00Z", "tags": ["a"]}"#, &[], "send_at, tags: belong to the queue"),
+        ("{}", &["--idempotency-key", "k"], "idempotency_key: belongs to the queue"),
+        ("{}", &["--send-at", "2026-12-01T08:00:00Z"], "send_at: belongs to the queue"),
+    ] {
+        mailkit_reading(json.as_bytes(), send.iter().chain(more)).assert_code(65).assert_says(words);
+    }
 }

@@ -66,6 +66,20 @@ fn a_sent_message_arrives_signed() {
 }
 
 #[test]
+fn a_sent_message_is_signed_with_its_own_date_and_alike_each_time() {
+    let (_folder, key) = key();
+    let sink = SinkProcess::start(&[]);
+    let fixed = ["--date", "2026-11-23T08:00:00+01:00", "--message-id", "one@example.com"];
+    let more = [&fixed[..], &options(&key)].concat();
+    send(&sink.plain(), &more).assert_code(0);
+    send(&sink.plain(), &more).assert_code(0);
+    let messages = sink.messages();
+    assert_eq!(assert_signed(&messages[0]), 1_795_417_200);
+    assert_eq!(messages[0], messages[1]);
+    assert_eq!(messages[0], mailkit(["render"].iter().chain(&LETTER).chain(&more)).assert_code(0).out);
+}
+
+#[test]
 fn a_key_that_is_of_no_use_is_78_and_a_missing_one_66() {
     let (folder, key) = key();
     let render = |options: [&str; 6]| mailkit(["render"].iter().chain(&LETTER).chain(&options));

@@ -44,6 +44,11 @@ impl SinkProcess {
         self.listening["smtp"].as_str().unwrap()
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The URL without TLS or login.
     pub(crate) fn plain(&self) -> String {
         format!("smtp://{}?tls=none&timeout=20", self.addr())

@@ -1,8 +1,12 @@
 use std::fs::{self, File};
 use std::io::Read as _;
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::run::{LETTER, command, mailkit};
+#[cfg(target_os = "linux")]
+use crate::sink_process::SinkProcess;
 
 const FIXED: [&str; 6] = ["--date", "2026-11-23T08:00:00+01:00", "--message-id", "one@example.com", "--seed", "7"];
 
@@ -65,19 +69,34 @@ fn a_file_that_is_replaced_keeps_its_permissions_and_its_links() {
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
 
-/// Looks at the largest share of memory that the process has had, while it is still there.
+/// Looks at the largest share of memory that a process has had, while it is still there.
+#[cfg(target_os = "linux")]
+fn peak_of(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// In KiB: what a message with an attachment of any size may take.
+#[cfg(target_os = "linux")]
+const MOST_MEMORY: u64 = 32 * 1024;
+
+#[cfg(target_os = "linux")]
+fn sparse(folder: &Path, size: u64) -> String {
+    let path = folder.join("sparse.bin");
+    File::create(&path).unwrap().set_len(size).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_large_attachment_is_never_in_memory() {
-    const SIZE: u64 = 200 * 1024 * 1024;
+    const SIZE: u64 = 64 * 1024 * 1024;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sparse.bin");
-    File::create(&path).unwrap().set_len(SIZE).unwrap();
-    let path = path.to_str().unwrap();
-    let mut command = command(["render"].iter().chain(&LETTER).chain(&["--attach", path]));
+    let path = sparse(folder.path(), SIZE);
+    let mut command = command(["render"].iter().chain(&LETTER).chain(&["--attach", &path]));
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
-    let status = format!("/proc/{}/status", child.id());
     let (mut buffer, mut read, mut peak) = (vec![0; 256 * 1024], 0, 0);
     loop {
         let count = out.read(&mut buffer).unwrap();
@@ -88,13 +107,34 @@ fn a_large_attachment_is_never_in_memory() {
         read += count as u64;
         if read / (16 * 1024 * 1024) > before || peak == 0 {
             // Nothing once it has ended.
-            let status = fs::read_to_string(&status).unwrap_or_default();
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let size = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-            peak = size.unwrap_or_default().max(peak);
+            peak = peak_of(child.id()).unwrap_or_default().max(peak);
         }
     }
     assert!(child.wait().unwrap().success());
     assert!(read > SIZE / 3 * 4, "{read}");
-    assert!(peak > 0 && peak < 32 * 1024, "{peak} KiB");
+    assert!(peak > 0 && peak < MOST_MEMORY, "{peak} KiB");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_attachment_is_never_in_memory_where_it_is_sent_or_where_it_arrives() {
+    const SIZE: u64 = 40 * 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let path = sparse(folder.path(), SIZE);
+    for more in ["", "&chunking=off"] {
+        let sink = SinkProcess::start(&[]);
+        let server = format!("{}{more}", sink.plain());
+        let args = ["send", "--server", &server, "--attach", &path];
+        let mut child = command(args.iter().chain(&LETTER)).stdout(Stdio::piped()).spawn().unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            peak = peak_of(child.id()).unwrap_or_default().max(peak);
+            std::thread::yield_now();
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(sink.envelopes()[0]["size"], sink.raw_messages()[0].len());
+        assert!(sink.raw_messages()[0].len() as u64 > SIZE);
+        assert!(peak > 0 && peak < MOST_MEMORY, "{peak} KiB to send");
+        assert!(peak_of(sink.id()).unwrap() < MOST_MEMORY, "to take");
+    }
 }

@@ -110,6 +110,7 @@ impl FieldProblem {
             Self::InvalidParameter => {
                 write!(f, "no name of a parameter in `{value}`: use letters, digits and hyphens")
             }
+            Self::RepeatedParameter => write!(f, "the parameter `{value}` stands there already: leave it out"),
             Self::NestedTooDeep => {
                 write!(f, "parts nested in more than {} levels: flatten them", crate::part::MAX_DEPTH)
             }
@@ -188,6 +189,8 @@ pub enum FieldProblem {
     InvalidContentId,
     /// The name of a parameter is no token (RFC 2045 §5.1).
     InvalidParameter,
+    /// A content type has a parameter twice, or one that the part writes itself.
+    RepeatedParameter,
     /// Multiparts and attached messages nested in more than 100 levels.
     NestedTooDeep,
     /// A multipart has at least one part (RFC 2046 §5.1.1).

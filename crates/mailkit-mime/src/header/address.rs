@@ -2,7 +2,7 @@
 
 use mailkit_address::{AddressEntry, AddressList, Mailbox};
 
-use super::encoded_word::{Place, looks_encoded, write_encoded};
+use super::encoded_word::{Place, looks_encoded, passes_raw, write_encoded};
 use super::fold::{Folder, Overlong};
 use super::parameter::quote;
 
@@ -88,11 +88,8 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
         return;
     }
     let utf8 = folder.is_utf8();
-    let printable = if utf8 {
-        !phrase.chars().any(char::is_control)
-    } else {
-        phrase.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-    };
+    let printable =
+        if utf8 { phrase.chars().all(passes_raw) } else { phrase.bytes().all(|byte| matches!(byte, b' '..=b'~')) };
     if printable && !looks_encoded(phrase) {
         let is_atom = |atom: &str| {
             !atom.is_empty()
@@ -100,8 +97,9 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
                 && atom.bytes().all(|byte| is_atext(byte) || (utf8 && !byte.is_ascii()))
         };
         if phrase.split(' ').all(is_atom) {
-            phrase.split(' ').for_each(|atom| folder.word(atom));
-            folder.append(end);
+            let (before, last) = phrase.rsplit_once(' ').map_or((None, phrase), |(before, last)| (Some(before), last));
+            before.into_iter().flat_map(|atoms| atoms.split(' ')).for_each(|atom| folder.word(atom));
+            folder.word_of(&[last, end]);
             return;
         }
         let quoted = quote(phrase);

@@ -137,7 +137,13 @@ fn word_at(text: &str, utf8: bool) -> (usize, bool) {
 /// Whether a word may stand as raw UTF-8 (RFC 6532 §3.2); control characters beyond ASCII may not.
 fn is_printable(word: &str) -> bool {
     word.chars()
-        .all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { !character.is_control() })
+        .all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { passes_raw(character) })
+}
+
+/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
+/// control character of C1 or at a separator of lines.
+pub(crate) fn passes_raw(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether text has something that a reader would take for an encoded word.

@@ -58,8 +58,13 @@ impl<'a> Folder<'a> {
 
     /// Writes a word behind the blanks given, on a new line where it has to be.
     pub(crate) fn word_behind(&mut self, blanks: &str, pieces: &[&str]) {
+        self.word_before(blanks, pieces, 0);
+    }
+
+    /// The same, where so many bytes shall still find room behind it.
+    pub(crate) fn word_before(&mut self, blanks: &str, pieces: &[&str], behind: usize) {
         let length = blanks.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-        if self.column + length > self.wanted && self.new_line_helps(length) {
+        if self.column + length + behind > self.wanted && self.new_line_helps(length) {
             self.fold();
         }
         self.out.reserve(length);

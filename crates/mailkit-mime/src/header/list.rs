@@ -89,6 +89,17 @@ pub(crate) enum ListField {
 }
 
 impl ListField {
+    /// The name of the field.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Unsubscribe(_) => "List-Unsubscribe",
+            Self::Id(_) => "List-Id",
+            Self::Url(name, _) => name,
+            Self::AutoSubmitted(_) => "Auto-Submitted",
+            Self::FeedbackId(_) => "Feedback-ID",
+        }
+    }
+
     /// Finds what is wrong with it.
     pub(crate) fn check(&self, found: &mut Vec<FieldError>) {
         let mut refuse = |field: &str, value: &str, problem| found.push(FieldError::new(field, value, problem));

@@ -35,7 +35,7 @@ pub(crate) fn own_field(name: &str) -> Option<Option<&'static str>> {
     })
 }
 
-/// Fields of a part that only the builder may write, and the method that sets each.
+/// Fields that say how a reader reads a part, and the method that sets each.
 const OWN_OF_PART: &[(&str, Option<&str>)] = &[
     ("Content-Disposition", Some("disposition")),
     ("Content-ID", Some("content_id")),
@@ -45,9 +45,10 @@ const OWN_OF_PART: &[(&str, Option<&str>)] = &[
 ];
 
 /// Whether only the builder may write this field into the header of a part; if so, the method
-/// that sets it, if any.
+/// that sets it, if any. A part may stand in the header of the message, so what only that may have
+/// is refused as well: a second From, or a Bcc for all to see.
 pub(crate) fn own_part_field(name: &str) -> Option<Option<&'static str>> {
-    let own = OWN_OF_PART.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    let own = OWN_OF_PART.iter().chain(OWN).find(|(own, _)| own.eq_ignore_ascii_case(name));
     own.map(|(_, method)| *method)
 }
 
@@ -83,5 +84,7 @@ mod tests {
         assert_eq!(own_field("content-type"), Some(None));
         assert_eq!(own_field("Contents"), None);
         assert_eq!(own_field("X-Bcc"), None);
+        assert_eq!(own_part_field("BCC"), Some(Some("bcc")));
+        assert_eq!(own_part_field("content-language"), None);
     }
 }

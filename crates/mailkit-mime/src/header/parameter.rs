@@ -13,7 +13,7 @@ const CHARSET: &str = "utf-8''";
 pub(crate) fn write_parameter(folder: &mut Folder<'_>, name: &str, value: &str) {
     folder.append(";");
     if is_token(value) && name.len() + 1 + value.len() <= ROOM {
-        folder.word_of(&[name, "=", value]);
+        write_word(folder, &[name, "=", value]);
         return;
     }
     let printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -21,11 +21,16 @@ pub(crate) fn write_parameter(folder: &mut Folder<'_>, name: &str, value: &str) 
     if printable && !value.contains("=?") {
         let quoted = quote(value);
         if name.len() + 1 + quoted.len() <= ROOM {
-            folder.word_of(&[name, "=", &quoted]);
+            write_word(folder, &[name, "=", &quoted]);
             return;
         }
     }
     write_extended(folder, name, value);
+}
+
+/// Leaves room for the `;` of a parameter that may follow.
+fn write_word(folder: &mut Folder<'_>, pieces: &[&str]) {
+    folder.word_before(" ", pieces, ";".len());
 }
 
 /// `extended-parameter` (RFC 2231 §7), cut between characters.
@@ -35,7 +40,7 @@ fn write_extended(folder: &mut Folder<'_>, name: &str, value: &str) {
     let whole = name.len() + "*=".len() + CHARSET.len() + value.chars().map(cost).sum::<usize>() <= ROOM;
     if whole {
         value.chars().for_each(|character| encode(character, &mut encoded));
-        folder.word_of(&[name, "*=", &encoded]);
+        write_word(folder, &[name, "*=", &encoded]);
         return;
     }
     let mut section = 0_usize;
@@ -43,7 +48,7 @@ fn write_extended(folder: &mut Folder<'_>, name: &str, value: &str) {
     for character in value.chars() {
         let frame = name.len() + digits.len() + "**=".len();
         if frame + encoded.len() + cost(character) > ROOM && !encoded.is_empty() {
-            folder.word_of(&[name, "*", &digits, "*=", &encoded]);
+            write_word(folder, &[name, "*", &digits, "*=", &encoded]);
             folder.append(";");
             section += 1;
             digits = section.to_string();
@@ -51,7 +56,7 @@ fn write_extended(folder: &mut Folder<'_>, name: &str, value: &str) {
         }
         encode(character, &mut encoded);
     }
-    folder.word_of(&[name, "*", &digits, "*=", &encoded]);
+    write_word(folder, &[name, "*", &digits, "*=", &encoded]);
 }
 
 /// `attribute-char` (RFC 2231 §7).

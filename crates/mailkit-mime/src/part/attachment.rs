@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::{ContentType, Disposition, Leaf, Part, guess};
+use super::content_type::{UNKNOWN, guess};
+use super::{ContentType, Disposition, Leaf, Part};
 use crate::source::{Reader, Source};
 
 /// Content that goes along with a message and reaches the reader byte for byte.
 ///
 /// A file is opened and measured when the message is built, and read each time that it is
-/// encoded; a change of its length in between is an error there, and nothing is cut off
+/// encoded; if it was changed in between, that is an error there, and nothing is cut off
 /// silently. The content type is that which the extension of the name tells, else
 /// `application/octet-stream`.
 ///
@@ -63,8 +64,14 @@ impl Attachment {
     }
 
     /// Sets the name under which a reader shall keep it; any text, without control characters.
+    ///
+    /// Where no content type was given, the extension of this name tells it, if it is a known one.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.leaf.details().name = Some(name.into());
+        let name = name.into();
+        if let (ContentType::Fixed(current), Some(told)) = (&mut self.leaf.content_type, guess(&name)) {
+            *current = told;
+        }
+        self.leaf.details().name = Some(name);
         self
     }
 
@@ -97,7 +104,7 @@ impl Attachment {
     }
 
     fn new(name: String, source: Source) -> Self {
-        let mut leaf = Leaf::new(ContentType::Fixed(guess(&name)), source);
+        let mut leaf = Leaf::new(ContentType::Fixed(guess(&name).unwrap_or(UNKNOWN)), source);
         let details = leaf.details();
         details.disposition = Some(Disposition::Attachment);
         details.name = Some(name).filter(|name| !name.is_empty());

@@ -64,17 +64,17 @@ const TABLE: &[(&str, &str)] = &[
     ("zst", "application/zstd"),
 ];
 
+/// What anything is that nobody knows more about (RFC 2046 §4.5.1).
+pub(super) const UNKNOWN: &str = "application/octet-stream";
+
 /// The content type that the extension of a name tells, without charset: the bytes are not
 /// looked at.
-pub(crate) fn guess(name: &str) -> &'static str {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    match TABLE.binary_search_by_key(&extension.as_str(), |(known, _)| known) {
-        Ok(at) => TABLE.get(at).map_or(UNKNOWN, |(_, content_type)| content_type),
-        Err(_) => UNKNOWN,
-    }
+pub(super) fn guess(name: &str) -> Option<&'static str> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let extension = extension.to_ascii_lowercase();
+    let at = TABLE.binary_search_by_key(&extension.as_str(), |(known, _)| known).ok()?;
+    TABLE.get(at).map(|(_, content_type)| *content_type)
 }
-
-const UNKNOWN: &str = "application/octet-stream";
 
 #[cfg(test)]
 mod tests {
@@ -88,14 +88,14 @@ mod tests {
     #[test]
     fn the_last_extension_tells_in_any_case() {
         for (name, wanted) in [
-            ("a.pdf", "application/pdf"),
-            ("A.PDF", "application/pdf"),
-            ("a.tar.gz", "application/gzip"),
-            ("a", UNKNOWN),
-            ("pdf", UNKNOWN),
-            ("a.", UNKNOWN),
-            ("a.exe", UNKNOWN),
-            ("forwarded.eml", UNKNOWN),
+            ("a.pdf", Some("application/pdf")),
+            ("A.PDF", Some("application/pdf")),
+            ("a.tar.gz", Some("application/gzip")),
+            ("a", None),
+            ("pdf", None),
+            ("a.", None),
+            ("a.exe", None),
+            ("forwarded.eml", None),
         ] {
             assert_eq!(guess(name), wanted, "{name}");
         }

@@ -47,6 +47,15 @@ impl ContentType {
         whole.split_once(';').map_or(whole, |(essence, _)| essence).trim()
     }
 
+    /// The parameters that are written without being asked for.
+    fn own_parameters(&self) -> &[&'static str] {
+        match self {
+            Self::Fixed(text) if text.ends_with("; charset=utf-8") => &["charset"],
+            Self::Fixed("multipart/related") => &["type"],
+            _ => &[],
+        }
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Fixed(text) => text,
@@ -104,7 +113,23 @@ impl Leaf {
             }
         }
         if let Some(details) = &mut self.details {
+            if details.name.is_some() {
+                details.parameters.retain(|(name, _)| !name.eq_ignore_ascii_case("name"));
+            }
             details.check(found);
+        }
+        self.check_once(found);
+    }
+
+    /// Readers differ on which of two parameters of one name counts.
+    fn check_once(&self, found: &mut Vec<FieldError>) {
+        let parameters = self.details.iter().flat_map(|details| &details.parameters).map(|(name, _)| name.as_ref());
+        let mut seen: Vec<&str> = self.content_type.own_parameters().to_vec();
+        for name in parameters {
+            if seen.iter().any(|seen| seen.eq_ignore_ascii_case(name)) {
+                found.push(FieldError::new("Content-Type", name, FieldProblem::RepeatedParameter));
+            }
+            seen.push(name);
         }
     }
 }
