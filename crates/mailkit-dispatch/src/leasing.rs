@@ -125,7 +125,8 @@ pub(crate) async fn renew(desk: Arc<Desk>) {
             }
             state.settings.lease
         };
-        sleep(duration / 8).await;
+        // Seen at every quarter, a lease is renewed before three quarters of its time are over.
+        sleep(duration / 4).await;
         let clock = desk.clock();
         let old: Vec<_> = {
             let state = desk.state();

@@ -284,7 +284,7 @@ async fn run(seed: u64) {
     };
     let mut dispatcher = start();
     let mut ids = Vec::new();
-    for _ in 0..rng.u32(3..14) {
+    for _ in 0..rng.u32(3..12) {
         match rng.u8(0..16) {
             0 => {
                 let place = rng.usize(0..2);
@@ -325,7 +325,7 @@ async fn run(seed: u64) {
         panic!("stuck: {stuck:#?}, {:#?}", dispatcher.stats());
     }
     note_over(&queue, &world).await;
-    sleep(Duration::from_secs(6)).await;
+    sleep(Duration::from_secs(5)).await;
     assert_eq!(dispatcher.shutdown(MILLISECOND).await, 0);
     note_over(&queue, &world).await;
     check(&queue, &world, &schedule, &ids).await;
