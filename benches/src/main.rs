@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
 
 mod about;
+mod dispatch;
 mod floor;
 mod loopback;
 mod measures;
@@ -28,6 +29,8 @@ struct Arguments {
 enum Part {
     /// Pooled against short-lived connections, mailkit against lettre, near and far: a table, JSON and a report.
     Pool(pool::Options),
+    /// The outbox with its queue in memory against send_all alone.
+    Dispatch(dispatch::Options),
     /// Plain loopback against smtp-sink: send and send_all against pre-rendered bytes.
     Loopback(loopback::Options),
     /// Messages built and rendered beside mail-builder and lettre; a large file streamed in little memory.
@@ -42,6 +45,7 @@ enum Part {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().part.unwrap_or_else(|| Part::Pool(defaults())) {
         Part::Pool(options) => pool::run(&options),
+        Part::Dispatch(options) => dispatch::run(&options),
         Part::Loopback(options) => loopback::run(&options),
         Part::Mime(options) => mime::run(&options),
         Part::Rtt(options) => rtt::run(&options),
