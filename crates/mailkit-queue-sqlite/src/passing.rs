@@ -63,7 +63,7 @@ pub(crate) fn forget_some(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), S
     forget(batch, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
     let unused = now - batch.context.settings.key_window;
     batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MOST_FORGOTTEN])?;
-    Ok(())
+    clear_staging(batch, now)
 }
 
 /// Forgets up to so many messages that were sent, dead or cancelled until then; returns how many.
@@ -81,9 +81,9 @@ pub(crate) fn forget(batch: &mut Batch<'_>, until: Timestamp, most: u32) -> Resu
     Ok(forgotten.into())
 }
 
-/// Removes pieces of contents that a process left behind when it ended.
+/// Removes the pieces of a content that a process left behind when it ended.
 pub(crate) fn clear_staging(batch: &Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let select = "SELECT content FROM staging WHERE touched_at <= ?";
+    let select = "SELECT content FROM staging WHERE touched_at <= ? LIMIT 1";
     let until = (now - ABANDONED).as_millis();
     let left: Vec<i64> =
         batch.conn.prepare_cached(select)?.query_map([until], |row| row.get(0))?.collect::<Result<_, _>>()?;

@@ -69,7 +69,7 @@ CREATE TABLE letter (
   content BLOB
 );
 
--- The attempts to deliver a message.
+-- The attempts to deliver a message, each under the number of its lease.
 CREATE TABLE attempt (
   seq INTEGER NOT NULL,
   number INTEGER NOT NULL,
