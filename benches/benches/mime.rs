@@ -7,7 +7,10 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-use self::contenders::{CONTENDERS, Load, render};
+use self::contenders::{Contender, Load, Stamping, render};
+
+const CONTENDERS: [Contender; 4] =
+    [Contender::Mailkit, Contender::MailkitText, Contender::MailBuilder, Contender::Lettre];
 
 fn mime(criterion: &mut Criterion) {
     let loads = [
@@ -19,14 +22,14 @@ fn mime(criterion: &mut Criterion) {
         let owned = if let Load::Attachment(bytes) = load { bytes.to_vec() } else { Vec::new() };
         let mut group = criterion.benchmark_group(*title);
         for contender in CONTENDERS {
-            let Ok(rendered) = render(contender, load, owned.clone()) else {
+            let Ok(rendered) = render(contender, load, Stamping::Given, owned.clone()) else {
                 panic!("{} cannot render the message", contender.name());
             };
             group.throughput(Throughput::Bytes(load.weight(rendered.len()) as u64));
             group.bench_function(contender.name(), |bencher| {
                 bencher.iter_batched(
                     || owned.clone(),
-                    |owned| black_box(render(contender, black_box(load), owned).is_ok()),
+                    |owned| black_box(render(contender, black_box(load), Stamping::Given, owned).is_ok()),
                     BatchSize::LargeInput,
                 );
             });

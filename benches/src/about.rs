@@ -27,7 +27,7 @@ impl About {
             Some(format!("tokio {}", locked("tokio").unwrap_or("?"))),
             Some(format!("rustls {}", locked("rustls").unwrap_or("?"))),
             output("rustc", &["--version"]),
-            output("postconf", &["-h", "mail_version"]).map(|version| format!("Postfix {version}")),
+            output("postconf", &["-d", "-h", "mail_version"]).map(|version| format!("Postfix {version}")),
         ];
         Self {
             date: date.unwrap_or_default(),

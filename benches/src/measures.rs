@@ -33,9 +33,9 @@ const MEASURES: [Meaning; 10] = [
     row(Measure::P99, "latency_p99_ms", "p99 ms", 2, median),
     // An error in one round of five must show.
     row(Measure::Errors, "errors_percent", "errors %", 2, mean),
-    row(Measure::Processor, "cpu_us_per_message", "CPU µs each", 1, median),
-    row(Measure::ServerProcessor, "server_cpu_us_per_message", "server's", 1, median),
-    row(Measure::MostOpen, "connections_most_open", "open at most", 0, most),
+    row(Measure::Processor, "cpu_us_per_message", "CPU µs", 1, median),
+    row(Measure::ServerProcessor, "server_cpu_us_per_message", "server CPU µs", 1, median),
+    row(Measure::MostOpen, "connections_most_open", "most open", 0, most),
     row(Measure::Opened, "connections_opened", "opened", 0, median),
     row(Measure::Messages, "messages", "messages", 0, median),
 ];

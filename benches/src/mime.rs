@@ -1,23 +1,23 @@
 //! Messages built and rendered, side by side with mail-builder and lettre; and a large file streamed.
 
+mod compare;
 mod contenders;
 mod stream;
 
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use bytes::Bytes;
 
-use self::contenders::{CONTENDERS, Contender, Load, render};
-use crate::measures::{median, shown};
-use crate::report::Table;
+use self::compare::Comparison;
+use self::contenders::{Contender, Load, Stamping, render};
+use crate::measures::median;
 use crate::work::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Rounds, each of which runs every contender in turn.
-    #[arg(long, default_value_t = 15)]
+    /// Rounds, each of which runs every contender in turn, in another order.
+    #[arg(long, default_value_t = 31)]
     rounds: usize,
     /// Bytes of the large attachment.
     #[arg(long, default_value_t = 10_000_000)]
@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Render header fields alone then.
     #[arg(long, requires = "only")]
     header: bool,
+    /// Where Date and Message-ID come from then.
+    #[arg(long, requires = "only", default_value = "given")]
+    stamps: Stamping,
     /// Stream this file and print the rate and the peak of memory.
     #[arg(long, hide = true)]
     stream: Option<PathBuf>,
@@ -44,52 +47,31 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Some(contender) = options.only {
         let load = if options.header { &Load::Header } else { &small };
         for _ in 0..100 {
-            black_box(render(contender, black_box(load), Vec::new())?);
+            black_box(render(contender, black_box(load), options.stamps, Vec::new())?);
         }
         return Ok(());
     }
     let large = Load::attachment(options.attachment);
-    compare("small text and HTML, not ASCII", &small, options.rounds, 200)?;
-    compare("attachment", &large, options.rounds, 1)?;
-    compare("header only", &Load::Header, options.rounds, 500)?;
+    compare::settle_the_allocator();
+    let (near, far) = (
+        [Contender::Mailkit, Contender::MailkitText, Contender::MailBuilder].as_slice(),
+        [Contender::Mailkit, Contender::Lettre].as_slice(),
+    );
+    let rows = [
+        ("small text and HTML, not ASCII", &small, Stamping::Given, near, 1000),
+        ("small text and HTML, with stamps of their own", &small, Stamping::Own, near, 1000),
+        ("small text and HTML, not ASCII", &small, Stamping::Given, far, 200),
+        ("header only", &Load::Header, Stamping::Given, near, 4000),
+        ("header only, with stamps of their own", &Load::Header, Stamping::Own, near, 4000),
+        ("attachment", &large, Stamping::Given, near, 3),
+        ("attachment", &large, Stamping::Given, far, 3),
+    ];
+    for (title, load, stamping, contenders, times) in rows {
+        Comparison { load, stamping, contenders, times }.print(title, options.rounds)?;
+    }
     if options.file > 0 {
         streaming(&large, options)?;
     }
-    Ok(())
-}
-
-/// Prints what each contender takes, as medians over the rounds.
-fn compare(title: &str, load: &Load, rounds: usize, times: usize) -> Result<(), Failure> {
-    let mut taken = vec![Vec::new(); CONTENDERS.len()];
-    let mut sizes = vec![0; CONTENDERS.len()];
-    for _ in 0..rounds {
-        for (index, contender) in CONTENDERS.into_iter().enumerate() {
-            // The first is not counted: it finds the memory and the caches as another left them.
-            for counted in [false, true, true, true] {
-                let mut owned = match (contender, load) {
-                    (Contender::Lettre, Load::Attachment(bytes)) => bytes.to_vec(),
-                    _ => Vec::new(),
-                };
-                let start = Instant::now();
-                for _ in 0..times {
-                    let rendered = render(contender, black_box(load), std::mem::take(&mut owned))?;
-                    sizes[index] = black_box(rendered).len();
-                }
-                if counted {
-                    taken[index].push(start.elapsed().as_secs_f64() / times as f64);
-                }
-            }
-        }
-    }
-    let mut table = Table::new(title, ["ns", "MB/s", "bytes", "mailkit is faster by"]);
-    let first = median(taken[0].clone());
-    for ((contender, taken), size) in CONTENDERS.into_iter().zip(taken).zip(sizes) {
-        let time = median(taken);
-        let rate = load.weight(size) as f64 / time / 1e6;
-        let cells = [shown(time * 1e9, 0), shown(rate, 0), shown(size as f64, 0), shown(time / first, 2)];
-        table.row(contender.name(), cells);
-    }
-    table.print();
     Ok(())
 }
 
@@ -104,7 +86,7 @@ fn streaming(load: &Load, options: &Options) -> Result<(), Failure> {
         rendered.push(stream::from_memory(bytes, 20)?);
     }
     let (streamed, rendered) = (median(streamed), median(rendered));
-    println!("\nA file of {} MiB streamed to nowhere", options.file);
+    println!("a file of {} MiB streamed to nowhere", options.file);
     println!("  {:.0} MB/s, {:.2} of rendering from memory", streamed / 1e6, streamed / rendered);
     println!("  {:.1} MiB of memory at most", memory as f64 / 1024.0);
     Ok(())

@@ -24,7 +24,8 @@ usage: cargo xtask COMMAND
                                     --unit: only what needs no installed mail server
                                     --no-setup: install nothing
   tidy                              the rules of the tree that no compiler checks
-  bench [ARGUMENTS...]              runs the benchmarks in release mode
+  bench [PART] [ARGUMENTS...]       compares pooled, short-lived and rival clients in release mode, or
+                                    measures a part: pool, loopback, rtt, mime
   fuzz [TARGET] [--seconds N]       fuzzes one target, or each in turn (default: 60 s each)
 ";
 

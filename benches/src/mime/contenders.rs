@@ -6,12 +6,12 @@ use bytes::Bytes;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, MultiPart, SinglePart};
 use mail_builder::MessageBuilder;
-use mailkit_mime::{Message, Stamps};
+use mailkit_mime::{GivenAddresses, Message, Stamps};
 use time::OffsetDateTime;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// All write the time and the identifier that they are given.
+/// The time and the identifier, where they are given.
 const SENT_AT: u64 = 1_795_417_380;
 const ID: &str = "0000000000000000000000000000002a@example.com";
 const SUBJECT: &str = "Grüße aus Köln: die Zahlen für das dritte Quartal";
@@ -19,21 +19,32 @@ const SUBJECT: &str = "Grüße aus Köln: die Zahlen für das dritte Quartal";
 /// Who builds and renders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Contender {
+    /// Names and addresses apart, as mail-builder takes them.
     Mailkit,
+    /// Addresses as text, as lettre takes them.
+    MailkitText,
     MailBuilder,
     Lettre,
 }
-
-pub(crate) const CONTENDERS: [Contender; 3] = [Contender::Mailkit, Contender::MailBuilder, Contender::Lettre];
 
 impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mailkit => "mailkit",
+            Self::MailkitText => "mailkit, text",
             Self::MailBuilder => "mail-builder",
             Self::Lettre => "lettre",
         }
     }
+}
+
+/// Where Date and Message-ID come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Stamping {
+    /// All write what they are given.
+    Given,
+    /// Each asks the clock and its own source of uniqueness, as it does when nobody says anything.
+    Own,
 }
 
 /// What a message holds.
@@ -73,21 +84,35 @@ impl Load {
 }
 
 /// The message in a buffer of its own. `owned` is the attachment for who wants it to keep.
-pub(crate) fn render(contender: Contender, load: &Load, owned: Vec<u8>) -> Result<Bytes, Failure> {
+pub(crate) fn render(contender: Contender, load: &Load, stamping: Stamping, owned: Vec<u8>) -> Result<Bytes, Failure> {
+    let (from, to) = (("Jürgen Groß", "juergen@example.com"), ("Bob", "bob@example.org"));
     match contender {
-        Contender::Mailkit => mailkit(load),
-        Contender::MailBuilder => mail_builder(load),
-        Contender::Lettre => lettre(load, owned),
+        Contender::Mailkit => mailkit(load, stamping, from, to),
+        Contender::MailkitText => mailkit(load, stamping, "Jürgen Groß <juergen@example.com>", "Bob <bob@example.org>"),
+        Contender::MailBuilder => mail_builder(load, stamping),
+        Contender::Lettre => lettre(load, stamping, owned),
     }
 }
 
-fn mailkit(load: &Load) -> Result<Bytes, Failure> {
-    let at = OffsetDateTime::from_unix_timestamp(SENT_AT as i64)?;
-    let builder = Message::builder(Stamps::new(at, 42))
-        .message_id(ID)
-        .from("Jürgen Groß <juergen@example.com>")
-        .to("Bob <bob@example.org>")
-        .subject(SUBJECT);
+fn mailkit(
+    load: &Load,
+    stamping: Stamping,
+    from: impl Into<GivenAddresses>,
+    to: impl Into<GivenAddresses>,
+) -> Result<Bytes, Failure> {
+    let builder = match stamping {
+        Stamping::Given => {
+            let at = OffsetDateTime::from_unix_timestamp(SENT_AT as i64)?;
+            Message::builder(Stamps::new(at, 42)).message_id(ID)
+        }
+        // What `mailkit::Message` does.
+        Stamping::Own => {
+            let mut unique = [0; 16];
+            getrandom::fill(&mut unique)?;
+            Message::builder(Stamps::new(OffsetDateTime::now_utc(), u128::from_le_bytes(unique)))
+        }
+    };
+    let builder = builder.from(from).to(to).subject(SUBJECT);
     let builder = match load {
         Load::Header => builder.text(""),
         Load::Text { plain, html } => builder.text(plain).html(html),
@@ -98,13 +123,12 @@ fn mailkit(load: &Load) -> Result<Bytes, Failure> {
     Ok(builder.build()?.to_bytes()?)
 }
 
-fn mail_builder(load: &Load) -> Result<Bytes, Failure> {
-    let builder = MessageBuilder::new()
-        .date(SENT_AT as i64)
-        .message_id(ID)
-        .from(("Jürgen Groß", "juergen@example.com"))
-        .to(("Bob", "bob@example.org"))
-        .subject(SUBJECT);
+fn mail_builder(load: &Load, stamping: Stamping) -> Result<Bytes, Failure> {
+    let mut builder = MessageBuilder::new();
+    if stamping == Stamping::Given {
+        builder = builder.date(SENT_AT as i64).message_id(ID);
+    }
+    let builder = builder.from(("Jürgen Groß", "juergen@example.com")).to(("Bob", "bob@example.org")).subject(SUBJECT);
     let builder = match load {
         Load::Header => builder.text_body(""),
         Load::Text { plain, html } => builder.text_body(plain).html_body(html),
@@ -115,10 +139,15 @@ fn mail_builder(load: &Load) -> Result<Bytes, Failure> {
     Ok(builder.write_to_vec()?.into())
 }
 
-fn lettre(load: &Load, owned: Vec<u8>) -> Result<Bytes, Failure> {
-    let builder = lettre::Message::builder()
-        .date(SystemTime::UNIX_EPOCH + Duration::from_secs(SENT_AT))
-        .message_id(Some(format!("<{ID}>")))
+fn lettre(load: &Load, stamping: Stamping, owned: Vec<u8>) -> Result<Bytes, Failure> {
+    let builder = lettre::Message::builder();
+    let builder = match stamping {
+        Stamping::Given => {
+            builder.date(SystemTime::UNIX_EPOCH + Duration::from_secs(SENT_AT)).message_id(Some(format!("<{ID}>")))
+        }
+        Stamping::Own => builder.date_now().message_id(None),
+    };
+    let builder = builder
         .from("Jürgen Groß <juergen@example.com>".parse()?)
         .to("Bob <bob@example.org>".parse()?)
         .subject(SUBJECT);

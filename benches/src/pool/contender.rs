@@ -9,13 +9,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::{AsyncSmtpTransport, AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{AsyncTransport as _, Tokio1Executor};
+use mailkit::{Envelope, Mailer, ServerUrl, TransactionOptions};
+use mailkit_connection::ConnectorConfig;
 
-use crate::work::Failure;
+use crate::work::{Failure, accepted, envelope, message};
 
 /// The login that the servers ask for.
 pub(crate) const USER: &str = "bench";
@@ -71,12 +74,32 @@ impl Kind {
     }
 }
 
-/// The server's URL. The mechanism is named, as lettre has none that costs more.
-fn url(address: &Address) -> String {
+/// The server's settings for mailkit. The mechanism is named, as lettre has none that costs more.
+fn config(address: &Address) -> Result<ConnectorConfig, Failure> {
     let socket = address.socket;
-    match &address.authority {
+    let url = match &address.authority {
         Some(ca) => format!("smtps://{USER}:{PASSWORD}@{socket}?auth=plain&ca={}", ca.display()),
         None => format!("smtp://{socket}?tls=none"),
+    };
+    Ok(ServerUrl::parse(&url)?.into_config()?)
+}
+
+/// What both contenders by mailkit are made of.
+struct Mailkit {
+    mailer: Mailer,
+    envelope: Envelope,
+    options: TransactionOptions,
+    content: Bytes,
+}
+
+impl Mailkit {
+    fn new(mailer: Mailer) -> Result<Self, Failure> {
+        Ok(Self { mailer, envelope: envelope()?, options: TransactionOptions::default(), content: message(SIZE) })
+    }
+
+    async fn send(&self) -> Result<(), String> {
+        let sent = self.mailer.send_content(&self.envelope, &self.options, self.content.clone()).await;
+        accepted(&sent.map_err(|error| error.to_string())?)
     }
 }
 
@@ -90,7 +113,7 @@ fn lettre(address: &Address, kept: u32) -> Result<Lettre, Failure> {
         builder = secured(builder, host, Certificate::from_pem(&std::fs::read(ca)?)?)?;
     }
     let envelope = lettre::address::Envelope::new(Some("ann@example.com".parse()?), vec!["bob@example.org".parse()?])?;
-    Ok(Lettre { transport: builder.build(), envelope, content: crate::work::message(SIZE) })
+    Ok(Lettre { transport: builder.build(), envelope, content: message(SIZE) })
 }
 
 fn secured(
@@ -112,7 +135,7 @@ fn secured(
 struct Lettre {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     envelope: lettre::address::Envelope,
-    content: bytes::Bytes,
+    content: Bytes,
 }
 
 impl Lettre {

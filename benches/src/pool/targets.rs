@@ -34,6 +34,7 @@ pub(crate) fn judge(played: &[Played], connections: u32) -> Vec<Target> {
             }
             Scene { round_trip_ms: 20, .. } => {
                 against_lettre(scene, "mailkit's pool to lettre's, a round trip of 20 ms", 5.0, &mut targets);
+                network_alone(scene, connections, &mut targets);
             }
             _ => {}
         }
@@ -61,6 +62,15 @@ fn many_senders(scene: &Played, connections: u32, targets: &mut Vec<Target>) {
 fn against_lettre(scene: &Played, name: &str, aim: f64, targets: &mut Vec<Target>) {
     if let (Some(ours), Some(theirs)) = (scene.figures(Kind::MailkitPooled), scene.figures(Kind::LettrePooled)) {
         targets.push(at_least(name, ratio(ours, theirs, Measure::PerSecond), aim));
+    }
+}
+
+/// Whether the pool waits for the simulated network alone: were the proxy busy, it would be slower than the round trip.
+fn network_alone(scene: &Played, connections: u32, targets: &mut Vec<Target>) {
+    if let Some(ours) = scene.figures(Kind::MailkitPooled) {
+        let most = f64::from(connections) * 1e3 / scene.round_trip_measured_ms;
+        let share = ours.get(Measure::PerSecond) / most;
+        targets.push(at_least("mailkit's pool to a message each round trip and connection, 20 ms", share, 0.8));
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn bars(title: &str, decimals: usize, bars: &[(&str, f64, RGBColor)])
             .margin(12)
             .x_label_area_size(28)
             .y_label_area_size(64)
-            .build_cartesian_2d((0..bars.len()).into_segmented(), 0.0..most * 1.12)?;
+            .build_cartesian_2d((0..bars.len().saturating_sub(1)).into_segmented(), 0.0..most * 1.12)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -54,8 +54,13 @@ pub(crate) struct Line<'a> {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A line for each name, upwards by powers of ten.
-pub(crate) fn lines(title: &str, below: &str, lines: &[Line<'_>]) -> Result<String, Failure> {
+/// A line for each name, upwards by powers of ten. The names stand where it is said.
+pub(crate) fn lines(
+    title: &str,
+    below: &str,
+    names: SeriesLabelPosition,
+    lines: &[Line<'_>],
+) -> Result<String, Failure> {
     let points = || lines.iter().flat_map(|line| &line.points);
     let right = points().map(|(x, _)| *x).fold(1.0, f64::max);
     let most = points().map(|(_, y)| *y).fold(1.0, f64::max);
@@ -87,12 +92,7 @@ pub(crate) fn lines(title: &str, below: &str, lines: &[Line<'_>]) -> Result<Stri
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
             chart.draw_series(line.points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .label_font(TEXT)
-            .background_style(WHITE.mix(0.85))
-            .draw()?;
+        chart.configure_series_labels().position(names).label_font(TEXT).background_style(WHITE.mix(0.85)).draw()?;
         area.present()?;
     }
     Ok(svg)

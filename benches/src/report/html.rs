@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use plotters::chart::SeriesLabelPosition;
 use plotters::style::RGBColor;
 
 use super::Table;
@@ -11,12 +12,12 @@ use crate::pool::{self, Comparison, Kind, Played};
 use crate::work::Failure;
 
 const STYLE: &str = "\
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 80rem; margin: 2rem auto; padding: 0 1rem }
 h1 { margin-bottom: 0 } h2 { margin: 2.5rem 0 0.5rem; font-size: 1.15rem }
 .about, .method { color: #55606c } .charts { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1rem }
 svg { max-width: 100%; height: auto; border: 1px solid #e3e7eb; border-radius: 6px }
 .table { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: 0.25rem 0.8rem; text-align: right; border-bottom: 1px solid #e3e7eb; white-space: nowrap }
+table { font-size: 0.9rem } th, td { padding: 0.25rem 0.6rem; text-align: right; border-bottom: 1px solid #e3e7eb; white-space: nowrap }
 th { color: #55606c; font-weight: 600 } th:first-child, td:first-child { text-align: left }";
 
 /// The page.
@@ -32,12 +33,12 @@ pub(super) fn page(comparison: &Comparison) -> Result<String, Failure> {
     table(&mut body, &pool::targets(&comparison.targets))?;
     for scene in &comparison.scenes {
         table(&mut body, &scene.table())?;
-        body.push_str("<div class=\"charts\">\n");
         if scene.scene.round_trip_ms == 0 {
+            body.push_str("<div class=\"charts\">\n");
             body.push_str(&bars(scene, "messages a second", 0, Measure::PerSecond)?);
             body.push_str(&bars(scene, "mean latency, ms", 1, Measure::Mean)?);
+            body.push_str("</div>\n");
         }
-        body.push_str("</div>\n");
     }
     body.push_str(&by_distance(&comparison.scenes)?);
     body.push_str("<h2>How it was measured</h2>\n<ul class=\"method\">\n");
@@ -80,7 +81,11 @@ fn by_distance(scenes: &[Played]) -> Result<String, Failure> {
         scene.scene == pool::Scene { round_trip_ms: scene.scene.round_trip_ms, ..farthest.scene.clone() }
     };
     let mut charts = String::from("<h2>By distance</h2>\n<div class=\"charts\">\n");
-    for (title, measure) in [("messages a second", Measure::PerSecond), ("mean latency, ms", Measure::Mean)] {
+    // What falls with the distance leaves room above, what rises leaves it below.
+    for (title, names, measure) in [
+        ("messages a second", SeriesLabelPosition::UpperRight, Measure::PerSecond),
+        ("mean latency, ms", SeriesLabelPosition::LowerRight, Measure::Mean),
+    ] {
         let lines = farthest.contenders.iter().map(|row| Line {
             name: row.name,
             colour: colour(row.kind),
@@ -93,7 +98,7 @@ fn by_distance(scenes: &[Played]) -> Result<String, Failure> {
                 })
                 .collect(),
         });
-        charts.push_str(&chart::lines(title, "round trip, ms", &lines.collect::<Vec<_>>())?);
+        charts.push_str(&chart::lines(title, "round trip, ms", names, &lines.collect::<Vec<_>>())?);
     }
     charts.push_str("</div>\n");
     Ok(charts)

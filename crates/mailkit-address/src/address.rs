@@ -1,9 +1,10 @@
 //! Addresses: a local part and a domain.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use crate::domain::Domain;
 use crate::error::{AddressError, AddressErrorKind, Fault};
@@ -35,10 +36,10 @@ pub const MAX_ADDRESS_LEN: usize = 254;
 /// assert_eq!(address.to_string(), r#""a@b"@example.com"#);
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone)]
 pub struct Address {
+    /// With the local part before it in the same text.
     domain: Domain,
-    local_part: Arc<str>,
 }
 
 impl Address {
@@ -78,13 +79,27 @@ impl Address {
     /// The local part as it is meant: without quotes or backslashes.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        &self.local_part
+        self.domain.local_part()
     }
 
     /// The domain.
     #[must_use]
     pub fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    /// The printed form, if the local part needs no quotes in it.
+    ///
+    /// ```
+    /// use mailkit_address::Address;
+    ///
+    /// assert_eq!(Address::parse("ann@Example.com")?.as_unquoted(), Some("ann@example.com"));
+    /// assert_eq!(Address::parse(r#""ann lee"@example.com"#)?.as_unquoted(), None);
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn as_unquoted(&self) -> Option<&str> {
+        is_dot_string(self.local_part()).then(|| self.domain.whole())
     }
 
     /// Whether only a server with SMTPUTF8 (RFC 6531) can take this address:
@@ -100,7 +115,7 @@ impl Address {
     /// ```
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        !self.local_part.is_ascii()
+        !self.local_part().is_ascii()
     }
 
     /// The form for people: like the printed form, with the domain in U-labels.
@@ -114,18 +129,18 @@ impl Address {
     /// ```
     #[must_use]
     pub fn to_unicode(&self) -> String {
-        let domain = self.domain.as_unicode();
-        let mut text = String::with_capacity(self.local_part.len() + domain.len() + 3);
+        let (local_part, domain) = (self.local_part(), self.domain.as_unicode());
+        let mut text = String::with_capacity(local_part.len() + domain.len() + 3);
         // Writing into a String cannot fail.
-        let _ = write_local_part(&mut text, &self.local_part);
+        let _ = write_local_part(&mut text, local_part);
         text.push('@');
         text.push_str(domain);
         text
     }
 
-    /// Joins what is known to make an address.
-    pub(crate) fn joined(local_part: &str, domain: Domain) -> Self {
-        Self { domain, local_part: local_part.into() }
+    /// What is known to be an address in its one form, with its `@` at this place.
+    pub(crate) fn plain(address: &str, at: usize) -> Self {
+        Self { domain: Domain::plain(address, at) }
     }
 
     /// `Mailbox = Local-part "@" (Domain / address-literal)` (RFC 5321 §4.1.2)
@@ -173,7 +188,7 @@ impl Address {
         if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
             return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
         }
-        Ok(Self::joined(local_part, domain))
+        Ok(Self { domain: domain.behind(local_part) })
     }
 }
 
@@ -188,9 +203,42 @@ impl FromStr for Address {
 /// Writes straight into the formatter: this runs for every RCPT.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_local_part(f, &self.local_part)?;
+        write_local_part(f, self.local_part())?;
         f.write_char('@')?;
         f.write_str(self.domain.as_ascii())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").field("domain", &self.domain).field("local_part", &self.local_part()).finish()
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.domain == other.domain && self.local_part() == other.local_part()
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.domain.hash(state);
+        self.local_part().hash(state);
+    }
+}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.domain.cmp(&other.domain).then_with(|| self.local_part().cmp(other.local_part()))
     }
 }
 
@@ -238,6 +286,9 @@ fn local_part_len(local_part: &str) -> usize {
 
 /// `Dot-string = Atom *("." Atom)` (RFC 5321 §4.1.2).
 fn is_dot_string(local_part: &str) -> bool {
+    if plain::is_local_part(local_part) {
+        return true;
+    }
     local_part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_local_part_character))
 }
 

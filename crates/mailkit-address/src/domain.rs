@@ -1,7 +1,9 @@
 //! Domains: host names in both of their forms, and address literals.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -54,10 +56,12 @@ const DENIED: AsciiDenyList = AsciiDenyList::new(true, "!\"#$%&'()*+,/:;<=>?@[\\
 /// assert!(Domain::parse("[IPv6:2001:db8::1]")?.is_literal());
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone)]
 pub struct Domain {
-    ascii: Arc<str>,
-    /// Only where it differs from `ascii`, which it follows from.
+    /// The form for the wire, at the end of a text that an address shares with its domain.
+    text: Arc<str>,
+    start: usize,
+    /// Only where it differs from the form for the wire, which it follows from.
     unicode: Option<Arc<str>>,
 }
 
@@ -75,13 +79,13 @@ impl Domain {
     /// with its brackets.
     #[must_use]
     pub fn as_ascii(&self) -> &str {
-        &self.ascii
+        self.text.get(self.start..).unwrap_or_default()
     }
 
     /// The form for people: a name in U-labels, or a literal with its brackets.
     #[must_use]
     pub fn as_unicode(&self) -> &str {
-        self.unicode.as_deref().unwrap_or(&self.ascii)
+        self.unicode.as_deref().unwrap_or(self.as_ascii())
     }
 
     /// The same as [`as_unicode`](Self::as_unicode), for callers that go on with a `Cow`.
@@ -93,7 +97,7 @@ impl Domain {
     /// Whether this is an address literal in square brackets.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.ascii.starts_with('[')
+        self.as_ascii().starts_with('[')
     }
 
     /// The IP address of a literal that holds one.
@@ -107,16 +111,37 @@ impl Domain {
     /// ```
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        let content = self.ascii.strip_prefix('[')?.strip_suffix(']')?;
+        let content = self.as_ascii().strip_prefix('[')?.strip_suffix(']')?;
         match content.strip_prefix("IPv6:") {
             Some(address) => address.parse().map(IpAddr::V6).ok(),
             None => content.parse().map(IpAddr::V4).ok(),
         }
     }
 
-    /// A name that is known to be in its one form.
-    pub(crate) fn plain(name: &str) -> Self {
-        Self { ascii: name.into(), unicode: None }
+    /// What is known to be a domain, in its form for the wire.
+    fn known(ascii: &str) -> Self {
+        Self { text: ascii.into(), start: 0, unicode: None }
+    }
+
+    /// The domain behind the `@` at this place of an address in its one form.
+    pub(crate) fn plain(address: &str, at: usize) -> Self {
+        Self { text: address.into(), start: at + 1, unicode: None }
+    }
+
+    /// The same domain, behind a local part.
+    pub(crate) fn behind(self, local_part: &str) -> Self {
+        let text = [local_part, "@", self.as_ascii()].concat();
+        Self { text: text.into(), start: local_part.len() + 1, unicode: self.unicode }
+    }
+
+    /// The text that an address shares with its domain.
+    pub(crate) fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// What stands before the domain and its `@`.
+    pub(crate) fn local_part(&self) -> &str {
+        self.start.checked_sub(1).and_then(|at| self.text.get(..at)).unwrap_or_default()
     }
 
     fn parse_whole(input: &str) -> Result<Self, Fault> {
@@ -174,7 +199,7 @@ impl Domain {
         if content.len() + 2 > MAX_DOMAIN_LEN {
             return Err(Fault::new(AddressErrorKind::DomainTooLong, start));
         }
-        Ok(Self { ascii: format!("[{content}]").into(), unicode: None })
+        Ok(Self::known(&format!("[{content}]")))
     }
 
     /// A name without white space, whose dots are known to stand well.
@@ -184,7 +209,7 @@ impl Domain {
         }
         if name.is_ascii() && !name.split('.').any(is_a_label) {
             check_name(name)?;
-            return Ok(Self { ascii: name.to_ascii_lowercase().into(), unicode: None });
+            return Ok(Self::known(&name.to_ascii_lowercase()));
         }
         let uts46 = Uts46::new();
         let ascii = uts46
@@ -192,7 +217,7 @@ impl Domain {
             .map_err(|_| locate_invalid_label(name))?;
         check_name(&ascii).map_err(|fault| Fault::new(fault.kind, 0))?;
         let (unicode, _) = uts46.to_unicode(ascii.as_bytes(), DENIED, Hyphens::CheckFirstLast);
-        Ok(Self { unicode: (unicode != ascii).then(|| unicode.into()), ascii: ascii.into() })
+        Ok(Self { unicode: (unicode != ascii).then(|| unicode.into()), ..Self::known(&ascii) })
     }
 }
 
@@ -219,13 +244,46 @@ impl From<IpAddr> for Domain {
             IpAddr::V4(address) => format!("[{address}]"),
             IpAddr::V6(address) => format!("[IPv6:{address}]"),
         };
-        Self { ascii: ascii.into(), unicode: None }
+        Self::known(&ascii)
     }
 }
 
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.ascii)
+        f.write_str(self.as_ascii())
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Domain").field(&self.as_ascii()).finish()
+    }
+}
+
+/// All follows from the form for the wire.
+impl PartialEq for Domain {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ascii() == other.as_ascii()
+    }
+}
+
+impl Eq for Domain {}
+
+impl Hash for Domain {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_ascii().hash(state);
+    }
+}
+
+impl PartialOrd for Domain {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Domain {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_ascii().cmp(other.as_ascii())
     }
 }
 

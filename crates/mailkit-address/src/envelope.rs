@@ -25,8 +25,14 @@ use crate::path::ReversePath;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Envelope {
     reverse_path: ReversePath,
-    /// Shared: an envelope is cloned wherever its message goes.
-    recipients: Arc<[Address]>,
+    recipients: Recipients,
+}
+
+/// Most messages go to one. Many are shared: an envelope is cloned wherever its message goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Recipients {
+    One(Address),
+    Many(Arc<[Address]>),
 }
 
 impl Envelope {
@@ -37,10 +43,16 @@ impl Envelope {
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
     pub fn new(reverse_path: impl Into<ReversePath>, recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
-        if recipients.is_empty() {
-            return Err(EnvelopeError::NoRecipients);
-        }
-        Ok(Self { reverse_path: reverse_path.into(), recipients: without_duplicates(recipients).into() })
+        let mut recipients = without_duplicates(recipients);
+        let recipients = match (recipients.pop(), recipients.is_empty()) {
+            (None, _) => return Err(EnvelopeError::NoRecipients),
+            (Some(only), true) => Recipients::One(only),
+            (Some(last), false) => {
+                recipients.push(last);
+                Recipients::Many(recipients.into())
+            }
+        };
+        Ok(Self { reverse_path: reverse_path.into(), recipients })
     }
 
     /// An envelope with the null reverse path, as reports have it.
@@ -69,13 +81,16 @@ impl Envelope {
     /// Whom the message goes to: at least one, each once.
     #[must_use]
     pub fn recipients(&self) -> &[Address] {
-        &self.recipients
+        match &self.recipients {
+            Recipients::One(address) => std::slice::from_ref(address),
+            Recipients::Many(addresses) => addresses,
+        }
     }
 
     /// Whether any address asks for a server with SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        self.reverse_path.address().into_iter().chain(self.recipients.iter()).any(Address::needs_smtp_utf8)
+        self.reverse_path.address().into_iter().chain(self.recipients()).any(Address::needs_smtp_utf8)
     }
 }
 

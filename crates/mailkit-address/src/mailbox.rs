@@ -7,7 +7,7 @@ use crate::address::{Address, write_quoted};
 use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::path::angle_address;
 use crate::plain;
-use crate::scan::{Cursor, MAX_INPUT_LEN, Spacing, is_atext};
+use crate::scan::{Cursor, MAX_INPUT_LEN, Spacing, control_character, is_atext};
 
 /// The longest display name of a mailbox or a group, in octets.
 pub const MAX_NAME_LEN: usize = 4096;
@@ -221,7 +221,7 @@ pub(crate) fn phrase(cursor: &mut Cursor<'_>) -> Result<Option<Box<str>>, Fault>
 
 /// A name as it is kept, or none where it is empty.
 pub(crate) fn check_name(name: &str) -> Result<Option<Box<str>>, Fault> {
-    if let Some(position) = name.find(char::is_control) {
+    if let Some(position) = control_character(name) {
         return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
     }
     let trimmed = name.trim_matches(' ');

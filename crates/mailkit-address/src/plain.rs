@@ -6,7 +6,7 @@
 //! which decides on everything else, faults included.
 
 use crate::address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
-use crate::domain::{Domain, MAX_HOST_NAME_LEN, MAX_LABEL_LEN};
+use crate::domain::{MAX_HOST_NAME_LEN, MAX_LABEL_LEN};
 use crate::mailbox::{MAX_NAME_LEN, Mailbox};
 
 const ATEXT: u8 = 1;
@@ -40,8 +40,12 @@ const fn classes() -> [u8; 256] {
     }
 }
 
-fn is(byte: u8, class: u8) -> bool {
-    CLASSES.get(usize::from(byte)).is_some_and(|found| found & class != 0)
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+fn is(byte: u8, wanted: u8) -> bool {
+    class(byte) & wanted != 0
 }
 
 /// A mailbox at the start of a text, up to its end or the next element of a list; and the rest.
@@ -57,11 +61,11 @@ pub(crate) fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
 
 /// An address at the start of a text, and the rest: what follows may still make it another.
 pub(crate) fn address(text: &str) -> Option<(Address, &str)> {
-    let (local_part, rest) = text.split_at_checked(local_part_len(text.as_bytes())?)?;
-    let rest = rest.strip_prefix('@')?;
-    let (domain, rest) = rest.split_at_checked(domain_len(rest.as_bytes())?)?;
-    let sound = local_part.len() <= MAX_LOCAL_PART_LEN && local_part.len() + 1 + domain.len() <= MAX_ADDRESS_LEN;
-    sound.then(|| (Address::joined(local_part, Domain::plain(domain)), rest))
+    let at = local_part_len(text.as_bytes())?;
+    let domain = text.as_bytes().get(at + 1..).filter(|_| text.as_bytes().get(at) == Some(&b'@'))?;
+    let (address, rest) = text.split_at_checked(at + 1 + domain_len(domain)?)?;
+    let sound = at <= MAX_LOCAL_PART_LEN && address.len() <= MAX_ADDRESS_LEN;
+    sound.then(|| (Address::plain(address, at), rest))
 }
 
 /// The words before an angle bracket, one blank apart and one before it; and what is behind it.
@@ -75,6 +79,11 @@ fn name(text: &str) -> Option<(&str, &str)> {
         before = byte;
     }
     None
+}
+
+/// Whether a text is `dot-atom-text` in ASCII.
+pub(crate) fn is_local_part(text: &str) -> bool {
+    local_part_len(text.as_bytes()) == Some(text.len())
 }
 
 /// `dot-atom-text` (RFC 5322 §3.2.3).
@@ -93,21 +102,29 @@ fn local_part_len(text: &[u8]) -> Option<usize> {
 
 /// A host name that is in its one form already: lower case, no A-label, no number at its end.
 fn domain_len(text: &[u8]) -> Option<usize> {
-    let length = text.iter().position(|&byte| byte != b'.' && !is(byte, LABEL)).unwrap_or(text.len());
-    let name = text.get(..length)?;
-    let mut last_is_number = true;
-    for label in name.split(|&byte| byte == b'.') {
-        let sound = !label.is_empty()
-            && label.len() <= MAX_LABEL_LEN
-            && !label.starts_with(b"-")
-            && !label.ends_with(b"-")
-            && !label.starts_with(b"xn--");
-        if !sound {
-            return None;
+    let (mut length, mut start, mut classes) = (0, 0, DIGIT);
+    for &byte in text {
+        let class = class(byte);
+        if class & LABEL != 0 {
+            classes &= class;
+        } else if byte == b'.' {
+            if !is_label(text.get(start..length)?) {
+                return None;
+            }
+            (start, classes) = (length + 1, DIGIT);
+        } else {
+            break;
         }
-        last_is_number = label.iter().all(|&byte| is(byte, DIGIT));
+        length += 1;
     }
-    (length <= MAX_HOST_NAME_LEN && !last_is_number).then_some(length)
+    let is_number = classes & DIGIT != 0;
+    let sound = is_label(text.get(start..length)?) && !is_number && length <= MAX_HOST_NAME_LEN;
+    sound.then_some(length)
+}
+
+/// Whether letters, digits and hyphens are a label as they stand.
+fn is_label(label: &[u8]) -> bool {
+    !matches!(label, [] | [b'-', ..] | [.., b'-'] | [b'x', b'n', b'-', b'-', ..]) && label.len() <= MAX_LABEL_LEN
 }
 
 #[cfg(test)]

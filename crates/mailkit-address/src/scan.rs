@@ -273,6 +273,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The place of the first control character, also of one beyond ASCII.
+pub(crate) fn control_character(text: &str) -> Option<usize> {
+    // 0xC2 starts those beyond ASCII. Without a way out of the loop, many bytes are seen at a time.
+    let suspect = text.bytes().fold(false, |found, byte| found | byte.is_ascii_control() | (byte == 0xC2));
+    if suspect { text.find(char::is_control) } else { None }
+}
+
 /// `atext` (RFC 5322 §3.2.3, RFC 6532 §3.2): what an atom is made of.
 pub(crate) fn is_atext(c: char) -> bool {
     match c {

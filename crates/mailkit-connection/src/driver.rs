@@ -226,7 +226,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use mailkit_smtp::client::Security;
     use mailkit_smtp::sasl::Credentials;
-    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
+    use tokio::io::{AsyncBufReadExt as _, BufReader, duplex};
 
     #[tokio::test]
     async fn keys_of_a_login_are_worked_out_while_the_runtime_goes_on() {

@@ -74,11 +74,8 @@ impl State {
         let mut touched = Vec::new();
         for message in batch {
             self.leases.insert(message.lease.id(), (message.lease.token(), message.expires_at));
-            if let Some(place) = self.assign(Box::new(message), now, clock) {
-                if !touched.contains(&place) {
-                    touched.push(place);
-                }
-            }
+            let place = self.assign(Box::new(message), now, clock);
+            touched.extend(place.filter(|place| !touched.contains(place)));
         }
         touched
     }
@@ -180,11 +177,8 @@ impl State {
             messages.push(message);
         }
         for message in messages {
-            if let Some(place) = self.assign(message, now, clock) {
-                if !touched.contains(&place) {
-                    touched.push(place);
-                }
-            }
+            let place = self.assign(message, now, clock);
+            touched.extend(place.filter(|place| !touched.contains(place)));
         }
         touched
     }

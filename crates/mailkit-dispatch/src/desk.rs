@@ -125,39 +125,31 @@ impl Desk {
         if state.phase != Phase::Running || state.is_clogged() {
             return;
         }
-        loop {
-            let counter = state.counter + 1;
-            let Some(route) = state.routes.get_mut(place) else { return };
-            let waiting = route.rows.len();
-            if waiting == 0 {
-                return;
+        let Some(route) = state.routes.get_mut(place) else { return };
+        let waiting = route.rows.len();
+        if waiting == 0 || route.paused || route.removed {
+            return;
+        }
+        if !route.breaker.is_closed() {
+            // The one message that assign() let in is the probe.
+            if route.ways.values().all(|way| !way.probe) {
+                self.open_way(state, place, true);
             }
-            let probe = !route.breaker.is_closed();
-            if probe {
-                // The message that waits here is the probe: assign() let only one in.
-                if route.paused || route.removed || !route.ways.values().all(|way| !way.probe) {
-                    return;
-                }
-            } else {
-                if !route.is_open() {
-                    return;
-                }
-                let woken = waiting.min(route.parked.len());
-                for (_, waker) in route.parked.drain(..woken) {
-                    waker.wake();
-                }
-                let full = route.ways.len() >= route.window.size() as usize;
-                let early = route.reopen_at.is_some_and(|at| at > now) && !route.ways.is_empty();
-                let late = route.reopen_at.is_some_and(|at| at > now) && route.ways.is_empty();
-                if full || early || late || waiting <= woken + route.opening() {
-                    return;
-                }
-            }
-            state.counter = counter;
-            self.open_way(state, place, counter, probe);
-            if probe {
-                return;
-            }
+            return;
+        }
+        let woken = waiting.min(route.parked.len());
+        for (_, waker) in route.parked.drain(..woken) {
+            waker.wake();
+        }
+        if route.reopen_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let allowed = (route.window.size() as usize).saturating_sub(route.ways.len());
+        if allowed == 0 {
+            return;
+        }
+        for _ in 0..waiting.saturating_sub(woken + route.opening()).min(allowed) {
+            self.open_way(state, place, false);
         }
     }
 
@@ -169,7 +161,8 @@ impl Desk {
         }
     }
 
-    fn open_way(self: &Arc<Self>, state: &mut State, place: usize, id: u64, probe: bool) {
+    fn open_way(self: &Arc<Self>, state: &mut State, place: usize, probe: bool) {
+        let id = state.count_up();
         let route = &mut state.routes[place];
         let deliver = Arc::clone(&route.deliver);
         route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
@@ -187,12 +180,12 @@ impl Desk {
         let Some(route) = state.routes.get_mut(place) else { return };
         route.parked.retain(|(parked, _)| *parked != id);
         let way = route.ways.remove(&id);
-        if !way.is_none_or(|way| way.open) && route.breaker.is_closed() {
-            // It never asked for a job, and said nothing: no reason to try again at once.
+        let Some(way) = way else { return };
+        if !way.carried && !way.probe && !route.rows.is_empty() {
+            // It carried nothing though there was something: no reason to try again at once.
             route.put_off_opening(now);
         }
-        let untold = route.breaker.state(now) == crate::breaker::BreakerState::HalfOpen && route.ways.is_empty();
-        if untold {
+        if way.probe && !route.breaker.is_closed() && route.ways.values().all(|other| !other.probe) {
             route.breaker.probe_ended();
         }
         let mut touched = vec![place];

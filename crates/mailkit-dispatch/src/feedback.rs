@@ -16,6 +16,9 @@ use crate::state::{Done, State, Told};
 /// How many messages with defects are remembered.
 const MOST_DEFECTS: usize = 10_000;
 
+/// So many ways in a row that could not be opened, with no other at work, are a cohort, however large the window is.
+const MOST_UNOPENED: u32 = 3;
+
 /// What has to be looked at after an outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Aftermath {
@@ -145,7 +148,14 @@ impl State {
     /// A way could not be opened, or broke without a job on it.
     pub(crate) fn broken(&mut self, place: usize, way: u64, class: Class, now: Instant) -> Aftermath {
         self.routes[place].put_off_opening(now);
-        self.feed_back(place, way, Some(class), Duration::ZERO, now)
+        let aftermath = self.feed_back(place, way, Some(class), Duration::ZERO, now);
+        let route = &self.routes[place];
+        let alone = !route.ways.iter().any(|(id, other)| *id != way && other.proved);
+        if !aftermath.closed && alone && route.unopened >= MOST_UNOPENED && route.breaker.is_closed() {
+            self.close_route(place, now);
+            return Aftermath { closed: true, grown: false };
+        }
+        aftermath
     }
 }
 

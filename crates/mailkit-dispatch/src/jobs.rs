@@ -82,7 +82,7 @@ impl Jobs {
         let Some(way) = route.ways.get_mut(&self.way) else { return Told::End };
         way.open = true;
         let goes_on = if way.probe && !route.breaker.is_closed() {
-            !way.probed && !route.paused && !route.removed
+            !way.carried && !route.paused && !route.removed
         } else {
             !route.paused
                 && !route.removed
@@ -119,7 +119,7 @@ impl Jobs {
         route.note_limited(false, now);
         if let Some(way) = route.ways.get_mut(&self.way) {
             way.jobs += 1;
-            way.probed = true;
+            way.carried = true;
         }
         Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None }
     }

@@ -77,25 +77,22 @@ impl State {
         if message.message_expires_at.is_some_and(|at| at <= clock) {
             return Word::Bury(DeadReason::Expired, "its last moment was over before it could be sent");
         }
-        let mut blocking: Option<(Instant, bool)> = None;
+        let mut blocking: Option<Instant> = None;
         let mut never = false;
         let (scope, domains, tenants) = (&mut route.scope, &mut route.domains, &mut self.tenants);
-        each_scope(message, scope, domains, tenants, now, |scope, weight, is_first| {
+        each_scope(message, scope, domains, tenants, now, |scope, weight| {
             never |= scope.is_never(weight);
             if let Some(at) = scope.look(weight, now) {
-                let turn = scope.queue_up(pass, weight, at);
-                if blocking.is_none_or(|(latest, _)| turn > latest) {
-                    blocking = Some((turn, is_first));
-                }
+                blocking = blocking.max(Some(scope.queue_up(pass, weight, at)));
             }
         });
         match blocking {
             _ if never => Word::Bury(DeadReason::OverQuota, "it has more recipients than a quota ever lets through"),
             None => Word::Go,
-            Some((turn, _)) if turn - now <= local_wait => Word::Stay(turn),
-            Some((turn, _)) => {
+            Some(turn) if turn - now <= local_wait => Word::Stay(turn),
+            Some(turn) => {
                 let mut booked = turn;
-                each_scope(message, scope, domains, tenants, now, |scope, weight, _| {
+                each_scope(message, scope, domains, tenants, now, |scope, weight| {
                     if scope.look(weight, now).is_some() {
                         booked = booked.max(scope.book(weight, turn, now));
                     }
@@ -108,7 +105,7 @@ impl State {
     /// Counts a message as leaving, in all scopes.
     pub(crate) fn count_cells(&mut self, place: usize, message: &Leased, now: Instant) {
         let route = &mut self.routes[place];
-        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight, _| {
+        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
             scope.take(weight, now);
         });
     }
@@ -117,7 +114,7 @@ impl State {
     pub(crate) fn look(&mut self, place: usize, message: &Leased, now: Instant) -> Option<Instant> {
         let route = &mut self.routes[place];
         let mut latest = None;
-        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight, _| {
+        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
             latest = latest.max(scope.look(weight, now));
         });
         latest
@@ -126,7 +123,7 @@ impl State {
     fn has_quotas(&mut self, place: usize, message: &Leased, now: Instant) -> bool {
         let route = &mut self.routes[place];
         let mut any = false;
-        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, _, _| {
+        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, _| {
             any |= scope.has_quotas();
         });
         any
@@ -136,7 +133,7 @@ impl State {
     pub(crate) fn spends(&mut self, place: usize, message: &Leased, now: Instant) -> Vec<Vec<QuotaSpend>> {
         let route = &mut self.routes[place];
         let mut all = Vec::new();
-        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight, _| {
+        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
             let mut spends = Vec::new();
             scope.spends(weight, &mut spends);
             if !spends.is_empty() {
@@ -149,7 +146,7 @@ impl State {
     /// A quota of the scope that has this spend has no room before that time.
     pub(crate) fn block(&mut self, place: usize, message: &Leased, full: &QuotaSpend, until: Instant, now: Instant) {
         let route = &mut self.routes[place];
-        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight, _| {
+        each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
             let mut spends = Vec::new();
             scope.spends(weight, &mut spends);
             if spends.contains(full) {
@@ -167,15 +164,15 @@ fn each_scope(
     domains: &mut Scopes,
     tenants: &mut Scopes,
     now: Instant,
-    mut visit: impl FnMut(&mut Scope, Weight, bool),
+    mut visit: impl FnMut(&mut Scope, Weight),
 ) {
     let recipients = message.recipients();
     let weight = |number: usize| Weight { recipients: u32::try_from(number).unwrap_or(u32::MAX) };
-    visit(route, weight(recipients.len()), true);
+    visit(route, weight(recipients.len()));
     if !tenants.is_empty() {
         let tenant = message.tenant.as_deref().unwrap_or_default();
         if let Some(scope) = tenants.of(tenant, now) {
-            visit(scope, weight(recipients.len()), false);
+            visit(scope, weight(recipients.len()));
         }
     }
     if domains.is_empty() {
@@ -188,7 +185,7 @@ fn each_scope(
         }
         let number = recipients[place..].iter().filter(|recipient| recipient.domain().as_ascii() == domain).count();
         if let Some(scope) = domains.of(domain, now) {
-            visit(scope, weight(number), false);
+            visit(scope, weight(number));
         }
     }
 }

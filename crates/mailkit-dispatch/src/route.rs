@@ -12,7 +12,7 @@ use crate::breaker::{Breaker, BreakerState};
 use crate::deliver::Deliver;
 use crate::limit::{Scope, Scopes, Weight};
 use crate::rows::Rows;
-use crate::settings::RouteSettings;
+use crate::settings::{RouteSettings, spelled};
 use crate::stats::Outcomes;
 use crate::window::Window;
 
@@ -62,8 +62,8 @@ pub(crate) struct Way {
     pub(crate) proved: bool,
     /// It carries one message, to see whether the route works again.
     pub(crate) probe: bool,
-    /// Whether that message was handed out.
-    pub(crate) probed: bool,
+    /// Whether it was given a job.
+    pub(crate) carried: bool,
     pub(crate) abort: Option<AbortHandle>,
 }
 
@@ -75,7 +75,7 @@ impl Route {
             rows: Rows::default(),
             window: Window::new(settings.first_ways.get(), settings.most_ways.get()),
             breaker: Breaker::new(settings.breaker),
-            domains: Scopes::new(format!("{key}/domain"), settings.per_domain.clone()),
+            domains: Scopes::new(format!("{key}/domain"), spelled(&settings.per_domain)),
             scope: Scope::new(key, settings.limits.clone()),
             settings,
             deliver,
@@ -96,7 +96,7 @@ impl Route {
     /// Takes other settings; windows, breaker and what limits remember stay.
     pub(crate) fn update(&mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>, now: Instant) {
         self.scope.update(&settings.limits, now);
-        self.domains.update(&settings.per_domain, now);
+        self.domains.update(&spelled(&settings.per_domain), now);
         self.window.limit(settings.most_ways.get());
         self.breaker.update(settings.breaker);
         self.settings = settings;
@@ -135,6 +135,15 @@ impl Route {
         self.unopened = self.unopened.saturating_add(1);
         let wait = REOPEN.saturating_mul(1 << (self.unopened - 1).min(16)).min(REOPEN_MOST);
         self.reopen_at = Some(now + wait);
+    }
+
+    /// Whether the wait before another way is over, and messages wait for one. True once for each such wait.
+    pub(crate) fn reopens(&mut self, now: Instant) -> bool {
+        let over = !self.rows.is_empty() && self.reopen_at.is_some_and(|at| at <= now);
+        if over {
+            self.reopen_at = None;
+        }
+        over
     }
 
     pub(crate) const fn opened(&mut self) {

@@ -7,6 +7,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use mailkit_address::Domain;
+
 use crate::rate::{Quota, Rate};
 use crate::retry::RetrySettings;
 
@@ -73,11 +75,12 @@ pub struct RouteSettings {
     /// Routes of the lowest preference take all messages, as MX records have it (RFC 5321 §5.1); those of the next are
     /// for when none of them is open. Nothing gives it its place in the row of routes.
     pub preference: Option<u32>,
-    /// How much of the messages it takes among those of its preference, as SRV records have it (RFC 2782).
+    /// How much of the messages it takes among those of its preference, as SRV records have it (RFC 2782), while all of
+    /// them have room; beyond that, each takes what it can.
     pub weight: NonZeroU32,
     /// What may leave over it.
     pub limits: Limits,
-    /// What may leave over it to each domain of recipients; `*` is for each that is not named.
+    /// What may leave over it to each domain of recipients, in any spelling; `*` is for each that is not named.
     pub per_domain: BTreeMap<String, Limits>,
     /// How many ways are tried at first. 5, as Postfix does (`initial_destination_concurrency`).
     pub first_ways: NonZeroU32,
@@ -243,6 +246,13 @@ pub enum SettingsError {
         /// The longest.
         max: Duration,
     },
+    /// Limits for what is no domain.
+    Domain {
+        /// The route.
+        route: String,
+        /// What stands in the place of a domain.
+        domain: String,
+    },
     /// A factor below one would make each wait shorter than the last.
     Factor,
 }
@@ -261,6 +271,10 @@ impl fmt::Display for SettingsError {
             }
             Self::Retry { first, max } => {
                 write!(f, "the first wait before a retry, {first:?}, is longer than the longest, {max:?}")
+            }
+            Self::Domain { route, domain } => {
+                let (route, domain) = (route.escape_debug(), domain.escape_debug());
+                write!(f, "route `{route}` has limits for `{domain}`, which is neither a domain nor `*`")
             }
             Self::Factor => f.write_str("the factor between retries has to be a number of 1 or more"),
         }
@@ -285,6 +299,9 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
             let (first, most) = (route.first_ways, route.most_ways);
             return Err(SettingsError::Ways { route: route.name.clone(), first, most });
         }
+        if let Some(domain) = route.per_domain.keys().find(|name| spell(name).is_none()) {
+            return Err(SettingsError::Domain { route: route.name.clone(), domain: domain.clone() });
+        }
         check_span("breaker.slow", route.breaker.slow)?;
         check_span("breaker.probe_after", route.breaker.probe_after)?;
     }
@@ -302,6 +319,19 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
         return Err(SettingsError::Factor);
     }
     Ok(())
+}
+
+/// A domain as addresses spell it.
+fn spell(name: &str) -> Option<String> {
+    match name {
+        "*" => Some(name.to_owned()),
+        name => Domain::parse(name).ok().map(|domain| domain.as_ascii().to_owned()),
+    }
+}
+
+/// Limits by domain, as addresses spell it; what is no domain was refused before.
+pub(crate) fn spelled(limits: &BTreeMap<String, Limits>) -> BTreeMap<String, Limits> {
+    limits.iter().filter_map(|(name, limits)| Some((spell(name)?, limits.clone()))).collect()
 }
 
 fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {

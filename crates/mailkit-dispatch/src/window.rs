@@ -31,6 +31,8 @@ struct Ceiling {
     ways: u32,
     try_at: Instant,
     between: Duration,
+    /// Whether it was tried since it was learnt.
+    tried: bool,
 }
 
 impl Window {
@@ -72,6 +74,7 @@ impl Window {
             // One way more; where that is too many, learn() sets it back.
             ceiling.ways += 1;
             ceiling.try_at = now + ceiling.between;
+            ceiling.tried = true;
             self.success = 1.0;
         }
         self.success += 1.0 / f64::from(self.size);
@@ -102,10 +105,10 @@ impl Window {
     pub(crate) fn learn(&mut self, others: u32, now: Instant) {
         let ways = others.max(1);
         let between = match &self.ceiling {
-            Some(ceiling) if ceiling.ways == ways + 1 => (ceiling.between * 2).min(LAST_TRY),
+            Some(ceiling) if ceiling.tried && ceiling.ways == ways + 1 => (ceiling.between * 2).min(LAST_TRY),
             _ => FIRST_TRY,
         };
-        self.ceiling = Some(Ceiling { ways, try_at: now + between, between });
+        self.ceiling = Some(Ceiling { ways, try_at: now + between, between, tried: false });
         self.size = self.size.min(ways);
         self.success = 0.0;
     }

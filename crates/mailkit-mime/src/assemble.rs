@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mailkit_address::{Address, AddressEntry, AddressList, Envelope, Mailbox, ReversePath};
 
-use crate::builder::Draft;
+use crate::builder::{Draft, GivenAddresses, GivenMailbox, Refused, read_mailbox};
 use crate::content::SMALL;
 use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldError, FieldProblem};
@@ -23,8 +23,9 @@ use crate::stamps::Stamps;
 pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message, BuildErrors> {
     let mut problems = Problems::default();
     problems.check_characters(&draft);
-    let fields = Fields::read(&draft, stamps, &mut problems);
-    let envelope = envelope(&draft, &fields, &mut problems);
+    let fields = Fields::read(&mut draft, stamps, &mut problems);
+    let reverse_path = reverse_path(&draft, &mut problems);
+    fields.check_recipients(&mut problems);
     let room = room_for(&draft);
     let (mut nodes, depth) = structure::choose(&mut draft, &mut problems.found).into_nodes();
     prepare(&mut nodes, &mut problems.found);
@@ -32,7 +33,10 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
     let mut head = Vec::with_capacity(room);
     fields.write(&mut head, &draft, &mut problems);
     let needs_utf8 = fields.needs_utf8;
-    let (Some(envelope), Some(message_id), true) = (envelope, fields.message_id, problems.found.is_empty()) else {
+    if !problems.found.is_empty() {
+        return Err(problems.into_errors());
+    }
+    let (Some(envelope), message_id) = fields.into_envelope(reverse_path) else {
         return Err(problems.into_errors());
     };
     if !matches!(nodes.as_slice(), [Node::Nothing]) {
@@ -43,10 +47,10 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
     let needs_smtp_utf8 = needs_utf8 || envelope.needs_smtp_utf8();
     Ok(Message {
         envelope,
-        message_id: Some(message_id.into_boxed_str()),
+        message_id: message_id.map(MessageId::into_string),
         needs_8bit: !header_is_ascii || kind != BodyKind::SevenBit,
         content: layout.finish(),
-        subject: draft.subject.take().map(String::into_boxed_str),
+        subject: draft.subject.take(),
         needs_smtp_utf8,
         form: Form::Built(Arc::new(Tree { nodes, depth, unique: stamps.unique(), header_length })),
     })
@@ -79,30 +83,14 @@ impl Problems {
     /// Refuses what could end a line or hide one, in every field that goes into a header or
     /// into the dialogue with a server.
     fn check_characters(&mut self, draft: &Draft) {
-        let named: [(&str, &[String]); 6] = [
-            ("To", &draft.to),
-            ("Cc", &draft.cc),
-            ("Bcc", &draft.bcc),
-            ("Reply-To", &draft.reply_to),
-            ("References", &draft.references),
-            ("envelope to", &draft.envelope_to),
-        ];
-        let single = [
-            ("From", &draft.from),
-            ("Sender", &draft.sender),
-            ("Message-ID", &draft.message_id),
-            ("In-Reply-To", &draft.in_reply_to),
-            ("Subject", &draft.subject),
-            ("envelope from", &draft.envelope_from),
-        ];
+        let single =
+            [("In-Reply-To", &draft.in_reply_to), ("Subject", &draft.subject), ("envelope from", &draft.envelope_from)];
         for (field, value) in single {
             if let Some(value) = value {
                 self.check_text(field, value);
             }
         }
-        for (field, values) in named {
-            values.iter().for_each(|value| self.check_text(field, value));
-        }
+        draft.references.iter().for_each(|value| self.check_text("References", value));
         for (name, value) in &draft.headers {
             self.check_text(name, value);
         }
@@ -121,22 +109,19 @@ impl Problems {
         }
     }
 
-    fn list(&mut self, field: &str, texts: &[String]) -> AddressList {
-        let mut all = AddressList::new();
-        for text in texts.iter().filter(|text| control_character(text).is_none()) {
-            match AddressList::parse(text) {
-                Ok(list) if list.is_empty() => self.add(field, text, FieldProblem::Missing),
-                Ok(list) if all.is_empty() => all = list,
-                Ok(list) => all.extend(list),
-                Err(error) => self.add(field, text, FieldProblem::Address(error)),
-            }
-        }
-        all
+    /// Notes what could not be read.
+    fn refuse(&mut self, field: &str, refused: &Refused) {
+        self.add(field, &refused.text, refused.problem.clone());
     }
 
-    fn mailbox(&mut self, field: &str, text: Option<&String>) -> Option<Mailbox> {
-        let text = text.filter(|text| control_character(text).is_none())?;
-        Mailbox::parse(text).map_err(|error| self.add(field, text, FieldProblem::Address(error))).ok()
+    fn list(&mut self, field: &str, given: &mut GivenAddresses) -> AddressList {
+        given.refused.iter().for_each(|refused| self.refuse(field, refused));
+        std::mem::take(&mut given.list)
+    }
+
+    fn sender(&mut self, draft: &mut Draft) -> Option<Mailbox> {
+        let GivenMailbox(read) = draft.sender.take()?;
+        read.map_err(|refused| self.refuse("Sender", &refused)).ok()
     }
 
     fn ids(&mut self, field: &str, texts: &[String]) -> Vec<MessageId> {
@@ -151,17 +136,16 @@ impl Problems {
     }
 
     /// The mailboxes of From: RFC 5322 §3.6.2 lets no group stand there.
-    fn authors(&mut self, draft: &Draft) -> AddressList {
-        let Some(text) = &draft.from else {
+    fn authors(&mut self, draft: &mut Draft) -> AddressList {
+        if draft.from.is_empty() {
             self.add("From", "", FieldProblem::Missing);
-            return AddressList::new();
-        };
-        let list = self.list("From", std::slice::from_ref(text));
+        }
+        let list = self.list("From", &mut draft.from);
         if list.iter().any(|entry| matches!(entry, AddressEntry::Group(_))) {
-            self.add("From", text, FieldProblem::Group);
+            self.add("From", &list.to_string(), FieldProblem::Group);
         }
         if list.len() > 1 && draft.sender.is_none() {
-            self.add("From", text, FieldProblem::NoSender);
+            self.add("From", &list.to_string(), FieldProblem::NoSender);
         }
         list
     }
@@ -177,6 +161,8 @@ struct Fields {
     to: AddressList,
     cc: AddressList,
     bcc: AddressList,
+    /// Once one is given, those of the header count no more.
+    envelope_to: Option<AddressList>,
     message_id: Option<MessageId>,
     in_reply_to: Vec<MessageId>,
     references: Vec<MessageId>,
@@ -186,7 +172,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn read(draft: &Draft, stamps: Stamps, problems: &mut Problems) -> Self {
+    fn read(draft: &mut Draft, stamps: Stamps, problems: &mut Problems) -> Self {
         for (name, value) in &draft.headers {
             if !is_field_name(name.as_bytes()) {
                 problems.add(name, value, FieldProblem::InvalidName);
@@ -200,16 +186,18 @@ impl Fields {
             problems.add("Date", &at.to_string(), FieldProblem::YearOutOfRange);
         }
         let from = problems.authors(draft);
+        let id = message_id(draft, stamps, &from, problems);
         let mut fields = Self {
             date,
-            message_id: message_id(draft, stamps, &from, problems),
-            sender: problems.mailbox("Sender", draft.sender.as_ref()),
-            reply_to: problems.list("Reply-To", &draft.reply_to),
-            to: problems.list("To", &draft.to),
-            cc: problems.list("Cc", &draft.cc),
-            bcc: problems.list("Bcc", &draft.bcc),
+            message_id: id,
+            sender: problems.sender(draft),
+            reply_to: problems.list("Reply-To", &mut draft.reply_to),
+            to: problems.list("To", &mut draft.to),
+            cc: problems.list("Cc", &mut draft.cc),
+            bcc: problems.list("Bcc", &mut draft.bcc),
             in_reply_to: problems.ids("In-Reply-To", draft.in_reply_to.as_slice()),
             references: problems.ids("References", &draft.references),
+            envelope_to: (!draft.envelope_to.is_empty()).then(|| problems.list("envelope to", &mut draft.envelope_to)),
             from,
             needs_utf8: false,
         };
@@ -221,6 +209,32 @@ impl Fields {
     fn addresses_shown(&self) -> impl Iterator<Item = &Address> {
         let lists = [&self.from, &self.reply_to, &self.to, &self.cc];
         lists.into_iter().flat_map(AddressList::mailboxes).chain(&self.sender).map(Mailbox::address)
+    }
+
+    fn check_recipients(&self, problems: &mut Problems) {
+        let lists = match &self.envelope_to {
+            Some(list) => [list, list, list],
+            None => [&self.to, &self.cc, &self.bcc],
+        };
+        let none = lists.into_iter().all(|list| list.mailboxes().next().is_none());
+        if none && !problems.found.iter().any(names_recipients) {
+            problems.add("To", "", FieldProblem::NoRecipients);
+        }
+    }
+
+    /// The envelope, and the identifier of the message.
+    fn into_envelope(self, reverse_path: Option<ReversePath>) -> (Option<Envelope>, Option<MessageId>) {
+        let sender = || self.sender.as_ref().or_else(|| self.from.mailboxes().next());
+        let reverse_path = reverse_path.or_else(|| sender().map(|mailbox| mailbox.address().clone().into()));
+        let lists = match &self.envelope_to {
+            Some(list) => std::slice::from_ref(list),
+            None => &[self.to, self.cc, self.bcc],
+        };
+        let mut recipients = Vec::with_capacity(lists.iter().map(AddressList::len).sum());
+        for mailbox in lists.iter().flat_map(AddressList::mailboxes) {
+            recipients.push(mailbox.address().clone());
+        }
+        (reverse_path.and_then(|path| Envelope::new(path, recipients).ok()), self.message_id)
     }
 
     fn write(&self, out: &mut Vec<u8>, draft: &Draft, problems: &mut Problems) {
@@ -268,44 +282,39 @@ impl Fields {
     }
 }
 
-fn message_id(draft: &Draft, stamps: Stamps, from: &AddressList, problems: &mut Problems) -> Option<MessageId> {
-    let Some(text) = &draft.message_id else {
-        let domain = from.mailboxes().next()?.address().domain().as_ascii();
-        return Some(MessageId::unique(stamps.unique(), domain));
-    };
-    let id = MessageId::parse(text);
-    if id.is_none() && control_character(text).is_none() {
-        problems.add("Message-ID", text, FieldProblem::InvalidMessageId);
-    }
-    id
-}
-
-fn envelope(draft: &Draft, fields: &Fields, problems: &mut Problems) -> Option<Envelope> {
-    let reverse_path = match draft.envelope_from.as_deref().map(|text| text.trim_matches(' ')) {
-        Some("" | "<>") => Some(ReversePath::Null),
-        Some(_) => {
-            problems.mailbox("envelope from", draft.envelope_from.as_ref()).map(|mailbox| mailbox.into_address().into())
+fn message_id(draft: &mut Draft, stamps: Stamps, from: &AddressList, problems: &mut Problems) -> Option<MessageId> {
+    match draft.message_id.take() {
+        Some(Ok(id)) => Some(id),
+        Some(Err(text)) => {
+            let problem = match control_character(&text) {
+                Some(position) => FieldProblem::ControlCharacter { position },
+                None => FieldProblem::InvalidMessageId,
+            };
+            problems.add("Message-ID", &text, problem);
+            None
         }
         None => {
-            let sender = fields.sender.as_ref().or_else(|| fields.from.mailboxes().next());
-            sender.map(|mailbox| mailbox.address().clone().into())
+            let domain = from.mailboxes().next()?.address().domain().as_ascii();
+            Some(MessageId::unique(stamps.unique(), domain))
         }
-    };
-    let given = problems.list("envelope to", &draft.envelope_to);
-    let recipients: Vec<Address> = if draft.envelope_to.is_empty() {
-        let lists = [&fields.to, &fields.cc, &fields.bcc];
-        lists.iter().flat_map(|list| addresses(list)).collect()
-    } else {
-        addresses(&given).collect()
-    };
-    if recipients.is_empty() && !problems.found.iter().any(names_recipients) {
-        problems.add("To", "", FieldProblem::NoRecipients);
     }
-    Envelope::new(reverse_path?, recipients).ok()
 }
 
-fn addresses(list: &AddressList) -> impl Iterator<Item = Address> {
-    list.mailboxes().map(|mailbox| mailbox.address().clone())
+/// Where reports go, if it was said.
+fn reverse_path(draft: &Draft, problems: &mut Problems) -> Option<ReversePath> {
+    let text = draft.envelope_from.as_deref()?;
+    match text.trim_matches(' ') {
+        "" | "<>" => Some(ReversePath::Null),
+        _ => match read_mailbox(text) {
+            Ok(mailbox) => Some(mailbox.into_address().into()),
+            // A control character was found before.
+            Err(Refused { problem: FieldProblem::ControlCharacter { .. }, .. }) => None,
+            Err(refused) => {
+                problems.refuse("envelope from", &refused);
+                None
+            }
+        },
+    }
 }
 
 /// Whether the error is about a field of recipients: then their lack is none of its own.

@@ -1,24 +1,29 @@
 //! The builder: takes fields as they come, and has them read when it is told to build.
 
 mod body;
+mod given;
 mod list;
 
 use std::fmt;
 
 use time::OffsetDateTime;
 
+pub use self::given::{GivenAddresses, GivenMailbox};
+pub(crate) use self::given::{Refused, read_mailbox};
 use crate::assemble::assemble;
 use crate::error::{BuildErrors, FieldError, FieldProblem};
 use crate::header::list::ListField;
+use crate::header::message_id::MessageId;
 use crate::message::Message;
 use crate::part::Part;
 use crate::stamps::StampSource;
 
 /// Puts a message together.
 ///
-/// Fields are taken as text and read at [`build`](Self::build), which reports everything that is
-/// wrong at once. `to`, `cc`, `bcc`, `reply_to`, `references`, `header`, `envelope_to`, attachments
-/// and alternatives add to what was given before; all others replace it. Address fields take lists, with commas.
+/// Fields are taken as text, addresses also as values that were read before ([`GivenAddresses`]);
+/// [`build`](Self::build) reports everything that is wrong at once. `to`, `cc`, `bcc`, `reply_to`,
+/// `references`, `header`, `envelope_to`, attachments and alternatives add to what was given before;
+/// all others replace it. Address fields take lists, with commas.
 ///
 /// A control character other than a tab is refused in every field but the text.
 ///
@@ -49,17 +54,18 @@ pub struct MessageBuilder<S> {
     draft: Box<Draft>,
 }
 
-/// The fields as they were given.
+/// The fields as they were given; addresses are read.
 #[derive(Clone, Default)]
 pub(crate) struct Draft {
-    pub(crate) from: Option<String>,
-    pub(crate) sender: Option<String>,
-    pub(crate) reply_to: Vec<String>,
-    pub(crate) to: Vec<String>,
-    pub(crate) cc: Vec<String>,
-    pub(crate) bcc: Vec<String>,
+    pub(crate) from: GivenAddresses,
+    pub(crate) sender: Option<GivenMailbox>,
+    pub(crate) reply_to: GivenAddresses,
+    pub(crate) to: GivenAddresses,
+    pub(crate) cc: GivenAddresses,
+    pub(crate) bcc: GivenAddresses,
     pub(crate) date: Option<OffsetDateTime>,
-    pub(crate) message_id: Option<String>,
+    /// Read, or what could not be.
+    pub(crate) message_id: Option<Result<MessageId, String>>,
     pub(crate) in_reply_to: Option<String>,
     pub(crate) references: Vec<String>,
     pub(crate) subject: Option<String>,
@@ -72,7 +78,7 @@ pub(crate) struct Draft {
     /// With whether each belongs to the HTML, if there is one.
     pub(crate) attachments: Vec<(Part, bool)>,
     pub(crate) envelope_from: Option<String>,
-    pub(crate) envelope_to: Vec<String>,
+    pub(crate) envelope_to: GivenAddresses,
 }
 
 impl<S: StampSource> MessageBuilder<S> {
@@ -82,38 +88,38 @@ impl<S: StampSource> MessageBuilder<S> {
     }
 
     /// Sets whom the message is from: one mailbox, or several and a [`sender`](Self::sender).
-    pub fn from(mut self, mailboxes: impl Into<String>) -> Self {
-        self.draft.from = Some(mailboxes.into());
+    pub fn from(mut self, mailboxes: impl Into<GivenAddresses>) -> Self {
+        self.draft.from = mailboxes.into();
         self
     }
 
     /// Sets the one mailbox that sends for those in From (RFC 5322 §3.6.2).
-    pub fn sender(mut self, mailbox: impl Into<String>) -> Self {
+    pub fn sender(mut self, mailbox: impl Into<GivenMailbox>) -> Self {
         self.draft.sender = Some(mailbox.into());
         self
     }
 
     /// Adds where replies shall go.
-    pub fn reply_to(mut self, addresses: impl Into<String>) -> Self {
-        self.draft.reply_to.push(addresses.into());
+    pub fn reply_to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
+        self.draft.reply_to.add(addresses.into());
         self
     }
 
     /// Adds recipients.
-    pub fn to(mut self, addresses: impl Into<String>) -> Self {
-        self.draft.to.push(addresses.into());
+    pub fn to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
+        self.draft.to.add(addresses.into());
         self
     }
 
     /// Adds recipients of a copy.
-    pub fn cc(mut self, addresses: impl Into<String>) -> Self {
-        self.draft.cc.push(addresses.into());
+    pub fn cc(mut self, addresses: impl Into<GivenAddresses>) -> Self {
+        self.draft.cc.add(addresses.into());
         self
     }
 
     /// Adds recipients of a copy whom nobody sees: they are in the envelope only.
-    pub fn bcc(mut self, addresses: impl Into<String>) -> Self {
-        self.draft.bcc.push(addresses.into());
+    pub fn bcc(mut self, addresses: impl Into<GivenAddresses>) -> Self {
+        self.draft.bcc.add(addresses.into());
         self
     }
 
@@ -125,8 +131,9 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Sets the identifier, with or without angle brackets, instead of one made from the stamps
     /// and the domain of the first mailbox in From.
-    pub fn message_id(mut self, id: impl Into<String>) -> Self {
-        self.draft.message_id = Some(id.into());
+    pub fn message_id(mut self, id: impl AsRef<str>) -> Self {
+        let id = id.as_ref();
+        self.draft.message_id = Some(MessageId::parse(id).ok_or_else(|| id.to_owned()));
         self
     }
 
@@ -165,8 +172,8 @@ impl<S: StampSource> MessageBuilder<S> {
     }
 
     /// Adds a recipient to the envelope. Once one is given, those of the header count no more.
-    pub fn envelope_to(mut self, addresses: impl Into<String>) -> Self {
-        self.draft.envelope_to.push(addresses.into());
+    pub fn envelope_to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
+        self.draft.envelope_to.add(addresses.into());
         self
     }
 
@@ -188,8 +195,8 @@ impl<S: StampSource> MessageBuilder<S> {
 impl<S> fmt::Debug for MessageBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageBuilder")
-            .field("from", &self.draft.from)
-            .field("to", &self.draft.to)
+            .field("from", &format_args!("{}", self.draft.from.list))
+            .field("to", &format_args!("{}", self.draft.to.list))
             .field("subject", &self.draft.subject)
             .finish_non_exhaustive()
     }

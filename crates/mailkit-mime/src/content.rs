@@ -23,14 +23,15 @@ use crate::source::Source;
 /// and its size is known.
 #[derive(Clone)]
 pub(crate) struct Content {
-    row: Arc<Row>,
+    row: Row,
     size: Option<u64>,
 }
 
-#[derive(Debug)]
+/// Shared by its clones.
+#[derive(Debug, Clone)]
 struct Row {
     written: Bytes,
-    inserts: Vec<Insert>,
+    inserts: Arc<[Insert]>,
 }
 
 /// A body that goes out before the byte at `at`.
@@ -77,11 +78,11 @@ impl Content {
             written: Bytes::from([text, &self.row.written].concat()),
             inserts: self.row.inserts.iter().map(later).collect(),
         };
-        Self { row: Arc::new(row), size: self.size.map(|size| size + text.len() as u64) }
+        Self { row, size: self.size.map(|size| size + text.len() as u64) }
     }
 
     pub(crate) fn chunks(&self) -> Chunks {
-        Chunks::new(Arc::clone(&self.row), self.size)
+        Chunks::new(self.row.clone(), self.size)
     }
 
     pub(crate) fn write_to(&self, writer: &mut (impl Write + ?Sized)) -> io::Result<()> {
@@ -89,7 +90,7 @@ impl Content {
     }
 
     pub(crate) fn to_bytes(&self) -> io::Result<Bytes> {
-        match self.row.inserts.as_slice() {
+        match &*self.row.inserts {
             [] => return Ok(self.row.written.clone()),
             [only] if self.row.written.is_empty() => {
                 if let Some(ready) = only.body.ready() {
@@ -170,6 +171,8 @@ impl Layout {
     pub(crate) fn finish(mut self) -> Content {
         self.end_line();
         let size = self.size.map(|size| size + self.written.len() as u64);
-        Content { row: Arc::new(Row { written: Bytes::from(self.written), inserts: self.inserts }), size }
+        // Most have no body apart, and an empty slice by default takes no memory.
+        let inserts = if self.inserts.is_empty() { Arc::default() } else { self.inserts.into() };
+        Content { row: Row { written: Bytes::from(self.written), inserts }, size }
     }
 }

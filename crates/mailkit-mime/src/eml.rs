@@ -25,7 +25,7 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
     layout.lines(message.slice(kept..));
     Ok(Message {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
-        subject: first(&fields, "Subject").map(String::into_boxed_str),
+        subject: first(&fields, "Subject"),
         needs_smtp_utf8: envelope.needs_smtp_utf8() || has_utf8(message, &fields),
         needs_8bit: !message.is_ascii(),
         content: layout.finish(),
@@ -117,7 +117,7 @@ fn first(fields: &[Field<'_>], name: &str) -> Option<String> {
 }
 
 /// The first text in angle brackets, with them.
-fn bracketed(value: &str) -> Option<Box<str>> {
+fn bracketed(value: &str) -> Option<String> {
     let start = value.get(value.find('<')?..)?;
     let end = start.find('>')?;
     start.get(..=end).map(Into::into)

@@ -58,10 +58,13 @@ pub(crate) fn write_words<'a>(
 }
 
 /// Writes a field of our own making that fits into one line.
+#[inline]
 pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
-    for part in [name, ": ", value, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The place of the first C0 control character other than a tab, or DEL.

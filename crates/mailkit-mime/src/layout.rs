@@ -41,11 +41,21 @@ impl Plan {
 ///
 /// `unique` is the number that boundaries are made from.
 pub(crate) fn lay_out(header: Vec<u8>, nodes: &[Node], unique: u128, server: Capabilities) -> (Layout, BodyKind) {
-    let plans = plan(nodes, server);
+    let mut few = [Plan::FRAME; FEW];
+    let mut many = Vec::new();
+    let plans = match few.get_mut(..nodes.len()) {
+        Some(few) => few,
+        None => {
+            many.resize(nodes.len(), Plan::FRAME);
+            many.as_mut_slice()
+        }
+    };
+    plan(nodes, server, plans);
+    let plans = &*plans;
     let kind = plans.iter().map(|plan| plan.kind).max().unwrap_or(BodyKind::SevenBit);
-    let mut boundaries = Boundaries::choose(unique, nodes, &plans);
+    let mut boundaries = Boundaries::choose(unique, nodes, plans);
     let mut layout = Layout::new(header);
-    for (at, (node, plan)) in nodes.iter().zip(&plans).enumerate() {
+    for (at, (node, plan)) in nodes.iter().zip(plans).enumerate() {
         match node {
             Node::Close => {
                 if !boundaries.close(layout.out()) {
@@ -88,12 +98,14 @@ impl Plan {
     }
 }
 
-fn plan(nodes: &[Node], server: Capabilities) -> Vec<Plan> {
+/// Plans for so many nodes need no memory of their own: a text and its HTML have four.
+const FEW: usize = 4;
+
+fn plan(nodes: &[Node], server: Capabilities, plans: &mut [Plan]) {
     // A body by itself has to end its line, which would change content that is not encoded.
     let mut in_multipart = false;
     let mut parents = Vec::new();
-    let mut plans = Vec::with_capacity(nodes.len());
-    for node in nodes {
+    for (node, plan) in nodes.iter().zip(plans) {
         match node {
             Node::Open(_) | Node::Message { .. } => {
                 parents.push(in_multipart);
@@ -102,13 +114,12 @@ fn plan(nodes: &[Node], server: Capabilities) -> Vec<Plan> {
             Node::Close => in_multipart = parents.pop().unwrap_or_default(),
             Node::Leaf(_) | Node::Nothing | Node::Refused(_) => {}
         }
-        plans.push(match node {
+        *plan = match node {
             Node::Leaf(leaf) => plan_leaf(&leaf.source, server, in_multipart),
             Node::Message { header, .. } if !header.is_ascii() => Plan { kind: BodyKind::EightBit, ..Plan::FRAME },
             _ => Plan::FRAME,
-        });
+        };
     }
-    plans
 }
 
 fn plan_leaf(source: &Source, server: Capabilities, in_multipart: bool) -> Plan {

@@ -53,7 +53,7 @@ mod part;
 mod source;
 mod stamps;
 
-pub use builder::MessageBuilder;
+pub use builder::{GivenAddresses, GivenMailbox, MessageBuilder};
 pub use content::{Chunks, ContentReader};
 pub use encoded::{BodyKind, Capabilities, Encoded};
 pub use error::{BuildErrors, EmlError, EncodeError, FieldError, FieldProblem};

@@ -54,8 +54,8 @@ use crate::stamps::Stamps;
 #[derive(Debug, Clone)]
 pub struct Message {
     pub(crate) envelope: Envelope,
-    pub(crate) message_id: Option<Box<str>>,
-    pub(crate) subject: Option<Box<str>>,
+    pub(crate) message_id: Option<String>,
+    pub(crate) subject: Option<String>,
     pub(crate) content: Content,
     pub(crate) needs_smtp_utf8: bool,
     pub(crate) needs_8bit: bool,

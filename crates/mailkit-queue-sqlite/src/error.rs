@@ -33,6 +33,11 @@ pub(crate) enum Meaning {
 }
 
 impl StoreError {
+    /// Whether there was no room.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
+
     pub(crate) fn meaning(&self) -> Meaning {
         match self {
             Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => match failure.code {

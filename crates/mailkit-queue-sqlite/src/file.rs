@@ -120,11 +120,13 @@ fn look(path: &Path) -> Result<Found, StoreError> {
 /// Checks what costs little: that the file has its length, that the tables are ours, and all pages of a small file.
 fn check(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     schema::check(conn)?;
-    let length = std::fs::metadata(path).map_err(StoreError::Io)?.len();
-    let logged = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
+    // Another process may write meanwhile, first to its log: where there is one, the file may be shorter.
+    let logged = || std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
+    let before = logged();
     let pages: u64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let size: u64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    if logged == 0 && length < pages * size {
+    let length = std::fs::metadata(path).map_err(StoreError::Io)?.len();
+    if before == 0 && logged() == 0 && length < pages * size {
         return Err(StoreError::Broken(format!("the file has {length} octets, and should have {}", pages * size)));
     }
     if length <= SMALL {

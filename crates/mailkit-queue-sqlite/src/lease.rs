@@ -1,5 +1,6 @@
 //! Leases: given, renewed, marked.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
@@ -14,6 +15,9 @@ use crate::passing;
 use crate::readers::Readers;
 use crate::store::SqliteQueue;
 use crate::turns;
+
+/// How many octets of content one lease call holds in memory before it gives fewer messages than it was asked for.
+const MOST_OCTETS: usize = 8 << 20;
 
 impl SqliteQueue {
     pub(crate) async fn take(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
@@ -55,9 +59,14 @@ fn take(batch: &mut Batch<'_>, request: &LeaseRequest, readers: &Readers) -> Res
     passing::pass(batch, now)?;
     passing::end_leases(batch, now)?;
     passing::forget_some(batch, now)?;
-    let mut taken = Vec::new();
+    let (mut taken, mut octets) = (Vec::new(), 0);
     for seq in turns::next(batch, request)? {
-        taken.extend(lease(batch, seq, now, now + request.duration, readers)?);
+        let leased = lease(batch, seq, now, now + request.duration, readers)?;
+        octets += leased.as_ref().and_then(|leased| leased.content.in_memory()).map_or(0, bytes::Bytes::len);
+        taken.extend(leased);
+        if octets >= MOST_OCTETS {
+            break;
+        }
     }
     if !taken.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
         batch.announce();
@@ -73,13 +82,14 @@ fn lease(
     until: Timestamp,
     readers: &Readers,
 ) -> Result<Option<Leased>, StoreError> {
-    let select = format!(
-        "SELECT {}, {}, letter.content FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane \
-         WHERE message.seq = ?",
-        message::COLUMNS,
-        letter::COLUMNS
-    );
-    let (mut row, letter, bytes) = batch.conn.prepare_cached(&select)?.query_row([seq], |columns| {
+    static SELECT: LazyLock<String> = LazyLock::new(|| {
+        let (position, letter) = (message::COLUMNS, letter::COLUMNS);
+        format!(
+            "SELECT {position}, {letter}, letter.content FROM message JOIN letter USING (seq) \
+             JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
+        )
+    });
+    let (mut row, letter, bytes) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
         let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
         Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes))
     })?;

@@ -1,5 +1,7 @@
 //! The row of a message: where it stands.
 
+use std::sync::LazyLock;
+
 use mailkit_queue::{LeaseToken, QueueId, RecipientRecord, RecipientStatus, State, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, params};
@@ -108,7 +110,8 @@ impl Row {
 
     /// The row of a message in a queue; nothing where there is none of that name.
     pub(crate) fn find(conn: &Connection, queue: i64, id: QueueId) -> Result<Option<Self>, StoreError> {
-        let mut statement = conn.prepare_cached(&select("WHERE message.queue = ? AND message.id = ?"))?;
+        static SELECT: LazyLock<String> = LazyLock::new(|| select("WHERE message.queue = ? AND message.id = ?"));
+        let mut statement = conn.prepare_cached(&SELECT)?;
         let mut rows = statement.query(params![queue, id.to_string()])?;
         Ok(rows.next()?.map(Self::read).transpose()?)
     }

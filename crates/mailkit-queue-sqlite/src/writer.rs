@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::{Batch, Memory};
 use crate::checkpoint;
 use crate::context::Context;
-use crate::error::{Fault, Meaning, StoreError};
+use crate::error::{Fault, StoreError};
 use crate::failpoint::step;
 
 /// How many pieces of work one transaction takes at the most.
@@ -165,8 +165,8 @@ impl Worker {
         }));
         let outcome = Self::attempt(&self.conn, &self.context, &mut self.memory, &mut jobs, next.take(BATCH));
         match outcome {
-            Err(error) if error.meaning() == Meaning::Passing && jobs.len() > 1 => {
-                // What has no room, or took too long, must not keep the others from being done.
+            Err(error) if error.is_full() && jobs.len() > 1 => {
+                // What has no room must not keep the others from being done.
                 for job in jobs {
                     let mut done = Vec::new();
                     let outcome =
@@ -207,14 +207,14 @@ impl Worker {
         jobs: &mut Vec<Box<dyn Job>>,
         next: impl Iterator<Item = Box<dyn Job>>,
     ) -> Result<(), StoreError> {
-        let mut next = next.peekable();
         if context.fault.check().is_err() {
             jobs.extend(next);
             return Err(StoreError::Closed);
         }
         let begun = step("begin").and_then(|()| Ok(conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?));
         if let Err(error) = begun {
-            jobs.extend(next.next());
+            // Another process does not let us write: all who wait have waited for that long.
+            jobs.extend(next);
             return Err(error);
         }
         memory.refresh(conn)?;

@@ -1,4 +1,11 @@
 //! The dispatcher against the queue in memory, with servers made up here and a clock that is paused.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+mod endings;
 mod flow;
+mod limits;
+mod routes;
 mod server;
+mod simulation;
+mod store;

@@ -22,6 +22,9 @@ use crate::part::{Joined, MultipartKind, Part};
 pub(super) fn choose(draft: &mut Draft, found: &mut Vec<FieldError>) -> Part {
     let text = draft.text.take().map(Part::text);
     let html = draft.html.take().map(Part::html);
+    if html.is_none() && draft.alternatives.is_empty() && draft.body.is_none() && draft.attachments.is_empty() {
+        return text.unwrap_or_else(Part::nothing);
+    }
     let others = std::mem::take(&mut draft.alternatives);
     if draft.body.is_some() && (text.is_some() || html.is_some() || !others.is_empty()) {
         found.push(FieldError::new("body", "", FieldProblem::TwoBodies));

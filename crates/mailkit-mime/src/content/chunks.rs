@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -23,7 +22,7 @@ const MOST_SHARED: usize = 1024 * 1024;
 /// socket; large parts in memory that need no encoding are shared, not copied. It may be sent to
 /// a thread of its own, as files are read with blocking calls.
 pub struct Chunks {
-    row: Arc<Row>,
+    row: Row,
     /// How much of the written text has gone out.
     at: usize,
     /// The next body.
@@ -36,7 +35,7 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(row: Arc<Row>, left: Option<u64>) -> Self {
+    pub(super) fn new(row: Row, left: Option<u64>) -> Self {
         let ready = row.between(0, 0);
         Self { at: ready.len(), row, insert: 0, open: None, ready, left, failed: false }
     }

@@ -24,28 +24,23 @@ impl Date {
         let Self(at) = self;
         let (year, month, day) = at.to_calendar_date();
         let (hour, minute, second) = at.to_hms();
-        let weekday = WEEKDAYS.get(usize::from(at.weekday().number_days_from_monday()));
-        let month = MONTHS.get(usize::from(u8::from(month)) - 1);
-        out.extend(weekday.into_iter().copied().flatten());
-        out.extend_from_slice(b", ");
-        if day >= 10 {
-            out.push(b'0' + day / 10);
-        }
-        out.extend_from_slice(&[b'0' + day % 10, b' ']);
-        out.extend(month.into_iter().copied().flatten());
-        out.push(b' ');
+        let weekday = WEEKDAYS.get(usize::from(at.weekday().number_days_from_monday())).copied();
+        let month = MONTHS.get(usize::from(u8::from(month)) - 1).copied();
+        let ([w, e, k], [m, o, n]) = (*weekday.unwrap_or(b"Mon"), *month.unwrap_or(b"Jan"));
         // The year has four digits: each half has two.
-        let half = |part: i32| u8::try_from(part % 100).unwrap_or_default();
-        out.extend_from_slice(&two_digits(half(year / 100)));
-        out.extend_from_slice(&two_digits(half(year)));
-        for (before, number) in [(b' ', hour), (b':', minute), (b':', second)] {
-            out.push(before);
-            out.extend_from_slice(&two_digits(number));
-        }
+        let half = |part: i32| two_digits(u8::try_from(part % 100).unwrap_or_default());
+        let ([c, d], [y, z]) = (half(year / 100), half(year));
+        let [ten, one] = two_digits(day);
+        let ([h, i], [j, l], [s, t]) = (two_digits(hour), two_digits(minute), two_digits(second));
+        let sign = if at.offset().is_negative() { b'-' } else { b'+' };
         let (hours, minutes, _) = at.offset().as_hms();
-        out.extend_from_slice(if at.offset().is_negative() { b" -" } else { b" +" });
-        out.extend_from_slice(&two_digits(hours.unsigned_abs()));
-        out.extend_from_slice(&two_digits(minutes.unsigned_abs()));
+        let ([a, b], [f, g]) = (two_digits(hours.unsigned_abs()), two_digits(minutes.unsigned_abs()));
+        out.extend_from_slice(&[w, e, k, b',', b' ']);
+        if day >= 10 {
+            out.push(ten);
+        }
+        out.extend_from_slice(&[one, b' ', m, o, n, b' ', c, d, y, z, b' ', h, i, b':', j, l, b':', s, t]);
+        out.extend_from_slice(&[b' ', sign, a, b, f, g]);
     }
 }
 

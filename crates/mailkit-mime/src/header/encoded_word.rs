@@ -7,6 +7,8 @@ use crate::encoding::{MAX_LINE, encode_base64, hex_escape};
 const MAX_WORD: usize = 75;
 /// `=?utf-8?q?` and `?=`.
 const FRAME: usize = 12;
+/// What stands before the text.
+const START: usize = 10;
 /// Enough for any one character, three bytes for each of its four.
 const LEAST_ROOM: usize = FRAME + 12;
 
@@ -20,17 +22,43 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn passes(self, byte: u8) -> bool {
+    fn class(self) -> u8 {
         match self {
-            Self::Text => byte.is_ascii_graphic() && !matches!(byte, b'=' | b'?' | b'_'),
-            Self::Phrase => byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'*' | b'+' | b'-' | b'/'),
+            Self::Text => PASSES_IN_TEXT,
+            Self::Phrase => PASSES_IN_PHRASE,
         }
+    }
+
+    fn passes(self, byte: u8) -> bool {
+        CLASSES[usize::from(byte)] & self.class() != 0
     }
 
     fn cost(self, byte: u8) -> usize {
         if byte == b' ' || self.passes(byte) { 1 } else { 3 }
     }
 }
+
+const PASSES_IN_TEXT: u8 = 1;
+const PASSES_IN_PHRASE: u8 = 2;
+const PRINTABLE: u8 = 4;
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        if byte.is_ascii_graphic() {
+            classes[byte as usize] |= PRINTABLE;
+        }
+        if byte.is_ascii_graphic() && !matches!(byte, b'=' | b'?' | b'_') {
+            classes[byte as usize] |= PASSES_IN_TEXT;
+        }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'*' | b'+' | b'-' | b'/') {
+            classes[byte as usize] |= PASSES_IN_PHRASE;
+        }
+        byte += 1;
+    }
+    classes
+};
 
 /// Writes unstructured text: plain words as they are, all others as encoded words.
 ///
@@ -41,9 +69,8 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
         return;
     }
     let mut rest = text;
-    let mut at_start = true;
     while !rest.is_empty() {
-        let (plain, encoded, after) = next_run(folder, rest, at_start);
+        let (plain, encoded, after) = next_run(rest, folder.is_utf8());
         if folder.fits(plain) && !plain.is_empty() {
             folder.word(plain);
         } else if !plain.is_empty() {
@@ -52,7 +79,7 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
         if !encoded.is_empty() {
             write_encoded(folder, encoded, Place::Text);
         }
-        (rest, at_start) = (after, false);
+        rest = after;
     }
 }
 
@@ -71,70 +98,46 @@ fn is_plain(text: &str) -> bool {
 /// blanks between the three, one each is left out: whoever reads puts it there.
 ///
 /// An empty word stands for one blank too many: its neighbour carries it.
-fn next_run<'a>(folder: &Folder<'_>, text: &'a str, at_start: bool) -> (&'a str, &'a str, &'a str) {
-    let needs = |word: &str| needs_encoding(word, folder.is_utf8());
-    let mut end_of_plain = 0;
-    let mut words = Words { text, at: 0 };
+fn next_run(text: &str, utf8: bool) -> (&str, &str, &str) {
+    let part = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
+    let (mut start, mut end_of_plain, mut was_empty) = (0, 0, false);
     let mut run = None;
-    for (start, word) in words.by_ref() {
-        let last = start + word.len() == text.len();
-        let after_empty = text.get(..start).is_some_and(|before| before.ends_with("  ") || (at_start && before == " "));
-        let before_empty = text.get(start + word.len()..) == Some(" ");
-        if needs(word) || word.is_empty() || after_empty || before_empty {
-            run = Some((start, start + word.len()));
-            if last {
-                return (text.get(..end_of_plain).unwrap_or_default(), text.get(start..).unwrap_or_default(), "");
-            }
-            break;
+    loop {
+        let (length, sound) = word_at(part(start, text.len()), utf8);
+        let end = start + length;
+        let before_last_empty = end + 1 == text.len();
+        let needs = !sound || length == 0 || was_empty || before_last_empty;
+        match run {
+            _ if needs => run = Some((run.map_or(start, |(first, _)| first), end)),
+            Some((first, last)) => return (part(0, end_of_plain), part(first, last), part(start, text.len())),
+            None => end_of_plain = end,
         }
-        end_of_plain = start + word.len();
-    }
-    let plain = text.get(..end_of_plain).unwrap_or_default();
-    let Some((start, mut end)) = run else {
-        return (plain, "", "");
-    };
-    let mut was_empty = start == end;
-    for (next, word) in words {
-        let before_empty = text.get(next + word.len()..) == Some(" ");
-        if !(needs(word) || word.is_empty() || was_empty || before_empty) {
-            return (plain, text.get(start..end).unwrap_or_default(), text.get(next..).unwrap_or_default());
+        if end >= text.len() {
+            let (first, last) = run.unwrap_or_default();
+            return (part(0, end_of_plain), part(first, last), "");
         }
-        was_empty = word.is_empty();
-        end = next + word.len();
-    }
-    (plain, text.get(start..).unwrap_or_default(), "")
-}
-
-/// Words and where they start, one blank apart.
-struct Words<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Iterator for Words<'a> {
-    type Item = (usize, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let start = self.at;
-        let rest = self.text.get(start..)?;
-        let word = rest.get(..rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len()))?;
-        self.at = start + word.len() + 1;
-        Some((start, word))
+        (start, was_empty) = (end + 1, length == 0);
     }
 }
 
-/// Whether a word may not stand as it is. Raw UTF-8 may where SMTPUTF8 is in use (RFC 6532 §3.2);
-/// control characters beyond ASCII may not.
-fn needs_encoding(word: &str, utf8: bool) -> bool {
-    if utf8 {
-        let passes = |character: char| {
-            if character.is_ascii() { character.is_ascii_graphic() } else { passes_raw(character) }
-        };
-        return !word.chars().all(passes) || looks_encoded(word) || word.len() >= MAX_LINE;
+/// The length of the word up to the next blank, and whether it may stand as it is.
+fn word_at(text: &str, utf8: bool) -> (usize, bool) {
+    let (mut length, mut classes) = (0, PRINTABLE);
+    let mut has_question_mark = false;
+    for byte in text.bytes().take_while(|&byte| byte != b' ') {
+        classes &= CLASSES[usize::from(byte)];
+        has_question_mark |= byte == b'?';
+        length += 1;
     }
-    let mut before = 0;
-    let refused = |byte: u8| !byte.is_ascii_graphic() || (std::mem::replace(&mut before, byte) == b'=' && byte == b'?');
-    word.bytes().any(refused) || word.len() >= MAX_LINE
+    let word = text.get(..length).unwrap_or_default();
+    let printable = classes & PRINTABLE != 0 || (utf8 && is_printable(word));
+    (length, printable && !(has_question_mark && looks_encoded(word)) && length < MAX_LINE)
+}
+
+/// Whether a word may stand as raw UTF-8 (RFC 6532 §3.2); control characters beyond ASCII may not.
+fn is_printable(word: &str) -> bool {
+    word.chars()
+        .all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { passes_raw(character) })
 }
 
 /// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
@@ -190,12 +193,13 @@ fn floor(text: &str, length: usize) -> usize {
 }
 
 fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {
+    out.reserve(FRAME + 3 * text.len());
     out.extend_from_slice(b"=?utf-8?q?");
     for byte in text.bytes() {
-        if byte == b' ' {
-            out.push(b'_');
-        } else if place.passes(byte) {
+        if place.passes(byte) {
             out.push(byte);
+        } else if byte == b' ' {
+            out.push(b'_');
         } else {
             out.extend_from_slice(&hex_escape(byte));
         }
@@ -204,11 +208,13 @@ fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {
 }
 
 fn write_b(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(b"=?utf-8?b?");
-    let mut buffer = [0; MAX_WORD];
-    let length = encode_base64(text.as_bytes(), &mut buffer);
-    out.extend_from_slice(buffer.get(..length).unwrap_or_default());
-    out.extend_from_slice(b"?=");
+    let mut word = [b' '; MAX_WORD];
+    word[..START].copy_from_slice(b"=?utf-8?b?");
+    let end = START + encode_base64(text.as_bytes(), &mut word[START..]);
+    if let Some(close) = word.get_mut(end..end + 2) {
+        close.copy_from_slice(b"?=");
+    }
+    out.extend_from_slice(word.get(..end + 2).unwrap_or_default());
 }
 
 #[cfg(test)]

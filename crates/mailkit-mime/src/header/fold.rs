@@ -48,7 +48,7 @@ impl<'a> Folder<'a> {
 
     /// Writes a word behind one blank, on a new line where it has to be.
     pub(crate) fn word(&mut self, word: &str) {
-        self.word_behind(" ", &[word]);
+        self.word_by(word.len(), |out| out.extend_from_slice(word.as_bytes()));
     }
 
     /// Writes a word that comes in pieces.
@@ -72,6 +72,20 @@ impl<'a> Folder<'a> {
         for piece in pieces {
             self.out.extend_from_slice(piece.as_bytes());
         }
+        self.advance(length);
+        self.bare = false;
+    }
+
+    /// Writes a word of a known length behind one blank, on a new line where it has to be.
+    #[inline]
+    pub(crate) fn word_by(&mut self, length: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let length = 1 + length;
+        if self.column + length > self.wanted && self.new_line_helps(length) {
+            self.fold();
+        }
+        self.out.reserve(length);
+        self.out.push(b' ');
+        write(self.out);
         self.advance(length);
         self.bare = false;
     }

@@ -1,5 +1,7 @@
 //! Message identifiers (RFC 5322 §3.6.4).
 
+use memchr::{memchr, memrchr};
+
 use crate::encoding::MAX_LINE;
 
 /// One message identifier in angle brackets (RFC 5322 §3.6.4).
@@ -19,9 +21,9 @@ impl MessageId {
         // Without a way out of the loop, many bytes are seen at a time.
         let sound = inner.bytes().fold(true, |sound, byte| sound & allowed(byte));
         let has_both = !inner.starts_with('@') && !inner.ends_with('@');
-        let ats = inner.bytes().filter(|&byte| byte == b'@').count();
+        let one_at = memchr(b'@', inner.as_bytes()).is_some_and(|at| memrchr(b'@', inner.as_bytes()) == Some(at));
         // With its brackets and the blank before it, it has to fit into a line.
-        if !(sound && has_both && ats == 1 && inner.len() + 3 <= MAX_LINE) {
+        if !(sound && has_both && one_at && inner.len() + 3 <= MAX_LINE) {
             return None;
         }
         let mut id = String::with_capacity(inner.len() + 2);
@@ -47,8 +49,8 @@ impl MessageId {
         Self(id)
     }
 
-    pub(crate) fn into_boxed_str(self) -> Box<str> {
-        self.0.into_boxed_str()
+    pub(crate) fn into_string(self) -> String {
+        self.0
     }
 
     pub(crate) fn as_str(&self) -> &str {

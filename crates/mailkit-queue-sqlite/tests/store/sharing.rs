@@ -85,3 +85,22 @@ async fn queues_of_one_file_do_not_see_one_another() {
     assert_eq!((queue.get(id).await.unwrap(), queue.stats().await.unwrap().ready), (None, 0));
     assert_eq!(lease(&other).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_worker_without_mail_is_not_woken_by_its_own_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("mailkit.db")).await;
+    let mut pinned = message("x");
+    pinned.route = Some("away".to_owned());
+    queue.enqueue(pinned).await.unwrap();
+    let mut request = mailkit_queue::LeaseRequest::new(std::num::NonZeroU32::MIN, Duration::from_secs(60));
+    request.skip_routes.push("away".to_owned());
+    for _ in 0..2 {
+        assert!(queue.lease(&request).await.unwrap().is_empty());
+        queue.wait().await;
+    }
+    let start = tokio::time::Instant::now();
+    assert!(queue.lease(&request).await.unwrap().is_empty());
+    queue.wait().await;
+    assert!(start.elapsed() > Duration::from_millis(800), "woken after {:?}", start.elapsed());
+}

@@ -1,0 +1,207 @@
+//! How attempts end, and what becomes of messages then.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mailkit_dispatch::{
+    Class, DeadReason, Deliver, Dispatcher, Event, Jobs, Outcome, RetrySettings, RouteSettings, Settings, Trouble,
+};
+use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
+use std::sync::Arc;
+use tokio::time::{Instant, sleep};
+
+use crate::server::{Server, enqueue, message, queue, seeded, start, start_with};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn said(address: &mailkit_address::Address, status: RecipientStatus, code: u16, text: &str) -> RecipientOutcome {
+    RecipientOutcome { address: address.clone(), status, code: Some(code), enhanced: None, text: text.to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_recipients_that_were_not_accepted_are_tried_again() {
+    let (queue, server) = (queue(), Server::new());
+    let id = queue.enqueue(message(&["yes@a.example", "later@a.example", "no@a.example"])).await.unwrap().id;
+    server.replies(|job| {
+        let each = |address: &mailkit_address::Address| match address.local_part() {
+            "later" if job.attempt() == 1 => said(address, RecipientStatus::Temporary, 451, "try again"),
+            "no" => said(address, RecipientStatus::Permanent, 550, "no"),
+            _ => said(address, RecipientStatus::Accepted, 250, "ok"),
+        };
+        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })
+    });
+    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+    assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
+    let seen: Vec<usize> = server.seen.lock().unwrap().iter().map(|(_, _, recipients)| *recipients).collect();
+    assert_eq!(seen, [3, 1]);
+    let record = queue.get(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (State::Dead, 2));
+    let retry = server.times()[1];
+    assert!(retry >= 15 * SECOND && retry <= 31 * SECOND, "{retry:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_tried_as_often_as_allowed_with_growing_waits_and_then_dead() {
+    let (queue, server) = (queue(), Server::new());
+    queue.enqueue(message(&["u@example.org"])).await.unwrap();
+    server.replies(|_| Some(Outcome::failed(Trouble::new(Class::Temporary, "451 later"))));
+    let retry = RetrySettings { attempts: NonZeroU32::new(5).unwrap(), ..RetrySettings::default() };
+    let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
+    let mut events = dispatcher.events();
+    assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
+    let times = server.times();
+    assert_eq!(times.len(), 5);
+    for (n, pair) in times.windows(2).enumerate() {
+        let (wait, d) = (pair[1] - pair[0], 30.0 * f64::from(1 << n));
+        assert!(wait.as_secs_f64() >= d / 2.0 && wait.as_secs_f64() <= d + 1.5, "{wait:?} after attempt {}", n + 1);
+    }
+    assert_eq!(dispatcher.stats().dead[&DeadReason::Attempts], 1);
+    let told: Vec<Event> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let count = |is: fn(&Event) -> bool| told.iter().filter(|event| is(event)).count();
+    assert_eq!(count(|event| matches!(event, Event::Attempted { .. })), 5);
+    assert_eq!(count(|event| matches!(event, Event::Retried { .. })), 4);
+    assert_eq!(count(|event| matches!(event, Event::Dead { reason: DeadReason::Attempts, .. })), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_too_old_for_another_attempt_is_dead() {
+    let (queue, server) = (queue(), Server::new());
+    queue.enqueue(message(&["u@example.org"])).await.unwrap();
+    server.replies(|_| Some(Outcome::failed(Trouble::new(Class::Temporary, "451 later"))));
+    let retry = RetrySettings { give_up_after: 100 * SECOND, ..RetrySettings::default() };
+    let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
+    let start = Instant::now();
+    assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
+    assert!(start.elapsed() <= 100 * SECOND);
+    assert_eq!(dispatcher.stats().dead[&DeadReason::Age], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn greylisting_waits_longer_and_a_server_may_name_its_time() {
+    for (class, retry_after, least) in
+        [(Class::Greylisted, None, 150 * SECOND), (Class::Temporary, Some(1_000 * SECOND), 1_000 * SECOND)]
+    {
+        let (queue, server) = (queue(), Server::new());
+        queue.enqueue(message(&["u@example.org"])).await.unwrap();
+        server.replies(move |job| {
+            let trouble = Trouble { class, words: "450 later".to_owned(), retry_after };
+            (job.attempt() == 1).then(|| Outcome::failed(trouble))
+        });
+        let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+        assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1);
+        assert!(server.times()[1] >= least, "{:?}", server.times());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ambiguous_message_goes_again_and_is_counted_or_is_held() {
+    let (queue, server) = (queue(), Server::new());
+    let resend = queue.enqueue(message(&["u@example.org"])).await.unwrap().id;
+    let mut wary = message(&["u@example.org"]);
+    wary.on_ambiguous = OnAmbiguous::Hold;
+    let hold = queue.enqueue(wary).await.unwrap().id;
+    server.replies(|job| {
+        (job.attempt() == 1).then(|| Outcome::failed(Trouble::new(Class::Ambiguous, "no reply to the content")))
+    });
+    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((stats.sent, stats.held, stats.ambiguous_total), (1, 1, 2));
+    assert_eq!(queue.get(resend).await.unwrap().unwrap().attempts, 2);
+    assert_eq!(queue.get(hold).await.unwrap().unwrap().state, State::Held);
+}
+
+/// Panics or drops its jobs, where the recipient says so.
+struct Faulty;
+
+#[async_trait]
+impl Deliver for Faulty {
+    async fn deliver(&self, jobs: &mut Jobs) {
+        while let Some(mut job) = jobs.next().await {
+            match job.message().recipients()[0].local_part() {
+                "panic" => panic!("a fault made on purpose"),
+                "drop" => drop(job),
+                "gate" => {
+                    job.gate().expect("a message to be held has a gate").pass().await.unwrap();
+                    drop(job);
+                }
+                _ => {
+                    let outcome = Outcome::accepted(job.message().recipients(), "ok");
+                    job.finish(outcome);
+                }
+            }
+        }
+    }
+}
+
+fn faulty(queue: &Arc<mailkit_queue::MemoryQueue>) -> Dispatcher {
+    let queue: Arc<dyn Queue> = Arc::<mailkit_queue::MemoryQueue>::clone(queue);
+    let builder = Dispatcher::builder(queue).settings(seeded());
+    builder.route(RouteSettings::new("main"), Arc::new(Faulty)).start().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_on_which_the_sender_panics_again_and_again_dies_while_others_flow() {
+    let queue = queue();
+    let bad = queue.enqueue(message(&["panic@example.org"])).await.unwrap().id;
+    enqueue(&queue, 50).await;
+    let dispatcher = faulty(&queue);
+    sleep(SECOND).await;
+    assert_eq!(queue.stats().await.unwrap().sent, 50);
+    dispatcher.until_empty().await.unwrap();
+    let record = queue.get(bad).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (State::Dead, 3));
+    assert_eq!(dispatcher.stats().dead[&DeadReason::Defect], 1);
+    assert_eq!(dispatcher.stats().routes[0].in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_job_that_shall_be_held_is_so_only_once_it_passed_its_gate() {
+    let queue = queue();
+    for who in ["drop@example.org", "gate@example.org"] {
+        let mut wary = message(&[who]);
+        wary.on_ambiguous = OnAmbiguous::Hold;
+        queue.enqueue(wary).await.unwrap();
+    }
+    let dispatcher = faulty(&queue);
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((stats.held, stats.dead), (1, 1), "one passed its gate, the other failed three times");
+    assert_eq!(stats.ambiguous_total, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_stays_shut_when_the_lease_is_lost() {
+    let queue = queue();
+    let mut wary = message(&["u@example.org"]);
+    wary.on_ambiguous = OnAmbiguous::Hold;
+    queue.enqueue(wary).await.unwrap();
+
+    struct Slow;
+    #[async_trait]
+    impl Deliver for Slow {
+        async fn deliver(&self, jobs: &mut Jobs) {
+            while let Some(mut job) = jobs.next().await {
+                let gate = job.gate().unwrap();
+                if job.attempt() == 1 && job.message().lease.token().fence == 1 {
+                    // The process is stopped for longer than the lease: nothing renews it.
+                    tokio::time::advance(Duration::from_secs(600)).await;
+                }
+                match gate.pass().await {
+                    Ok(()) => {
+                        let outcome = Outcome::accepted(job.message().recipients(), "ok");
+                        job.finish(outcome);
+                    }
+                    Err(QueueError::LeaseLost(_)) => {
+                        job.finish(Outcome::failed(Trouble::new(Class::Connection, "lost its lease")));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+    let shared: Arc<dyn Queue> = Arc::<mailkit_queue::MemoryQueue>::clone(&queue);
+    let builder = Dispatcher::builder(shared).settings(seeded());
+    let dispatcher = builder.route(RouteSettings::new("main"), Arc::new(Slow)).start().unwrap();
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((stats.sent, stats.ambiguous_total), (1, 0));
+}

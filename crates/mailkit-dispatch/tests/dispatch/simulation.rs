@@ -1,0 +1,443 @@
+//! Random schedules: limits, failures, routes that flap, cancellations, panics, restarts and crashes, all from a seed.
+//!
+//! Whatever happens: no window exceeds its rate, no message is lost, none is delivered twice without an ambiguous moment
+//! that was counted, none that shall be held is delivered twice at all, and every terminal state is final.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fastrand::Rng;
+use mailkit_address::{Address, Envelope};
+use mailkit_dispatch::{
+    Class, Deliver, Dispatcher, Job, Jobs, Limits, Outcome, Plan, Quota, Rate, RetrySettings, RouteSettings, Settings,
+    Trouble, Unit,
+};
+use mailkit_queue::{
+    Action, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueId, RecipientOutcome, RecipientStatus,
+    Record, State,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::server::queue;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What the world saw.
+struct World {
+    rng: Rng,
+    /// Which dispatcher runs: smooth rates are kept by each for itself.
+    epoch: usize,
+    /// Routes that cannot be reached.
+    down: [bool; 2],
+    /// Whether anything fails at all.
+    calm: bool,
+    taken: Vec<Taken>,
+    copies: BTreeMap<(QueueId, Address), u64>,
+    /// Messages that were seen in a terminal state.
+    over: BTreeMap<QueueId, State>,
+}
+
+/// A job that was taken.
+struct Taken {
+    at: Instant,
+    epoch: usize,
+    route: usize,
+    tenant: Option<String>,
+    recipients: Vec<Address>,
+    /// Nothing went out, and quotas got back what it paid.
+    refunded: bool,
+}
+
+type Shared = Arc<Mutex<World>>;
+
+fn look(world: &Shared) -> MutexGuard<'_, World> {
+    world.lock().unwrap()
+}
+
+/// A way out that fails in every manner.
+struct Chaos {
+    world: Shared,
+    route: usize,
+}
+
+enum Fate {
+    Well,
+    Later,
+    Refused,
+    Cut(Class),
+    /// Delivered, or not, and no answer.
+    Silent(bool),
+    /// The sender panics, after it delivered or before.
+    Panic(bool),
+    Drop(bool),
+}
+
+impl Chaos {
+    fn fate(&self) -> (Fate, Duration) {
+        let mut world = look(&self.world);
+        let slow = if world.rng.u8(0..40) == 0 { 6_000 } else { 200 };
+        let wait = MILLISECOND * world.rng.u32(0..slow);
+        if world.calm {
+            return (Fate::Well, wait);
+        }
+        let coin = world.rng.bool();
+        let fate = match world.rng.u8(0..24) {
+            0 | 1 => Fate::Later,
+            2 => Fate::Refused,
+            3 | 4 => Fate::Cut(Class::Connection),
+            5 => Fate::Cut(Class::Closing),
+            6 => Fate::Cut(Class::TooManyConnections),
+            7 => Fate::Silent(coin),
+            8 => Fate::Panic(coin),
+            9 => Fate::Drop(coin),
+            _ => Fate::Well,
+        };
+        (fate, wait)
+    }
+
+    /// Returns its place among those taken.
+    fn note_taken(&self, job: &Job) -> usize {
+        let mut world = look(&self.world);
+        assert!(!world.over.contains_key(&job.id()), "{} was taken when it was over", job.id());
+        let (tenant, recipients) = (job.message().tenant.clone(), job.message().recipients().to_vec());
+        let (at, epoch, route) = (Instant::now(), world.epoch, self.route);
+        world.taken.push(Taken { at, epoch, route, tenant, recipients, refunded: false });
+        world.taken.len() - 1
+    }
+
+    fn deliver_to(&self, job: &Job) {
+        let mut world = look(&self.world);
+        for recipient in job.message().recipients() {
+            *world.copies.entry((job.id(), recipient.clone())).or_default() += 1;
+        }
+    }
+
+    /// Returns whether the way can go on.
+    async fn carry(&self, mut job: Job) -> bool {
+        let place = self.note_taken(&job);
+        let (fate, wait) = self.fate();
+        sleep(wait).await;
+        let gate = job.gate();
+        let leaves = matches!(fate, Fate::Well | Fate::Silent(_) | Fate::Panic(true) | Fate::Drop(true));
+        let shut = match gate.filter(|_| leaves) {
+            Some(gate) => gate.pass().await.is_err(),
+            None => false,
+        };
+        if shut {
+            look(&self.world).taken[place].refunded = true;
+            job.finish(Outcome::failed(Trouble::new(Class::Connection, "the gate is shut")));
+            return false;
+        }
+        let all = |job: &Job, status, code| {
+            let said = |address: &Address| RecipientOutcome {
+                address: address.clone(),
+                status,
+                code: Some(code),
+                enhanced: None,
+                text: "said".to_owned(),
+            };
+            Outcome { recipients: job.message().recipients().iter().map(said).collect(), trouble: None }
+        };
+        if matches!(fate, Fate::Well | Fate::Silent(true) | Fate::Panic(true) | Fate::Drop(true)) {
+            self.deliver_to(&job);
+            let wait = MILLISECOND * look(&self.world).rng.u32(0..100);
+            sleep(wait).await;
+        }
+        let outcome = match &fate {
+            Fate::Well => all(&job, RecipientStatus::Accepted, 250),
+            Fate::Later => all(&job, RecipientStatus::Temporary, 450),
+            Fate::Refused => all(&job, RecipientStatus::Permanent, 550),
+            Fate::Cut(class) => Outcome::failed(Trouble::new(*class, "cut")),
+            Fate::Silent(_) => Outcome::failed(Trouble::new(Class::Ambiguous, "silence")),
+            // Unwinds like a panic, without a report on standard error.
+            Fate::Panic(_) => resume_unwind(Box::new("a fault made on purpose")),
+            Fate::Drop(_) => return true,
+        };
+        let goes_on = outcome.trouble.is_none();
+        if matches!(fate, Fate::Cut(Class::Connection | Class::TooManyConnections)) {
+            look(&self.world).taken[place].refunded = true;
+        }
+        job.finish(outcome);
+        goes_on
+    }
+}
+
+#[async_trait]
+impl Deliver for Chaos {
+    async fn deliver(&self, jobs: &mut Jobs) {
+        let wait = MILLISECOND * look(&self.world).rng.u32(0..100);
+        sleep(wait).await;
+        if look(&self.world).down[self.route] {
+            return jobs.broken(Trouble::new(Class::Connection, "down"));
+        }
+        while let Some(job) = jobs.next().await {
+            if !self.carry(job).await {
+                return;
+            }
+        }
+    }
+}
+
+/// The limits of a schedule, to be checked at its end.
+struct Schedule {
+    plan: Plan,
+    routes: Vec<RouteSettings>,
+    tenant: Option<Limits>,
+    attempts: u32,
+}
+
+fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
+    choices[rng.usize(0..choices.len())]
+}
+
+fn limits(rng: &mut Rng) -> Limits {
+    let rates = ["3/s", "10/s", "40/s", "10/s burst 3", "8/s recipients", "12/s recipients burst 2"];
+    let quotas = ["4/3s messages", "6/4s recipients", "9/5s messages"];
+    Limits {
+        rate: rng.bool().then(|| one_of(rng, &rates).parse().unwrap()),
+        quotas: if rng.u8(0..3) == 0 { vec![one_of(rng, &quotas).parse().unwrap()] } else { Vec::new() },
+    }
+}
+
+fn schedule(rng: &mut Rng, world: &Shared) -> Schedule {
+    let attempts = rng.u32(2..7);
+    let retry = RetrySettings {
+        first: 500 * MILLISECOND,
+        max: 2_000 * MILLISECOND,
+        attempts: NonZeroU32::new(attempts).unwrap(),
+        give_up_after: Duration::from_secs(1_000),
+        ..RetrySettings::default()
+    };
+    let mut settings = Settings {
+        retry,
+        lease: Duration::from_secs(4),
+        local_wait: MILLISECOND * rng.u32(100..2_000),
+        seed: Some(rng.u64(..)),
+        ..Settings::default()
+    };
+    let tenant = rng.bool().then(|| limits(rng));
+    settings.tenants.extend(tenant.clone().map(|limits| ("greedy".to_owned(), limits)));
+    let mut routes = Vec::new();
+    for name in ["one", "two"].into_iter().take(rng.usize(1..3)) {
+        let mut route = RouteSettings::new(name).most_ways(NonZeroU32::new(rng.u32(1..6)).unwrap());
+        route.limits = limits(rng);
+        if rng.u8(0..3) == 0 {
+            route = route.per_domain("*", limits(rng));
+        }
+        route.preference = rng.bool().then_some(1);
+        route.breaker.probe_after = MILLISECOND * rng.u32(500..3_000);
+        routes.push(route);
+    }
+    let plan = routes.iter().enumerate().fold(Plan::new().settings(settings), |plan, (place, route)| {
+        plan.route(route.clone(), Arc::new(Chaos { world: Arc::clone(world), route: place }))
+    });
+    Schedule { plan, routes, tenant, attempts }
+}
+
+fn new_message(rng: &mut Rng, routes: usize) -> NewMessage {
+    let mut recipients: Vec<Address> = Vec::new();
+    for number in 0..rng.usize(1..4) {
+        recipients.push(format!("u{number}@d{}.example", rng.u8(0..2)).parse().unwrap());
+    }
+    let mut message = NewMessage::new(Envelope::null_sender(recipients).unwrap(), "Subject: x\r\n\r\n");
+    message.priority = one_of(rng, Priority::ALL);
+    message.tenant = rng.bool().then(|| "greedy".to_owned());
+    message.route = (rng.u8(0..5) == 0).then(|| one_of(rng, &["one", "two"][..routes]).to_owned());
+    message.on_ambiguous = if rng.u8(0..3) == 0 { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
+    message
+}
+
+async fn records(queue: &MemoryQueue) -> Vec<Record> {
+    queue.list(&Filter { limit: 1_000, ..Filter::default() }).await.unwrap().records
+}
+
+/// Looks who is over, and that whoever was still is.
+async fn note_over(queue: &MemoryQueue, world: &Shared) {
+    let records = records(queue).await;
+    let mut world = look(world);
+    for record in records {
+        if let Some(before) = world.over.get(&record.id) {
+            assert_eq!(*before, record.state, "{}: a terminal state is final", record.id);
+        }
+        if record.state.is_terminal() {
+            world.over.insert(record.id, record.state);
+        }
+    }
+}
+
+async fn run(seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let (copies, over) = (BTreeMap::new(), BTreeMap::new());
+    let inner = Rng::with_seed(rng.u64(..));
+    let world =
+        World { rng: inner, epoch: 0, down: [false; 2], calm: rng.u8(0..8) == 0, taken: Vec::new(), copies, over };
+    let (queue, world) = (queue(), Arc::new(Mutex::new(world)));
+    let schedule = schedule(&mut rng, &world);
+    let start = || {
+        look(&world).epoch += 1;
+        let queue: Arc<dyn Queue> = Arc::<MemoryQueue>::clone(&queue);
+        Dispatcher::builder(queue).plan(schedule.plan.clone()).start().unwrap()
+    };
+    let mut dispatcher = start();
+    let mut ids = Vec::new();
+    for _ in 0..rng.u32(3..12) {
+        match rng.u8(0..16) {
+            0 => {
+                let place = rng.usize(0..2);
+                look(&world).down[place] ^= true;
+            }
+            1 => drop(dispatcher.pause(&schedule.routes[0].name)),
+            2 => drop(dispatcher.resume(&schedule.routes[0].name)),
+            3 => dispatcher.update(schedule.plan.clone()).unwrap(),
+            4 if !ids.is_empty() => {
+                let id = one_of(&mut rng, &ids);
+                if queue.act(id, Action::Cancel).await.is_ok() {
+                    look(&world).over.insert(id, State::Cancelled);
+                }
+            }
+            5 => {
+                dispatcher.shutdown(MILLISECOND * rng.u32(0..1_000)).await;
+                dispatcher = start();
+            }
+            6 => {
+                // A crash: what it had leased comes back when the leases run out.
+                drop(dispatcher);
+                dispatcher = start();
+            }
+            _ => {
+                let message = new_message(&mut rng, schedule.routes.len());
+                ids.push(queue.enqueue(message).await.unwrap().id);
+            }
+        }
+        sleep(MILLISECOND * rng.u32(0..400)).await;
+        note_over(&queue, &world).await;
+    }
+    look(&world).down = [false; 2];
+    dispatcher.resume(&schedule.routes[0].name);
+    let ended = timeout(Duration::from_secs(600), dispatcher.until_empty()).await;
+    if ended.is_err() {
+        let mut stuck = records(&queue).await;
+        stuck.retain(|record| !record.state.is_terminal());
+        panic!("stuck: {stuck:#?}, {:#?}", dispatcher.stats());
+    }
+    note_over(&queue, &world).await;
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(dispatcher.shutdown(MILLISECOND).await, 0);
+    note_over(&queue, &world).await;
+    check(&queue, &world, &schedule, &ids).await;
+}
+
+async fn check(queue: &MemoryQueue, world: &Shared, schedule: &Schedule, ids: &[QueueId]) {
+    let (records, stats) = (records(queue).await, queue.stats().await.unwrap());
+    let world = look(world);
+    assert_eq!(records.len(), ids.len(), "none is lost");
+    let mut twice = 0;
+    for record in &records {
+        assert!(record.state.is_terminal(), "{record:?}");
+        assert!(record.attempts <= schedule.attempts, "{record:?}");
+        let copies = |address: &Address| world.copies.get(&(record.id, address.clone())).copied().unwrap_or(0);
+        let most = record.recipients.iter().map(|recipient| copies(&recipient.address)).max().unwrap_or(0);
+        assert!(most <= 1 || record.on_ambiguous == OnAmbiguous::Resend, "held, and delivered twice: {record:?}");
+        twice += most.saturating_sub(1);
+        for recipient in &record.recipients {
+            let accepted = recipient.status == RecipientStatus::Accepted;
+            assert!(!accepted || copies(&recipient.address) > 0, "accepted, and never delivered: {record:?}");
+            assert!(accepted || record.state != State::Sent, "{record:?}");
+        }
+    }
+    assert!(twice <= stats.ambiguous_total, "{twice} copies too many, {} ambiguous moments", stats.ambiguous_total);
+    check_limits(&world, schedule);
+}
+
+fn check_limits(world: &World, schedule: &Schedule) {
+    let all = |_: &Address| true;
+    if let Some(limits) = &schedule.tenant {
+        hold(limits, &world.taken, |taken| if taken.tenant.is_some() { count(taken, all) } else { 0 });
+    }
+    for (place, route) in schedule.routes.iter().enumerate() {
+        let on_route = |taken: &Taken| taken.route == place;
+        hold(&route.limits, &world.taken, |taken| if on_route(taken) { count(taken, all) } else { 0 });
+        for domain in ["d0.example", "d1.example"] {
+            let Some(limits) = route.per_domain.get("*") else { continue };
+            let of_domain = |address: &Address| address.domain().as_ascii() == domain;
+            hold(limits, &world.taken, |taken| if on_route(taken) { count(taken, of_domain) } else { 0 });
+        }
+    }
+}
+
+fn count(taken: &Taken, counts: impl Fn(&Address) -> bool) -> u32 {
+    taken.recipients.iter().filter(|recipient| counts(recipient)).count() as u32
+}
+
+/// No window holds more than the limits say; `recipients` says how many of a job count.
+fn hold(limits: &Limits, taken: &[Taken], recipients: impl Fn(&Taken) -> u32) {
+    let counted: Vec<(&Taken, u32)> =
+        taken.iter().map(|taken| (taken, recipients(taken))).filter(|c| c.1 > 0).collect();
+    let weight = |unit, number| if unit == Unit::Messages { 1 } else { number };
+    for (first, (start, _)) in counted.iter().enumerate() {
+        let (mut smooth, mut hard) = (0, vec![0; limits.quotas.len()]);
+        for (taken, number) in &counted[first..] {
+            let span = taken.at - start.at;
+            for (quota, total) in limits.quotas.iter().zip(&mut hard) {
+                let quota: &Quota = quota;
+                if span < quota.window() && !taken.refunded {
+                    *total += u64::from(weight(quota.unit(), *number));
+                    assert!(*total <= quota.limit().get(), "{total} within {span:?}: {quota}");
+                }
+            }
+            if let Some(rate) = limits.rate.filter(|_| taken.epoch == start.epoch) {
+                let rate: Rate = rate;
+                smooth += weight(rate.unit(), *number);
+                let largest = if rate.unit() == Unit::Recipients { 3 } else { 1 };
+                let fits = span.as_secs_f64() / rate.interval().as_secs_f64();
+                let most = fits + f64::from(rate.burst().get().max(largest)) + 1e-6;
+                assert!(f64::from(smooth) <= most, "{smooth} within {span:?}: {rate}");
+            }
+        }
+    }
+}
+
+/// How many schedules each part runs; all parts together are to be more than 10,000.
+const SCHEDULES: u64 = 1_700;
+
+fn part(number: u64) {
+    for seed in number * SCHEDULES..(number + 1) * SCHEDULES {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run(seed))));
+        assert!(ran.is_ok(), "schedule {seed} broke a promise: see above");
+    }
+}
+
+#[test]
+fn schedules_of_chance_break_no_promise_1_of_6() {
+    part(0);
+}
+
+#[test]
+fn schedules_of_chance_break_no_promise_2_of_6() {
+    part(1);
+}
+
+#[test]
+fn schedules_of_chance_break_no_promise_3_of_6() {
+    part(2);
+}
+
+#[test]
+fn schedules_of_chance_break_no_promise_4_of_6() {
+    part(3);
+}
+
+#[test]
+fn schedules_of_chance_break_no_promise_5_of_6() {
+    part(4);
+}
+
+#[test]
+fn schedules_of_chance_break_no_promise_6_of_6() {
+    part(5);
+}

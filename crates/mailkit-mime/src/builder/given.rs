@@ -1,0 +1,226 @@
+//! What the address methods of the builder take: text, or values that were read before.
+
+use std::borrow::Cow;
+
+use mailkit_address::{Address, AddressEntry, AddressList, Group, Mailbox};
+
+use crate::error::FieldProblem;
+use crate::header::control_character;
+
+/// Mailboxes and groups for an address field.
+///
+/// Made from text with commas, as in `Ann <ann@example.com>, bob@example.org`; from a name and an
+/// address, `("Ann", "ann@example.com")`; or from values that were read before: [`Address`],
+/// [`Mailbox`], [`Group`], [`AddressList`]. What cannot be read is reported when the message is
+/// built.
+///
+/// ```
+/// use mailkit_address::Mailbox;
+/// use mailkit_mime::{Message, Stamps};
+/// use time::macros::datetime;
+///
+/// let bob: Mailbox = "Bob <bob@example.org>".parse()?;
+/// let message = Message::builder(Stamps::new(datetime!(2026-11-23 07:03 UTC), 1))
+///     .from(("Lee, Ann", "ann@example.com")) // a name needs no quotes here
+///     .to(bob)
+///     .cc("eve@example.net, Dan <dan@example.net>")
+///     .build()?;
+/// assert_eq!(message.envelope().recipients().len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct GivenAddresses {
+    pub(crate) list: AddressList,
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// One mailbox for a field: made from text, as in `Ann <ann@example.com>`; from a name and an
+/// address; or from an [`Address`] or a [`Mailbox`] that was read before.
+#[derive(Debug, Clone)]
+pub struct GivenMailbox(pub(crate) Result<Mailbox, Refused>);
+
+/// A text that could not be read, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) text: String,
+    pub(crate) problem: FieldProblem,
+}
+
+impl GivenAddresses {
+    pub(crate) fn add(&mut self, more: Self) {
+        if self.is_empty() {
+            *self = more;
+        } else {
+            self.list.extend(more.list);
+            self.refused.extend(more.refused);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.refused.is_empty()
+    }
+}
+
+impl Refused {
+    fn new(text: &str, problem: FieldProblem) -> Self {
+        Self { text: text.to_owned(), problem }
+    }
+}
+
+fn read_list(text: &str) -> Result<AddressList, Refused> {
+    check(text)?;
+    match AddressList::parse(text) {
+        Ok(list) if list.is_empty() => Err(Refused::new(text, FieldProblem::Missing)),
+        Ok(list) => Ok(list),
+        Err(error) => Err(Refused::new(text, FieldProblem::Address(error))),
+    }
+}
+
+pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
+    check(text)?;
+    Mailbox::parse(text).map_err(|error| Refused::new(text, FieldProblem::Address(error)))
+}
+
+/// Joins a name, which is text and no phrase, and an address.
+fn join(name: &str, address: &str) -> Result<Mailbox, Refused> {
+    let refused =
+        |text: &str, error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)));
+    let parsed = Address::parse(address).map_err(|error| refused(address, error))?;
+    Mailbox::new(Some(name), parsed).map_err(|error| refused(name, error))
+}
+
+/// Refuses what could end a line or hide one.
+fn check(text: &str) -> Result<(), Refused> {
+    match control_character(text) {
+        Some(position) => Err(Refused::new(text, FieldProblem::ControlCharacter { position })),
+        None => Ok(()),
+    }
+}
+
+impl<L: Into<AddressList>> From<Result<L, Refused>> for GivenAddresses {
+    fn from(read: Result<L, Refused>) -> Self {
+        match read {
+            Ok(list) => Self { list: list.into(), refused: Vec::new() },
+            Err(refused) => Self { list: AddressList::new(), refused: vec![refused] },
+        }
+    }
+}
+
+macro_rules! from_text {
+    ($($text:ty),*) => {$(
+        impl From<$text> for GivenAddresses {
+            fn from(text: $text) -> Self {
+                read_list(&text).into()
+            }
+        }
+
+        impl From<$text> for GivenMailbox {
+            fn from(text: $text) -> Self {
+                Self(read_mailbox(&text))
+            }
+        }
+    )*};
+}
+
+from_text!(&str, &String, String, Box<str>, Cow<'_, str>);
+
+impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenAddresses {
+    fn from((name, address): (N, A)) -> Self {
+        join(name.as_ref(), address.as_ref()).into()
+    }
+}
+
+impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenMailbox {
+    fn from((name, address): (N, A)) -> Self {
+        Self(join(name.as_ref(), address.as_ref()))
+    }
+}
+
+impl From<AddressList> for GivenAddresses {
+    fn from(list: AddressList) -> Self {
+        Self { list, refused: Vec::new() }
+    }
+}
+
+impl From<Mailbox> for GivenAddresses {
+    fn from(mailbox: Mailbox) -> Self {
+        AddressList::from(mailbox).into()
+    }
+}
+
+impl From<Address> for GivenAddresses {
+    fn from(address: Address) -> Self {
+        Mailbox::from(address).into()
+    }
+}
+
+impl From<Group> for GivenAddresses {
+    fn from(group: Group) -> Self {
+        AddressList::from_iter([AddressEntry::from(group)]).into()
+    }
+}
+
+impl From<Mailbox> for GivenMailbox {
+    fn from(mailbox: Mailbox) -> Self {
+        Self(Ok(mailbox))
+    }
+}
+
+impl From<Address> for GivenMailbox {
+    fn from(address: Address) -> Self {
+        Mailbox::from(address).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_beside_an_address_is_text_and_no_phrase() {
+        for name in ["Lee, Ann", "Ann \"A.\" Lee", "J\u{fc}rgen", "a@b", "=?utf-8?q?x?="] {
+            let given = GivenAddresses::from((name, "ann@example.com"));
+            let mailboxes: Vec<_> = given.list.mailboxes().collect();
+            assert_eq!(mailboxes.len(), 1, "{name}");
+            assert_eq!(mailboxes[0].name(), Some(name));
+        }
+    }
+
+    #[test]
+    fn what_a_pair_may_not_hold_is_refused() {
+        for (name, address, wanted) in [
+            ("Ann\r\nBcc: eve@example.net", "ann@example.com", 3),
+            ("Ann", "ann@example.com\r\nBcc: eve@example.net", 15),
+            ("Ann", "ann@example.com\n", 15),
+        ] {
+            let refused = join(name, address).unwrap_err();
+            assert_eq!(refused.problem, FieldProblem::ControlCharacter { position: wanted }, "{refused:?}");
+        }
+        for (name, address) in [("Ann", "ann"), ("Ann", "<ann@example.com>"), ("a\u{85}", "a@x.example"), ("", "")] {
+            let refused = join(name, address).unwrap_err();
+            assert!(matches!(refused.problem, FieldProblem::Address(_)), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_folded_list_is_not_taken_as_text() {
+        let given = GivenAddresses::from("a@x.example,\r\n b@x.example");
+        assert!(given.list.is_empty());
+        assert_eq!(given.refused[0].problem, FieldProblem::ControlCharacter { position: 12 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_pair_a_mailbox_and_its_text_are_the_same(name in "\\PC{0,20}", local_part in "[a-z\"\\\\ .@]{1,8}") {
+            let domain = mailkit_address::Domain::parse("example.com").unwrap();
+            let address = Address::new(&local_part, domain).unwrap();
+            let mailbox = Mailbox::new(Some(&name), address.clone()).unwrap();
+            let pair = GivenAddresses::from((&name, address.to_string()));
+            let text = GivenAddresses::from(mailbox.to_string());
+            prop_assert_eq!(&pair.list, &AddressList::from(mailbox));
+            prop_assert_eq!(text.list, pair.list);
+        }
+    }
+}
