@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::progress::PastProgress;
 
 /// Standard output and standard error, as the global options want them.
 pub(crate) struct Output {
@@ -96,7 +97,7 @@ impl Output {
     /// Says in one line of standard error what was wrong with a part of the work.
     pub(crate) fn complaint(&self, text: impl Display) {
         // Nobody is left to hear that standard error is closed.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = PastProgress.write_all(format!("{text}\n").as_bytes());
     }
 
     /// Says something on standard error that is no result, unless quiet is wanted.

@@ -26,6 +26,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Output) -> Result<Exit, Failure> {
     let mut signals = Signals::catch().map_err(|error| Failure::system("no signals can be received", &error))?;
     let place = Place::find(args.queue.as_deref(), config.as_ref())?;
+    if place.url.is_memory() {
+        tracing::warn!("a queue in memory begins empty, and no other command can put mail into it");
+    }
     let lease = args.lease.or(config.as_ref().and_then(|config| config.lease));
     let retry = config.as_ref().map(|config| config.retry).unwrap_or_default();
     let settings = Settings { retry, lease: lease.unwrap_or(Settings::default().lease), ..Settings::default() };

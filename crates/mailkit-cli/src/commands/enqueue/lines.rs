@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// The longest line, in octets.
 pub(super) const LONGEST: usize = 64 * 1024 * 1024;
 /// Octets of lines that are read and not stored yet, beside one more line.
-const AHEAD: u32 = 16 * 1024 * 1024;
+const AHEAD: u32 = 8 * 1024 * 1024;
 
 /// A line that is not empty.
 pub(super) struct Line {

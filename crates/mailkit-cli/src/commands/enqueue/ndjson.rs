@@ -1,6 +1,6 @@
 //! Messages as lines of JSON: many at a time, answered in their order.
 
-use std::io::{self, BufRead, Write as _};
+use std::io::{self, BufRead, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use futures_util::stream::FuturesOrdered;
@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::message::compose_line;
 use crate::output::Output;
+use crate::progress::Progress;
 
 /// How many lines are under way at once: stores write what waits together, so more of them cost less each.
 const AT_ONCE: usize = 256;
@@ -27,7 +28,10 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let mut lines = lines::read(input);
     let mut under_way = FuturesOrdered::new();
-    let mut answers = Answers { output, out: io::BufWriter::new(io::stdout()), good: 0, bad: 0, stopped: None };
+    // Lines on a terminal are progress enough.
+    let progress = Progress::show(output.quiet || io::stdout().is_terminal());
+    let out = io::BufWriter::new(io::stdout());
+    let mut answers = Answers { output, progress, out, good: 0, bad: 0, stopped: None };
     let mut more = true;
     loop {
         while let Some(Some(answer)) = under_way.next().now_or_never() {
@@ -49,6 +53,9 @@ pub(super) async fn run(
     }
     answers.finish()
 }
+
+const STOPPED: &str =
+    "enqueue the lines that were not acknowledged again; with an idempotency_key in each, none is stored twice";
 
 type Answer = (u64, Result<Enqueued, Failure>);
 
@@ -72,6 +79,7 @@ fn store(line: Line, queue: Arc<dyn Queue>, signers: Arc<[Signer]>) -> JoinHandl
 /// What is said of the lines.
 struct Answers<'a> {
     output: &'a Output,
+    progress: Progress,
     out: io::BufWriter<io::Stdout>,
     good: u64,
     bad: u64,
@@ -98,12 +106,14 @@ impl Answers<'_> {
                 }
             }
         }
+        self.progress.say(format!("{} lines stored, {} bad", self.good, self.bad));
         Ok(())
     }
 
     fn finish(self) -> Result<Exit, Failure> {
+        drop(self.progress);
         if let Some(failure) = self.stopped {
-            return Err(failure.with_advice("the lines that are not acknowledged again: they were not stored"));
+            return Err(failure.with_advice(STOPPED));
         }
         if self.bad == 0 {
             return Ok(Exit::Done);
