@@ -57,6 +57,6 @@ pub use mailkit_smtp::client::TransactionOptions;
 pub use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
 /// The README's example, so that it cannot rot.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
