@@ -73,7 +73,11 @@ impl State {
     pub(crate) fn accept(&mut self, batch: Vec<Leased>, now: Instant, clock: Timestamp) -> Vec<usize> {
         let mut touched = Vec::new();
         for message in batch {
-            self.leases.insert(message.lease.id(), (message.lease.token(), message.expires_at));
+            let token = message.lease.token();
+            if self.leases.insert(token.id, (token, message.expires_at)).is_some() {
+                // It waits here under a lease that has run out.
+                self.forget_waiting(token.id);
+            }
             let place = self.assign(Box::new(message), now, clock);
             touched.extend(place.filter(|place| !touched.contains(place)));
         }
