@@ -182,14 +182,11 @@ fn each_scope(
     if domains.is_empty() {
         return;
     }
-    for (place, recipient) in recipients.iter().enumerate() {
-        let domain = recipient.domain().as_ascii();
-        if recipients[..place].iter().any(|before| before.domain().as_ascii() == domain) {
-            continue;
-        }
-        let number = recipients[place..].iter().filter(|recipient| recipient.domain().as_ascii() == domain).count();
-        if let Some(scope) = domains.of(domain, now) {
-            visit(scope, weight(number));
+    let mut names: Vec<&str> = recipients.iter().map(|recipient| recipient.domain().as_ascii()).collect();
+    names.sort_unstable();
+    for alike in names.chunk_by(|one, next| one == next) {
+        if let Some(scope) = alike.first().and_then(|domain| domains.of(domain, now)) {
+            visit(scope, weight(alike.len()));
         }
     }
 }
