@@ -14,6 +14,9 @@ const UNKNOWN_ROUTE: Duration = Duration::from_secs(60);
 /// A message that found its route's row full comes back after this, or up to twice that.
 const OVERFLOW: Duration = Duration::from_secs(1);
 
+/// How often is looked for routes that have fallen silent.
+const LISTEN: Duration = Duration::from_secs(1);
+
 /// Where there is room, as the leaser needs to know.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
@@ -54,6 +57,10 @@ impl State {
             if route.is_open() && !route.returning {
                 level.get_or_insert(preference);
             }
+        }
+        if self.routes.len() > 1 && self.routes.iter().any(|route| !route.ways.is_empty()) {
+            // Silence tells nobody: it has to be looked for.
+            room.look_again = earliest(room.look_again, Some(now + LISTEN));
         }
         if room.messages == 0 && elsewhere > 0 {
             room.messages = elsewhere;
