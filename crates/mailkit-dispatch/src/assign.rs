@@ -14,6 +14,9 @@ const UNKNOWN_ROUTE: Duration = Duration::from_secs(60);
 /// A message that found its route's row full comes back after this, or up to twice that.
 const OVERFLOW: Duration = Duration::from_secs(1);
 
+/// How often is looked for routes that have fallen silent.
+const LISTEN: Duration = Duration::from_secs(1);
+
 /// Where there is room, as the leaser needs to know.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
@@ -55,6 +58,10 @@ impl State {
                 level.get_or_insert(preference);
             }
         }
+        if self.routes.len() > 1 && self.routes.iter().any(|route| !route.ways.is_empty()) {
+            // Silence tells nobody: it has to be looked for.
+            room.look_again = earliest(room.look_again, Some(now + LISTEN));
+        }
         if room.messages == 0 && elsewhere > 0 {
             room.messages = elsewhere;
             room.seldom = true;
@@ -73,7 +80,11 @@ impl State {
     pub(crate) fn accept(&mut self, batch: Vec<Leased>, now: Instant, clock: Timestamp) -> Vec<usize> {
         let mut touched = Vec::new();
         for message in batch {
-            self.leases.insert(message.lease.id(), (message.lease.token(), message.expires_at));
+            let token = message.lease.token();
+            if self.leases.insert(token.id, (token, message.expires_at)).is_some() {
+                // It waits here under a lease that has run out.
+                self.forget_waiting(token.id);
+            }
             let place = self.assign(Box::new(message), now, clock);
             touched.extend(place.filter(|place| !touched.contains(place)));
         }

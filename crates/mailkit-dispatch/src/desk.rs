@@ -165,7 +165,7 @@ impl Desk {
         let id = state.count_up();
         let route = &mut state.routes[place];
         let deliver = Arc::clone(&route.deliver);
-        route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
+        route.ways.insert(id, crate::route::Way { probe, silent_since: Some(Instant::now()), ..Default::default() });
         let mut jobs = Jobs::new(Arc::clone(self), place, id);
         let task = self.runtime.spawn(async move { deliver.deliver(&mut jobs).await });
         if let Some(way) = route.ways.get_mut(&id) {

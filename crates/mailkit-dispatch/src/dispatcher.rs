@@ -24,6 +24,8 @@ use crate::stats::{RouteStats, Stats};
 const LOOK: Duration = Duration::from_millis(500);
 /// After the deadline of a shutdown, the outcomes that are there get this long to be written down.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A deadline beyond what the clock can tell stands for this.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What a dispatcher is to do: its settings and its routes.
 #[derive(Clone, Default)]
@@ -233,7 +235,7 @@ impl Dispatcher {
     /// Returns when nothing is scheduled, ready or leased.
     ///
     /// # Errors
-    /// The store has failed. One that is away is waited for.
+    /// The store has failed, or the dispatcher was shut down. A store that is away is waited for.
     pub async fn until_empty(&self) -> Result<mailkit_queue::Stats, QueueError> {
         self.until(|stats| stats.unfinished() == 0).await
     }
@@ -241,7 +243,7 @@ impl Dispatcher {
     /// Returns when nothing is ready or leased; messages may be scheduled for later.
     ///
     /// # Errors
-    /// The store has failed. One that is away is waited for.
+    /// As for [`until_empty`](Self::until_empty).
     pub async fn until_idle(&self) -> Result<mailkit_queue::Stats, QueueError> {
         self.until(|stats| stats.ready + stats.leased == 0).await
     }
@@ -257,6 +259,9 @@ impl Dispatcher {
                 Err(error) if !error.is_temporary() => return Err(error),
                 Ok(_) | Err(_) => {}
             }
+            if self.desk.state().phase == Phase::Stopped {
+                return Err(QueueError::Failed("the dispatcher has stopped, and nothing more is sent".into()));
+            }
             let _ = tokio::time::timeout(LOOK, progress).await;
         }
     }
@@ -266,7 +271,8 @@ impl Dispatcher {
     ///
     /// Returns how many were given up, or could not be given back to a store that is away.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
-        let deadline = Instant::now() + deadline;
+        let now = Instant::now();
+        let deadline = now.checked_add(deadline).unwrap_or(now + FOR_EVER);
         self.drain();
         let _ = timeout_at(deadline, self.until_drained(|state| state.routes.iter().all(|r| r.in_flight == 0))).await;
         let given_up = self.give_up_ways();

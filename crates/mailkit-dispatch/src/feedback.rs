@@ -11,6 +11,7 @@ use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
 use crate::judge::{Grounds, Verdict, judge};
+use crate::route::Route;
 use crate::state::{Done, State, Told};
 
 /// How many messages with defects are remembered.
@@ -41,6 +42,7 @@ impl State {
         route.in_flight = route.in_flight.saturating_sub(1);
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
+            way.silent_since = (way.jobs > 0).then_some(now);
         }
         let aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
         self.write_down(flight, verdict, now);
@@ -143,6 +145,21 @@ impl State {
         route.breaker.open(now);
         route.wake_all();
         self.tell_route(place, now);
+    }
+
+    /// Closes routes whose servers have fallen silent, so that nobody waits for their time limits while another route is
+    /// open. What is on its way there goes on. Returns the routes.
+    pub(crate) fn close_silent(&mut self, now: Instant) -> Vec<usize> {
+        let mut closed = Vec::new();
+        for place in 0..self.routes.len() {
+            let is_spoken =
+                |(other, route): (usize, &Route)| other != place && route.is_open() && !route.is_silent(now);
+            if self.routes[place].is_silent(now) && self.routes.iter().enumerate().any(is_spoken) {
+                self.close_route(place, now);
+                closed.push(place);
+            }
+        }
+        closed
     }
 
     /// A way could not be opened, or broke without a job on it.

@@ -80,7 +80,10 @@ impl Jobs {
         let Some(route) = state.routes.get_mut(self.place) else { return Told::End };
         route.parked.retain(|(way, _)| *way != self.way);
         let Some(way) = route.ways.get_mut(&self.way) else { return Told::End };
-        way.open = true;
+        if !way.open {
+            way.open = true;
+            way.silent_since = None;
+        }
         let goes_on = if way.probe && !route.breaker.is_closed() {
             !way.carried && !route.paused && !route.removed
         } else {
@@ -119,6 +122,7 @@ impl Jobs {
         route.note_limited(false, now);
         if let Some(way) = route.ways.get_mut(&self.way) {
             way.jobs += 1;
+            way.silent_since.get_or_insert(now);
             way.carried = true;
         }
         Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None }

@@ -1,7 +1,9 @@
 //! From what came of an attempt to what becomes of the message: no state, no clock, no chance of its own.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use mailkit_address::Address;
 use mailkit_queue::{Leased, Next, OnAmbiguous, RecipientOutcome, RecipientStatus, Timestamp};
 
 use crate::class::{Class, class_of};
@@ -64,13 +66,15 @@ fn name_the_rest(
         Some(Class::Defect) if may_have_left => RecipientStatus::Ambiguous,
         _ => RecipientStatus::Temporary,
     };
-    let named = recipients.len();
-    for address in message.recipients() {
-        if named == 0 || !recipients[..named].iter().any(|recipient| recipient.address == *address) {
+    let named: HashSet<&Address> = recipients.iter().map(|recipient| &recipient.address).collect();
+    let rest = message.recipients().iter().filter(|address| !named.contains(address));
+    let rest: Vec<RecipientOutcome> = rest
+        .map(|address| {
             let text = trouble.map_or("not reached", |trouble| &trouble.words).to_owned();
-            recipients.push(RecipientOutcome { address: address.clone(), status, code: None, enhanced: None, text });
-        }
-    }
+            RecipientOutcome { address: address.clone(), status, code: None, enhanced: None, text }
+        })
+        .collect();
+    recipients.extend(rest);
 }
 
 /// The class of the recipient that has to wait longest; a refusal for good only where there is nothing else.

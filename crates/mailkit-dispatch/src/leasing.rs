@@ -75,13 +75,21 @@ fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
             desk.staff(&mut state, place, now);
         }
     }
+    let clock = desk.clock();
+    for silent in state.close_silent(now) {
+        for place in state.redistribute(silent, now, clock) {
+            desk.staff(&mut state, place, now);
+        }
+    }
     // Where the store is away, leasing is how one learns that it is back.
     let room = match state.away {
         true => Room { messages: 1, ..Room::default() },
         false => state.room(now),
     };
     state.leaser_waits = room.messages == 0;
-    Some((room, state.settings.lease))
+    let lease = state.settings.lease;
+    desk.close(state);
+    Some((room, lease))
 }
 
 fn take_in(desk: &Arc<Desk>, batch: Vec<Leased>) {

@@ -56,7 +56,7 @@ impl State {
                     self.bury(*message, &name, reason, words);
                 }
                 Word::Forget | Word::Stay(_) => {
-                    self.leases.remove(&message.lease.id());
+                    self.forget_lease(message.lease.token());
                 }
             }
         }
@@ -69,7 +69,11 @@ impl State {
         let Some(message) = route.rows.get(found) else { return Word::Forget };
         let expires_at = match message.expires_at - clock < self.settings.lease / 2 {
             false => message.expires_at,
-            true => self.leases.get(&message.lease.id()).map_or(message.expires_at, |(_, at)| *at),
+            true => {
+                let token = message.lease.token();
+                let renewed = self.leases.get(&token.id).filter(|(held, _)| *held == token);
+                renewed.map_or(clock, |(_, at)| *at)
+            }
         };
         if expires_at <= clock {
             return Word::Forget;
@@ -178,14 +182,11 @@ fn each_scope(
     if domains.is_empty() {
         return;
     }
-    for (place, recipient) in recipients.iter().enumerate() {
-        let domain = recipient.domain().as_ascii();
-        if recipients[..place].iter().any(|before| before.domain().as_ascii() == domain) {
-            continue;
-        }
-        let number = recipients[place..].iter().filter(|recipient| recipient.domain().as_ascii() == domain).count();
-        if let Some(scope) = domains.of(domain, now) {
-            visit(scope, weight(number));
+    let mut names: Vec<&str> = recipients.iter().map(|recipient| recipient.domain().as_ascii()).collect();
+    names.sort_unstable();
+    for alike in names.chunk_by(|one, next| one == next) {
+        if let Some(scope) = alike.first().and_then(|domain| domains.of(domain, now)) {
+            visit(scope, weight(alike.len()));
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Way {
     pub(crate) probe: bool,
     /// Whether it was given a job.
     pub(crate) carried: bool,
+    /// Since when nothing is heard of it, though it is being opened or has jobs.
+    pub(crate) silent_since: Option<Instant>,
     pub(crate) abort: Option<AbortHandle>,
 }
 
@@ -149,6 +151,13 @@ impl Route {
     pub(crate) const fn opened(&mut self) {
         self.unopened = 0;
         self.reopen_at = None;
+    }
+
+    /// Whether nothing has been heard of any of its ways for longer than an attempt may take.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        let slow = self.breaker.settings().slow;
+        let is_silent = |way: &Way| way.silent_since.is_some_and(|since| now - since > slow);
+        self.is_open() && !self.ways.is_empty() && self.ways.values().all(is_silent)
     }
 
     /// Ways that are being opened.

@@ -143,7 +143,8 @@ pub struct BreakerSettings {
     pub open_at: Share,
     /// Over how many of the last attempts.
     pub over: NonZeroU32,
-    /// An attempt that takes longer counts as failed here.
+    /// An attempt that takes longer counts as failed here. Where another route is open, a route that keeps silent for so
+    /// long on all its ways is broken at once.
     pub slow: Duration,
     /// After how long one message is tried.
     pub probe_after: Duration,

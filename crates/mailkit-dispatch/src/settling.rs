@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use mailkit_queue::{Next, QueueError, QueueId, State as MessageState};
+use mailkit_queue::{LeaseToken, Next, QueueError, State as MessageState};
 use tokio::time::timeout;
 
 use crate::class::Class;
@@ -72,7 +72,7 @@ async fn write(desk: &Arc<Desk>, batch: Vec<Done>) -> Vec<Done> {
 
 /// What became of a message, once it is written down; without a state where the lease was lost.
 struct Settled {
-    id: QueueId,
+    token: LeaseToken,
     state: Option<MessageState>,
     next: Next,
     told: Option<Told>,
@@ -80,17 +80,17 @@ struct Settled {
 
 async fn write_one(desk: &Arc<Desk>, done: Done) -> Result<Settled, Box<Done>> {
     let Done { lease, settlement, told } = done;
-    let (id, next) = (lease.id(), settlement.next);
+    let (token, next) = (lease.token(), settlement.next);
     match desk.queue.settle(lease, settlement).await {
-        Ok(state) => Ok(Settled { id, state: Some(state), next, told }),
+        Ok(state) => Ok(Settled { token, state: Some(state), next, told }),
         Err(refused) => match refused.error {
             QueueError::Unavailable(_) | QueueError::Failed(_) | QueueError::Damaged(_) => {
                 desk.store_trouble(&refused.error);
                 Err(Box::new(Done { lease: refused.lease, settlement: refused.settlement, told }))
             }
             error => {
-                tracing::warn!(queue_id = %id, %error, "what came of a message could not be written down");
-                Ok(Settled { id, state: None, next, told })
+                tracing::warn!(queue_id = %token.id, %error, "what came of a message could not be written down");
+                Ok(Settled { token, state: None, next, told })
             }
         },
     }
@@ -114,8 +114,9 @@ fn finish_batch(desk: &Arc<Desk>, left: Vec<Done>) {
 
 /// Forgets the lease, and tells what became of the message.
 fn note(state: &mut State, settled: Settled) {
-    let Settled { id, state: now, next, told } = settled;
-    state.leases.remove(&id);
+    let Settled { token, state: now, next, told } = settled;
+    let id = token.id;
+    state.forget_lease(token);
     if now.is_none_or(MessageState::is_terminal) && !state.defects.is_empty() {
         state.defects.remove(&id);
     }

@@ -162,12 +162,25 @@ impl State {
     /// The store says that leases are lost: who waits with one of them is forgotten.
     pub(crate) fn lost(&mut self, tokens: &[LeaseToken]) {
         for token in tokens {
-            if self.leases.get(&token.id).is_some_and(|(held, _)| held == token) {
-                self.leases.remove(&token.id);
-                for route in &mut self.routes {
-                    route.rows.forget(token.id);
-                }
+            if self.forget_lease(*token) {
+                self.forget_waiting(token.id);
             }
+        }
+    }
+
+    /// Forgets a lease; returns whether it was there. The message may have another one by now, which stays.
+    pub(crate) fn forget_lease(&mut self, token: LeaseToken) -> bool {
+        let is_held = self.leases.get(&token.id).is_some_and(|(held, _)| *held == token);
+        if is_held {
+            self.leases.remove(&token.id);
+        }
+        is_held
+    }
+
+    /// Takes a message out of the rows.
+    pub(crate) fn forget_waiting(&mut self, id: QueueId) {
+        for route in &mut self.routes {
+            route.rows.forget(id);
         }
     }
 

@@ -33,7 +33,9 @@ fn settle(
     let Some(mut row) = leased_as(batch, token)? else { return Ok(Err(QueueError::LeaseLost(token.id))) };
     let now = batch.now();
     let mut known = row.recipients()?;
-    let tried: Vec<_> = settlement.recipients.iter().filter_map(|outcome| note(&mut known, outcome)).collect();
+    let mut place = 0;
+    let noted = settlement.recipients.iter().filter_map(|outcome| note(&mut known, outcome, &mut place));
+    let tried: Vec<_> = noted.collect();
     if !tried.is_empty() {
         row.set_recipients(&known)?;
     }
@@ -59,8 +61,18 @@ fn settle(
 }
 
 /// Writes down what became of a recipient; nothing where it is none of the message's, or not open.
-fn note(known: &mut [RecipientRecord], outcome: &mailkit_queue::RecipientOutcome) -> Option<RecipientRecord> {
-    let recipient = known.iter_mut().find(|recipient| recipient.address == outcome.address)?;
+///
+/// It is looked for from `next` on, since outcomes mostly come in the order of the recipients: there may be ten thousand.
+fn note(
+    known: &mut [RecipientRecord],
+    outcome: &mailkit_queue::RecipientOutcome,
+    next: &mut usize,
+) -> Option<RecipientRecord> {
+    let (before, from) = known.split_at((*next).min(known.len()));
+    let found = |part: &[RecipientRecord]| part.iter().position(|recipient| recipient.address == outcome.address);
+    let place = found(from).map(|place| before.len() + place).or_else(|| found(before))?;
+    *next = place + 1;
+    let recipient = known.get_mut(place)?;
     if !recipient.status.is_open() {
         return None;
     }

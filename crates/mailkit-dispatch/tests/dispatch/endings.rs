@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_dispatch::{
-    Class, DeadReason, Deliver, Dispatcher, Event, Jobs, Outcome, RetrySettings, RouteSettings, Settings, Trouble,
+    Class, DeadReason, Deliver, Dispatcher, Event, Jobs, Outcome, Rate, RetrySettings, RouteSettings, Settings, Trouble,
 };
 use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
 use std::sync::Arc;
@@ -204,4 +204,18 @@ async fn a_gate_stays_shut_when_the_lease_is_lost() {
     let dispatcher = builder.route(RouteSettings::new("main"), Arc::new(Slow)).start().unwrap();
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_ten_thousand_holds_nobody_up() {
+    let (queue, server) = (queue(), Server::new());
+    let route = RouteSettings::new("main").per_domain("*", "1000/s".parse::<Rate>().unwrap());
+    let addresses: Vec<String> = (0..10_000).map(|number| format!("user@host{number}.example.org")).collect();
+    let all: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    queue.enqueue(message(&all)).await.unwrap();
+    let start_of_all = std::time::Instant::now();
+    let dispatcher = start(&queue, &[(route, &server)]);
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((stats.sent, server.count()), (1, 1));
+    assert!(start_of_all.elapsed() < Duration::from_secs(2), "{:?}", start_of_all.elapsed());
 }

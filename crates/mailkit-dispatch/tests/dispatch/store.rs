@@ -10,7 +10,7 @@ use mailkit_queue::{
     Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, MemoryQueue, NewMessage, Page,
     Queue, QueueError, QueueId, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats, Timestamp,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::server::{Server, enqueue, plan, queue, seeded, start};
 
@@ -19,14 +19,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A queue whose store can be taken away.
 struct Shaky {
     inner: Arc<MemoryQueue>,
-    /// 0: there, 1: away, 2: failed.
+    /// 0: there, 1: away, 2: failed, 3: leases cannot be renewed, 4: failed, but for looking.
     trouble: AtomicU8,
 }
 
 impl Shaky {
     fn check(&self) -> Result<(), QueueError> {
         match self.trouble.load(Ordering::SeqCst) {
-            0 => Ok(()),
+            0 | 3 => Ok(()),
             1 => Err(QueueError::Unavailable("away".into())),
             _ => Err(QueueError::Failed("broken".into())),
         }
@@ -48,6 +48,9 @@ impl Queue for Shaky {
     }
     async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
         self.check()?;
+        if self.trouble.load(Ordering::SeqCst) == 3 {
+            return Err(QueueError::Unavailable("not now".into()));
+        }
         self.inner.renew(leases, duration).await
     }
     async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
@@ -84,7 +87,9 @@ impl Queue for Shaky {
         self.inner.purge(older_than).await
     }
     async fn stats(&self) -> Result<Stats, QueueError> {
-        self.check()?;
+        if self.trouble.load(Ordering::SeqCst) != 4 {
+            self.check()?;
+        }
         self.inner.stats().await
     }
     fn clock(&self) -> &Clock {
@@ -187,4 +192,47 @@ async fn what_is_not_done_at_the_deadline_is_given_up_and_counted() {
     assert_eq!(dispatcher.shutdown(5 * SECOND).await, 3);
     let stats = queue.stats().await.unwrap();
     assert_eq!((stats.scheduled, stats.leased, stats.ambiguous_total), (3, 0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_end_is_told_when_nothing_is_sent_any_more() {
+    let server = Server::new();
+    let (broken, dispatcher) = shaky(&server, seeded());
+    enqueue(&broken.inner, 500).await;
+    sleep(SECOND / 4).await;
+    broken.trouble.store(4, Ordering::SeqCst);
+    let told = timeout(60 * SECOND, dispatcher.until_empty()).await;
+    assert!(matches!(told, Ok(Err(QueueError::Failed(_)))), "{told:?}");
+
+    let (shaky, dispatcher) = shaky(&server, seeded());
+    enqueue(&shaky.inner, 1).await;
+    dispatcher.shutdown(Duration::ZERO).await;
+    let told = timeout(60 * SECOND, dispatcher.until_empty()).await;
+    assert!(matches!(told, Ok(Err(QueueError::Failed(_)))), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
+    let server = Server::new();
+    let (shaky, dispatcher) = shaky(&server, Settings { lease: 4 * SECOND, ..seeded() });
+    server.takes(10 * SECOND);
+    enqueue(&shaky.inner, 1).await;
+    sleep(SECOND / 2).await;
+    shaky.trouble.store(3, Ordering::SeqCst);
+    sleep(5 * SECOND).await;
+    assert_eq!(server.count(), 2, "the lease ran out, and the message was leased again");
+    shaky.trouble.store(0, Ordering::SeqCst);
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((server.count(), stats.sent, stats.ambiguous_total), (2, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_beyond_all_time_is_as_good_as_none() {
+    let (queue, server) = (queue(), Server::new());
+    server.takes(60 * SECOND);
+    enqueue(&queue, 3).await;
+    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+    sleep(SECOND).await;
+    assert_eq!(dispatcher.shutdown(Duration::MAX).await, 0);
+    assert_eq!(queue.stats().await.unwrap().sent, 3);
 }

@@ -141,8 +141,15 @@ impl Entry {
     }
 
     /// Writes down what became of a recipient; nothing where it is none of the message's, or not open.
-    pub(super) fn note(&mut self, outcome: RecipientOutcome) -> Option<RecipientRecord> {
-        let place = self.envelope.recipients().iter().position(|address| *address == outcome.address)?;
+    ///
+    /// It is looked for from `next` on, since outcomes mostly come in the order of the envelope: a message may have ten
+    /// thousand.
+    pub(super) fn note(&mut self, outcome: RecipientOutcome, next: &mut usize) -> Option<RecipientRecord> {
+        let recipients = self.envelope.recipients();
+        let (before, from) = recipients.split_at((*next).min(recipients.len()));
+        let found = |part: &[Address]| part.iter().position(|address| *address == outcome.address);
+        let place = found(from).map(|place| before.len() + place).or_else(|| found(before))?;
+        *next = place + 1;
         let known = self.known.get_mut(place).filter(|known| known.status.is_open())?;
         let RecipientOutcome { address, status, code, enhanced, text } = outcome;
         *known = Known { status, code, enhanced: enhanced.clone(), text: text.clone() };

@@ -80,7 +80,9 @@ impl Store {
         }
         let Settlement { route, outcome, recipients, next } = settlement;
         let settled = self.change(token.id, |entry| {
-            let recipients: Vec<_> = recipients.into_iter().filter_map(|outcome| entry.note(outcome)).collect();
+            let mut place = 0;
+            let noted = recipients.into_iter().filter_map(|outcome| entry.note(outcome, &mut place));
+            let recipients: Vec<_> = noted.collect();
             let ambiguous = recipients.iter().any(|recipient| recipient.status == RecipientStatus::Ambiguous);
             if let Some(route) = route {
                 entry.remember(Attempt { at: now, route, outcome, recipients });
