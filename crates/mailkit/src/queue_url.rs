@@ -70,6 +70,20 @@ impl QueueUrl {
 
     /// Opens the queue, and makes its store where there is none.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use mailkit::QueueUrl;
+    /// use mailkit::queue::{Queue, QueueSettings};
+    ///
+    /// let url: QueueUrl = "memory:".parse()?;
+    /// let opened = url.open(QueueSettings::default()).await?;
+    /// assert_eq!(opened.queue().stats().await?.unfinished(), 0);
+    /// opened.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::StoreAway`](crate::ErrorKind::StoreAway) for a store that cannot be reached,
     /// [`ErrorKind::StoreDamaged`](crate::ErrorKind::StoreDamaged) for one that is damaged or not mailkit's, which is left
@@ -307,5 +321,19 @@ mod tests {
             let words = refusal(url).to_string();
             assert!(words.contains("sqlite:PATH") && !words.contains("canary"), "{words}");
         }
+    }
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_store_out_of_reach_and_a_file_of_another_kind_are_told_apart() {
+        use crate::ErrorKind;
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let kind = async |path: String| {
+            let url: QueueUrl = format!("sqlite:{path}").parse().unwrap();
+            let salvaged = url.salvage().unwrap_err().kind();
+            (url.open(QueueSettings::default()).await.unwrap_err().kind(), salvaged)
+        };
+        assert_eq!(kind(format!("{manifest}/mail.db")).await, (ErrorKind::StoreAway, ErrorKind::StoreAway));
+        assert_eq!(kind(manifest.to_owned()).await, (ErrorKind::StoreDamaged, ErrorKind::StoreDamaged));
+        assert_eq!("memory:".parse::<QueueUrl>().unwrap().salvage().unwrap_err().kind(), ErrorKind::Configuration);
     }
 }
