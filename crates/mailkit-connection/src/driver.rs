@@ -66,6 +66,7 @@ impl Driver {
     /// Cancel safe: all state is here, none in the future.
     pub(crate) async fn event(&mut self) -> Event {
         poll_fn(|context| {
+            let mut quiet = false;
             loop {
                 if let Some(event) = self.client.poll_event() {
                     return Poll::Ready(event);
@@ -73,7 +74,7 @@ impl Driver {
                 if self.client.is_closed() {
                     return Poll::Ready(Event::Closed);
                 }
-                std::task::ready!(self.poll_io(context));
+                std::task::ready!(self.poll_io(context, &mut quiet));
             }
         })
         .await
@@ -88,8 +89,9 @@ impl Driver {
     /// Waits until the server has greeted, or the conversation is over.
     pub(crate) async fn greeting(&mut self) {
         poll_fn(|context| {
+            let mut quiet = false;
             while self.client.step() == Step::Greeting && !self.client.is_closed() {
-                std::task::ready!(self.poll_io(context));
+                std::task::ready!(self.poll_io(context, &mut quiet));
             }
             Poll::Ready(())
         })
@@ -99,8 +101,9 @@ impl Driver {
     /// Waits until nothing is awaited any more: every reply has come, or the conversation is over.
     pub(crate) async fn settled(&mut self) {
         poll_fn(|context| {
+            let mut quiet = false;
             while !self.client.is_idle() && !self.client.is_closed() {
-                std::task::ready!(self.poll_io(context));
+                std::task::ready!(self.poll_io(context, &mut quiet));
             }
             Poll::Ready(())
         })
@@ -108,7 +111,10 @@ impl Driver {
     }
 
     /// Ready when bytes moved, or the machine's time was up: it may have events, or want content.
-    pub(crate) fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    ///
+    /// `quiet` begins as false in each poll of the caller. Once nothing was there to read, the waker is set, and there
+    /// is no need to look again in the same poll.
+    pub(crate) fn poll_io(&mut self, context: &mut Context<'_>, quiet: &mut bool) -> Poll<()> {
         if let Some(thinking) = &mut self.thinking {
             // It is lost only where the runtime ends: then the stand-in says that the conversation is over.
             match std::task::ready!(Pin::new(thinking).poll(context)) {
@@ -120,7 +126,8 @@ impl Driver {
         }
         let wrote = self.poll_write(context);
         // Reading goes on while a write is stuck: two peers that only write would wait for each other for ever.
-        let read = self.poll_read(context);
+        let read = !*quiet && self.poll_read(context);
+        *quiet = !read;
         if self.fault.is_some() && !read {
             self.client.handle_eof();
             return Poll::Ready(());
@@ -245,7 +252,7 @@ mod tests {
         let mut context = Context::from_waker(std::task::Waker::noop());
         for reply in script.split_inclusive("\r\n") {
             theirs.write_all(reply.as_bytes()).await.unwrap();
-            while driver.poll_io(&mut context).is_ready() && driver.thinking.is_none() {}
+            while driver.poll_io(&mut context, &mut false).is_ready() && driver.thinking.is_none() {}
         }
         assert!(driver.thinking.is_some());
         tokio::spawn(async move { driver.event().await });

@@ -87,6 +87,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
         driver: &mut Driver,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Report, Error>>> {
+        let mut quiet = false;
         loop {
             self.take_events(driver);
             if self.pending.front().is_some_and(|front| front.open == 0) {
@@ -104,7 +105,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 return Poll::Ready(None);
             }
             if self.pending.front().is_none_or(|front| front.open != 0) {
-                ready!(driver.poll_io(context));
+                ready!(driver.poll_io(context, &mut quiet));
             }
         }
     }
