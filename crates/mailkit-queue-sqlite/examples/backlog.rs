@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mailkit_address::{Address, Envelope};
 use mailkit_queue::{
-    LeaseRequest, NewMessage, Next, Queue, QueueSettings, RecipientOutcome, RecipientStatus, Settlement,
+    Filter, LeaseRequest, NewMessage, Next, Queue, QueueSettings, RecipientOutcome, RecipientStatus, Settlement, State,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
@@ -45,6 +45,16 @@ async fn main() -> Fallible<()> {
     println!("opened the long one in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     let start = Instant::now();
     println!("{:?} in {:.1} ms", long.stats().await?, start.elapsed().as_secs_f64() * 1e3);
+    for filter in [
+        Filter::default(),
+        Filter { state: Some(State::Held), ..Filter::default() },
+        Filter { recipient: Some("nobody@example.org".to_owned()), ..Filter::default() },
+        Filter { tag: Some("none".to_owned()), ..Filter::default() },
+    ] {
+        let start = Instant::now();
+        let found = long.list(&filter).await?.records.len();
+        println!("listed {found} in {:.1} ms: {filter:?}", start.elapsed().as_secs_f64() * 1e3);
+    }
     let short = open(&short).await?;
 
     let mut times = [(); 6].map(|()| Vec::new());

@@ -17,17 +17,25 @@ const MOST_FORGOTTEN: u32 = 100;
 /// How long pieces of a content may be without a message before they count as left behind by a process that ended.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
+const EXPIRED: &str = "INDEXED BY message_expiring WHERE message.queue = ? AND state < 2 AND expires_at <= ? \
+                       ORDER BY expires_at LIMIT ?";
+const DUE: &str =
+    "INDEXED BY message_scheduled WHERE message.queue = ? AND state = 0 AND due <= ? ORDER BY due LIMIT ?";
+const OVER: &str = "INDEXED BY message_leased WHERE message.queue = ? AND state = 2 AND leased_until <= ? \
+                    ORDER BY leased_until LIMIT ?";
+const FINISHED: &str = "INDEXED BY message_finished WHERE message.queue = ? AND state = ? AND finished_at <= ? \
+                        ORDER BY finished_at LIMIT ?";
+const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (queue, key) IN (SELECT queue, key FROM idempotency \
+                        WHERE queue = ? AND used_at <= ? ORDER BY used_at LIMIT ?)";
+
 /// Lets time pass: what has expired is dead, what is due is ready.
 pub(crate) fn pass(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let (conn, queue, until) = (batch.conn, batch.context.queue, now.as_millis());
-    let expired = "INDEXED BY message_expiring WHERE message.queue = ? AND expires_at IS NOT NULL AND state < 2 \
-                   AND expires_at <= ? ORDER BY expires_at LIMIT ?";
-    for mut row in Row::all(conn, expired, params![queue, until, MOST])? {
+    for mut row in Row::all(conn, EXPIRED, params![queue, until, MOST])? {
         row.expire(now)?;
         row.write(batch)?;
     }
-    let due = "INDEXED BY message_scheduled WHERE message.queue = ? AND state = 0 AND due <= ? ORDER BY due LIMIT ?";
-    for mut row in Row::all(conn, due, params![queue, until, MOST])? {
+    for mut row in Row::all(conn, DUE, params![queue, until, MOST])? {
         row.open(row.due, now)?;
         row.write(batch)?;
     }
@@ -36,9 +44,7 @@ pub(crate) fn pass(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreErr
 
 /// Ends leases that have run out: the worker may have delivered the message, and nobody can know.
 pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let over = "INDEXED BY message_leased WHERE message.queue = ? AND state = 2 AND leased_until <= ? \
-                ORDER BY leased_until LIMIT ?";
-    for mut row in Row::all(batch.conn, over, params![batch.context.queue, now.as_millis(), MOST])? {
+    for mut row in Row::all(batch.conn, OVER, params![batch.context.queue, now.as_millis(), MOST])? {
         if row.hold && row.marked {
             row.hold(now)?;
         } else {
@@ -55,22 +61,18 @@ pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), St
 /// Forgets a few of what is kept no longer.
 pub(crate) fn forget_some(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     forget(batch, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
-    let keys = "DELETE FROM idempotency WHERE (queue, key) IN (SELECT queue, key FROM idempotency \
-                WHERE queue = ? AND used_at <= ? ORDER BY used_at LIMIT ?)";
     let unused = now - batch.context.settings.key_window;
-    batch.conn.prepare_cached(keys)?.execute(params![batch.context.queue, unused.as_millis(), MOST_FORGOTTEN])?;
-    Ok(())
+    batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MOST_FORGOTTEN])?;
+    clear_staging(batch, now)
 }
 
 /// Forgets up to so many messages that were sent, dead or cancelled until then; returns how many.
 pub(crate) fn forget(batch: &mut Batch<'_>, until: Timestamp, most: u32) -> Result<u64, StoreError> {
     let mut forgotten = 0;
     for state in [State::Sent, State::Dead, State::Cancelled] {
-        let finished = "INDEXED BY message_finished WHERE message.queue = ? AND state > 2 AND state = ? \
-                        AND finished_at <= ? ORDER BY finished_at LIMIT ?";
         let number = crate::message::number(state);
         let rows =
-            Row::all(batch.conn, finished, params![batch.context.queue, number, until.as_millis(), most - forgotten])?;
+            Row::all(batch.conn, FINISHED, params![batch.context.queue, number, until.as_millis(), most - forgotten])?;
         for row in rows {
             remove(batch, &row)?;
             forgotten += 1;
@@ -79,9 +81,9 @@ pub(crate) fn forget(batch: &mut Batch<'_>, until: Timestamp, most: u32) -> Resu
     Ok(forgotten.into())
 }
 
-/// Removes pieces of contents that a process left behind when it ended.
+/// Removes the pieces of a content that a process left behind when it ended.
 pub(crate) fn clear_staging(batch: &Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let select = "SELECT content FROM staging WHERE touched_at <= ?";
+    let select = "SELECT content FROM staging WHERE touched_at <= ? LIMIT 1";
     let until = (now - ABANDONED).as_millis();
     let left: Vec<i64> =
         batch.conn.prepare_cached(select)?.query_map([until], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -105,4 +107,35 @@ fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
         batch.conn.prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?"))?.execute([row.seq])?;
     }
     batch.count(row, Some(row.state), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// How SQLite goes about a statement.
+    fn plan(sql: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let conn: Connection = crate::file::open(&folder.path().join("mailkit.db")).unwrap();
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    }
+
+    #[test]
+    fn what_time_does_is_found_by_its_time_however_many_wait() {
+        for (condition, search) in [
+            (EXPIRED, "message_expiring (queue=? AND expires_at<?)"),
+            (DUE, "message_scheduled (queue=? AND due<?)"),
+            (OVER, "message_leased (queue=? AND leased_until<?)"),
+            (FINISHED, "message_finished (queue=? AND state=? AND finished_at<?)"),
+        ] {
+            let plan = plan(&format!("SELECT * FROM message {condition}"));
+            assert_eq!(plan, format!("SEARCH message USING INDEX {search}"));
+        }
+        let keys = plan(OLD_KEYS);
+        assert!(!keys.contains("SCAN") && keys.contains("idempotency_by_age (queue=? AND used_at<?)"), "{keys}");
+    }
 }

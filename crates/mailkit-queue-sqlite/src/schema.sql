@@ -52,7 +52,7 @@ CREATE INDEX message_scheduled ON message (queue, due) WHERE state = 0;
 CREATE INDEX message_ready ON message (lane, due) WHERE state = 1;
 CREATE INDEX message_leased ON message (queue, leased_until) WHERE state = 2;
 CREATE INDEX message_expiring ON message (queue, expires_at) WHERE expires_at IS NOT NULL AND state < 2;
-CREATE INDEX message_finished ON message (queue, state, finished_at) WHERE state > 2;
+CREATE INDEX message_finished ON message (queue, state, finished_at) WHERE finished_at IS NOT NULL;
 
 -- What a message is. Written once. The content is here, or in chunks where it is large; `crc` is the CRC-32 of all of it.
 CREATE TABLE letter (
@@ -69,7 +69,7 @@ CREATE TABLE letter (
   content BLOB
 );
 
--- The attempts to deliver a message.
+-- The attempts to deliver a message, each under the number of its lease.
 CREATE TABLE attempt (
   seq INTEGER NOT NULL,
   number INTEGER NOT NULL,

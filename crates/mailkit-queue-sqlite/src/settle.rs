@@ -14,7 +14,7 @@ use crate::recipients;
 use crate::store::SqliteQueue;
 
 /// How many attempts of a message are kept.
-const MOST_ATTEMPTS: i64 = 100;
+const MOST_ATTEMPTS: u64 = 100;
 
 impl SqliteQueue {
     pub(crate) async fn write_outcome(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
@@ -42,7 +42,7 @@ fn settle(
     }
     if let Some(route) = &settlement.route {
         row.attempts = row.attempts.saturating_add(1);
-        remember(batch, row.seq, now.as_millis(), route, &settlement.outcome, &tried)?;
+        remember(batch, (row.seq, row.fence), now.as_millis(), settlement, route, &tried)?;
     }
     let is_delivered = known.iter().all(|recipient| recipient.status == RecipientStatus::Accepted);
     let has_open = known.iter().any(|recipient| recipient.status.is_open());
@@ -71,23 +71,23 @@ fn note(known: &mut [RecipientRecord], outcome: &mailkit_queue::RecipientOutcome
     Some(recipient.clone())
 }
 
-/// Writes down an attempt.
+/// Writes down an attempt, under the number of its lease.
 fn remember(
     batch: &Batch<'_>,
-    seq: i64,
+    token: (i64, u64),
     at: i64,
+    settlement: &Settlement,
     route: &str,
-    outcome: &str,
     tried: &[RecipientRecord],
 ) -> Result<(), StoreError> {
-    let last = "SELECT ifnull(max(number), 0) FROM attempt WHERE seq = ?";
-    let number = batch.conn.prepare_cached(last)?.query_row([seq], |row| row.get::<_, i64>(0))? + 1;
+    let (seq, number) = token;
     let insert = "INSERT INTO attempt (seq, number, at, route, outcome, recipients) VALUES (?, ?, ?, ?, ?, ?)";
     let tried = recipients::print(tried)?;
-    batch.conn.prepare_cached(insert)?.execute(params![seq, number, at, route, outcome, tried])?;
+    batch.conn.prepare_cached(insert)?.execute(params![seq, number, at, route, settlement.outcome, tried])?;
     if number > MOST_ATTEMPTS {
-        let forget = "DELETE FROM attempt WHERE seq = ? AND number <= ?";
-        batch.conn.prepare_cached(forget)?.execute([seq, number - MOST_ATTEMPTS])?;
+        let forget = "DELETE FROM attempt WHERE seq = ?1 AND number <= \
+                      (SELECT number FROM attempt WHERE seq = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";
+        batch.conn.prepare_cached(forget)?.execute(params![seq, MOST_ATTEMPTS])?;
     }
     Ok(())
 }
