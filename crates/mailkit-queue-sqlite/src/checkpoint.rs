@@ -27,6 +27,12 @@ pub(crate) fn when_due(conn: &Connection, memory: &mut Memory) -> Result<(), Sto
     step("checkpointed")
 }
 
+/// Brings the log into the file where the disk is full: what has no room at the log's end may have it at its beginning.
+pub(crate) fn make_room(conn: &Connection) -> Result<(), StoreError> {
+    log_pages(conn, "PRAGMA wal_checkpoint(PASSIVE)")?;
+    Ok(())
+}
+
 /// Brings all of the log into the file, and lets SQLite remove it.
 pub(crate) fn last(conn: &Connection) -> Result<(), StoreError> {
     log_pages(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;

@@ -165,7 +165,10 @@ impl Worker {
         }));
         let outcome = Self::attempt(&self.conn, &self.context, &mut self.memory, &mut jobs, next.take(BATCH));
         match outcome {
-            Err(error) if error.is_full() && jobs.len() > 1 => {
+            Err(error) if error.is_full() => {
+                if let Err(error) = checkpoint::make_room(&self.conn) {
+                    self.context.fault.note(error);
+                }
                 // What has no room must not keep the others from being done.
                 for job in jobs {
                     let mut done = Vec::new();

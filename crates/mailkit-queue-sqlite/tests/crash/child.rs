@@ -6,7 +6,7 @@
 //! = ID                that was acknowledged to be written down
 //! ```
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,7 +39,7 @@ pub(crate) fn start(what: &str, path: &Path, hours: u64, failpoint: Option<u64>)
     if let Some(failpoint) = failpoint {
         command.env("MAILKIT_FAILPOINT", failpoint.to_string());
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Does nothing but in such a process.
@@ -50,6 +50,13 @@ fn a_process_that_is_to_die() {
     let hours = variable("MAILKIT_CHILD_HOURS").parse().unwrap_or_default();
     // What the test runner has begun to print ends here.
     tell("");
+    if !variable("MAILKIT_CHILD").is_empty() {
+        // Where the test itself dies, so does this.
+        std::thread::spawn(|| {
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap_or_default();
+            std::process::exit(1);
+        });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     match variable("MAILKIT_CHILD").as_str() {
         "enqueue" => runtime.block_on(enqueue_for_ever(&path, hours)),

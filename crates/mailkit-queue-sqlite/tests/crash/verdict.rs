@@ -60,12 +60,14 @@ impl Told {
             if leased.is_empty() {
                 break;
             }
+            let mut settling = tokio::task::JoinSet::new();
             for leased in leased {
                 leased.content.to_bytes().unwrap();
                 *self.delivered.entry(leased.lease.id().to_string()).or_default() += 1;
-                let settlement = accepted(&leased);
-                assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Sent);
+                let (queue, settlement) = (queue.clone(), accepted(&leased));
+                settling.spawn(async move { queue.settle(leased.lease, settlement).await.unwrap() });
             }
+            assert!(settling.join_all().await.iter().all(|state| *state == State::Sent));
         }
         let stats = queue.stats().await.unwrap();
         assert_eq!(stats.unfinished() + stats.dead + stats.cancelled, 0, "{stats:?}");

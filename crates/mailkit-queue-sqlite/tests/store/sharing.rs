@@ -104,3 +104,18 @@ async fn a_worker_without_mail_is_not_woken_by_its_own_looking() {
     queue.wait().await;
     assert!(start.elapsed() > Duration::from_millis(800), "woken after {:?}", start.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_many_make_at_once_is_one_store() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailkit.db");
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let path = path.clone();
+            tasks.spawn(async move { open(&path).await.enqueue(message("x")).await.unwrap() });
+        }
+        tasks.join_all().await;
+        assert_eq!(open(&path).await.stats().await.unwrap().ready, 8);
+    }
+}

@@ -37,3 +37,38 @@ async fn a_log_that_was_cut_anywhere_gives_the_transactions_before_the_cut() {
         queue.enqueue(message("it goes on")).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_was_cut_anywhere_loses_nothing() {
+    const SECTOR: usize = 512;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, log) = (folder.path().join("mailkit.db"), folder.path().join("mailkit.db-wal"));
+    let queue = open(&path).await;
+    let mut ids = Vec::new();
+    for at in 0..40 {
+        ids.push(queue.enqueue(message(&"x".repeat(at * 200))).await.unwrap().id);
+    }
+    let (before, log) = (std::fs::read(&path).unwrap(), std::fs::read(&log).unwrap());
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    assert!(before.len() < after.len());
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailkit.db");
+        let length = fastrand::usize(before.len()..=after.len());
+        // Of each sector, the disk has what it was, what it shall be, or nothing yet.
+        let sectors = (0..length).step_by(SECTOR).flat_map(|at| {
+            let range = at..(at + SECTOR).min(length);
+            let old = before.get(range.clone()).map_or_else(|| vec![0; range.len()], <[u8]>::to_vec);
+            if fastrand::bool() { old } else { after[range].to_vec() }
+        });
+        std::fs::write(&path, sectors.collect::<Vec<_>>()).unwrap();
+        std::fs::write(folder.path().join("mailkit.db-wal"), &log).unwrap();
+        let queue = SqliteQueue::open(&path).await.unwrap();
+        for id in &ids {
+            assert!(queue.content(*id).await.unwrap().is_some());
+        }
+        assert_eq!(queue.stats().await.unwrap().ready, 40);
+    }
+}
