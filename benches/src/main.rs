@@ -10,8 +10,10 @@ mod measures;
 mod mime;
 mod network;
 mod pool;
+mod queue;
 mod report;
 mod rtt;
+mod target;
 mod usage;
 mod work;
 
@@ -35,11 +37,16 @@ enum Part {
     Loopback(loopback::Options),
     /// Messages built and rendered beside mail-builder and lettre; a large file streamed in little memory.
     Mime(mime::Options),
+    /// The durable outbox: beside Postfix as a relay, before a long backlog, and while its processes are killed.
+    Queue(queue::Options),
     /// A round trip of 20 ms through a delaying proxy: send and send_all, with and without CHUNKING.
     Rtt(rtt::Options),
     /// The capture server that `pool` starts in a process of its own.
     #[command(hide = true)]
     Serve(pool::ServerOptions),
+    /// Looks at the stores of `queue` in a process of its own.
+    #[command(hide = true)]
+    Look(queue::LookOptions),
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,8 +55,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Part::Dispatch(options) => dispatch::run(&options),
         Part::Loopback(options) => loopback::run(&options),
         Part::Mime(options) => mime::run(&options),
+        Part::Queue(options) => queue::run(&options),
         Part::Rtt(options) => rtt::run(&options),
         Part::Serve(options) => pool::serve(&options),
+        Part::Look(options) => queue::look(&options),
     }
 }
 

@@ -17,17 +17,16 @@ use self::contender::CONTENDERS;
 use self::load::Load;
 use self::scene::ServerKind;
 use self::server::Server;
-use self::targets::Target;
 use crate::about::About;
 use crate::measures::{Figures, Measure, shown};
 use crate::network;
 use crate::report::{self, Table};
+use crate::target::{self, Target};
 use crate::work::Failure;
 
 pub(crate) use self::contender::Kind;
 pub(crate) use self::scene::Scene;
 pub(crate) use self::server::{Options as ServerOptions, serve};
-pub(crate) use self::targets::table as targets;
 
 /// Rounds behind a round trip: what waits for the network varies little.
 const FAR_ROUNDS: usize = 3;
@@ -138,7 +137,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         targets: targets::judge(&played, options.connections),
         scenes: played,
     };
-    targets::table(&comparison.targets).print();
+    target::table(&comparison.targets).print();
     report::write(&comparison, &options.output)
 }
 

@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
                                     --no-setup: install nothing
   tidy                              the rules of the tree that no compiler checks
   bench [PART] [ARGUMENTS...]       compares pooled, short-lived and rival clients in release mode, or
-                                    measures a part: pool, loopback, rtt, mime
+                                    measures a part: pool, queue, loopback, rtt, mime
   fuzz [TARGET] [--seconds N]       fuzzes one target, or each in turn (default: 60 s each)
 ";
 

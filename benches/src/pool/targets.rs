@@ -1,21 +1,10 @@
 //! What is aimed at, and whether this run met it.
 
-use serde::Serialize;
-
 use super::Played;
 use super::contender::Kind;
 use super::scene::{Scene, ServerKind};
-use crate::measures::{Figures, Measure, shown};
-use crate::report::Table;
-
-/// Something that is aimed at.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Target {
-    pub(crate) name: String,
-    pub(crate) aim: String,
-    pub(crate) figure: f64,
-    pub(crate) met: bool,
-}
+use crate::measures::{Figures, Measure};
+use crate::target::{Target, at_least, at_most};
 
 /// Holds the scenes that were played against the targets.
 pub(crate) fn judge(played: &[Played], connections: u32) -> Vec<Target> {
@@ -76,21 +65,4 @@ fn network_alone(scene: &Played, connections: u32, targets: &mut Vec<Target>) {
 
 fn ratio(this: &Figures, that: &Figures, measure: Measure) -> f64 {
     this.get(measure) / that.get(measure)
-}
-
-fn at_least(name: impl Into<String>, figure: f64, aim: f64) -> Target {
-    Target { name: name.into(), aim: format!("at least {aim}"), figure, met: figure >= aim }
-}
-
-fn at_most(name: impl Into<String>, figure: f64, aim: f64) -> Target {
-    Target { name: name.into(), aim: format!("at most {aim}"), figure, met: figure <= aim }
-}
-
-pub(crate) fn table(targets: &[Target]) -> Table {
-    let mut table = Table::new("Targets", ["aim", "measured", ""]);
-    for target in targets {
-        let met = if target.met { "met" } else { "MISSED" };
-        table.row(target.name.clone(), [target.aim.clone(), shown(target.figure, 2), met.to_owned()]);
-    }
-    table
 }

@@ -9,6 +9,7 @@ use super::Table;
 use super::chart::{self, Line};
 use crate::measures::Measure;
 use crate::pool::{self, Comparison, Kind, Played};
+use crate::target;
 use crate::work::Failure;
 
 const STYLE: &str = "\
@@ -30,7 +31,7 @@ pub(super) fn page(comparison: &Comparison) -> Result<String, Failure> {
         write!(body, " · {}", escaped(words))?;
     }
     body.push_str("</p>\n");
-    table(&mut body, &pool::targets(&comparison.targets))?;
+    table(&mut body, &target::table(&comparison.targets))?;
     for scene in &comparison.scenes {
         table(&mut body, &scene.table())?;
         if scene.scene.round_trip_ms == 0 {

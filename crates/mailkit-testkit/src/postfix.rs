@@ -150,6 +150,16 @@ impl Postfix {
         read(&self.layout.log) + &read(&self.layout.login.join("dovecot.log"))
     }
 
+    /// How many messages it has to deliver yet, without those that it will try again later.
+    ///
+    /// # Errors
+    ///
+    /// When its queue cannot be read.
+    pub fn waiting(&self) -> std::io::Result<usize> {
+        let count = |folder: &str| fs::read_dir(self.layout.queue.join(folder)).map(Iterator::count);
+        Ok(count("incoming")? + count("active")?)
+    }
+
     /// The options that it was started with.
     pub fn options(&self) -> &PostfixOptions {
         &self.options

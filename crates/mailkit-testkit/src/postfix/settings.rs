@@ -1,5 +1,6 @@
 //! What Postfix is told: the options of a test, `main.cf` and `master.cf`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::account::Account;
@@ -13,6 +14,7 @@ pub struct PostfixOptions {
     hidden_keywords: Vec<String>,
     message_size_limit: u64,
     smtputf8: bool,
+    relay: Option<SocketAddr>,
 }
 
 impl PostfixOptions {
@@ -24,6 +26,7 @@ impl PostfixOptions {
             hidden_keywords: Vec::new(),
             message_size_limit: 50 << 20,
             smtputf8: true,
+            relay: None,
         }
     }
 
@@ -60,6 +63,13 @@ impl PostfixOptions {
     #[must_use]
     pub fn smtputf8(mut self, offered: bool) -> Self {
         self.smtputf8 = offered;
+        self
+    }
+
+    /// Takes mail for any domain but [`DOMAIN`](crate::DOMAIN) from this machine too, and hands it on to that server.
+    #[must_use]
+    pub fn relay_to(mut self, server: SocketAddr) -> Self {
+        self.relay = Some(server);
         self
     }
 }
@@ -103,14 +113,13 @@ const FIXED: &str = "\
 compatibility_level = 3.6
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-mynetworks =
 mydestination =
 alias_maps =
 local_recipient_maps =
 disable_dns_lookups = yes
 smtp_host_lookup = native
 smtpd_peername_lookup = no
-smtpd_relay_restrictions = reject_unauth_destination
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 
 # Content arrives as it was sent, so that a Bcc that leaks is seen.
 local_header_rewrite_clients =
@@ -146,7 +155,10 @@ pub(super) fn main_cf(
         [] => String::new(),
         deferred => format!("check_recipient_access {}", table(deferred, |_| "450 4.2.1 Try again later".to_owned())),
     };
+    let server = options.relay.map(|server| format!("[{}]:{}", server.ip(), server.port()));
     let settings = [
+        ("mynetworks", if server.is_some() { "127.0.0.0/8" } else { "" }.to_owned()),
+        ("relayhost", server.unwrap_or_default()),
         ("daemon_directory", path(daemons)),
         ("queue_directory", path(&layout.queue)),
         ("data_directory", path(&layout.data)),

@@ -1,6 +1,5 @@
 //! The comparison in short, so that it cannot rot: its results have their shape, and nobody's mail is lost. Speed is not
 //! looked at: a test machine is busy, and this build is slow.
-#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::fs;
 use std::process::Command;

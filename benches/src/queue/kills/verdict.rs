@@ -1,0 +1,91 @@
+//! What became of the messages of processes that were killed.
+
+use std::collections::HashSet;
+
+use mailkit::queue::{Record, Stats};
+use serde::Serialize;
+
+use super::Seen;
+use super::arrivals::Copies;
+use crate::measures::shown;
+use crate::report::Table;
+use crate::target::{Target, at_most};
+
+/// What is shown of a run.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Verdict {
+    kills: u64,
+    acknowledged: u64,
+    arrived: u64,
+    /// Acknowledged, and neither arrived nor held.
+    lost: u64,
+    /// Neither sent nor held in the end.
+    unfinished: u64,
+    /// Messages that were leased when their worker was killed.
+    in_flight: u64,
+    /// Moments in which nobody could know, by the store's counter.
+    ambiguous: u64,
+    /// Arrivals beyond one for each message.
+    copies: u64,
+    /// Those of messages that had not been in flight so often.
+    copies_unexplained: u64,
+    /// Messages whose copies have different Message-IDs.
+    split: u64,
+    held: u64,
+    /// Held without having been in flight at a kill.
+    held_unexplained: u64,
+    /// Copies of messages that were to be held.
+    copies_to_hold: u64,
+}
+
+pub(super) fn judge(seen: &Seen, arrived: &Copies, held: &[Record], stats: &Stats) -> Verdict {
+    let in_flight = |subject: &str| seen.in_flight.get(subject).copied().unwrap_or_default();
+    let held: HashSet<&str> = held.iter().filter_map(|record| record.subject.as_deref()).collect();
+    let lost = |subject: &&String| !arrived.contains_key(*subject) && !held.contains(subject.as_str());
+    let mut verdict = Verdict {
+        kills: seen.kills,
+        acknowledged: seen.acknowledged.len() as u64,
+        arrived: arrived.len() as u64,
+        lost: seen.acknowledged.iter().filter(lost).count() as u64,
+        unfinished: stats.unfinished() + stats.dead + stats.cancelled,
+        in_flight: seen.in_flight.values().sum(),
+        ambiguous: stats.ambiguous_total,
+        held: held.len() as u64,
+        held_unexplained: held.iter().filter(|subject| in_flight(subject) == 0).count() as u64,
+        ..Verdict::default()
+    };
+    for (subject, ids) in arrived {
+        let copies = ids.len() as u64 - 1;
+        verdict.copies += copies;
+        verdict.copies_unexplained += copies.saturating_sub(in_flight(subject));
+        verdict.split += u64::from(ids.iter().any(|id| *id != ids[0] || id.is_empty()));
+        verdict.copies_to_hold += if subject.starts_with("hold") { copies } else { 0 };
+    }
+    verdict
+}
+
+impl Verdict {
+    pub(in crate::queue) fn table(&self) -> Table {
+        let title =
+            "Killed at random times under load: every second message resent after an ambiguous moment, the others held";
+        let mut table =
+            Table::new(title, ["acknowledged", "lost", "in flight at kills", "ambiguous", "copies", "held"]);
+        let figures = [self.acknowledged, self.lost, self.in_flight, self.ambiguous, self.copies, self.held];
+        table.row(format!("{} kills", self.kills), figures.map(|figure| shown(figure as f64, 0)));
+        table
+    }
+
+    pub(in crate::queue) fn targets(&self) -> Vec<Target> {
+        let beyond = self.copies.saturating_sub(self.ambiguous);
+        let none = [
+            ("acknowledged messages lost", self.lost),
+            ("messages neither sent nor held in the end", self.unfinished),
+            ("copies of a message beyond its times in flight at a kill", self.copies_unexplained),
+            ("copies beyond the ambiguous counter", beyond),
+            ("messages with more than one Message-ID", self.split),
+            ("copies of messages to be held", self.copies_to_hold),
+            ("messages held that were not in flight at a kill", self.held_unexplained),
+        ];
+        none.into_iter().map(|(name, count)| at_most(name, count as f64, 0.0)).collect()
+    }
+}
