@@ -98,7 +98,9 @@ impl Berth {
 
 impl Drop for Berth {
     fn drop(&mut self) {
-        self.replace(State::Empty);
+        if let Some(link) = self.replace(State::Empty) {
+            link.retire(Reason::Shutdown);
+        }
     }
 }
 

@@ -30,7 +30,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Connections to one server, shared by all that send to it. Cheap to clone.
 ///
 /// The first connection, and the first after one that failed, is opened alone; further ones side by side.
-/// Dropped without [`close`](Self::close), the connections are cut off without a QUIT.
+/// Dropped without [`close`](Self::close), it parts from the server in the background; where the runtime ends before that
+/// is done, connections are cut off without a QUIT.
 #[derive(Clone)]
 pub struct Pool {
     inner: Arc<Inner>,
@@ -148,7 +149,8 @@ impl Pool {
         let Shared { counters, gate, settings, .. } = &*self.inner.shared;
         let mut news = self.inner.shared.news.subscribe();
         let limit = settings.acquire_timeout;
-        let mut look = since + limit;
+        // A limit beyond what the clock can tell is none: it is looked at now and then.
+        let mut look = since.checked_add(limit).unwrap_or(since + LONG_IDLE);
         loop {
             if self.inner.shared.is_closed() {
                 return AcquireError::Closed;

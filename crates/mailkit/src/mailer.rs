@@ -171,7 +171,8 @@ impl Mailer {
         stream::unfold(ride, |mut ride| async move { Some((ride.next().await?, ride)) })
     }
 
-    /// As [`send_all`](Self::send_all), with a connection that is there before anything is taken from the source.
+    /// As [`send_all`](Self::send_all), with a connection that is there before anything is taken from the source, and no
+    /// longer than that connection takes messages.
     pub(crate) async fn ride<'m, S>(&self, messages: S) -> Result<Ride<'m, S>, Error>
     where
         S: Stream<Item: Into<Outgoing<'m>>> + Unpin,

@@ -8,7 +8,8 @@ use std::time::Duration;
 use mailkit::dispatch::{RetrySettings, Settings};
 use mailkit::queue::{Action, OnAmbiguous, RecipientStatus, State};
 use mailkit::{
-    Attachment, EnqueueOptions, ErrorKind, MemoryQueue, Message, Outbox, OutboxBuilder, PoolSettings, QueueId, Route,
+    Attachment, EnqueueOptions, ErrorKind, MemoryQueue, Message, Outbox, OutboxBuilder, PoolSettings, Queue as _,
+    QueueId, Route,
 };
 use mailkit_server::{Sink, SinkBuilder};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -186,4 +187,59 @@ async fn an_outbox_without_a_queue_or_a_route_is_not_started() {
     for builder in [Outbox::builder(), impatient()] {
         assert_eq!(builder.start().await.unwrap_err().kind(), ErrorKind::Configuration);
     }
+}
+
+/// Takes one connection, and is gone then.
+async fn serve_one(listener: TcpListener) {
+    let (stream, _) = listener.accept().await.unwrap();
+    drop(listener);
+    drop(serve(stream, false).await);
+}
+
+#[tokio::test]
+async fn a_message_is_not_taken_for_a_connection_that_is_still_to_be_opened() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (sink, address) = (Sink::builder().start().await.unwrap(), listener.local_addr().unwrap());
+    let server = tokio::spawn(serve_one(listener));
+    let one = NonZeroU32::MIN;
+    let pool = PoolSettings { max_size: one, messages_per_connection: one, min_idle: 0, ..PoolSettings::default() };
+    let primary = Route::new("primary", &format!("smtp://{address}?tls=none")).unwrap().pool(pool);
+    let outbox = impatient().route(primary).route(route("backup", sink.addr())).start().await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap());
+    }
+    ended(&outbox).await;
+    for id in ids {
+        let record = outbox.queue().get(id).await.unwrap().unwrap();
+        assert_eq!((record.state, record.attempts), (State::Sent, 1), "{:?}", record.history);
+    }
+    assert_eq!(sink.captured().len(), 2);
+    outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_outbox_that_is_dropped_stops_and_parts_from_its_servers() {
+    let sink = Sink::builder().start().await.unwrap();
+    let queue = MemoryQueue::new();
+    let outbox = Outbox::builder().queue(queue.clone()).route(route("only", sink.addr())).start().await.unwrap();
+    outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap();
+    ended(&outbox).await;
+    drop(outbox);
+    let gone = async {
+        while sink.counters().open > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, gone).await.unwrap();
+    let late = EnqueueOptions::new().prepare(&letter("bob@example.org")).await.unwrap();
+    queue.enqueue(late).await.unwrap();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(queue.stats().await.unwrap().ready, 1, "nobody works off the queue");
+    assert_eq!(sink.captured().len(), 1);
+    sink.shutdown().await;
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use mailkit_pool::AcquireError;
+use mailkit_pool::{AcquireError, PoolSettings};
 use mailkit_server::Sink;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
-use crate::setup::{pass, pool_to, send, settings, until};
+use crate::setup::{pass, pool_at, pool_to, send, settings, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_never_sees_more_than_the_maximum_whoever_sends() {
@@ -104,4 +106,29 @@ async fn a_closed_pool_parts_from_all_and_gives_nothing_more() {
     drop(two);
     until("the other has left", || sink.counters().open == 0).await;
     assert_eq!(pool.stats().closed.shutdown, 2);
+}
+
+/// Answers all with 250, and returns the last line that was said.
+async fn last_words(listener: TcpListener) -> String {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut last) = (String::new(), String::new());
+    stream.write_all(b"220 here\r\n").await.unwrap();
+    while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
+        stream.write_all(b"250 fine\r\n").await.unwrap();
+        last = std::mem::take(&mut line);
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_pool_that_is_dropped_parts_from_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+    let server = tokio::spawn(last_words(listener));
+    // Waiting without a limit is no reason to panic.
+    let pool = pool_at(&url, PoolSettings { acquire_timeout: Duration::MAX, ..settings(1) });
+    drop(pool.acquire().await.unwrap());
+    drop(pool);
+    assert_eq!(server.await.unwrap(), "QUIT\r\n");
 }

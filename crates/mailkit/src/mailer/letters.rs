@@ -84,9 +84,14 @@ where
         self.waiting.push_back(letter);
     }
 
+    /// Whether no message waits that was taken from the source.
+    pub(super) fn is_empty(&self) -> bool {
+        self.signing.is_none() && self.waiting.is_empty()
+    }
+
     /// Waits for the next message without taking it; returns whether there is one.
     pub(super) fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        if self.signing.is_some() || !self.waiting.is_empty() {
+        if !self.is_empty() {
             return Poll::Ready(true);
         }
         let next = ready!(self.poll_source(context));

@@ -26,6 +26,8 @@ pub(crate) struct Ride<'m, S> {
     /// Outcomes that were there before those of earlier messages.
     early: BTreeMap<u64, Outcome>,
     told: u64,
+    /// Nothing is taken from the source before a connection is there for it: it ends with its connection.
+    is_mounted_first: bool,
 }
 
 impl<'m, S> Ride<'m, S>
@@ -34,15 +36,16 @@ where
 {
     pub(super) fn new(mailer: Mailer, source: S) -> Self {
         let resting = Some(Box::new(Letters::new(mailer.clone(), source)));
-        Self { mailer, resting, riding: None, early: BTreeMap::new(), told: 0 }
+        Self { mailer, resting, riding: None, early: BTreeMap::new(), told: 0, is_mounted_first: false }
     }
 
-    /// The same with a connection that is there before anything is taken from the source.
+    /// The same with a connection that is there before anything is taken from the source. It ends when that connection
+    /// takes no more, and every message taken has had its outcome.
     pub(super) fn mounted(mailer: Mailer, lease: Lease, source: S) -> Self {
         let mut letters = Box::new(Letters::new(mailer.clone(), source));
         letters.prepare(&lease);
         let riding = Some(SendAll::over(lease, letters));
-        Self { mailer, resting: None, riding, early: BTreeMap::new(), told: 0 }
+        Self { mailer, resting: None, riding, early: BTreeMap::new(), told: 0, is_mounted_first: true }
     }
 
     /// The next outcome; `None` when every message has had its own.
@@ -55,6 +58,9 @@ where
             if let Some(sending) = self.riding.take() {
                 self.advance(sending).await;
             } else if let Some(letters) = self.resting.take() {
+                if self.is_mounted_first && letters.is_empty() {
+                    return None;
+                }
                 self.mount(letters).await;
             } else {
                 return None;

@@ -39,12 +39,15 @@ impl Route {
 
     /// A route with settings made by hand.
     pub fn with_config(name: impl Into<String>, config: ConnectorConfig) -> Self {
-        Self { settings: RouteSettings::new(name), config, pool: PoolSettings::default() }
+        let route = Self { settings: RouteSettings::new(name), config, pool: PoolSettings::default() };
+        route.pool(PoolSettings::default())
     }
 
-    /// How its connections are kept. As many messages are under way at once as it may have connections.
-    pub const fn pool(mut self, pool: PoolSettings) -> Self {
+    /// How its connections are kept. As many are in use at once as there may be; for less than that, set
+    /// [`most_ways`](RouteSettings::most_ways) behind this.
+    pub fn pool(mut self, pool: PoolSettings) -> Self {
         self.pool = pool;
+        self.settings.most_ways = pool.max_size;
         self
     }
 
@@ -86,7 +89,7 @@ impl Route {
     /// The dispatcher's half, and the way out.
     pub(crate) fn into_parts(self) -> Result<(RouteSettings, Mailer), Error> {
         // More ways than connections would wait for each other.
-        let most = self.settings.most_ways.min(self.pool.max_size).max(self.pool.max_size);
+        let most = self.settings.most_ways.min(self.pool.max_size);
         let settings = self.settings.most_ways(most);
         Ok((settings, Mailer::with_pool(self.config, self.pool)?))
     }
@@ -99,5 +102,31 @@ impl fmt::Debug for Route {
             .field("endpoint", self.config.endpoint())
             .field("pool", &self.pool)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn it_has_as_many_ways_as_connections_unless_fewer_are_wanted() {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let route = |size| {
+            let pool = PoolSettings { max_size: number(size), ..PoolSettings::default() };
+            Route::new("main", "smtp://localhost:2525?tls=none").unwrap().pool(pool)
+        };
+        let ways = |route: Route| {
+            let (settings, _) = route.into_parts().unwrap();
+            (settings.first_ways.get(), settings.most_ways.get())
+        };
+        assert_eq!((ways(route(50)), ways(route(2))), ((5, 50), (2, 2)));
+        for (wanted, most) in [(3, 3), (60, 50)] {
+            let mut route = route(50);
+            route.settings_mut().most_ways = number(wanted);
+            assert_eq!(ways(route).1, most);
+        }
     }
 }
