@@ -35,6 +35,18 @@ enum Recipients {
     Many(Arc<[Address]>),
 }
 
+impl Recipients {
+    fn of(mut addresses: Vec<Address>) -> Self {
+        match addresses.pop() {
+            Some(only) if addresses.is_empty() => Self::One(only),
+            last => {
+                addresses.extend(last);
+                Self::Many(addresses.into())
+            }
+        }
+    }
+}
+
 impl Envelope {
     /// Joins a reverse path (an [`Address`], an `Option` of one, or a
     /// [`ReversePath`]) and recipients.
@@ -42,15 +54,15 @@ impl Envelope {
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn new(reverse_path: impl Into<ReversePath>, recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
-        let mut recipients = without_duplicates(recipients);
-        let recipients = match (recipients.pop(), recipients.is_empty()) {
-            (None, _) => return Err(EnvelopeError::NoRecipients),
-            (Some(only), true) => Recipients::One(only),
-            (Some(last), false) => {
-                recipients.push(last);
-                Recipients::Many(recipients.into())
-            }
+    pub fn new(
+        reverse_path: impl Into<ReversePath>,
+        recipients: impl IntoIterator<Item = Address>,
+    ) -> Result<Self, EnvelopeError> {
+        let mut recipients = recipients.into_iter();
+        let first = recipients.next().ok_or(EnvelopeError::NoRecipients)?;
+        let recipients = match recipients.next() {
+            None => Recipients::One(first),
+            Some(second) => Recipients::of(without_duplicates([first, second].into_iter().chain(recipients).collect())),
         };
         Ok(Self { reverse_path: reverse_path.into(), recipients })
     }
@@ -68,7 +80,7 @@ impl Envelope {
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn null_sender(recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
+    pub fn null_sender(recipients: impl IntoIterator<Item = Address>) -> Result<Self, EnvelopeError> {
         Self::new(ReversePath::Null, recipients)
     }
 

@@ -230,10 +230,7 @@ impl Fields {
             Some(list) => std::slice::from_ref(list),
             None => &[self.to, self.cc, self.bcc],
         };
-        let mut recipients = Vec::with_capacity(lists.iter().map(AddressList::len).sum());
-        for mailbox in lists.iter().flat_map(AddressList::mailboxes) {
-            recipients.push(mailbox.address().clone());
-        }
+        let recipients = lists.iter().flat_map(AddressList::mailboxes).map(|mailbox| mailbox.address().clone());
         (reverse_path.and_then(|path| Envelope::new(path, recipients).ok()), self.message_id)
     }
 
