@@ -54,17 +54,28 @@ impl Envelope {
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn new(
+    pub fn new(reverse_path: impl Into<ReversePath>, recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
+        if recipients.is_empty() {
+            return Err(EnvelopeError::NoRecipients);
+        }
+        let recipients = Recipients::of(without_duplicates(recipients));
+        Ok(Self { reverse_path: reverse_path.into(), recipients })
+    }
+
+    /// The same from recipients that come one by one: a single one takes no memory of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::NoRecipients`] where there are none.
+    pub fn collect(
         reverse_path: impl Into<ReversePath>,
         recipients: impl IntoIterator<Item = Address>,
     ) -> Result<Self, EnvelopeError> {
         let mut recipients = recipients.into_iter();
-        let first = recipients.next().ok_or(EnvelopeError::NoRecipients)?;
-        let recipients = match recipients.next() {
-            None => Recipients::One(first),
-            Some(second) => Recipients::of(without_duplicates([first, second].into_iter().chain(recipients).collect())),
-        };
-        Ok(Self { reverse_path: reverse_path.into(), recipients })
+        match (recipients.next(), recipients.next()) {
+            (Some(only), None) => Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only) }),
+            (first, second) => Self::new(reverse_path, first.into_iter().chain(second).chain(recipients).collect()),
+        }
     }
 
     /// An envelope with the null reverse path, as reports have it.
@@ -80,7 +91,7 @@ impl Envelope {
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn null_sender(recipients: impl IntoIterator<Item = Address>) -> Result<Self, EnvelopeError> {
+    pub fn null_sender(recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
         Self::new(ReversePath::Null, recipients)
     }
 
@@ -167,6 +178,14 @@ mod tests {
         let error = Envelope::new(None, Vec::new()).unwrap_err();
         assert_eq!(error, EnvelopeError::NoRecipients);
         assert!(error.to_string().starts_with("no recipients"));
+    }
+
+    #[test]
+    fn recipients_that_come_one_by_one_make_the_same_envelope() {
+        for texts in [&[][..], &["a@x"], &["a@x", "a@x"], &["a@x", "b@x", "a@x"]] {
+            let given = addresses(texts);
+            assert_eq!(Envelope::collect(None, given.iter().cloned()), Envelope::new(None, given));
+        }
     }
 
     #[test]

@@ -26,10 +26,12 @@ mod mailer;
 mod message;
 #[cfg(feature = "dkim")]
 mod signing;
+mod stamps;
 
 pub use error::{Error, ErrorKind};
 pub use mailer::Mailer;
-pub use message::{Message, System};
+pub use message::Message;
+pub use stamps::System;
 
 pub use mailkit_address as address;
 pub use mailkit_connection as connection;
