@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, MultiPart, SinglePart};
 use mail_builder::MessageBuilder;
-use mailkit_mime::{GivenAddresses, Message, Stamps};
+use mailkit_mime::{GivenAddresses, Message, StampSource, Stamps};
 use time::OffsetDateTime;
 
 type Failure = Box<dyn std::error::Error>;
@@ -100,27 +100,30 @@ fn mailkit(
     from: impl Into<GivenAddresses>,
     to: impl Into<GivenAddresses>,
 ) -> Result<Bytes, Failure> {
-    let builder = match stamping {
+    match stamping {
         Stamping::Given => {
             let at = OffsetDateTime::from_unix_timestamp(SENT_AT as i64)?;
-            Message::builder(Stamps::new(at, 42)).message_id(ID)
+            let builder = Message::builder(Stamps::new(at, 42)).message_id(ID);
+            Ok(filled(builder, load, from, to).build()?.to_bytes()?)
         }
-        // What `mailkit::Message` does.
-        Stamping::Own => {
-            let mut unique = [0; 16];
-            getrandom::fill(&mut unique)?;
-            Message::builder(Stamps::new(OffsetDateTime::now_utc(), u128::from_le_bytes(unique)))
-        }
-    };
+        Stamping::Own => Ok(filled(mailkit::Message::builder(), load, from, to).build()?.to_bytes()?),
+    }
+}
+
+fn filled<S: StampSource>(
+    builder: mailkit_mime::MessageBuilder<S>,
+    load: &Load,
+    from: impl Into<GivenAddresses>,
+    to: impl Into<GivenAddresses>,
+) -> mailkit_mime::MessageBuilder<S> {
     let builder = builder.from(from).to(to).subject(SUBJECT);
-    let builder = match load {
+    match load {
         Load::Header => builder.text(""),
         Load::Text { plain, html } => builder.text(plain).html(html),
         Load::Attachment(bytes) => {
             builder.text("Anbei.\n").attach(mailkit_mime::Attachment::bytes("daten.bin", bytes.clone()))
         }
-    };
-    Ok(builder.build()?.to_bytes()?)
+    }
 }
 
 fn mail_builder(load: &Load, stamping: Stamping) -> Result<Bytes, Failure> {

@@ -35,6 +35,18 @@ enum Recipients {
     Many(Arc<[Address]>),
 }
 
+impl Recipients {
+    fn of(mut addresses: Vec<Address>) -> Self {
+        match addresses.pop() {
+            Some(only) if addresses.is_empty() => Self::One(only),
+            last => {
+                addresses.extend(last);
+                Self::Many(addresses.into())
+            }
+        }
+    }
+}
+
 impl Envelope {
     /// Joins a reverse path (an [`Address`], an `Option` of one, or a
     /// [`ReversePath`]) and recipients.
@@ -43,16 +55,27 @@ impl Envelope {
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
     pub fn new(reverse_path: impl Into<ReversePath>, recipients: Vec<Address>) -> Result<Self, EnvelopeError> {
-        let mut recipients = without_duplicates(recipients);
-        let recipients = match (recipients.pop(), recipients.is_empty()) {
-            (None, _) => return Err(EnvelopeError::NoRecipients),
-            (Some(only), true) => Recipients::One(only),
-            (Some(last), false) => {
-                recipients.push(last);
-                Recipients::Many(recipients.into())
-            }
-        };
+        if recipients.is_empty() {
+            return Err(EnvelopeError::NoRecipients);
+        }
+        let recipients = Recipients::of(without_duplicates(recipients));
         Ok(Self { reverse_path: reverse_path.into(), recipients })
+    }
+
+    /// The same from recipients that come one by one: a single one takes no memory of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::NoRecipients`] where there are none.
+    pub fn collect(
+        reverse_path: impl Into<ReversePath>,
+        recipients: impl IntoIterator<Item = Address>,
+    ) -> Result<Self, EnvelopeError> {
+        let mut recipients = recipients.into_iter();
+        match (recipients.next(), recipients.next()) {
+            (Some(only), None) => Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only) }),
+            (first, second) => Self::new(reverse_path, first.into_iter().chain(second).chain(recipients).collect()),
+        }
     }
 
     /// An envelope with the null reverse path, as reports have it.
@@ -155,6 +178,14 @@ mod tests {
         let error = Envelope::new(None, Vec::new()).unwrap_err();
         assert_eq!(error, EnvelopeError::NoRecipients);
         assert!(error.to_string().starts_with("no recipients"));
+    }
+
+    #[test]
+    fn recipients_that_come_one_by_one_make_the_same_envelope() {
+        for texts in [&[][..], &["a@x"], &["a@x", "a@x"], &["a@x", "b@x", "a@x"]] {
+            let given = addresses(texts);
+            assert_eq!(Envelope::collect(None, given.iter().cloned()), Envelope::new(None, given));
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl State {
     fn put_off_unknown(&mut self, message: Leased, clock: Timestamp) {
         let name = message.route.clone().unwrap_or_default();
         tracing::warn!(queue_id = %message.lease.id(), route = name, "a message names a route that is not there");
-        if clock - message.created_at > self.settings.retry.give_up_after {
+        if clock - message.open_since > self.settings.retry.give_up_after {
             let words = format!("no route is named `{}`", name.escape_debug());
             self.bury(message, &name.into(), DeadReason::Age, &words);
         } else {

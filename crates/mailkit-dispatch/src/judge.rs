@@ -119,7 +119,7 @@ fn next(
     let least = class.map_or(Duration::ZERO, Class::least_wait);
     let wait = grounds.retry.wait(attempt, least, grounds.random).max(retry_after);
     let at = grounds.now + wait;
-    match at - message.created_at > grounds.retry.give_up_after {
+    match at - message.open_since > grounds.retry.give_up_after {
         true => (Next::Dead, DeadReason::Age),
         false => (Next::At(at), DeadReason::Refused),
     }

@@ -18,7 +18,7 @@ pub struct RetrySettings {
     pub max: Duration,
     /// How many attempts are made, the first included. 16.
     pub attempts: NonZeroU32,
-    /// How old a message may become and still be tried. 3 days.
+    /// For how long a message is tried, from when it first became due or was taken up again by hand. 3 days.
     pub give_up_after: Duration,
 }
 

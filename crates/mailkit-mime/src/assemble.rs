@@ -28,7 +28,7 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
     fields.check_recipients(&mut problems);
     let room = room_for(&draft);
     let (mut nodes, depth) = structure::choose(&mut draft, &mut problems.found).into_nodes();
-    prepare(&mut nodes, &mut problems.found);
+    prepare(nodes.as_mut_slice(), &mut problems.found);
     // Written even when something is wrong: what cannot be folded is reported along with it.
     let mut head = Vec::with_capacity(room);
     fields.write(&mut head, &draft, &mut problems);
@@ -43,7 +43,7 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
         header::write_line(&mut head, "MIME-Version", "1.0");
     }
     let (header_length, header_is_ascii) = (head.len(), !needs_utf8);
-    let (layout, kind) = lay_out(head, &nodes, stamps.unique(), Capabilities::default());
+    let (layout, kind) = lay_out(head, nodes.as_slice(), stamps.unique(), Capabilities::default());
     let needs_smtp_utf8 = needs_utf8 || envelope.needs_smtp_utf8();
     Ok(Message {
         envelope,
@@ -230,11 +230,8 @@ impl Fields {
             Some(list) => std::slice::from_ref(list),
             None => &[self.to, self.cc, self.bcc],
         };
-        let mut recipients = Vec::with_capacity(lists.iter().map(AddressList::len).sum());
-        for mailbox in lists.iter().flat_map(AddressList::mailboxes) {
-            recipients.push(mailbox.address().clone());
-        }
-        (reverse_path.and_then(|path| Envelope::new(path, recipients).ok()), self.message_id)
+        let recipients = lists.iter().flat_map(AddressList::mailboxes).map(|mailbox| mailbox.address().clone());
+        (reverse_path.and_then(|path| Envelope::collect(path, recipients).ok()), self.message_id)
     }
 
     fn write(&self, out: &mut Vec<u8>, draft: &Draft, problems: &mut Problems) {

@@ -11,7 +11,7 @@ use crate::content::{Chunks, Content};
 use crate::encoded::{BodyKind, Capabilities, Encoded};
 use crate::error::{EmlError, EncodeError};
 use crate::layout::lay_out;
-use crate::part::{Node, Part};
+use crate::part::{Node, Nodes, Part};
 use crate::source::Source;
 use crate::stamps::Stamps;
 
@@ -73,7 +73,7 @@ pub(crate) enum Form {
 /// The structure of a message that was built.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Nodes,
     pub(crate) depth: usize,
     pub(crate) unique: u128,
     /// How much of the content is its header, without the fields of the first part.
@@ -161,12 +161,12 @@ impl Message {
             return Ok(Encoded { content: self.content.clone(), body: least, smtp_utf8: self.needs_smtp_utf8 });
         };
         let used_up = |node: &Node| matches!(node, Node::Leaf(leaf) if leaf.source.is_used_up());
-        if tree.nodes.iter().any(used_up) {
+        if tree.nodes.as_slice().iter().any(used_up) {
             return Err(EncodeError::AlreadyRead);
         }
         let (content, body) = if server.eight_bit {
             let header = self.content.written(tree.header_length).to_vec();
-            let (layout, kind) = lay_out(header, &tree.nodes, tree.unique, server);
+            let (layout, kind) = lay_out(header, tree.nodes.as_slice(), tree.unique, server);
             (layout.finish(), kind)
         } else {
             (self.content.clone(), BodyKind::SevenBit)
@@ -234,7 +234,10 @@ impl Message {
     #[must_use]
     pub fn is_read_once(&self) -> bool {
         let Form::Built(tree) = &self.form else { return false };
-        tree.nodes.iter().any(|node| matches!(node, Node::Leaf(leaf) if matches!(leaf.source, Source::Reader(_))))
+        tree.nodes
+            .as_slice()
+            .iter()
+            .any(|node| matches!(node, Node::Leaf(leaf) if matches!(leaf.source, Source::Reader(_))))
     }
 
     /// The content without what differs whenever the same message is built: Date, Message-ID and the number in the
@@ -263,14 +266,14 @@ impl Message {
                 header.extend_from_slice(line);
             }
         }
-        lay_out(header, &tree.nodes, 0, Capabilities::default()).0.finish().chunks()
+        lay_out(header, tree.nodes.as_slice(), 0, Capabilities::default()).0.finish().chunks()
     }
 
     pub(crate) fn as_part(&self) -> Part {
         match &self.form {
             Form::Built(tree) => {
                 let header = Bytes::copy_from_slice(self.content.written(tree.header_length));
-                Part::of_message(header, &tree.nodes, tree.depth)
+                Part::of_message(header, tree.nodes.as_slice(), tree.depth)
             }
             // It is in memory: there is nothing that could fail.
             Form::Finished => Part::eml(self.content.to_bytes().unwrap_or_default()),

@@ -3,6 +3,7 @@
 mod attachment;
 mod content_type;
 mod leaf;
+mod nodes;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 pub use self::attachment::Attachment;
 pub use self::leaf::Disposition;
 pub(crate) use self::leaf::{ContentType, Details, Leaf};
+pub(crate) use self::nodes::Nodes;
 use crate::error::{FieldError, FieldProblem};
 use crate::message::Message;
 use crate::source::Source;
@@ -41,7 +43,7 @@ pub(crate) const MAX_DEPTH: usize = 100;
 #[derive(Clone)]
 #[must_use]
 pub struct Part {
-    nodes: Vec<Node>,
+    nodes: Nodes,
     depth: usize,
 }
 
@@ -158,7 +160,7 @@ impl Part {
         let message = message.into();
         match crate::eml::without_blind(&message) {
             Ok(message) => Self::leaf(Leaf::new(ContentType::Fixed("message/rfc822"), Source::Lines(message))),
-            Err(error) => Self { nodes: vec![Node::Refused(FieldProblem::NotAMessage(error))], depth: 0 },
+            Err(error) => Self { nodes: Node::Refused(FieldProblem::NotAMessage(error)).into(), depth: 0 },
         }
     }
 
@@ -204,11 +206,11 @@ impl Part {
     }
 
     pub(crate) fn leaf(leaf: Leaf) -> Self {
-        Self { nodes: vec![Node::Leaf(leaf)], depth: 0 }
+        Self { nodes: Node::Leaf(leaf).into(), depth: 0 }
     }
 
     pub(crate) fn nothing() -> Self {
-        Self { nodes: vec![Node::Nothing], depth: 0 }
+        Self { nodes: Node::Nothing.into(), depth: 0 }
     }
 
     pub(crate) fn of_text(content_type: &'static str, text: String) -> Self {
@@ -224,15 +226,15 @@ impl Part {
         nodes.push(Node::Message { leaf, header });
         nodes.extend_from_slice(body);
         nodes.push(Node::Close);
-        Self { nodes, depth: depth + 1 }.bounded()
+        Self { nodes: nodes.into(), depth: depth + 1 }.bounded()
     }
 
-    pub(crate) fn into_nodes(self) -> (Vec<Node>, usize) {
+    pub(crate) fn into_nodes(self) -> (Nodes, usize) {
         (self.nodes, self.depth)
     }
 
     fn head(&mut self) -> Option<&mut Leaf> {
-        match self.nodes.first_mut()? {
+        match self.nodes.as_mut_slice().first_mut()? {
             Node::Open(Multipart { leaf, .. }) | Node::Message { leaf, .. } | Node::Leaf(leaf) => Some(leaf),
             Node::Close | Node::Nothing | Node::Refused(_) => None,
         }
@@ -243,14 +245,14 @@ impl Part {
         if self.depth <= MAX_DEPTH {
             return self;
         }
-        Self { nodes: vec![Node::Refused(FieldProblem::NestedTooDeep)], depth: 0 }
+        Self { nodes: Node::Refused(FieldProblem::NestedTooDeep).into(), depth: 0 }
     }
 }
 
 /// A multipart that is being put together.
 pub(crate) struct Joined {
-    part: Part,
-    parts: usize,
+    nodes: Vec<Node>,
+    depth: usize,
 }
 
 impl Joined {
@@ -258,23 +260,21 @@ impl Joined {
         let leaf = Leaf::new(ContentType::Fixed(kind.essence()), Source::Lines(Bytes::new()));
         let mut nodes = Vec::with_capacity(8);
         nodes.push(Node::Open(Multipart { kind, leaf }));
-        Self { part: Part { nodes, depth: 0 }, parts: 0 }
+        Self { nodes, depth: 0 }
     }
 
     pub(crate) fn push(&mut self, part: Part) {
-        self.part.depth = self.part.depth.max(part.depth);
-        self.part.nodes.extend(part.nodes);
-        self.parts += 1;
+        self.depth = self.depth.max(part.depth);
+        part.nodes.append_to(&mut self.nodes);
     }
 
-    pub(crate) fn close(self) -> Part {
-        let mut part = self.part;
-        if self.parts == 0 {
-            return Part { nodes: vec![Node::Refused(FieldProblem::EmptyMultipart)], depth: 0 };
+    pub(crate) fn close(mut self) -> Part {
+        // Each part has a node.
+        if self.nodes.len() == 1 {
+            return Part { nodes: Node::Refused(FieldProblem::EmptyMultipart).into(), depth: 0 };
         }
-        part.nodes.push(Node::Close);
-        part.depth += 1;
-        part.bounded()
+        self.nodes.push(Node::Close);
+        Part { nodes: self.nodes.into(), depth: self.depth + 1 }.bounded()
     }
 }
 
@@ -292,6 +292,9 @@ pub(crate) fn prepare(nodes: &mut [Node], found: &mut Vec<FieldError>) {
 /// Its structure, not its content: logs show it.
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part").field("nodes", &self.nodes.len()).field("depth", &self.depth).finish_non_exhaustive()
+        f.debug_struct("Part")
+            .field("nodes", &self.nodes.as_slice().len())
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
     }
 }

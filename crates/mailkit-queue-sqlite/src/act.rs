@@ -53,6 +53,7 @@ fn act(batch: &mut Batch<'_>, id: QueueId, action: Action) -> Result<Result<Stat
             }
             // Who acts by hand wants it sent, also after the time that was set for it.
             row.expires_at = row.expires_at.filter(|at| *at > now);
+            row.open_since = now;
             row.open(now, now)?;
         }
     }

@@ -106,6 +106,7 @@ fn insert(
     row.hold = message.on_ambiguous == mailkit_queue::OnAmbiguous::Hold;
     row.expires_at = message.expires_at;
     row.due = message.send_at.map_or(now, |at| at.max(now));
+    row.open_since = row.due;
     row.state = if row.due > now { State::Scheduled } else { State::Ready };
     row.insert(batch)?;
     draft.insert(batch.conn, row.seq, key, body)?;

@@ -128,6 +128,7 @@ fn lease(
         tenant: letter.tenant,
         on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
         created_at: row.created_at,
+        open_since: row.open_since,
         message_expires_at: row.expires_at,
         attempts: row.attempts,
         traceparent: letter.traceparent,

@@ -13,9 +13,9 @@ use crate::recipients;
 /// The columns that [`Row::read`] reads.
 pub(crate) const COLUMNS: &str = "message.seq, message.id, message.lane, message.state, message.due, \
     message.expires_at, message.fence, message.leased_until, message.marked, message.hold, message.attempts, \
-    message.created_at, message.finished_at, message.size, message.recipients";
+    message.created_at, message.finished_at, message.size, message.recipients, message.open_since";
 /// How many they are.
-pub(crate) const WIDTH: usize = 15;
+pub(crate) const WIDTH: usize = 16;
 
 /// Where a message stands.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Row {
     pub(crate) hold: bool,
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
+    /// When it first became due, or was taken up again by hand.
+    pub(crate) open_since: Timestamp,
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) size: u64,
     /// As JSON.
@@ -56,6 +58,7 @@ impl Row {
             hold: false,
             attempts: 0,
             created_at,
+            open_since: created_at,
             finished_at: None,
             size,
             recipients,
@@ -65,8 +68,8 @@ impl Row {
 
     /// Writes a new row into the file, and counts the message.
     pub(crate) fn insert(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let insert = "INSERT INTO message (queue, id, lane, state, due, expires_at, hold, created_at, size, recipients) \
-                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let insert = "INSERT INTO message (queue, id, lane, state, due, expires_at, hold, created_at, open_since, size, \
+                      recipients) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.seq = batch.conn.prepare_cached(insert)?.insert(params![
             batch.context.queue,
             self.id.to_string(),
@@ -76,6 +79,7 @@ impl Row {
             self.expires_at.map(Timestamp::as_millis),
             self.hold,
             self.created_at.as_millis(),
+            self.open_since.as_millis(),
             self.size,
             self.recipients,
         ])?;
@@ -104,6 +108,7 @@ impl Row {
             finished_at: time(12)?,
             size: row.get(13)?,
             recipients: row.get(14)?,
+            open_since: Timestamp::from_millis(row.get(15)?),
             stored: state,
         })
     }
@@ -129,7 +134,7 @@ impl Row {
     /// Writes it into the file as it is now.
     pub(crate) fn write(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let update = "UPDATE message SET state = ?, due = ?, expires_at = ?, fence = ?, leased_until = ?, marked = ?, \
-                      attempts = ?, finished_at = ?, recipients = ? WHERE seq = ?";
+                      attempts = ?, finished_at = ?, open_since = ?, recipients = ? WHERE seq = ?";
         batch.conn.prepare_cached(update)?.execute(params![
             number(self.state),
             self.due.as_millis(),
@@ -139,6 +144,7 @@ impl Row {
             self.marked,
             self.attempts,
             self.finished_at.map(Timestamp::as_millis),
+            self.open_since.as_millis(),
             self.recipients,
             self.seq,
         ])?;

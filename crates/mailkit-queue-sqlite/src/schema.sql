@@ -43,6 +43,7 @@ CREATE TABLE message (
   hold INTEGER NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
+  open_since INTEGER NOT NULL,
   finished_at INTEGER,
   size INTEGER NOT NULL,
   recipients TEXT NOT NULL

@@ -94,6 +94,8 @@ pub struct Leased {
     pub on_ambiguous: OnAmbiguous,
     /// When it was enqueued.
     pub created_at: Timestamp,
+    /// Since when it is to be delivered: when it first became due, or was taken up again by hand.
+    pub open_since: Timestamp,
     /// When it has to be dead, if not delivered.
     pub message_expires_at: Option<Timestamp>,
     /// How many attempts were made before this one.

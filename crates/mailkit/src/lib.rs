@@ -31,12 +31,14 @@ mod outbox;
 mod queue_url;
 #[cfg(feature = "dkim")]
 mod signing;
+mod stamps;
 
 pub use error::{Error, ErrorKind};
 pub use mailer::{Mailer, Outgoing};
-pub use message::{Message, System};
+pub use message::Message;
 pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};
 pub use queue_url::{OpenQueue, QueueUrl, QueueUrlError};
+pub use stamps::System;
 
 pub use mailkit_address as address;
 pub use mailkit_connection as connection;

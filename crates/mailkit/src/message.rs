@@ -1,11 +1,11 @@
 //! Messages that take their date and their Message-ID from the system.
 
-use std::io;
 use std::ops::Deref;
 
 use mailkit_address::Envelope;
-use mailkit_mime::{EmlError, MessageBuilder, StampSource, Stamps};
-use time::OffsetDateTime;
+use mailkit_mime::{EmlError, MessageBuilder};
+
+use crate::System;
 
 /// A finished message: its envelope, and the bytes that go over the wire.
 ///
@@ -52,19 +52,5 @@ impl Deref for Message {
 impl From<mailkit_mime::Message> for Message {
     fn from(message: mailkit_mime::Message) -> Self {
         Self(message)
-    }
-}
-
-/// The system's clock and randomness, in UTC.
-#[derive(Clone, Copy, Debug)]
-pub struct System;
-
-impl StampSource for System {
-    type Message = Message;
-
-    fn stamps(&mut self) -> io::Result<Stamps> {
-        let mut unique = [0; 16];
-        getrandom::fill(&mut unique).map_err(io::Error::other)?;
-        Ok(Stamps::new(OffsetDateTime::now_utc(), u128::from_le_bytes(unique)))
     }
 }

@@ -78,6 +78,18 @@ async fn a_message_too_old_for_another_attempt_is_dead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_age_of_a_scheduled_message_counts_from_its_time() {
+    let (queue, server) = (queue(), Server::new());
+    let mut later = message(&["u@example.org"]);
+    later.send_at = Some(queue.clock().now() + 500 * SECOND);
+    queue.enqueue(later).await.unwrap();
+    server.replies(|job| (job.attempt() == 1).then(|| Outcome::failed(Trouble::new(Class::Temporary, "451 later"))));
+    let retry = RetrySettings { give_up_after: 100 * SECOND, ..RetrySettings::default() };
+    let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
+    assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn greylisting_waits_longer_and_a_server_may_name_its_time() {
     for (class, retry_after, least) in
         [(Class::Greylisted, None, 150 * SECOND), (Class::Temporary, Some(1_000 * SECOND), 1_000 * SECOND)]

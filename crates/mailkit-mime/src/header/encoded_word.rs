@@ -1,5 +1,7 @@
 //! Text beyond ASCII in header fields (RFC 2047).
 
+use memchr::{memchr, memrchr};
+
 use super::fold::Folder;
 use crate::encoding::{MAX_LINE, encode_base64, hex_escape};
 
@@ -7,8 +9,6 @@ use crate::encoding::{MAX_LINE, encode_base64, hex_escape};
 const MAX_WORD: usize = 75;
 /// `=?utf-8?q?` and `?=`.
 const FRAME: usize = 12;
-/// What stands before the text.
-const START: usize = 10;
 /// Enough for any one character, three bytes for each of its four.
 const LEAST_ROOM: usize = FRAME + 12;
 
@@ -33,6 +33,7 @@ impl Place {
         CLASSES[usize::from(byte)] & self.class() != 0
     }
 
+    #[inline]
     fn cost(self, byte: u8) -> usize {
         if byte == b' ' || self.passes(byte) { 1 } else { 3 }
     }
@@ -60,61 +61,71 @@ static CLASSES: [u8; 256] = {
     classes
 };
 
-/// Writes unstructured text: plain words as they are, all others as encoded words.
+/// Writes unstructured text: plain words as they are, and all from the first that has to be encoded
+/// to the last as encoded words, which is shorter than to begin anew at each.
 ///
 /// A reader gets back every blank: runs of them, and those at either end, are encoded.
 pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
-    if folder.fits(text) && is_plain(text) {
-        folder.word(text);
+    let run = if is_regular(text) && (text.is_ascii() || !folder.is_utf8()) {
+        run_beyond_ascii(text)
+    } else {
+        run_of_words(text, folder.is_utf8())
+    };
+    let Some((start, end)) = run else {
+        write_plain(folder, text);
+        return;
+    };
+    // Of the blanks around the run, one each is left out: whoever reads puts it there.
+    write_plain(folder, text.get(..start.saturating_sub(1)).unwrap_or_default());
+    write_encoded(folder, text.get(start..end).unwrap_or_default(), Place::Text);
+    write_plain(folder, text.get(end + 1..).unwrap_or_default());
+}
+
+fn write_plain(folder: &mut Folder<'_>, words: &str) {
+    if words.is_empty() {
         return;
     }
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (plain, encoded, after) = next_run(rest, folder.is_utf8());
-        if folder.fits(plain) && !plain.is_empty() {
-            folder.word(plain);
-        } else if !plain.is_empty() {
-            plain.split(' ').for_each(|word| folder.word(word));
-        }
-        if !encoded.is_empty() {
-            write_encoded(folder, encoded, Place::Text);
-        }
-        rest = after;
+    if folder.fits(words) {
+        folder.word(words);
+    } else {
+        words.split(' ').for_each(|word| folder.word(word));
     }
 }
 
-/// Whether all words are plain and one blank apart: what most subjects are.
-fn is_plain(text: &str) -> bool {
+/// Whether nothing but characters beyond ASCII has to be encoded: what most subjects are.
+fn is_regular(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let passes = bytes.iter().fold(true, |pass, byte| pass & matches!(byte, b' '..=b'~'));
-    let unsafe_pair = |pair: &[u8]| matches!(pair, [b' ', b' '] | [b'=', b'?']);
-    passes
-        && !bytes.windows(2).any(unsafe_pair)
-        && bytes.first().is_some_and(|first| *first != b' ')
-        && bytes.last() != Some(&b' ')
+    // Without a way out of the loops, many bytes are seen at a time.
+    let printable = bytes.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != 0x7f));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let marked = pairs.fold(false, |any, (&a, &b)| any | ((a == b' ') & (b == b' ')) | ((a == b'=') & (b == b'?')));
+    let blank_end = matches!(bytes, [b' ', ..] | [.., b' ']);
+    printable && !marked && !blank_end && bytes.len() < MAX_LINE
 }
 
-/// The plain words at the start, the run behind them that has to be encoded, and the rest. Of the
-/// blanks between the three, one each is left out: whoever reads puts it there.
+/// The words from the first to the last beyond ASCII.
+fn run_beyond_ascii(text: &str) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let first = bytes.iter().position(|byte| !byte.is_ascii())?;
+    let last = bytes.iter().rposition(|byte| !byte.is_ascii())?;
+    let start = memrchr(b' ', bytes.get(..first)?).map_or(0, |at| at + 1);
+    let end = memchr(b' ', bytes.get(last..)?).map_or(bytes.len(), |at| last + at);
+    Some((start, end))
+}
+
+/// The words from the first to the last that has to be encoded, in any text.
 ///
 /// An empty word stands for one blank too many: its neighbour carries it.
-fn next_run(text: &str, utf8: bool) -> (&str, &str, &str) {
-    let part = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
-    let (mut start, mut end_of_plain, mut was_empty) = (0, 0, false);
-    let mut run = None;
+fn run_of_words(text: &str, utf8: bool) -> Option<(usize, usize)> {
+    let (mut start, mut was_empty, mut run) = (0, false, None);
     loop {
-        let (length, sound) = word_at(part(start, text.len()), utf8);
+        let (length, sound) = word_at(text.get(start..).unwrap_or_default(), utf8);
         let end = start + length;
-        let before_last_empty = end + 1 == text.len();
-        let needs = !sound || length == 0 || was_empty || before_last_empty;
-        match run {
-            _ if needs => run = Some((run.map_or(start, |(first, _)| first), end)),
-            Some((first, last)) => return (part(0, end_of_plain), part(first, last), part(start, text.len())),
-            None => end_of_plain = end,
+        if !sound || length == 0 || was_empty || end + 1 == text.len() {
+            run = Some((run.map_or(start, |(first, _)| first), end));
         }
         if end >= text.len() {
-            let (first, last) = run.unwrap_or_default();
-            return (part(0, end_of_plain), part(first, last), "");
+            return run.filter(|_| !text.is_empty());
         }
         (start, was_empty) = (end + 1, length == 0);
     }
@@ -123,15 +134,13 @@ fn next_run(text: &str, utf8: bool) -> (&str, &str, &str) {
 /// The length of the word up to the next blank, and whether it may stand as it is.
 fn word_at(text: &str, utf8: bool) -> (usize, bool) {
     let (mut length, mut classes) = (0, PRINTABLE);
-    let mut has_question_mark = false;
     for byte in text.bytes().take_while(|&byte| byte != b' ') {
         classes &= CLASSES[usize::from(byte)];
-        has_question_mark |= byte == b'?';
         length += 1;
     }
     let word = text.get(..length).unwrap_or_default();
     let printable = classes & PRINTABLE != 0 || (utf8 && is_printable(word));
-    (length, printable && !(has_question_mark && looks_encoded(word)) && length < MAX_LINE)
+    (length, printable && !looks_encoded(word) && length < MAX_LINE)
 }
 
 /// Whether a word may stand as raw UTF-8 (RFC 6532 §3.2); control characters beyond ASCII may not.
@@ -166,12 +175,18 @@ pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
         }
         let room = room.min(MAX_WORD) - FRAME;
         let end = match is_quoted {
-            true if quoted <= room => rest.len(),
+            _ if quoted.min(base64) <= room => rest.len(),
             true => fitting(rest, room, place),
             false => floor(rest, room / 4 * 3),
         };
         let (now, later) = rest.split_at(end);
-        folder.encoded_word(|out| if is_quoted { write_q(out, now, place) } else { write_b(out, now) });
+        let mut word = EncodedWord::new(if is_quoted { b'q' } else { b'b' });
+        if is_quoted {
+            word.write_q(now, place)
+        } else {
+            word.write_b(now)
+        }
+        folder.encoded_word(word.finish());
         debug_assert!(!now.is_empty(), "the least room takes any character");
         rest = later;
     }
@@ -192,29 +207,49 @@ fn floor(text: &str, length: usize) -> usize {
     (0..=length.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default()
 }
 
-fn write_q(out: &mut Vec<u8>, text: &str, place: Place) {
-    out.reserve(FRAME + 3 * text.len());
-    out.extend_from_slice(b"=?utf-8?q?");
-    for byte in text.bytes() {
-        if place.passes(byte) {
-            out.push(byte);
-        } else if byte == b' ' {
-            out.push(b'_');
-        } else {
-            out.extend_from_slice(&hex_escape(byte));
-        }
-    }
-    out.extend_from_slice(b"?=");
+/// A word in the making, with the blank before it: longer than any by the rest of an escape.
+struct EncodedWord {
+    bytes: [u8; 1 + MAX_WORD + 3],
+    length: usize,
 }
 
-fn write_b(out: &mut Vec<u8>, text: &str) {
-    let mut word = [b' '; MAX_WORD];
-    word[..START].copy_from_slice(b"=?utf-8?b?");
-    let end = START + encode_base64(text.as_bytes(), &mut word[START..]);
-    if let Some(close) = word.get_mut(end..end + 2) {
-        close.copy_from_slice(b"?=");
+impl EncodedWord {
+    fn new(encoding: u8) -> Self {
+        let mut bytes = [b' '; 1 + MAX_WORD + 3];
+        let start = [b' ', b'=', b'?', b'u', b't', b'f', b'-', b'8', b'?', encoding, b'?'];
+        if let Some(slot) = bytes.first_chunk_mut() {
+            *slot = start;
+        }
+        Self { bytes, length: start.len() }
     }
-    out.extend_from_slice(word.get(..end + 2).unwrap_or_default());
+
+    /// `Q` (RFC 2047 §4.2).
+    fn write_q(&mut self, text: &str, place: Place) {
+        for byte in text.bytes() {
+            let (escape, length) = match byte {
+                b' ' => ([b'_', 0, 0], 1),
+                _ if place.passes(byte) => ([byte, 0, 0], 1),
+                _ => (hex_escape(byte), 3),
+            };
+            if let Some(slot) = self.bytes.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) {
+                *slot = escape;
+            }
+            self.length += length;
+        }
+    }
+
+    /// `B` (RFC 2047 §4.1).
+    fn write_b(&mut self, text: &str) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        self.length += encode_base64(text.as_bytes(), room);
+    }
+
+    fn finish(&mut self) -> &[u8] {
+        if let Some(slot) = self.bytes.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) {
+            *slot = *b"?=";
+        }
+        self.bytes.get(..self.length + 2).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +311,8 @@ mod tests {
             (" a", "S: =?utf-8?q?_a?=\r\n"),
             ("a ", "S: =?utf-8?q?a_?=\r\n"),
             ("=?utf-8?q?x?=", "S: =?utf-8?b?PT91dGYtOD9xP3g/PQ==?=\r\n"),
-            ("\u{41f}\u{440} ok \u{432}", "S: =?utf-8?b?0J/RgA==?= ok =?utf-8?b?0LI=?=\r\n"),
+            ("\u{41f}\u{440} ok \u{432}", "S: =?utf-8?b?0J/RgCBvayDQsg==?=\r\n"),
+            ("a caf\u{e9} everywhere, caf\u{e9} c", "S: a =?utf-8?q?caf=C3=A9_everywhere,_caf=C3=A9?= c\r\n"),
             ("\u{e9} \u{e9}", "S: =?utf-8?b?w6kgw6k=?=\r\n"),
         ] {
             assert_eq!(field("S", text), wanted, "{text:?}");
@@ -301,6 +337,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_run_of_a_regular_text_is_found_alike(text in "[a-c\u{e9}=? ]{0,12}|\\PC{0,12}") {
+            if is_regular(&text) {
+                prop_assert_eq!(run_beyond_ascii(&text), run_of_words(&text, false));
+            }
+        }
+
         #[test]
         fn any_text_reads_back_from_any_column(
             name in "[A-Za-z-]{1,120}", text in "([ -~\\t]{0,40}|\\PC){0,40}"

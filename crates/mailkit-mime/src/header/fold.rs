@@ -100,12 +100,10 @@ impl<'a> Folder<'a> {
         self.put(end.as_bytes());
     }
 
-    /// Writes an encoded word behind one blank; the caller keeps it within [`Folder::room`].
-    pub(crate) fn encoded_word(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.out.len();
-        self.out.push(b' ');
-        write(self.out);
-        self.column += self.out.len() - start;
+    /// Writes an encoded word with the blank before it; the caller keeps it within [`Folder::room`].
+    pub(crate) fn encoded_word(&mut self, word: &[u8]) {
+        self.out.extend_from_slice(word);
+        self.column += word.len();
         self.wanted = WANTED_WITH_ENCODED_WORD;
         self.bare = false;
     }

@@ -54,6 +54,7 @@ pub(super) async fn a_dead_message_that_is_retried_starts_afresh_for_those_who_h
     assert_eq!(record.next_attempt_at, Some(world.now()));
     let leased = world.expect(&[id]).await.remove(0);
     assert_eq!((leased.recipients().len(), leased.attempts), (3, 0));
+    assert_eq!(leased.open_since, world.now(), "its age counts anew");
 }
 
 pub(super) async fn a_scheduled_message_that_is_retried_is_ready_at_once(make: Maker) {

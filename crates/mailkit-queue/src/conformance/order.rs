@@ -73,7 +73,9 @@ pub(super) async fn of_one_tenant_the_oldest_due_goes_first(make: Maker) {
     world.advance(seconds(20));
     let between = world.put(message()).await;
     world.advance(seconds(20));
-    world.expect(&[early, between, late]).await;
+    let leased = world.expect(&[early, between, late]).await;
+    let ages: Vec<_> = leased.iter().map(|leased| world.now() - leased.open_since).collect();
+    assert_eq!(ages, [seconds(30), seconds(20), seconds(10)], "what waits for its time does not age");
 }
 
 pub(super) async fn mail_pinned_to_a_skipped_route_stays(make: Maker) {

@@ -50,6 +50,8 @@ pub(super) struct Entry {
     idempotency_key: Option<String>,
     traceparent: Option<String>,
     created_at: Timestamp,
+    /// When it first became due, or was taken up again by hand.
+    pub(super) open_since: Timestamp,
     history: VecDeque<Attempt>,
 }
 
@@ -92,6 +94,7 @@ impl Entry {
             idempotency_key: message.idempotency.map(|idempotency| idempotency.key),
             traceparent: message.traceparent,
             created_at: message.created_at.unwrap_or(now),
+            open_since: due,
             history: VecDeque::new(),
         }
     }
@@ -209,6 +212,7 @@ impl Entry {
             tenant: self.tenant.as_deref().map(str::to_owned),
             on_ambiguous: self.on_ambiguous,
             created_at: self.created_at,
+            open_since: self.open_since,
             message_expires_at: self.expires_at,
             attempts: self.attempts,
             traceparent: self.traceparent.clone(),

@@ -62,6 +62,7 @@ impl Store {
                     }
                     // Who acts by hand wants it sent, also after the time that was set for it.
                     entry.expires_at = entry.expires_at.filter(|at| *at > now);
+                    entry.open_since = now;
                     entry.open(now, now);
                 }
             }
