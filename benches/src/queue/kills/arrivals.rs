@@ -8,8 +8,8 @@ use mailkit_server::{Captured, Sink};
 
 use crate::work::Failure;
 
-/// What a network takes: so that something is on its way whenever a worker is killed.
-const LATENCY: Duration = Duration::from_millis(5);
+/// What a network takes: the worker is slower than the enqueuer, and has mail on its way whenever it is killed.
+const LATENCY: Duration = Duration::from_millis(20);
 
 /// The Message-IDs that arrived, by subject: one for each copy.
 pub(super) type Copies = HashMap<String, Vec<String>>;

@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use crate::work::Failure;
 
-/// So many lines at a time, with a pause behind: about 1,000 a second.
+/// So many lines at a time, with a pause behind: under 500 a second.
 const BURST: u64 = 4;
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(8);
 
 /// The command, and what it works with.
 pub(super) struct Program {

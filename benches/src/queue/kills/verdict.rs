@@ -21,7 +21,8 @@ pub(crate) struct Verdict {
     lost: u64,
     /// Neither sent nor held in the end.
     unfinished: u64,
-    /// Messages that were leased when their worker was killed.
+    /// How many messages were leased at the kills of workers, taken together: also those that only waited there, and those
+    /// of workers killed before whose lease still ran. So it is more than were on their way.
     in_flight: u64,
     /// Moments in which nobody could know, by the store's counter.
     ambiguous: u64,
@@ -68,8 +69,7 @@ impl Verdict {
     pub(in crate::queue) fn table(&self) -> Table {
         let title =
             "Killed at random times under load: every second message resent after an ambiguous moment, the others held";
-        let mut table =
-            Table::new(title, ["acknowledged", "lost", "in flight at kills", "ambiguous", "copies", "held"]);
+        let mut table = Table::new(title, ["acknowledged", "lost", "leased at kills", "ambiguous", "copies", "held"]);
         let figures = [self.acknowledged, self.lost, self.in_flight, self.ambiguous, self.copies, self.held];
         table.row(format!("{} kills", self.kills), figures.map(|figure| shown(figure as f64, 0)));
         table
@@ -80,11 +80,11 @@ impl Verdict {
         let none = [
             ("acknowledged messages lost", self.lost),
             ("messages neither sent nor held in the end", self.unfinished),
-            ("copies of a message beyond its times in flight at a kill", self.copies_unexplained),
+            ("copies of a message beyond its times leased at a kill", self.copies_unexplained),
             ("copies beyond the ambiguous counter", beyond),
             ("messages with more than one Message-ID", self.split),
             ("copies of messages to be held", self.copies_to_hold),
-            ("messages held that were not in flight at a kill", self.held_unexplained),
+            ("messages held that were not leased at a kill", self.held_unexplained),
         ];
         none.into_iter().map(|(name, count)| at_most(name, count as f64, 0.0)).collect()
     }
