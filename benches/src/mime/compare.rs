@@ -7,6 +7,8 @@ use std::fs;
 use std::hint::black_box;
 use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::contenders::{Contender, Load, Stamping, render};
 use crate::measures::median;
 use crate::work::Failure;
@@ -117,19 +119,18 @@ impl Comparison<'_> {
 /// What the kernel counts for this thread.
 #[derive(Clone, Copy, Debug)]
 struct Counters {
-    /// Nanoseconds on a processor.
-    processor: u64,
+    /// Nanoseconds on a processor: by its clock, as the figures in `/proc` move in steps of whole ticks.
+    processor: i64,
+    /// Zero where the kernel does not tell.
     faults: u64,
 }
 
 impl Counters {
-    /// Zero where the kernel does not tell. The first file is read first, which brings the second up to date.
     fn read() -> Self {
         let stat = fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
         let fields = stat.rsplit(')').next().unwrap_or_default();
         let faults = fields.split_whitespace().nth(7).and_then(|field| field.parse().ok());
-        let schedule = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        let processor = schedule.split_whitespace().next().and_then(|field| field.parse().ok());
-        Self { processor: processor.unwrap_or_default(), faults: faults.unwrap_or_default() }
+        let processor = clock_gettime(ClockId::ThreadCPUTime);
+        Self { processor: processor.tv_sec * 1_000_000_000 + processor.tv_nsec, faults: faults.unwrap_or_default() }
     }
 }
