@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use mailkit_smtp::Step;
@@ -30,6 +30,8 @@ pub(crate) struct Driver {
     read: Box<[u8]>,
     unflushed: bool,
     timer: Pin<Box<Sleep>>,
+    /// Whom the timer wakes.
+    woken: Option<Waker>,
     /// What the network said when it broke.
     fault: Option<io::Error>,
 }
@@ -42,7 +44,7 @@ impl Driver {
     pub(crate) fn new(transport: BoxedTransport, client: Client) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(deadline(&client).unwrap_or_else(now).into()));
         let read = vec![0; READ].into();
-        Self { client, thinking: None, transport, read, unflushed: false, timer, fault: None }
+        Self { client, thinking: None, transport, read, unflushed: false, timer, woken: None, fault: None }
     }
 
     /// Parts with the machine and the stream, for the handshake of STARTTLS.
@@ -82,7 +84,7 @@ impl Driver {
 
     /// Takes in what has arrived, without waiting.
     pub(crate) fn look(&mut self) {
-        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut context = Context::from_waker(Waker::noop());
         while !self.client.is_closed() && self.poll_read(&mut context) {}
     }
 
@@ -184,11 +186,15 @@ impl Driver {
         true
     }
 
-    /// The timer is only ever moved when it has run out: a deadline that has gone further away costs nothing.
+    /// The timer is only ever moved when it has run out, or is too late: a deadline that has gone further away costs
+    /// nothing. Nor is it told twice whom to wake.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> bool {
         let Some(deadline) = deadline(&self.client) else { return false };
         if self.timer.deadline().into_std() > deadline {
             self.timer.as_mut().reset(deadline.into());
+        }
+        if !self.timer.is_elapsed() && self.woken.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return false;
         }
         while self.timer.as_mut().poll(context).is_ready() {
             let now = now();
@@ -198,6 +204,7 @@ impl Driver {
             }
             self.timer.as_mut().reset(deadline.into());
         }
+        self.woken = Some(context.waker().clone());
         false
     }
 
@@ -249,7 +256,7 @@ mod tests {
         let challenge = STANDARD.encode(format!("r={}more,s=c2FsdA==,i=4096", STANDARD.encode([7; 18])));
         let script = format!("220 mx\r\n250-mx\r\n250 AUTH SCRAM-SHA-256\r\n334 {challenge}\r\n");
         let mut driver = Driver::new(Box::new(ours), Client::new(config, now()));
-        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut context = Context::from_waker(Waker::noop());
         for reply in script.split_inclusive("\r\n") {
             theirs.write_all(reply.as_bytes()).await.unwrap();
             while driver.poll_io(&mut context, &mut false).is_ready() && driver.thinking.is_none() {}
