@@ -69,8 +69,12 @@ pub(crate) fn mailkit<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Ended
 pub(crate) fn mailkit_reading<S: AsRef<str>>(input: &[u8], args: impl IntoIterator<Item = S>) -> Ended {
     let mut command = command(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child.wait_with_output().unwrap().into()
+    let (mut pipe, input) = (child.stdin.take().unwrap(), input.to_vec());
+    // Beside the reading: a command that answers before all is read would else wait for us, and we for it.
+    let writing = std::thread::spawn(move || pipe.write_all(&input));
+    let ended = child.wait_with_output().unwrap();
+    writing.join().unwrap().unwrap();
+    ended.into()
 }
 
 /// A message from Ann to Bob.
