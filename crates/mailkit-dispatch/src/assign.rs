@@ -203,7 +203,7 @@ fn wait_for(route: &Route, local_wait: Duration, now: Instant) -> Option<Duratio
     }
     match route.target(local_wait, now) {
         0 => Some(wakes_at(route, now).map_or(OVERFLOW, |at| at - now)),
-        target => (route.rows.len() >= 2 * target).then_some(OVERFLOW),
+        _ => (route.rows.len() >= 2 * route.most_waiting(local_wait)).then_some(OVERFLOW),
     }
 }
 

@@ -123,8 +123,13 @@ impl Route {
             return 0;
         }
         let busy = self.in_flight.max(self.window.size()) as usize;
-        let wanted = (2 * busy).clamp(*ROOM.start(), *ROOM.end());
-        wanted.min(self.scope.within(local_wait) as usize).max(1)
+        (2 * busy).clamp(*ROOM.start(), *ROOM.end()).min(self.most_waiting(local_wait))
+    }
+
+    /// What the target comes to at the most. A message that was leased while there was room finds it, though the route has
+    /// become less busy since.
+    pub(crate) fn most_waiting(&self, local_wait: Duration) -> usize {
+        (self.scope.within(local_wait) as usize).clamp(1, *ROOM.end())
     }
 
     /// How many more messages shall wait here.
