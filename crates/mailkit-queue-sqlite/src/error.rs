@@ -17,6 +17,10 @@ pub(crate) enum StoreError {
     Io(std::io::Error),
     /// What is in the file cannot have been written by this crate.
     Broken(String),
+    /// What was opened is no longer where it was.
+    Gone(&'static str),
+    /// A transaction that failed could not be taken back.
+    Stuck(rusqlite::Error),
     /// The store was closed.
     Closed,
 }
@@ -68,7 +72,7 @@ impl StoreError {
             )
             | Self::Broken(_) => Meaning::Damaged,
             Self::Io(_) => Meaning::Passing,
-            Self::Sqlite(_) | Self::Closed => Meaning::Failed,
+            Self::Sqlite(_) | Self::Gone(_) | Self::Stuck(_) | Self::Closed => Meaning::Failed,
         }
     }
 }
@@ -79,12 +83,20 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Broken(what) => f.write_str(what),
+            Self::Gone(what) => f.write_str(what),
+            Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
             Self::Closed => f.write_str("the store was closed"),
         }
     }
@@ -95,7 +107,8 @@ impl Error for StoreError {
         match self {
             Self::Sqlite(error) => error.source(),
             Self::Io(error) => error.source(),
-            Self::Broken(_) | Self::Closed => None,
+            Self::Stuck(error) => Some(error),
+            Self::Broken(_) | Self::Gone(_) | Self::Closed => None,
         }
     }
 }

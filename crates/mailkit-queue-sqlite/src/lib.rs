@@ -11,6 +11,7 @@ mod batch;
 mod bell;
 mod carriage;
 mod checkpoint;
+mod claim;
 mod content;
 mod context;
 mod enqueue;

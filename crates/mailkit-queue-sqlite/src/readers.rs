@@ -1,12 +1,12 @@
 //! Connections that read, beside the one that writes.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailkit_queue::QueueError;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use crate::claim::Claim;
 use crate::error::{Fault, Meaning, Shared, StoreError};
 use crate::file;
 
@@ -19,16 +19,16 @@ pub(crate) struct Readers(Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
-    path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
     fault: Fault,
+    claim: Arc<Claim>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: &Path, fault: Fault) -> Self {
+    pub(crate) fn new(claim: Arc<Claim>, fault: Fault) -> Self {
         let turns = Arc::new(Semaphore::new(MOST));
-        Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::default(), turns, fault }))
+        Self(Arc::new(Pool { idle: Mutex::default(), turns, fault, claim }))
     }
 
     /// Reads on a thread that may block.
@@ -51,7 +51,7 @@ impl Readers {
     pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, Shared> {
         self.0.fault.check()?;
         let idle = self.idle().pop();
-        let conn = idle.map_or_else(|| file::open_reader(&self.0.path), Ok).map_err(|error| self.note(error))?;
+        let conn = idle.map_or_else(|| file::open_reader(&self.0.claim), Ok).map_err(|error| self.note(error))?;
         let result = read(&conn).map_err(|error| self.note(error))?;
         let mut idle = self.idle();
         if idle.len() < MOST && !self.0.turns.is_closed() {

@@ -13,6 +13,7 @@ use mailkit_queue::{
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::bell::Bell;
+use crate::claim::Claim;
 use crate::context::Context;
 use crate::error::{Fault, StoreError};
 use crate::file;
@@ -53,11 +54,11 @@ pub struct SqliteQueue {
 
 #[derive(Debug)]
 struct Shared {
-    path: PathBuf,
     context: Context,
     writer: Writer,
     readers: Readers,
     watch: Watch,
+    claim: Arc<Claim>,
 }
 
 /// Opens a [`SqliteQueue`] otherwise than by default.
@@ -100,14 +101,15 @@ impl Builder {
     }
 
     fn open_blocking(self) -> Result<SqliteQueue, StoreError> {
-        let conn = file::open(&self.path)?;
+        let claim = Arc::new(Claim::make(&self.path)?);
+        let conn = file::open(&claim)?;
         let queue = queue_row(&conn, &self.name)?;
         let (fault, bell) = (Fault::default(), Bell::default());
-        let readers = Readers::new(&self.path, fault.clone());
+        let readers = Readers::new(Arc::clone(&claim), fault.clone());
         let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell };
-        let writer = Writer::start(conn, context.clone()).map_err(StoreError::Io)?;
+        let writer = Writer::start(conn, context.clone(), Arc::clone(&claim))?;
         let watch = Watch::default();
-        Ok(SqliteQueue { shared: Arc::new(Shared { path: self.path, context, writer, readers, watch }) })
+        Ok(SqliteQueue { shared: Arc::new(Shared { context, writer, readers, watch, claim }) })
     }
 }
 
@@ -171,7 +173,7 @@ impl SqliteQueue {
     }
 
     pub(crate) fn open_reader(&self) -> Result<Connection, StoreError> {
-        file::open_reader(&self.shared.path)
+        file::open_reader(&self.shared.claim)
     }
 }
 
