@@ -33,10 +33,15 @@ pub(crate) fn make_room(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Brings all of the log into the file, and lets SQLite remove it.
-pub(crate) fn last(conn: &Connection) -> Result<(), StoreError> {
-    log_pages(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+/// Brings all of the log into the file, and lets SQLite remove it; where others have the file open, the last of them
+/// does what could not be done now.
+pub(crate) fn last(conn: &mut Connection) -> Result<(), StoreError> {
+    // To wait for a reader here would have all wait who write.
+    conn.busy_handler(None::<fn(i32) -> bool>)?;
+    let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if !is_busy {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    }
     Ok(())
 }
 

@@ -25,6 +25,9 @@ pub(crate) enum StoreError {
     Closed,
 }
 
+/// What work comes to that may be refused without harm to the store: the inner `Err`.
+pub(crate) type Refusable<T> = Result<Result<T, QueueError>, StoreError>;
+
 /// What an error means for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {

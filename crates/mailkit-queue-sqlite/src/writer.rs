@@ -10,7 +10,7 @@ use crate::batch::{Batch, Memory};
 use crate::checkpoint;
 use crate::claim::Claim;
 use crate::context::Context;
-use crate::error::{Fault, StoreError};
+use crate::error::{Fault, Refusable, StoreError};
 use crate::failpoint::step;
 
 /// How many pieces of work one transaction takes at the most.
@@ -32,7 +32,7 @@ struct Call<W, T> {
 
 impl<W, T> Job for Call<W, T>
 where
-    W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send,
+    W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send,
     T: Send,
 {
     fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
@@ -77,7 +77,7 @@ impl Writer {
     /// written nothing before; work that failed is done again where its transaction was given up for another's sake.
     pub(crate) async fn call<T, W>(&self, work: W) -> Result<T, QueueError>
     where
-        W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send + 'static,
         T: Send + 'static,
     {
         self.fault.check()?;
@@ -88,7 +88,7 @@ impl Writer {
     /// The same for a thread that may block.
     pub(crate) fn call_blocking<T, W>(&self, work: W) -> Result<T, QueueError>
     where
-        W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send + 'static,
         T: Send + 'static,
     {
         self.fault.check()?;
@@ -105,7 +105,7 @@ impl Writer {
     /// Has work done that nobody waits for; it is left out where the writer has too much to do.
     pub(crate) fn hint<W>(&self, work: W)
     where
-        W: FnMut(&mut Batch<'_>) -> Result<Result<(), QueueError>, StoreError> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> Refusable<()> + Send + 'static,
     {
         let (reply, _) = oneshot::channel();
         // Where there is no room for it, or nobody any more, that was said above.
@@ -253,9 +253,9 @@ impl Transactor {
     }
 
     /// Brings all of the log into the file, so that it can be copied alone, and lets go of it.
-    fn close(self, reply: oneshot::Sender<Result<(), QueueError>>) {
+    fn close(mut self, reply: oneshot::Sender<Result<(), QueueError>>) {
         let outcome = match self.context.fault.check() {
-            Ok(()) => checkpoint::last(&self.conn).map_err(|error| self.context.fault.note(error)),
+            Ok(()) => checkpoint::last(&mut self.conn).map_err(|error| self.context.fault.note(error)),
             Err(error) => Err(error),
         };
         drop(self.conn);
