@@ -60,7 +60,8 @@ pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, F
 
 /// Makes the message that one line of JSON is, for a queue.
 pub(crate) fn compose_line(line: &[u8]) -> Result<Composed, Failure> {
-    finish(draft::from_json(line)?, Purpose::Enqueue, Problems::default())
+    let draft = draft::from_json(line).map_err(Failure::of_one_line)?;
+    finish(draft, Purpose::Enqueue, Problems::default())
 }
 
 /// Who signs messages, if anybody does.

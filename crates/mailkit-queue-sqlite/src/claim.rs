@@ -33,26 +33,25 @@ pub(crate) struct Claim {
 impl Claim {
     /// The file at a path, which is made where there is none: for its owner alone, since it will hold mail.
     pub(crate) fn make(path: &Path) -> Result<Self, StoreError> {
-        Self::take(path, |path| {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(path).map(drop)
-        })
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Self::take(path, |path, _| options.open(path).map(drop))
     }
 
     /// The file at a path.
     pub(crate) fn find(path: &Path) -> Result<Self, StoreError> {
-        Self::take(path, |_| Err(io::ErrorKind::NotFound.into()))
+        Self::take(path, |_, missing| Err(missing))
     }
 
-    fn take(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<Self, StoreError> {
+    fn take(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
         // In this form, SQLite takes no path for a URL or a place in memory, and the working directory may change.
         let path = std::path::absolute(path)?;
         let mut open = open();
-        if matches!(std::fs::metadata(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            make(&path)?;
+        match std::fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path, error)?,
+            _ => {}
         }
         // SQLite puts its other files beside what a link leads to.
         let path = path.canonicalize()?;

@@ -95,6 +95,9 @@ impl From<std::io::Error> for StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                f.write_str("another process has kept it locked for too long")
+            }
             Self::Sqlite(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Broken(what) => f.write_str(what),
