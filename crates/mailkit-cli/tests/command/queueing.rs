@@ -192,7 +192,9 @@ fn a_configuration_that_is_missing_is_66_and_a_bad_one_78_with_its_line() {
 #[test]
 fn a_reader_that_has_enough_hears_no_complaint() {
     let store = Store::new();
-    let lines: String = (0..500).map(|number| line(&format!("user{number}@example.org"), "")).collect();
+    // More than a pipe takes before anybody reads.
+    let subject = format!(", \"subject\": \"{}\"", "x".repeat(900));
+    let lines: String = (0..200).map(|number| line(&format!("user{number}@example.org"), &subject)).collect();
     store.enqueue_lines(&lines).assert_code(0);
     for what in [&["list", "--limit", "500"][..], &["export"]] {
         let mut queue = command(["queue", "--queue", &store.url].iter().chain(what));
