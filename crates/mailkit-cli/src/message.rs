@@ -76,11 +76,11 @@ fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<
         Purpose::Render { seed } => seed,
     };
     let options = draft.transaction(&mut problems);
+    let date = draft.date.as_deref().and_then(|text| problems.note(time("date", text)));
     let wishes = match purpose {
-        Purpose::Enqueue => Wishes::of(&mut draft, &options, &mut problems),
+        Purpose::Enqueue => Wishes::of(&mut draft, date, &options, &mut problems),
         Purpose::Send | Purpose::Render { .. } => Wishes::default(),
     };
-    let date = draft.date.as_deref().and_then(|text| problems.note(time("date", text)));
     let message = match draft.finished()? {
         Some(eml) => problems.note(envelope::of_finished(eml, &draft)),
         None => build(draft, date, seed, &mut problems),
