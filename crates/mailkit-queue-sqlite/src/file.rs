@@ -45,19 +45,25 @@ pub(crate) fn open(claim: &Claim) -> Result<Connection, StoreError> {
 
 /// Opens a connection that only reads.
 pub(crate) fn open_reader(claim: &Claim) -> Result<Connection, StoreError> {
-    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    claim.check_file()?;
-    conn.pragma_update(None, "cache_size", -READER_CACHE)?;
-    conn.set_prepared_statement_cache_capacity(16);
-    Ok(conn)
+    settle_reader(connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?, claim)
 }
 
 /// Opens a store as it is, to read what can be read of it.
 pub(crate) fn open_damaged(claim: &Claim) -> Result<Connection, StoreError> {
-    match look(claim)? {
-        Some(false) => Err(StoreError::Io(std::io::ErrorKind::NotFound.into())),
-        _ => open_reader(claim),
+    if look(claim)? == Some(false) {
+        return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
     }
+    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // A file that was cut short is read as far as it goes.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+    settle_reader(conn, claim)
+}
+
+fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreError> {
+    claim.check_file()?;
+    conn.pragma_update(None, "cache_size", -READER_CACHE)?;
+    conn.set_prepared_statement_cache_capacity(16);
+    Ok(conn)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -84,16 +84,22 @@ fn lease(
 ) -> Result<Option<Leased>, StoreError> {
     static SELECT: LazyLock<String> = LazyLock::new(|| {
         let (position, letter) = (message::COLUMNS, letter::COLUMNS);
+        // Who settles it finds it by its name: one that is not found would be sent again for ever.
         format!(
-            "SELECT {position}, {letter}, letter.content FROM message JOIN letter USING (seq) \
-             JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
+            "SELECT {position}, {letter}, letter.content, (SELECT named.seq FROM message AS named \
+             INDEXED BY message_by_id WHERE named.queue = message.queue AND named.id = message.id) \
+             FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
         )
     });
-    let (mut row, letter, bytes) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
+    let (mut row, letter, bytes, named) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
         let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
-        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes))
+        let named: Option<i64> = columns.get(message::WIDTH + Letter::WIDTH + 1)?;
+        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes, named))
     })?;
     let letter = letter?;
+    if named != Some(seq) {
+        return Err(StoreError::Broken(format!("message {} is not found by its name", row.id)));
+    }
     let content = match (letter.chunks, bytes) {
         (Some(chunks), _) => Ok(content::stored(readers, chunks, row.size, letter.crc)),
         (None, bytes) => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc),

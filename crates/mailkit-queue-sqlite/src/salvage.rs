@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::claim::Claim;
 use crate::content;
-use crate::error::{Fault, StoreError};
+use crate::error::StoreError;
 use crate::file;
 use crate::letter::{self, Letter};
 use crate::message::{self, Row};
@@ -100,7 +100,7 @@ impl Salvage {
             None => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc)
                 .map_err(|why| StoreError::Broken(why.into()))?,
             Some(chunks) => {
-                let readers = Readers::new(Arc::clone(&self.claim), Fault::default());
+                let readers = Readers::of_damaged(Arc::clone(&self.claim));
                 let content = content::stored(&readers, chunks, row.size, letter.crc);
                 for piece in content.pieces().map_err(StoreError::Io)? {
                     piece.map_err(StoreError::Io)?;
