@@ -232,3 +232,19 @@ fn who_leaves_before_all_lines_are_answered_is_told_what_to_do() {
         .assert_says("answers cannot be written")
         .assert_says("enqueue the lines that were not acknowledged");
 }
+
+#[test]
+fn the_json_that_the_help_shows_is_taken() {
+    let help = mailkit(["enqueue", "--help"]).assert_code(0).out.clone();
+    let lines = help.lines().skip_while(|line| !line.starts_with("  {")).take_while(|line| line.starts_with("  "));
+    let shown: String = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    let store = Store::new();
+    let attached = store.file("r.pdf", "%PDF");
+    let line = shown.replace("r.pdf", &attached).replace("2026-", "2099-");
+    store.enqueue_lines(&line).assert_code(0);
+    let shown = store.show(store.list(&[])[0]["id"].as_str().unwrap());
+    assert_eq!(
+        (&shown["state"], &shown["tenant"], &shown["priority"]),
+        (&json!("scheduled"), &json!("acme"), &json!("high"))
+    );
+}
