@@ -5,6 +5,7 @@
 //! opened beside SQLite: whoever comes second does not look at it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,25 @@ impl Claim {
         let mut name = self.path.as_os_str().to_owned();
         name.push(suffix);
         name.into()
+    }
+
+    /// Whether there is a log beside it with something in it.
+    pub(crate) fn has_log(&self) -> bool {
+        std::fs::metadata(self.beside("-wal")).is_ok_and(|log| log.is_file() && log.len() > 0)
+    }
+
+    /// The file as a URL for SQLite that says that nobody writes to it.
+    pub(crate) fn immutable(&self) -> String {
+        let mut url = String::from("file:");
+        for byte in self.path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' => url.push(char::from(*byte)),
+                _ if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
+                // Writing into a String cannot fail.
+                _ => _ = write!(url, "%{byte:02x}"),
+            }
+        }
+        url + "?immutable=1"
     }
 
     /// Checks that the file is still the one that was opened.

@@ -45,6 +45,15 @@ impl StoreError {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
     }
 
+    /// Whether what SQLite needs beside a file cannot be there.
+    pub(crate) fn is_beside(&self) -> bool {
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+    }
+
     pub(crate) fn meaning(&self) -> Meaning {
         match self {
             Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => match failure.code {

@@ -53,10 +53,19 @@ pub(crate) fn open_damaged(claim: &Claim) -> Result<Connection, StoreError> {
     if look(claim)? == Some(false) {
         return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
     }
-    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // A file that was cut short is read as far as it goes.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
-    settle_reader(conn, claim)
+    let open = |path: &Path, flags| {
+        let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // A file that was cut short is read as far as it goes.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+        settle_reader(conn, claim)
+    };
+    match open(claim.path(), OpenFlags::empty()) {
+        // Where nothing can be written, as on a medium for reading, nobody else writes either. SQLite is to know that.
+        Err(error) if error.is_beside() && !claim.has_log() => {
+            open(Path::new(&claim.immutable()), OpenFlags::SQLITE_OPEN_URI)
+        }
+        opened => opened,
+    }
 }
 
 fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreError> {
@@ -110,12 +119,11 @@ fn look(claim: &Claim) -> Result<Option<bool>, StoreError> {
 fn check(conn: &Connection, claim: &Claim) -> Result<(), StoreError> {
     schema::check(conn)?;
     // Another process may write meanwhile, first to its log: where there is one, the file may be shorter.
-    let logged = || std::fs::metadata(claim.beside("-wal")).map_or(0, |log| log.len());
-    let before = logged();
+    let before = claim.has_log();
     let pages: u64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let size: u64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let length = std::fs::metadata(claim.path())?.len();
-    if before == 0 && logged() == 0 && length < pages * size {
+    if !before && !claim.has_log() && length < pages * size {
         return Err(StoreError::Broken(format!("the file has {length} octets, and should have {}", pages * size)));
     }
     if length <= SMALL {

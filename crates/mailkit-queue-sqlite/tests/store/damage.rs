@@ -147,3 +147,19 @@ async fn a_message_that_could_not_be_settled_is_not_sent() {
         assert!(std::fs::read(&path).unwrap() == bytes, "the file is left as it is");
     }
 }
+
+#[tokio::test]
+async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail #1?.db");
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    queue.enqueue(message(&"y".repeat(300_000))).await.unwrap();
+    queue.close().await.unwrap();
+    // As on a medium for reading: SQLite cannot make the log, which it does even to read.
+    std::fs::create_dir(folder.path().join("mail #1?.db-wal")).unwrap();
+    assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Unavailable(_))));
+    let contents: Vec<_> = SqliteQueue::salvage(&path).unwrap().map(|message| message.content).collect();
+    assert_eq!(contents.len(), 2);
+    assert!(contents[1].to_bytes().unwrap().len() > 300_000);
+}

@@ -168,3 +168,25 @@ async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowle
     let contents = lease(&queue).await;
     assert_eq!(contents.len(), 1, "the first of those after it was leased by the second wait");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_messages_are_forgotten_by_and_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let settings = mailkit_queue::QueueSettings {
+        retention: std::time::Duration::ZERO,
+        ..mailkit_queue::QueueSettings::default()
+    };
+    let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).settings(settings).open().await.unwrap();
+    for _ in 0..3 {
+        let id = queue.enqueue(message("x")).await.unwrap().id;
+        queue.act(id, mailkit_queue::Action::Cancel).await.unwrap();
+    }
+    // As if each had 50 MiB.
+    Connection::open(&path).unwrap().execute("UPDATE message SET size = 52428800", []).unwrap();
+    for left in [1, 0] {
+        assert!(lease(&queue).await.is_empty());
+        assert_eq!(queue.stats().await.unwrap().cancelled, left);
+    }
+    assert_eq!(queue.purge(std::time::Duration::ZERO).await.unwrap(), 0);
+}
