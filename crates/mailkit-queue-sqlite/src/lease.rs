@@ -60,21 +60,23 @@ fn take(batch: &mut Batch<'_>, request: &LeaseRequest, readers: &Readers) -> Res
     passing::end_leases(batch, now)?;
     passing::forget_some(batch, now)?;
     let (mut taken, mut octets) = (Vec::new(), 0);
-    for seq in turns::next(batch, request)? {
-        let leased = lease(batch, seq, now, now + request.duration, readers)?;
+    let found = turns::next(batch, request)?;
+    for seq in &found {
+        let leased = lease(batch, *seq, now, now + request.duration, readers)?;
         octets += leased.as_ref().and_then(|leased| leased.content.in_memory()).map_or(0, bytes::Bytes::len);
         taken.extend(leased);
         if octets >= MOST_OCTETS {
             break;
         }
     }
-    if !taken.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
+    // Also where none of them could be given: the next ones may be.
+    if !found.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
         batch.announce();
     }
     Ok(taken)
 }
 
-/// Leases one message; nothing where it cannot be sent as it is in the file.
+/// Leases one message; nothing where it cannot be sent as it is in the file, or no more.
 fn lease(
     batch: &mut Batch<'_>,
     seq: i64,
@@ -96,6 +98,12 @@ fn lease(
         let named: Option<i64> = columns.get(message::WIDTH + Letter::WIDTH + 1)?;
         Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes, named))
     })?;
+    // More may expire at once than one call moves on.
+    if row.expires_at.is_some_and(|at| at <= now) {
+        row.expire(now)?;
+        row.write(batch)?;
+        return Ok(None);
+    }
     let letter = letter?;
     if named != Some(seq) {
         return Err(StoreError::Broken(format!("message {} is not found by its name", row.id)));

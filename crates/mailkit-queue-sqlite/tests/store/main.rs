@@ -6,6 +6,7 @@ mod files;
 mod gone;
 mod history;
 mod large;
+mod many;
 mod places;
 mod sharing;
 mod suite;
