@@ -84,29 +84,12 @@ fn lease(
     until: Timestamp,
     readers: &Readers,
 ) -> Result<Option<Leased>, StoreError> {
-    static SELECT: LazyLock<String> = LazyLock::new(|| {
-        let (position, letter) = (message::COLUMNS, letter::COLUMNS);
-        // Who settles it finds it by its name: one that is not found would be sent again for ever.
-        format!(
-            "SELECT {position}, {letter}, letter.content, (SELECT named.seq FROM message AS named \
-             INDEXED BY message_by_id WHERE named.queue = message.queue AND named.id = message.id) \
-             FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
-        )
-    });
-    let (mut row, letter, bytes, named) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
-        let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
-        let named: Option<i64> = columns.get(message::WIDTH + Letter::WIDTH + 1)?;
-        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes, named))
-    })?;
+    let (mut row, letter, bytes) = find(batch, seq)?;
     // More may expire at once than one call moves on.
     if row.expires_at.is_some_and(|at| at <= now) {
         row.expire(now)?;
         row.write(batch)?;
         return Ok(None);
-    }
-    let letter = letter?;
-    if named != Some(seq) {
-        return Err(StoreError::Broken(format!("message {} is not found by its name", row.id)));
     }
     let content = match (letter.chunks, bytes) {
         (Some(chunks), _) => Ok(content::stored(readers, chunks, row.size, letter.crc)),
@@ -147,6 +130,28 @@ fn lease(
         attempts: row.attempts,
         traceparent: letter.traceparent,
     }))
+}
+
+/// A message that is ready, and its content where that is in its row.
+fn find(batch: &Batch<'_>, seq: i64) -> Result<(Row, Letter, Option<Vec<u8>>), StoreError> {
+    // Who settles it finds it by its name: one that is not found would be sent again for ever.
+    static SELECT: LazyLock<String> = LazyLock::new(|| {
+        let (position, letter) = (message::COLUMNS, letter::COLUMNS);
+        format!(
+            "SELECT {position}, {letter}, letter.content, (SELECT named.seq FROM message AS named \
+             INDEXED BY message_by_id WHERE named.queue = message.queue AND named.id = message.id) \
+             FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
+        )
+    });
+    let (row, letter, bytes, named) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
+        let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
+        let named: Option<i64> = columns.get(message::WIDTH + Letter::WIDTH + 1)?;
+        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes, named))
+    })?;
+    if named != Some(seq) {
+        return Err(StoreError::Broken(format!("message {} is not found by its name", row.id)));
+    }
+    Ok((row, letter?, bytes))
 }
 
 /// Returns those that were lost.
