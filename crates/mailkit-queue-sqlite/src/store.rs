@@ -24,7 +24,8 @@ use crate::writer::Writer;
 /// A queue in one SQLite file; cheap to clone, and every clone is the same queue.
 ///
 /// It needs a tokio runtime with time. One thread writes: whatever waits for it goes into one transaction and shares one
-/// fsync. Any number of processes may have the same file open.
+/// fsync. Any number of processes may have the same file open. Where the file, or the log beside it, is removed or replaced
+/// meanwhile, the store stops: what went into it would be gone.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -90,7 +91,8 @@ impl Builder {
         self
     }
 
-    /// Opens the store, and makes it where there is none.
+    /// Opens the store, and makes it where there is none, in a file that its owner alone may read. The path is that of a
+    /// file, whatever it looks like; a link is followed.
     ///
     /// # Errors
     /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
