@@ -146,10 +146,10 @@ async fn mail_that_another_process_enqueues_bit_by_bit_is_soon_noticed() {
     let path = folder.path().join("mailkit.db");
     let (here, there) = (open(&path).await, open(&path).await);
     let start = tokio::time::Instant::now();
-    for _ in 0..10 {
+    for _ in 0..20 {
         // The look at the file is over before the message is in it.
         let ((), enqueued) = tokio::join!(here.wait(), there.enqueue(message("x")));
         enqueued.unwrap();
     }
-    assert!(start.elapsed() < Duration::from_millis(1_500), "took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(3), "took {:?}", start.elapsed());
 }
