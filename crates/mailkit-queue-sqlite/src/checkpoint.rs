@@ -10,7 +10,8 @@ use crate::batch::Memory;
 use crate::error::StoreError;
 use crate::failpoint::step;
 
-/// How many pages the log may have before it is brought into the file: about 16 MiB.
+/// How many pages the log may have before it is brought into the file: about 16 MiB. So much room is needed on the disk, and
+/// as much again for the file to grow: a log that has taken the last octet can only be brought into it once there is room.
 const PAGES: i64 = 4_000;
 
 /// Brings the log into the file where it has grown long. A reader in the middle of something puts that off.
