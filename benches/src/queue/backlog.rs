@@ -185,7 +185,9 @@ async fn work(queue: &SqliteQueue, server: &str) -> Result<(), Failure> {
     let route = Route::new("sink", &format!("smtp://{server}?tls=none"))?;
     let outbox = Outbox::builder().queue(queue.clone()).route(route).start().await?;
     // A short queue may be empty before.
-    let _ = tokio::time::timeout(WORK, outbox.dispatcher().until_empty()).await;
+    if let Ok(ended) = tokio::time::timeout(WORK, outbox.dispatcher().until_empty()).await {
+        ended?;
+    }
     outbox.shutdown(Duration::from_secs(5)).await;
     match queue.stats().await?.sent - before {
         0 => Err("the worker delivered nothing".into()),

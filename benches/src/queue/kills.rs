@@ -25,7 +25,12 @@ pub(super) struct Seen {
     /// Subjects of the messages that were acknowledged.
     acknowledged: Vec<String>,
     /// How often a message was leased when its worker was killed, by subject.
+    leased: HashMap<String, u64>,
+    /// How often its content had reached the server by then, and what came of it was not written down: only such a
+    /// message may come once more.
     in_flight: HashMap<String, u64>,
+    /// How often each had reached the server at the last kill of a worker.
+    arrived: HashMap<String, u64>,
 }
 
 /// Nothing where the command is not there.
@@ -40,7 +45,7 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Option<Verdict
     let runtime = runtime()?;
     let arrivals = runtime.block_on(Arrivals::start())?;
     let program = Program { mailkit, store: store.clone(), server: arrivals.server() };
-    let seen = kill(&runtime, &program, options.kills)?;
+    let seen = kill(&runtime, &program, &arrivals, options.kills)?;
     program.work_until_empty()?;
     let (held, stats) = runtime.block_on(async {
         let queue = SqliteQueue::open(&store).await?;
@@ -53,7 +58,7 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Option<Verdict
 }
 
 /// Kills one or both, starts them again, and so on.
-fn kill(runtime: &Runtime, program: &Program, kills: u64) -> Result<Seen, Failure> {
+fn kill(runtime: &Runtime, program: &Program, arrivals: &Arrivals, kills: u64) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     let mut enqueuer = Enqueuer::start(program, 0)?;
     let mut worker = Worker::start(program)?;
@@ -69,12 +74,12 @@ fn kill(runtime: &Runtime, program: &Program, kills: u64) -> Result<Seen, Failur
             enqueuer.kill()?;
         }
         if working {
-            seen.kill(&mut worker, runtime, program)?;
+            seen.kill(&mut worker, runtime, program, arrivals)?;
         }
         seen.kills += u64::from(enqueuing);
         if seen.kills >= kills {
             if !working {
-                seen.kill(&mut worker, runtime, program)?;
+                seen.kill(&mut worker, runtime, program, arrivals)?;
             }
             break;
         }
@@ -96,12 +101,25 @@ fn kill(runtime: &Runtime, program: &Program, kills: u64) -> Result<Seen, Failur
 
 impl Seen {
     /// Kills a worker, and looks at what it had.
-    fn kill(&mut self, worker: &mut Worker, runtime: &Runtime, program: &Program) -> Result<(), Failure> {
+    fn kill(
+        &mut self,
+        worker: &mut Worker,
+        runtime: &Runtime,
+        program: &Program,
+        arrivals: &Arrivals,
+    ) -> Result<(), Failure> {
         worker.kill()?;
         self.kills += 1;
+        let arrived = arrivals.when_quiet()?;
         for record in runtime.block_on(leased(&program.store))? {
-            *self.in_flight.entry(record.subject.unwrap_or_default()).or_default() += 1;
+            let subject = record.subject.unwrap_or_default();
+            let times = |counts: &HashMap<String, u64>| counts.get(&subject).copied().unwrap_or_default();
+            if times(&arrived) > times(&self.arrived) {
+                *self.in_flight.entry(subject.clone()).or_default() += 1;
+            }
+            *self.leased.entry(subject).or_default() += 1;
         }
+        self.arrived = arrived;
         Ok(())
     }
 }

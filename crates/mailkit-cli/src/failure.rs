@@ -26,6 +26,9 @@ pub(crate) struct Failure {
     error: Option<Box<Error>>,
 }
 
+/// The kind of a failure to write where nobody reads.
+const READER_GONE: &str = "reader-gone";
+
 /// What to try.
 #[derive(Debug)]
 enum Advice {
@@ -106,6 +109,19 @@ impl Failure {
     /// A result that is not what it should be.
     pub(crate) fn unmet(text: impl Into<String>) -> Self {
         Self::new(Exit::Network, "unmet", vec![text.into()])
+    }
+
+    /// What a parser said that took one line for the whole: it is told apart by its own number.
+    pub(crate) fn of_one_line(mut self) -> Self {
+        for words in &mut self.words {
+            *words = words.replace(" at line 1 column ", " at column ");
+        }
+        self
+    }
+
+    /// Whether nobody reads standard output any more, such as `head` when it has enough: nobody is to be told.
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        self.kind == READER_GONE
     }
 
     pub(crate) fn with_advice(mut self, advice: impl Into<String>) -> Self {
@@ -202,7 +218,11 @@ impl From<ConfigError> for Failure {
 /// Standard output that takes nothing more.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::system("standard output cannot be written", &error)
+        let failure = Self::system("standard output cannot be written", &error);
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self { kind: READER_GONE, ..failure },
+            _ => failure,
+        }
     }
 }
 

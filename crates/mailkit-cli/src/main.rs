@@ -33,7 +33,9 @@ fn main() -> ExitCode {
     match run(cli, &mut output) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            output.failure(&failure);
+            if !failure.is_reader_gone() {
+                output.failure(&failure);
+            }
             failure.exit.into()
         }
     }

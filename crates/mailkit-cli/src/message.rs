@@ -60,7 +60,8 @@ pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, F
 
 /// Makes the message that one line of JSON is, for a queue.
 pub(crate) fn compose_line(line: &[u8]) -> Result<Composed, Failure> {
-    finish(draft::from_json(line)?, Purpose::Enqueue, Problems::default())
+    let draft = draft::from_json(line).map_err(Failure::of_one_line)?;
+    finish(draft, Purpose::Enqueue, Problems::default())
 }
 
 /// Who signs messages, if anybody does.
@@ -75,11 +76,11 @@ fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<
         Purpose::Render { seed } => seed,
     };
     let options = draft.transaction(&mut problems);
+    let date = draft.date.as_deref().and_then(|text| problems.note(time("date", text)));
     let wishes = match purpose {
-        Purpose::Enqueue => Wishes::of(&mut draft, &options, &mut problems),
+        Purpose::Enqueue => Wishes::of(&mut draft, date, &options, &mut problems),
         Purpose::Send | Purpose::Render { .. } => Wishes::default(),
     };
-    let date = draft.date.as_deref().and_then(|text| problems.note(time("date", text)));
     let message = match draft.finished()? {
         Some(eml) => problems.note(envelope::of_finished(eml, &draft)),
         None => build(draft, date, seed, &mut problems),

@@ -41,6 +41,8 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
         }
         let mut request = LeaseRequest::new(most, duration);
         request.skip_routes = room.skip;
+        // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases.
+        renew_from(&desk, duration, Duration::ZERO).await;
         match desk.queue.lease(&request).await {
             Ok(batch) => {
                 away = *AWAY.start();
@@ -135,29 +137,34 @@ pub(crate) async fn renew(desk: Arc<Desk>) {
         };
         // Seen at every quarter, a lease is renewed before three quarters of its time are over.
         sleep(duration / 4).await;
-        let clock = desk.clock();
-        let old: Vec<_> = {
-            let state = desk.state();
-            let old = state.leases.values().filter(|(_, ends)| *ends - clock <= duration / 2);
-            old.map(|(token, _)| *token).collect()
-        };
-        if old.is_empty() {
-            continue;
-        }
-        match desk.queue.renew(&old, duration).await {
-            Ok(lost) => {
-                let mut state = desk.state();
-                state.lost(&lost);
-                for token in &old {
-                    if let Some((_, ends)) = state.leases.get_mut(&token.id).filter(|(held, _)| held == token) {
-                        *ends = clock + duration;
-                    }
+        renew_from(&desk, duration, duration / 2).await;
+    }
+}
+
+/// Renews the leases that run for no longer than so much more.
+async fn renew_from(desk: &Arc<Desk>, duration: Duration, left: Duration) {
+    let clock = desk.clock();
+    let old: Vec<_> = {
+        let state = desk.state();
+        let old = state.leases.values().filter(|(_, ends)| *ends - clock <= left);
+        old.map(|(token, _)| *token).collect()
+    };
+    if old.is_empty() {
+        return;
+    }
+    match desk.queue.renew(&old, duration).await {
+        Ok(lost) => {
+            let mut state = desk.state();
+            state.lost(&lost);
+            for token in &old {
+                if let Some((_, ends)) = state.leases.get_mut(&token.id).filter(|(held, _)| held == token) {
+                    *ends = clock + duration;
                 }
-                drop(state);
-                desk.store_is_back();
             }
-            Err(error) => desk.store_trouble(&error),
+            drop(state);
+            desk.store_is_back();
         }
+        Err(error) => desk.store_trouble(&error),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailkit_queue::{Action, QueueError, QueueId, RecipientStatus, State};
 
 use crate::batch::Batch;
-use crate::error::StoreError;
+use crate::error::{Refusable, StoreError};
 use crate::message::Row;
 use crate::passing;
 use crate::store::SqliteQueue;
@@ -35,7 +35,7 @@ impl SqliteQueue {
     }
 }
 
-fn act(batch: &mut Batch<'_>, id: QueueId, action: Action) -> Result<Result<State, QueueError>, StoreError> {
+fn act(batch: &mut Batch<'_>, id: QueueId, action: Action) -> Refusable<State> {
     let now = batch.now();
     passing::pass(batch, now)?;
     let Some(mut row) = Row::find(batch.conn, batch.context.queue, id)? else {

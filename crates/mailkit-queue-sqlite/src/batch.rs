@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mailkit_queue::{Priority, QueueId, SlidingWindow, State, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use crate::context::Context;
 use crate::error::StoreError;
@@ -170,22 +170,11 @@ impl<'a> Batch<'a> {
     pub(crate) fn write_back(&mut self) -> Result<(), StoreError> {
         self.write_lanes()?;
         if std::mem::take(&mut self.memory.counts_changed) {
-            let Counts { states: [scheduled, ready, leased, sent, dead, held, cancelled], unfinished_bytes, ambiguous } =
-                self.memory.counts;
+            let Counts { states, unfinished_bytes, ambiguous } = self.memory.counts;
             let update = "UPDATE queue SET scheduled = ?, ready = ?, leased = ?, sent = ?, dead = ?, held = ?, \
                           cancelled = ?, unfinished_bytes = ?, ambiguous = ? WHERE id = ?";
-            self.conn.prepare_cached(update)?.execute([
-                scheduled,
-                ready,
-                leased,
-                sent,
-                dead,
-                held,
-                cancelled,
-                unfinished_bytes,
-                ambiguous,
-                self.context.queue,
-            ])?;
+            let rest = [unfinished_bytes, ambiguous, self.context.queue];
+            self.conn.prepare_cached(update)?.execute(params_from_iter(states.into_iter().chain(rest)))?;
         }
         Ok(())
     }

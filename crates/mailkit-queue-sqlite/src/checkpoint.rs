@@ -10,7 +10,8 @@ use crate::batch::Memory;
 use crate::error::StoreError;
 use crate::failpoint::step;
 
-/// How many pages the log may have before it is brought into the file: about 16 MiB.
+/// How many pages the log may have before it is brought into the file: about 16 MiB. So much room is needed on the disk, and
+/// as much again for the file to grow: a log that has taken the last octet can only be brought into it once there is room.
 const PAGES: i64 = 4_000;
 
 /// Brings the log into the file where it has grown long. A reader in the middle of something puts that off.
@@ -33,10 +34,15 @@ pub(crate) fn make_room(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Brings all of the log into the file, and lets SQLite remove it.
-pub(crate) fn last(conn: &Connection) -> Result<(), StoreError> {
-    log_pages(conn, "PRAGMA wal_checkpoint(TRUNCATE)")?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+/// Brings all of the log into the file, and lets SQLite remove it; where others have the file open, the last of them
+/// does what could not be done now.
+pub(crate) fn last(conn: &mut Connection) -> Result<(), StoreError> {
+    // To wait for a reader here would have all wait who write.
+    conn.busy_handler(None::<fn(i32) -> bool>)?;
+    let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if !is_busy {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    }
     Ok(())
 }
 

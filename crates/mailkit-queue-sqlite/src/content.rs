@@ -9,7 +9,7 @@ use mailkit_queue::{Content, OpenContent, Pieces, QueueError};
 use rusqlite::params;
 
 use crate::batch::Batch;
-use crate::error::StoreError;
+use crate::error::{Refusable, StoreError};
 use crate::readers::Readers;
 use crate::writer::Writer;
 
@@ -142,7 +142,7 @@ impl Taking<'_> {
         let (data, number) = (self.buffer.split().freeze(), self.number);
         let crc = crc32fast::hash(&data);
         self.number += 1;
-        self.writer.call_blocking(move |batch| Ok(Ok(write_chunk(batch, content, number, crc, &data)?)))
+        self.writer.call_blocking(move |batch| write_chunk(batch, content, number, crc, &data))
     }
 
     fn finish(mut self) -> Result<Body, QueueError> {
@@ -161,12 +161,26 @@ impl Taking<'_> {
     }
 }
 
-fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u8]) -> Result<(), StoreError> {
+fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u8]) -> Refusable<()> {
+    let touch = "UPDATE staging SET touched_at = ? WHERE content = ?";
+    if batch.conn.prepare_cached(touch)?.execute(params![batch.now().as_millis(), content])? == 0 {
+        return Ok(Err(abandoned()));
+    }
     let insert = "INSERT INTO chunk (content, number, crc, data) VALUES (?, ?, ?, ?)";
     batch.conn.prepare_cached(insert)?.execute(params![content, number, crc, data])?;
-    let touch = "UPDATE staging SET touched_at = ? WHERE content = ?";
-    batch.conn.prepare_cached(touch)?.execute(params![batch.now().as_millis(), content])?;
-    Ok(())
+    Ok(Ok(()))
+}
+
+/// Says that the pieces of a content belong to a message now.
+pub(crate) fn adopt(batch: &Batch<'_>, content: i64) -> Refusable<()> {
+    let staged = batch.conn.prepare_cached("DELETE FROM staging WHERE content = ?")?.execute([content])?;
+    Ok(if staged > 0 { Ok(()) } else { Err(abandoned()) })
+}
+
+/// The pieces were removed, since nobody seemed to write them any more.
+fn abandoned() -> QueueError {
+    let words = "more than an hour passed between two pieces of it, and the first ones were removed as left behind";
+    QueueError::Content(io::Error::new(io::ErrorKind::TimedOut, words))
 }
 
 /// Removes the pieces of a content.

@@ -5,12 +5,10 @@ use rusqlite::params;
 
 use crate::batch::{Batch, LaneName};
 use crate::content::{self, Body, INLINE};
-use crate::error::StoreError;
+use crate::error::{Refusable, StoreError};
 use crate::letter::Draft;
 use crate::message::{Row, read_id};
 use crate::store::SqliteQueue;
-
-type Refusable<T> = Result<Result<T, QueueError>, StoreError>;
 
 impl SqliteQueue {
     pub(crate) async fn store(&self, mut message: NewMessage) -> Result<Enqueued, QueueError> {
@@ -100,6 +98,11 @@ fn insert(
         Ok(Some(found)) => return Ok(Ok(found)),
         Err(refused) => return Ok(Err(refused)),
     }
+    if let Some(content) = body.chunks()
+        && let Err(refused) = content::adopt(batch, content)?
+    {
+        return Ok(Err(refused));
+    }
     let id = message.id.unwrap_or_else(|| batch.next_id(now));
     let created_at = message.created_at.unwrap_or(now);
     let mut row = Row::new(id, batch.lane(lane)?, draft.recipients.clone(), body.size(), created_at);
@@ -119,9 +122,6 @@ fn insert(
             id.to_string(),
             created_at.as_millis(),
         ])?;
-    }
-    if let Some(content) = body.chunks() {
-        batch.conn.prepare_cached("DELETE FROM staging WHERE content = ?")?.execute([content])?;
     }
     Ok(Ok(Enqueued { id, duplicate: false }))
 }

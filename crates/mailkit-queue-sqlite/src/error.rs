@@ -17,9 +17,16 @@ pub(crate) enum StoreError {
     Io(std::io::Error),
     /// What is in the file cannot have been written by this crate.
     Broken(String),
+    /// What was opened is no longer where it was.
+    Gone(&'static str),
+    /// A transaction that failed could not be taken back.
+    Stuck(rusqlite::Error),
     /// The store was closed.
     Closed,
 }
+
+/// What work comes to that may be refused without harm to the store: the inner `Err`.
+pub(crate) type Refusable<T> = Result<Result<T, QueueError>, StoreError>;
 
 /// What an error means for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,15 @@ impl StoreError {
     /// Whether there was no room.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
+
+    /// Whether what SQLite needs beside a file cannot be there.
+    pub(crate) fn is_beside(&self) -> bool {
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
     }
 
     pub(crate) fn meaning(&self) -> Meaning {
@@ -68,7 +84,7 @@ impl StoreError {
             )
             | Self::Broken(_) => Meaning::Damaged,
             Self::Io(_) => Meaning::Passing,
-            Self::Sqlite(_) | Self::Closed => Meaning::Failed,
+            Self::Sqlite(_) | Self::Gone(_) | Self::Stuck(_) | Self::Closed => Meaning::Failed,
         }
     }
 }
@@ -79,12 +95,23 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                f.write_str("another process has kept it locked for too long")
+            }
             Self::Sqlite(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Broken(what) => f.write_str(what),
+            Self::Gone(what) => f.write_str(what),
+            Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
             Self::Closed => f.write_str("the store was closed"),
         }
     }
@@ -95,7 +122,8 @@ impl Error for StoreError {
         match self {
             Self::Sqlite(error) => error.source(),
             Self::Io(error) => error.source(),
-            Self::Broken(_) | Self::Closed => None,
+            Self::Stuck(error) => Some(error),
+            Self::Broken(_) | Self::Gone(_) | Self::Closed => None,
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The file: looked at before SQLite touches it, and opened.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::claim::Claim;
 use crate::error::StoreError;
 use crate::schema;
 
@@ -22,27 +21,15 @@ const READER_CACHE: i64 = 1 << 10;
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What there is at a path.
-#[derive(Debug, PartialEq, Eq)]
-enum Found {
-    /// Nothing, or an empty file.
-    Nothing,
-    /// A store that this crate can read.
-    Store,
-}
-
-/// Opens the store at a path and checks it, or makes a new one; gives the connection that writes.
-pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let mut conn = match look(path)? {
-        Found::Nothing => connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?,
-        Found::Store => {
-            let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            // Until the file is known to be sound, closing it must not write to it.
-            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-            check(&conn, path)?;
-            conn
-        }
-    };
+/// Opens a store and checks it, or makes a new one of an empty file; gives the connection that writes.
+pub(crate) fn open(claim: &Claim) -> Result<Connection, StoreError> {
+    let is_store = look(claim)? == Some(true);
+    let mut conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // A file that is not sound must not be written to when it is closed, and errors of a checkpoint must be seen.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if is_store || schema::version(&conn)? > 0 {
+        check(&conn, claim)?;
+    }
     schema::migrate(&mut conn)?;
     write_ahead(&conn)?;
     // A checkpoint is the writer's own work, since SQLite would hide its errors.
@@ -57,19 +44,35 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens a connection that only reads.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    conn.pragma_update(None, "cache_size", -READER_CACHE)?;
-    conn.set_prepared_statement_cache_capacity(16);
-    Ok(conn)
+pub(crate) fn open_reader(claim: &Claim) -> Result<Connection, StoreError> {
+    settle_reader(connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?, claim)
 }
 
 /// Opens a store as it is, to read what can be read of it.
-pub(crate) fn open_damaged(path: &Path) -> Result<Connection, StoreError> {
-    match look(path)? {
-        Found::Store => open_reader(path),
-        Found::Nothing => Err(StoreError::Io(std::io::ErrorKind::NotFound.into())),
+pub(crate) fn open_damaged(claim: &Claim) -> Result<Connection, StoreError> {
+    if look(claim)? == Some(false) {
+        return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
     }
+    let open = |path: &Path, flags| {
+        let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // A file that was cut short is read as far as it goes.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+        settle_reader(conn, claim)
+    };
+    match open(claim.path(), OpenFlags::empty()) {
+        // Where nothing can be written, as on a medium for reading, nobody else writes either. SQLite is to know that.
+        Err(error) if error.is_beside() && !claim.has_log() => {
+            open(Path::new(&claim.immutable()), OpenFlags::SQLITE_OPEN_URI)
+        }
+        opened => opened,
+    }
+}
+
+fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreError> {
+    claim.check_file()?;
+    conn.pragma_update(None, "cache_size", -READER_CACHE)?;
+    conn.set_prepared_statement_cache_capacity(16);
+    Ok(conn)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
@@ -88,22 +91,17 @@ fn wait_for_turn(tries: i32) -> bool {
     pause * tries.unsigned_abs() < PATIENCE
 }
 
-/// Reads the first bytes of a file and says whether SQLite may open it: for another program's file, opening it could
-/// change it already.
-fn look(path: &Path) -> Result<Found, StoreError> {
-    let mut header = Vec::with_capacity(100);
-    match File::open(path) {
-        Ok(file) => file.take(100).read_to_end(&mut header).map_err(StoreError::Io)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(StoreError::Io(error)),
-    };
+/// Whether it is a store, or an empty file; nothing where it must not be looked at, since it is open here already. For
+/// another program's file, opening it could change it already.
+fn look(claim: &Claim) -> Result<Option<bool>, StoreError> {
+    let Some(header) = &claim.header else { return Ok(None) };
     let field = |at: usize| {
         header.get(at..at + 4).map(|bytes| bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     };
     // A power cut while the tables were made leaves zeros, and a journal by which SQLite takes all of it back.
     let unmade = header.iter().all(|byte| *byte == 0);
-    if header.is_empty() || unmade && beside(path, "-journal").exists() {
-        return Ok(Found::Nothing);
+    if header.is_empty() || unmade && claim.beside("-journal").exists() {
+        return Ok(Some(false));
     }
     if !header.starts_with(MAGIC) {
         return Err(StoreError::Broken("the file is not one of SQLite's".into()));
@@ -113,20 +111,19 @@ fn look(path: &Path) -> Result<Found, StoreError> {
     }
     match field(60) {
         Some(version) if version > schema::VERSION => Err(schema::newer(version)),
-        _ => Ok(Found::Store),
+        _ => Ok(Some(true)),
     }
 }
 
 /// Checks what costs little: that the file has its length, that the tables are ours, and all pages of a small file.
-fn check(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+fn check(conn: &Connection, claim: &Claim) -> Result<(), StoreError> {
     schema::check(conn)?;
     // Another process may write meanwhile, first to its log: where there is one, the file may be shorter.
-    let logged = || std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
-    let before = logged();
+    let before = claim.has_log();
     let pages: u64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let size: u64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let length = std::fs::metadata(path).map_err(StoreError::Io)?.len();
-    if before == 0 && logged() == 0 && length < pages * size {
+    let length = std::fs::metadata(claim.path())?.len();
+    if !before && !claim.has_log() && length < pages * size {
         return Err(StoreError::Broken(format!("the file has {length} octets, and should have {}", pages * size)));
     }
     if length <= SMALL {
@@ -152,11 +149,4 @@ fn write_ahead(conn: &Connection) -> Result<(), StoreError> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// The path of a file that SQLite keeps beside the store.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -60,21 +60,23 @@ fn take(batch: &mut Batch<'_>, request: &LeaseRequest, readers: &Readers) -> Res
     passing::end_leases(batch, now)?;
     passing::forget_some(batch, now)?;
     let (mut taken, mut octets) = (Vec::new(), 0);
-    for seq in turns::next(batch, request)? {
-        let leased = lease(batch, seq, now, now + request.duration, readers)?;
+    let found = turns::next(batch, request)?;
+    for seq in &found {
+        let leased = lease(batch, *seq, now, now + request.duration, readers)?;
         octets += leased.as_ref().and_then(|leased| leased.content.in_memory()).map_or(0, bytes::Bytes::len);
         taken.extend(leased);
         if octets >= MOST_OCTETS {
             break;
         }
     }
-    if !taken.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
+    // Also where none of them could be given: the next ones may be.
+    if !found.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
         batch.announce();
     }
     Ok(taken)
 }
 
-/// Leases one message; nothing where it cannot be sent as it is in the file.
+/// Leases one message; nothing where it cannot be sent as it is in the file, or no more.
 fn lease(
     batch: &mut Batch<'_>,
     seq: i64,
@@ -82,18 +84,13 @@ fn lease(
     until: Timestamp,
     readers: &Readers,
 ) -> Result<Option<Leased>, StoreError> {
-    static SELECT: LazyLock<String> = LazyLock::new(|| {
-        let (position, letter) = (message::COLUMNS, letter::COLUMNS);
-        format!(
-            "SELECT {position}, {letter}, letter.content FROM message JOIN letter USING (seq) \
-             JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
-        )
-    });
-    let (mut row, letter, bytes) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
-        let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
-        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes))
-    })?;
-    let letter = letter?;
+    let (mut row, letter, bytes) = find(batch, seq)?;
+    // More may expire at once than one call moves on.
+    if row.expires_at.is_some_and(|at| at <= now) {
+        row.expire(now)?;
+        row.write(batch)?;
+        return Ok(None);
+    }
     let content = match (letter.chunks, bytes) {
         (Some(chunks), _) => Ok(content::stored(readers, chunks, row.size, letter.crc)),
         (None, bytes) => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc),
@@ -133,6 +130,28 @@ fn lease(
         attempts: row.attempts,
         traceparent: letter.traceparent,
     }))
+}
+
+/// A message that is ready, and its content where that is in its row.
+fn find(batch: &Batch<'_>, seq: i64) -> Result<(Row, Letter, Option<Vec<u8>>), StoreError> {
+    // Who settles it finds it by its name: one that is not found would be sent again for ever.
+    static SELECT: LazyLock<String> = LazyLock::new(|| {
+        let (position, letter) = (message::COLUMNS, letter::COLUMNS);
+        format!(
+            "SELECT {position}, {letter}, letter.content, (SELECT named.seq FROM message AS named \
+             INDEXED BY message_by_id WHERE named.queue = message.queue AND named.id = message.id) \
+             FROM message JOIN letter USING (seq) JOIN lane ON lane.id = message.lane WHERE message.seq = ?"
+        )
+    });
+    let (row, letter, bytes, named) = batch.conn.prepare_cached(&SELECT)?.query_row([seq], |columns| {
+        let bytes: Option<Vec<u8>> = columns.get(message::WIDTH + Letter::WIDTH)?;
+        let named: Option<i64> = columns.get(message::WIDTH + Letter::WIDTH + 1)?;
+        Ok((Row::read(columns)?, Letter::read(columns, message::WIDTH), bytes, named))
+    })?;
+    if named != Some(seq) {
+        return Err(StoreError::Broken(format!("message {} is not found by its name", row.id)));
+    }
+    Ok((row, letter?, bytes))
 }
 
 /// Returns those that were lost.

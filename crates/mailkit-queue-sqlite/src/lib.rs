@@ -4,13 +4,19 @@
 //! one transaction: concurrent enqueues, leases and settlements share one fsync. Readers work beside it. Several
 //! processes may share a file: a message belongs to who leased it, and no lock is held while it is delivered.
 //!
-//! What it does not do: it does not send, and keeps no message in memory.
+//! On a disk that is full it refuses what is new and leases nothing, and goes on when there is room: up to 16 MiB more than
+//! the log beside the file has taken.
+//!
+//! What it does not do: it does not send, and keeps no message in memory. What it cannot know: that a log belongs to
+//! another file, as after a backup is put back while `-wal` of the file before still lies beside it; and damage in a row
+//! that makes another valid row of it, since contents alone have checksums.
 
 mod act;
 mod batch;
 mod bell;
 mod carriage;
 mod checkpoint;
+mod claim;
 mod content;
 mod context;
 mod enqueue;

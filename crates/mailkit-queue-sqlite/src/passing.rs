@@ -14,6 +14,8 @@ use crate::message::Row;
 const MOST: u32 = 500;
 /// How many finished messages one call forgets by itself.
 const MOST_FORGOTTEN: u32 = 100;
+/// How many octets of content one call forgets before it leaves the rest to the next: all others wait for it.
+const MOST_OCTETS: u64 = 64 << 20;
 /// How long pieces of a content may be without a message before they count as left behind by a process that ended.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
@@ -66,16 +68,21 @@ pub(crate) fn forget_some(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), S
     clear_staging(batch, now)
 }
 
-/// Forgets up to so many messages that were sent, dead or cancelled until then; returns how many.
+/// Forgets up to so many messages that were sent, dead or cancelled until then, fewer where they are large; returns how
+/// many.
 pub(crate) fn forget(batch: &mut Batch<'_>, until: Timestamp, most: u32) -> Result<u64, StoreError> {
-    let mut forgotten = 0;
+    let (mut forgotten, mut octets) = (0, 0);
     for state in [State::Sent, State::Dead, State::Cancelled] {
         let number = crate::message::number(state);
         let rows =
             Row::all(batch.conn, FINISHED, params![batch.context.queue, number, until.as_millis(), most - forgotten])?;
         for row in rows {
+            if octets >= MOST_OCTETS {
+                break;
+            }
             remove(batch, &row)?;
             forgotten += 1;
+            octets += row.size;
         }
     }
     Ok(forgotten.into())
@@ -118,7 +125,8 @@ mod tests {
     /// How SQLite goes about a statement.
     fn plan(sql: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let conn: Connection = crate::file::open(&folder.path().join("mailkit.db")).unwrap();
+        let claim = crate::claim::Claim::make(&folder.path().join("mailkit.db")).unwrap();
+        let conn: Connection = crate::file::open(&claim).unwrap();
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")

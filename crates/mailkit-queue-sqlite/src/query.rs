@@ -83,6 +83,9 @@ impl SqliteQueue {
 /// enough of them.
 const FEW: i64 = 5_000;
 
+/// How much of an address is looked for by SQLite.
+const LONGEST_PATTERN: usize = 1_000;
+
 /// Messages, newest first.
 fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreError> {
     let _snapshot = conn.unchecked_transaction()?;
@@ -113,10 +116,11 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
         and(" AND instr(letter.tags, ?) > 0", Value::from(quoted));
     }
     if let Some(recipient) = &filter.recipient {
-        // SQLite's LIKE knows the cases of ASCII only.
+        // SQLite's LIKE knows the cases of ASCII only, and no pattern that is longer than any address.
         let quoted = serde_json::to_string(recipient).map_err(|error| StoreError::Broken(error.to_string()))?;
         let ascii: String = quoted.chars().map(|char| if char.is_ascii() { char } else { '%' }).collect();
-        and(" AND message.recipients LIKE ?", Value::from(format!("%{ascii}%")));
+        let start = ascii.get(..ascii.len().min(LONGEST_PATTERN)).unwrap_or_default();
+        and(" AND message.recipients LIKE ?", Value::from(format!("%{start}%")));
     }
     condition.push_str(" ORDER BY message.id DESC");
     let wanted = filter.recipient.as_ref().map(|recipient| recipient.to_lowercase());

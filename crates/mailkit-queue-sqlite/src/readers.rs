@@ -1,12 +1,12 @@
 //! Connections that read, beside the one that writes.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailkit_queue::QueueError;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use crate::claim::Claim;
 use crate::error::{Fault, Meaning, Shared, StoreError};
 use crate::file;
 
@@ -19,16 +19,29 @@ pub(crate) struct Readers(Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
-    path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
     fault: Fault,
+    open: Open,
+    claim: Arc<Claim>,
 }
 
+/// How a connection is opened.
+type Open = fn(&Claim) -> Result<Connection, StoreError>;
+
 impl Readers {
-    pub(crate) fn new(path: &Path, fault: Fault) -> Self {
+    pub(crate) fn new(claim: Arc<Claim>, fault: Fault) -> Self {
+        Self::opened_by(file::open_reader, claim, fault)
+    }
+
+    /// Those of a file that may be damaged.
+    pub(crate) fn of_damaged(claim: Arc<Claim>) -> Self {
+        Self::opened_by(file::open_damaged, claim, Fault::default())
+    }
+
+    fn opened_by(open: Open, claim: Arc<Claim>, fault: Fault) -> Self {
         let turns = Arc::new(Semaphore::new(MOST));
-        Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::default(), turns, fault }))
+        Self(Arc::new(Pool { idle: Mutex::default(), turns, fault, open, claim }))
     }
 
     /// Reads on a thread that may block.
@@ -51,7 +64,7 @@ impl Readers {
     pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, Shared> {
         self.0.fault.check()?;
         let idle = self.idle().pop();
-        let conn = idle.map_or_else(|| file::open_reader(&self.0.path), Ok).map_err(|error| self.note(error))?;
+        let conn = idle.map_or_else(|| (self.0.open)(&self.0.claim), Ok).map_err(|error| self.note(error))?;
         let result = read(&conn).map_err(|error| self.note(error))?;
         let mut idle = self.idle();
         if idle.len() < MOST && !self.0.turns.is_closed() {

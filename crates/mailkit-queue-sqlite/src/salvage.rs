@@ -1,12 +1,14 @@
 //! Bringing out what a damaged file still gives.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use mailkit_queue::{Content, QueueError, Record};
 use rusqlite::Connection;
 
+use crate::claim::Claim;
 use crate::content;
-use crate::error::{Fault, StoreError};
+use crate::error::StoreError;
 use crate::file;
 use crate::letter::{self, Letter};
 use crate::message::{self, Row};
@@ -33,7 +35,7 @@ pub struct Salvaged {
 #[derive(Debug)]
 pub struct Salvage {
     conn: Connection,
-    path: PathBuf,
+    claim: Arc<Claim>,
     next: i64,
     skipped: u64,
 }
@@ -45,9 +47,9 @@ impl SqliteQueue {
     /// [`QueueError::Damaged`] where not even its tables can be found, or it is no store of mailkit's;
     /// [`QueueError::Unavailable`] where there is no such file.
     pub fn salvage(path: impl AsRef<Path>) -> Result<Salvage, QueueError> {
-        let path = path.as_ref().to_owned();
-        let conn = file::open_damaged(&path)?;
-        Ok(Salvage { conn, path, next: i64::MIN, skipped: 0 })
+        let claim = Arc::new(Claim::find(path.as_ref()).map_err(QueueError::from)?);
+        let conn = file::open_damaged(&claim)?;
+        Ok(Salvage { conn, claim, next: i64::MIN, skipped: 0 })
     }
 }
 
@@ -98,7 +100,7 @@ impl Salvage {
             None => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc)
                 .map_err(|why| StoreError::Broken(why.into()))?,
             Some(chunks) => {
-                let readers = Readers::new(&self.path, Fault::default());
+                let readers = Readers::of_damaged(Arc::clone(&self.claim));
                 let content = content::stored(&readers, chunks, row.size, letter.crc);
                 for piece in content.pieces().map_err(StoreError::Io)? {
                     piece.map_err(StoreError::Io)?;

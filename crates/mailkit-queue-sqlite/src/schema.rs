@@ -56,7 +56,8 @@ pub(crate) fn newer(version: u32) -> StoreError {
     StoreError::Broken(format!("the file is of version {version}, and this mailkit knows none after {VERSION}"))
 }
 
-fn version(conn: &Connection) -> rusqlite::Result<u32> {
+/// The version of the file; 0 where no tables were made yet.
+pub(crate) fn version(conn: &Connection) -> rusqlite::Result<u32> {
     conn.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 

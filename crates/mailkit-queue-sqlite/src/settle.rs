@@ -8,7 +8,7 @@ use mailkit_queue::{
 use rusqlite::params;
 
 use crate::batch::Batch;
-use crate::error::StoreError;
+use crate::error::{Refusable, StoreError};
 use crate::lease::leased_as;
 use crate::recipients;
 use crate::store::SqliteQueue;
@@ -25,11 +25,7 @@ impl SqliteQueue {
     }
 }
 
-fn settle(
-    batch: &mut Batch<'_>,
-    token: LeaseToken,
-    settlement: &Settlement,
-) -> Result<Result<State, QueueError>, StoreError> {
+fn settle(batch: &mut Batch<'_>, token: LeaseToken, settlement: &Settlement) -> Refusable<State> {
     let Some(mut row) = leased_as(batch, token)? else { return Ok(Err(QueueError::LeaseLost(token.id))) };
     let now = batch.now();
     let mut known = row.recipients()?;

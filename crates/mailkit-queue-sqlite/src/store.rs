@@ -13,6 +13,7 @@ use mailkit_queue::{
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::bell::Bell;
+use crate::claim::Claim;
 use crate::context::Context;
 use crate::error::{Fault, StoreError};
 use crate::file;
@@ -23,7 +24,8 @@ use crate::writer::Writer;
 /// A queue in one SQLite file; cheap to clone, and every clone is the same queue.
 ///
 /// It needs a tokio runtime with time. One thread writes: whatever waits for it goes into one transaction and shares one
-/// fsync. Any number of processes may have the same file open.
+/// fsync. Any number of processes may have the same file open. Where the file, or the log beside it, is removed or replaced
+/// meanwhile, the store stops: what went into it would be gone.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -53,11 +55,11 @@ pub struct SqliteQueue {
 
 #[derive(Debug)]
 struct Shared {
-    path: PathBuf,
     context: Context,
     writer: Writer,
     readers: Readers,
     watch: Watch,
+    claim: Arc<Claim>,
 }
 
 /// Opens a [`SqliteQueue`] otherwise than by default.
@@ -89,7 +91,8 @@ impl Builder {
         self
     }
 
-    /// Opens the store, and makes it where there is none.
+    /// Opens the store, and makes it where there is none, in a file that its owner alone may read. The path is that of a
+    /// file, whatever it looks like; a link is followed.
     ///
     /// # Errors
     /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
@@ -100,14 +103,15 @@ impl Builder {
     }
 
     fn open_blocking(self) -> Result<SqliteQueue, StoreError> {
-        let conn = file::open(&self.path)?;
+        let claim = Arc::new(Claim::make(&self.path)?);
+        let conn = file::open(&claim)?;
         let queue = queue_row(&conn, &self.name)?;
         let (fault, bell) = (Fault::default(), Bell::default());
-        let readers = Readers::new(&self.path, fault.clone());
+        let readers = Readers::new(Arc::clone(&claim), fault.clone());
         let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell };
-        let writer = Writer::start(conn, context.clone()).map_err(StoreError::Io)?;
+        let writer = Writer::start(conn, context.clone(), Arc::clone(&claim))?;
         let watch = Watch::default();
-        Ok(SqliteQueue { shared: Arc::new(Shared { path: self.path, context, writer, readers, watch }) })
+        Ok(SqliteQueue { shared: Arc::new(Shared { context, writer, readers, watch, claim }) })
     }
 }
 
@@ -171,7 +175,7 @@ impl SqliteQueue {
     }
 
     pub(crate) fn open_reader(&self) -> Result<Connection, StoreError> {
-        file::open_reader(&self.shared.path)
+        file::open_reader(&self.shared.claim)
     }
 }
 

@@ -9,10 +9,13 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 use crate::store::SqliteQueue;
 
-/// How often the file is looked at for what other processes wrote.
+/// How soon the file is looked at again for what other processes wrote: mail seldom comes alone.
+const FIRST_LOOK: Duration = Duration::from_millis(15);
+/// How long it is not looked at, where nothing comes.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often it is looked at before the worker has its turn anyhow: a wake-up can be lost with a worker that got it.
-const LOOKS: u32 = 4;
+/// How often it is looked at before the worker has its turn anyhow, which is within a second: a wake-up can be lost with a
+/// worker that got it.
+const LOOKS: u32 = 7;
 
 /// The connection by which the writing of others is noticed, and its count at the last look.
 #[derive(Debug, Default)]
@@ -23,16 +26,17 @@ impl SqliteQueue {
         // Before the look at the file: what comes after that look is heard.
         let heard = self.bell().heard();
         tokio::pin!(heard);
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
+            let pause = FIRST_LOOK.saturating_mul(1 << look).min(LOOK);
             let (changed, next) = self.look().await;
             if changed {
                 self.bell().ring();
                 return;
             }
-            let is_last = next.is_some_and(|next| next <= LOOK);
+            let is_last = next.is_some_and(|next| next <= pause);
             tokio::select! {
                 () = &mut heard => return,
-                () = tokio::time::sleep(next.unwrap_or(LOOK).min(LOOK)) => if is_last { return },
+                () = tokio::time::sleep(next.unwrap_or(pause).min(pause)) => if is_last { return },
             }
         }
     }

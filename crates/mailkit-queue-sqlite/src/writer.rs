@@ -1,13 +1,16 @@
 //! The one thread that writes: all work that waits goes into one transaction, and so shares one fsync.
 
+use std::sync::Arc;
+
 use mailkit_queue::QueueError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Memory};
 use crate::checkpoint;
+use crate::claim::Claim;
 use crate::context::Context;
-use crate::error::{Fault, StoreError};
+use crate::error::{Fault, Refusable, StoreError};
 use crate::failpoint::step;
 
 /// How many pieces of work one transaction takes at the most.
@@ -29,7 +32,7 @@ struct Call<W, T> {
 
 impl<W, T> Job for Call<W, T>
 where
-    W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send,
+    W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send,
     T: Send,
 {
     fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
@@ -62,10 +65,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(conn: Connection, context: Context) -> std::io::Result<Self> {
+    pub(crate) fn start(conn: Connection, context: Context, claim: Arc<Claim>) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(BATCH);
         let fault = context.fault.clone();
-        let worker = Worker { conn, context, memory: Memory::default(), waiting };
+        let worker = Worker { file: Transactor { conn, context, memory: Memory::default(), claim }, waiting };
         std::thread::Builder::new().name("mailkit-sqlite".into()).spawn(move || worker.run())?;
         Ok(Self { requests, fault })
     }
@@ -74,7 +77,7 @@ impl Writer {
     /// written nothing before; work that failed is done again where its transaction was given up for another's sake.
     pub(crate) async fn call<T, W>(&self, work: W) -> Result<T, QueueError>
     where
-        W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send + 'static,
         T: Send + 'static,
     {
         self.fault.check()?;
@@ -85,7 +88,7 @@ impl Writer {
     /// The same for a thread that may block.
     pub(crate) fn call_blocking<T, W>(&self, work: W) -> Result<T, QueueError>
     where
-        W: FnMut(&mut Batch<'_>) -> Result<Result<T, QueueError>, StoreError> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send + 'static,
         T: Send + 'static,
     {
         self.fault.check()?;
@@ -102,9 +105,10 @@ impl Writer {
     /// Has work done that nobody waits for; it is left out where the writer has too much to do.
     pub(crate) fn hint<W>(&self, work: W)
     where
-        W: FnMut(&mut Batch<'_>) -> Result<Result<(), QueueError>, StoreError> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> Refusable<()> + Send + 'static,
     {
         let (reply, _) = oneshot::channel();
+        // Where there is no room for it, or nobody any more, that was said above.
         self.requests.try_send(Request::Job(Box::new(Call { work, result: None, reply }))).ok();
     }
 
@@ -130,9 +134,7 @@ impl Writer {
 }
 
 struct Worker {
-    conn: Connection,
-    context: Context,
-    memory: Memory,
+    file: Transactor,
     waiting: mpsc::Receiver<Request>,
 }
 
@@ -142,17 +144,16 @@ impl Worker {
             match request {
                 Request::Job(job) => {
                     if let Some(reply) = self.transact(job) {
-                        return self.close(reply);
+                        return self.file.close(reply);
                     }
                 }
-                Request::Close(reply) => return self.close(reply),
+                Request::Close(reply) => return self.file.close(reply),
             }
         }
     }
 
     /// One transaction of all the work that waits. Returns a request to close that came in between.
     fn transact(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<Result<(), QueueError>>> {
-        let mut jobs = Vec::new();
         let mut close = None;
         let waiting = &mut self.waiting;
         let next = std::iter::once(first).chain(std::iter::from_fn(|| match waiting.try_recv() {
@@ -163,7 +164,22 @@ impl Worker {
             }
             Err(_) => None,
         }));
-        let outcome = Self::attempt(&self.conn, &self.context, &mut self.memory, &mut jobs, next.take(BATCH));
+        self.file.transact(next.take(BATCH));
+        close
+    }
+}
+
+/// The connection that writes, and what is known of its file.
+struct Transactor {
+    conn: Connection,
+    context: Context,
+    memory: Memory,
+    claim: Arc<Claim>,
+}
+
+impl Transactor {
+    fn transact(&mut self, next: impl Iterator<Item = Box<dyn Job>>) {
+        let (jobs, outcome) = self.attempt(next);
         match outcome {
             Err(error) if error.is_full() => {
                 if let Err(error) = checkpoint::make_room(&self.conn) {
@@ -171,10 +187,8 @@ impl Worker {
                 }
                 // What has no room must not keep the others from being done.
                 for job in jobs {
-                    let mut done = Vec::new();
-                    let outcome =
-                        Self::attempt(&self.conn, &self.context, &mut self.memory, &mut done, std::iter::once(job));
-                    finish(done, outcome, &self.context.fault);
+                    let (job, outcome) = self.attempt(std::iter::once(job));
+                    finish(job, outcome, &self.context.fault);
                 }
             }
             outcome => finish(jobs, outcome, &self.context.fault),
@@ -182,46 +196,44 @@ impl Worker {
         if let Err(error) = checkpoint::when_due(&self.conn, &mut self.memory) {
             self.context.fault.note(error);
         }
-        close
     }
 
-    fn attempt(
-        conn: &Connection,
-        context: &Context,
-        memory: &mut Memory,
-        jobs: &mut Vec<Box<dyn Job>>,
-        next: impl Iterator<Item = Box<dyn Job>>,
-    ) -> Result<(), StoreError> {
-        let outcome = Self::work(conn, context, memory, jobs, next);
-        if outcome.is_err() {
-            memory.forget();
-            if !conn.is_autocommit() {
-                conn.execute_batch("ROLLBACK").ok();
-            }
+    /// Gives the work back that was taken, also where it failed, so that it is answered.
+    fn attempt(&mut self, mut next: impl Iterator<Item = Box<dyn Job>>) -> (Vec<Box<dyn Job>>, Result<(), StoreError>) {
+        let mut jobs = Vec::new();
+        let outcome = self.begin().and_then(|()| self.work(&mut jobs, &mut next));
+        if outcome.is_ok() {
+            return (jobs, outcome);
         }
-        outcome
+        if jobs.is_empty() {
+            // Nothing could be begun: all who wait have waited for that long.
+            jobs.extend(next);
+        }
+        self.memory.forget();
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            // It would go into the next transaction.
+            self.context.fault.note(StoreError::Stuck(error));
+        }
+        (jobs, outcome)
     }
 
-    /// Work that is taken goes into `jobs`, also where it fails, so that it is answered.
-    fn work(
-        conn: &Connection,
-        context: &Context,
-        memory: &mut Memory,
-        jobs: &mut Vec<Box<dyn Job>>,
-        next: impl Iterator<Item = Box<dyn Job>>,
-    ) -> Result<(), StoreError> {
-        if context.fault.check().is_err() {
-            jobs.extend(next);
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if self.context.fault.check().is_err() {
             return Err(StoreError::Closed);
         }
-        let begun = step("begin").and_then(|()| Ok(conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?));
-        if let Err(error) = begun {
-            // Another process does not let us write: all who wait have waited for that long.
-            jobs.extend(next);
-            return Err(error);
-        }
-        memory.refresh(conn)?;
-        let mut batch = Batch::new(conn, context, memory);
+        step("begin")?;
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.memory.refresh(&self.conn)
+    }
+
+    fn work(
+        &mut self,
+        jobs: &mut Vec<Box<dyn Job>>,
+        next: &mut impl Iterator<Item = Box<dyn Job>>,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::new(&self.conn, &self.context, &mut self.memory);
         for mut job in next {
             let outcome = step("work").and_then(|()| job.run(&mut batch));
             jobs.push(job);
@@ -230,21 +242,24 @@ impl Worker {
         batch.write_back()?;
         let news = batch.news();
         step("commit")?;
-        conn.prepare_cached("COMMIT")?.execute([])?;
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
         step("committed")?;
+        // Before anybody is told: what is in a file that was removed is not stored.
+        self.claim.check()?;
         if news {
-            context.bell.ring();
+            self.context.bell.ring();
         }
         Ok(())
     }
 
     /// Brings all of the log into the file, so that it can be copied alone, and lets go of it.
-    fn close(self, reply: oneshot::Sender<Result<(), QueueError>>) {
+    fn close(mut self, reply: oneshot::Sender<Result<(), QueueError>>) {
         let outcome = match self.context.fault.check() {
-            Ok(()) => checkpoint::last(&self.conn).map_err(|error| self.context.fault.note(error)),
+            Ok(()) => checkpoint::last(&mut self.conn).map_err(|error| self.context.fault.note(error)),
             Err(error) => Err(error),
         };
         drop(self.conn);
+        // Whoever closed it may have gone.
         reply.send(outcome.map_err(QueueError::from)).ok();
     }
 }

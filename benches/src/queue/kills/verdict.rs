@@ -22,7 +22,9 @@ pub(crate) struct Verdict {
     /// Neither sent nor held in the end.
     unfinished: u64,
     /// How many messages were leased at the kills of workers, taken together: also those that only waited there, and those
-    /// of workers killed before whose lease still ran. So it is more than were on their way.
+    /// of workers killed before whose lease still ran.
+    leased: u64,
+    /// How many of them had reached the server, by that worker, with nothing of it written down.
     in_flight: u64,
     /// Moments in which nobody could know, by the store's counter.
     ambiguous: u64,
@@ -33,7 +35,7 @@ pub(crate) struct Verdict {
     /// Messages whose copies have different Message-IDs.
     split: u64,
     held: u64,
-    /// Held without having been in flight at a kill.
+    /// Held without having been leased at a kill.
     held_unexplained: u64,
     /// Copies of messages that were to be held.
     copies_to_hold: u64,
@@ -49,10 +51,11 @@ pub(super) fn judge(seen: &Seen, arrived: &Copies, held: &[Record], stats: &Stat
         arrived: arrived.len() as u64,
         lost: seen.acknowledged.iter().filter(lost).count() as u64,
         unfinished: stats.unfinished() + stats.dead + stats.cancelled,
+        leased: seen.leased.values().sum(),
         in_flight: seen.in_flight.values().sum(),
         ambiguous: stats.ambiguous_total,
         held: held.len() as u64,
-        held_unexplained: held.iter().filter(|subject| in_flight(subject) == 0).count() as u64,
+        held_unexplained: held.iter().filter(|subject| !seen.leased.contains_key(**subject)).count() as u64,
         ..Verdict::default()
     };
     for (subject, ids) in arrived {
@@ -69,7 +72,8 @@ impl Verdict {
     pub(in crate::queue) fn table(&self) -> Table {
         let title =
             "Killed at random times under load: every second message resent after an ambiguous moment, the others held";
-        let mut table = Table::new(title, ["acknowledged", "lost", "leased at kills", "ambiguous", "copies", "held"]);
+        let mut table =
+            Table::new(title, ["acknowledged", "lost", "in flight at kills", "ambiguous", "copies", "held"]);
         let figures = [self.acknowledged, self.lost, self.in_flight, self.ambiguous, self.copies, self.held];
         table.row(format!("{} kills", self.kills), figures.map(|figure| shown(figure as f64, 0)));
         table
@@ -80,7 +84,7 @@ impl Verdict {
         let none = [
             ("acknowledged messages lost", self.lost),
             ("messages neither sent nor held in the end", self.unfinished),
-            ("copies of a message beyond its times leased at a kill", self.copies_unexplained),
+            ("copies of a message beyond its times in flight at a kill", self.copies_unexplained),
             ("copies beyond the ambiguous counter", beyond),
             ("messages with more than one Message-ID", self.split),
             ("copies of messages to be held", self.copies_to_hold),

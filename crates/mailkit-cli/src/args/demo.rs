@@ -18,5 +18,5 @@ Examples:
   mailkit demo
   mailkit demo --messages 20000 --connections 16 --json
 
-Starts a sink with TLS and a login on a free port of this machine, sends messages of mixed sizes to it, and checks that
+Starts a sink with TLS and a login on a free port of this machine, sends messages of mixed sizes to it, and checks that \
 each arrived once and intact. Nothing leaves the machine.";

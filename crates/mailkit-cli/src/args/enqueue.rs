@@ -25,13 +25,21 @@ pub(crate) struct EnqueueArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  mailkit enqueue --queue sqlite:mailkit.db --from ann@example.com --to bob@example.org --subject Hello --text Hi
+  mailkit enqueue --queue sqlite:mailkit.db --from ann@example.com --to bob@example.org --text Hi
   mailkit enqueue --queue sqlite:mailkit.db --message letter.json --idempotency-key order-42 \\
       --send-at 2026-12-01T08:00:00Z
   mailkit enqueue --queue sqlite:mailkit.db --ndjson letters.ndjson > acknowledged.ndjson
   mailkit enqueue --config mailkit.toml --ndjson - < letters.ndjson
 
-It prints the id once the message is on stable storage; with --json {\"id\", \"duplicate\"}, where duplicate says that the
-idempotency key was there already. With --ndjson each good line is answered by {\"line\", \"id\", \"duplicate\"} on standard
-output, each bad one by `line N: reason` on standard error; the rest goes in all the same, and the exit code is 65.
+A message as JSON, of which only from and one recipient are needed (with --ndjson all on one line):
+  {\"from\": \"Ann <ann@example.com>\", \"to\": [\"bob@example.org\"], \"subject\": \"Hello\", \"text\": \"Hi\",
+   \"attachments\": [{\"path\": \"r.pdf\"}], \"idempotency_key\": \"order-42\", \"tags\": [\"welcome\"],
+   \"send_at\": \"2026-12-01T08:00:00Z\", \"expires_at\": \"2026-12-02T08:00:00Z\", \"priority\": \"high\",
+   \"route\": \"primary\", \"tenant\": \"acme\", \"on_ambiguous\": \"resend\"}
+on_ambiguous says what becomes of it where nobody can know whether it was delivered: it goes again (resend), or a person \
+decides (hold).
+
+It prints the id once the message is on stable storage; with --json {\"id\", \"duplicate\"}, where duplicate says that the \
+idempotency key was there already. With --ndjson each good line is answered by {\"line\", \"id\", \"duplicate\"} on standard \
+output, each bad one by `line N: reason` on standard error; the rest goes in all the same, and the exit code is 65. \
 Lines have up to 64 MiB.";

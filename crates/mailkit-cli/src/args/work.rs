@@ -33,10 +33,10 @@ pub(crate) struct WorkArgs {
 const EXAMPLES: &str = "\
 Examples:
   mailkit work --queue sqlite:mailkit.db --server smtps://ann@smtp.example.com
-  mailkit work --queue sqlite:mailkit.db --server 'smtp://localhost:2525?tls=none' --until-empty --json
+  mailkit work --queue sqlite:mailkit.db --server 'smtp://localhost:2525?tls=none' --until-empty
   mailkit work --config mailkit.toml --lease 2m
 
-It runs until it is told to stop (SIGINT, SIGTERM), lets what is on its way end, gives the rest back to the queue and
+It runs until it is told to stop (SIGINT, SIGTERM), lets what is on its way end, gives the rest back to the queue and \
 prints the counts; told twice, it stops at once. Any number of workers may share a queue.
-With --json it prints what `queue stats --json` does, and \"worker\": {\"attempts\", \"accepted\", \"temporary\", \"permanent\",
+With --json it prints what `queue stats --json` does, and \"worker\": {\"attempts\", \"accepted\", \"temporary\", \"permanent\", \
 \"ambiguous\", \"network\"} of this one.";

@@ -87,8 +87,13 @@ impl ListUnsubscribeDraft {
     }
 }
 
-/// Reads a message in JSON.
+/// Reads a message in JSON. A byte order mark in front is passed over, as RFC 8259 §8.1 allows.
 pub(super) fn from_json(text: &[u8]) -> Result<Draft, Failure> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    // serde would take an array for the fields in their order.
+    if text.trim_ascii_start().first().is_some_and(|first| b"[\"0123456789-tfn".contains(first)) {
+        return Err(Failure::message("message", "it is no object: write {\"from\": …, \"to\": […], …}"));
+    }
     serde_json::from_slice(text).map_err(|error| Failure::message("message", &error))
 }
 
@@ -286,6 +291,15 @@ mod tests {
         let draft = from_json(br#"{"route": "a", "tags": ["b"]}"#).unwrap();
         let refused = draft.refuse_wishes_to_a_queue().unwrap_err().text();
         assert!(refused.starts_with("route, tags: belong to the queue"), "{refused}");
+    }
+
+    #[test]
+    fn a_message_is_an_object_also_behind_a_byte_order_mark() {
+        for json in ["[]", " [\"ann@example.com\"]", "[{\"from\": \"ann@example.com\"}]", "1", "\"text\"", "null"] {
+            assert!(refusal(json).contains("no object"), "{json}");
+        }
+        assert!(from_json("\u{feff}{\"subject\": \"Hello\"}".as_bytes()).is_ok());
+        assert!(refusal("").contains("EOF"));
     }
 
     #[test]

@@ -23,8 +23,15 @@ pub(crate) struct Wishes {
 
 impl Wishes {
     /// Takes the wishes out of a draft; those that make no sense are noted and left out.
-    pub(super) fn of(draft: &mut Draft, transaction: &TransactionOptions, problems: &mut Problems) -> Self {
-        let mut options = EnqueueOptions::new().transaction(transaction.clone());
+    pub(super) fn of(
+        draft: &mut Draft,
+        date: Option<OffsetDateTime>,
+        transaction: &TransactionOptions,
+        problems: &mut Problems,
+    ) -> Self {
+        let options = EnqueueOptions::new().transaction(transaction.clone());
+        // As `render` does: the date that was given is the signature's as well.
+        let mut options = date.into_iter().fold(options, EnqueueOptions::signed_at);
         let mut text = |field: &str, value: Option<String>| {
             let value = value.map(|value| not_empty(field, value));
             value.and_then(|value| problems.note(value))

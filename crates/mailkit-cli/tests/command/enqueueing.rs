@@ -200,3 +200,51 @@ fn many_lines_are_never_in_memory_together() {
     // In KiB. Each line is there several times while it is under way: all together they would need twice that.
     assert!(peak > 0 && peak < 80 * 1024, "{peak} KiB");
 }
+
+#[test]
+fn a_line_is_an_object_and_is_told_apart_by_its_own_number() {
+    let store = Store::new();
+    let good = line("bob@example.org", "");
+    let lines = format!("\u{feff}{good}[\"ann@example.com\"]\n[{}]\n{{\"from\": 5}}\n\r\n{}", good.trim(), good.trim());
+    let ended = store.enqueue_lines(&lines.replace('\n', "\r\n"));
+    ended
+        .assert_code(65)
+        .assert_says("line 2: message: it is no object")
+        .assert_says("line 3: message: it is no object");
+    ended.assert_says("line 4: message: invalid type: integer `5`, expected a string at column 10");
+    let numbers: Vec<_> =
+        ended.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].clone()).collect();
+    assert_eq!(numbers, [json!(1), json!(6)], "a byte order mark in front, CRLF and a missing end of line are no harm");
+}
+
+#[test]
+fn who_leaves_before_all_lines_are_answered_is_told_what_to_do() {
+    let store = Store::new();
+    let mut enqueue = command(["enqueue", "--queue", &store.url, "--ndjson", "-"]);
+    let mut child = enqueue.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    input.write_all(line("bob@example.org", "").as_bytes()).unwrap();
+    BufReader::new(output).read_line(&mut String::new()).unwrap();
+    input.write_all(line("bob@example.org", "").as_bytes()).unwrap();
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    ended
+        .assert_code(74)
+        .assert_says("answers cannot be written")
+        .assert_says("enqueue the lines that were not acknowledged");
+}
+
+#[test]
+fn the_json_that_the_help_shows_is_taken() {
+    let help = mailkit(["enqueue", "--help"]).assert_code(0).out.clone();
+    let lines = help.lines().skip_while(|line| !line.starts_with("  {")).take_while(|line| line.starts_with("  "));
+    let shown: String = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    let store = Store::new();
+    let attached = store.file("r.pdf", "%PDF");
+    let line = shown.replace("r.pdf", &attached).replace("2026-", "2099-");
+    store.enqueue_lines(&line).assert_code(0);
+    let shown = store.show(store.list(&[])[0]["id"].as_str().unwrap());
+    assert_eq!(
+        (&shown["state"], &shown["tenant"], &shown["priority"]),
+        (&json!("scheduled"), &json!("acme"), &json!("high"))
+    );
+}

@@ -1,8 +1,11 @@
 //! `mailkit queue`: what is shown, and what may be done.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
-use crate::run::{Ended, LETTER, mailkit};
+use crate::run::{Ended, LETTER, command, mailkit};
 use crate::sink_process::SinkProcess;
 use crate::store::{Store, line};
 
@@ -184,4 +187,20 @@ fn a_configuration_that_is_missing_is_66_and_a_bad_one_78_with_its_line() {
     let store = Store::new();
     let config = store.file("mailkit.toml", "[queue]\nurl = \"memory:\"\nlaese = \"1s\"\n");
     mailkit(["work", "--config", &config]).assert_code(78).assert_says("line 3: unknown field `laese`");
+}
+
+#[test]
+fn a_reader_that_has_enough_hears_no_complaint() {
+    let store = Store::new();
+    // More than a pipe takes before anybody reads.
+    let subject = format!(", \"subject\": \"{}\"", "x".repeat(900));
+    let lines: String = (0..200).map(|number| line(&format!("user{number}@example.org"), &subject)).collect();
+    store.enqueue_lines(&lines).assert_code(0);
+    for what in [&["list", "--limit", "500"][..], &["export"]] {
+        let mut queue = command(["queue", "--queue", &store.url].iter().chain(what));
+        let mut child = queue.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        let ended: Ended = child.wait_with_output().unwrap().into();
+        assert_eq!((ended.assert_code(74).out.as_str(), ended.err.as_str()), ("", ""));
+    }
 }

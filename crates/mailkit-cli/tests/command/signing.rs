@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::run::{LETTER, mailkit, send};
 use crate::sink_process::SinkProcess;
+use crate::store::Store;
 
 /// The key of RFC 8463, appendix A.2.
 const KEY: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\n";
@@ -77,6 +78,17 @@ fn a_sent_message_is_signed_with_its_own_date_and_alike_each_time() {
     assert_eq!(assert_signed(&messages[0]), 1_795_417_200);
     assert_eq!(messages[0], messages[1]);
     assert_eq!(messages[0], mailkit(["render"].iter().chain(&LETTER).chain(&more)).assert_code(0).out);
+}
+
+#[test]
+fn a_queued_message_is_signed_with_its_own_date_as_a_rendered_one_is() {
+    let (_folder, key) = key();
+    let (sink, store) = (SinkProcess::start(&[]), Store::new());
+    let more =
+        [&["--date", "2026-11-23T08:00:00+01:00", "--message-id", "one@example.com"], &options(&key)[..]].concat();
+    store.enqueue(&more);
+    store.work(&sink.plain(), "--until-empty").assert_code(0);
+    assert_eq!(sink.messages()[0], mailkit(["render"].iter().chain(&LETTER).chain(&more)).assert_code(0).out);
 }
 
 #[test]

@@ -83,11 +83,16 @@ fn told_twice_it_stops_at_once() {
     let mut worker = store.worker(&sink.plain(), &["-vv"]);
     worker.wait_for("connection was opened");
     let started = Instant::now();
+    let wait_until = |milliseconds| {
+        while started.elapsed() < Duration::from_millis(milliseconds) {
+            std::thread::yield_now();
+        }
+    };
+    // The message is on its way soon after.
+    wait_until(500);
     worker.signal("-TERM");
     // Signals that come together are one.
-    while started.elapsed() < Duration::from_millis(300) {
-        std::thread::yield_now();
-    }
+    wait_until(800);
     worker.end("-TERM").assert_code(0).assert_says("stopped before all that was on its way had ended");
     assert!(started.elapsed() < Duration::from_secs(20));
 }
@@ -155,4 +160,31 @@ fn work_without_a_server_or_with_a_bad_setting_says_so() {
     mailkit(["work", "--queue", url, "--server", "smtp://h", "--lease", "soon"]).assert_code(64);
     mailkit(["work", "--queue", url, "--server", "smtp://h", "--lease", "0s"]).assert_code(78);
     mailkit(["work", "--queue", url, "--server", "smtp://h", "--until-idle", "--until-empty"]).assert_code(64);
+}
+
+#[test]
+fn a_large_message_that_was_damaged_in_the_store_is_dead_and_says_so() {
+    let (store, sink) = (Store::new(), SinkProcess::start(&[]));
+    let text = store.file("text", &"A line of the text.\n".repeat(20_000));
+    let id = mailkit([
+        "enqueue",
+        "--queue",
+        &store.url,
+        "--from",
+        "ann@example.com",
+        "--to",
+        "bob@example.org",
+        "--text-file",
+        &text,
+    ]);
+    let path = store.folder.path().join("mail.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.windows(19).rposition(|window| window == b"A line of the text.").unwrap();
+    bytes[last] = b'B';
+    std::fs::write(&path, &bytes).unwrap();
+    store.work(&sink.plain(), "--until-idle").assert_code(0);
+    let shown = store.show(id.assert_code(0).out.trim());
+    assert_eq!((&shown["state"], &shown["recipients"][0]["status"]), (&json!("dead"), &json!("permanent")));
+    assert!(shown["recipients"][0]["text"].as_str().unwrap().contains("the stored content is damaged"), "{shown}");
+    assert!(sink.messages().is_empty());
 }

@@ -1,14 +1,15 @@
 //! A store that goes away and comes back, leases that are renewed, and an orderly end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_dispatch::{Dispatcher, Event, RouteSettings, Settings};
 use mailkit_queue::{
     Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, MemoryQueue, NewMessage, Page,
-    Queue, QueueError, QueueId, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Queue, QueueError, QueueId, QueueSettings, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats,
+    Timestamp,
 };
 use tokio::time::{sleep, timeout};
 
@@ -165,6 +166,23 @@ async fn leases_are_renewed_for_as_long_as_a_message_takes() {
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (12, 0));
     assert_eq!(server.count(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_does_not_have_a_dispatcher_take_its_own_leases_away() {
+    let (jumped, tokio, server) = (Arc::new(AtomicU64::new(0)), Clock::tokio(), Server::new());
+    let hours = Arc::clone(&jumped);
+    let clock = Clock::new(move || tokio.now() + 3_600 * SECOND * hours.load(Ordering::SeqCst) as u32);
+    let queue = Arc::new(MemoryQueue::with(QueueSettings::default(), clock));
+    server.takes(2 * SECOND);
+    enqueue(&queue, 4).await;
+    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+    sleep(SECOND).await;
+    assert_eq!(server.count(), 4, "all are on their way");
+    jumped.store(1, Ordering::SeqCst);
+    enqueue(&queue, 4).await;
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((stats.sent, stats.ambiguous_total, server.count()), (8, 0, 8), "none was sent twice");
 }
 
 #[tokio::test(start_paused = true)]

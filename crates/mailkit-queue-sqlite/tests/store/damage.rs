@@ -106,3 +106,60 @@ fn nothing_is_brought_out_of_what_is_no_store() {
     std::fs::write(&path, "a shopping list").unwrap();
     assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Damaged(_))));
 }
+
+#[tokio::test]
+async fn a_file_that_was_cut_short_gives_what_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    for at in 0..400 {
+        let size = if at == 3 { 300_000 } else { 2_000 };
+        queue.enqueue(message(&"x".repeat(size))).await.unwrap();
+    }
+    queue.close().await.unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    // Also in the middle of a page.
+    let cut = &whole[..whole.len() * 7 / 10 + 1_000];
+    std::fs::write(&path, cut).unwrap();
+    assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Damaged(_))));
+    let found: Vec<_> = SqliteQueue::salvage(&path).unwrap().collect();
+    assert!(found.len() > 200, "{} of 400", found.len());
+    assert!(found.iter().any(|message| message.content.to_bytes().unwrap().len() > 300_000));
+    assert!(std::fs::read(&path).unwrap() == cut, "the file is left as it is");
+}
+
+#[tokio::test]
+async fn a_message_that_could_not_be_settled_is_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let id = queue.enqueue(message("x")).await.unwrap().id.to_string();
+    queue.close().await.unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let places: Vec<_> = (0..whole.len()).filter(|at| whole[*at..].starts_with(id.as_bytes())).collect();
+    assert_eq!(places.len(), 2, "its name is in its row and in the index");
+    for place in places {
+        let mut bytes = whole.clone();
+        bytes[place + 25] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = crate::try_lease(&open(&path).await).await.unwrap_err();
+        assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
+        assert!(std::fs::read(&path).unwrap() == bytes, "the file is left as it is");
+    }
+}
+
+#[tokio::test]
+async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail #1?.db");
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    queue.enqueue(message(&"y".repeat(300_000))).await.unwrap();
+    queue.close().await.unwrap();
+    // As on a medium for reading: SQLite cannot make the log, which it does even to read.
+    std::fs::create_dir(folder.path().join("mail #1?.db-wal")).unwrap();
+    assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Unavailable(_))));
+    let contents: Vec<_> = SqliteQueue::salvage(&path).unwrap().map(|message| message.content).collect();
+    assert_eq!(contents.len(), 2);
+    assert!(contents[1].to_bytes().unwrap().len() > 300_000);
+}

@@ -126,3 +126,67 @@ async fn pieces_that_a_dead_process_left_behind_are_removed_when_they_are_old() 
     queue.purge(std::time::Duration::ZERO).await.unwrap();
     assert_eq!(chunks(&path), (1, 1), "one that is being written stays");
 }
+
+/// Pieces, with something that happens before one of them.
+struct Interrupted<F>(u64, F);
+
+impl<F: Fn() + Clone + Send + Sync + 'static> OpenContent for Interrupted<F> {
+    fn open(&self) -> io::Result<Pieces> {
+        let (at, happen) = (self.0, self.1.clone());
+        let before = move |piece: &u64| {
+            if *piece == at {
+                happen()
+            }
+        };
+        let end = (at == 100).then_some(100);
+        Ok(Box::new((0..100).chain(end).inspect(before).map(|piece| Ok(Stream::piece(piece)))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let hours = Arc::new(AtomicU64::new(0));
+    let passing = Arc::clone(&hours);
+    let clock = mailkit_queue::Clock::new(move || {
+        mailkit_queue::Timestamp::from_millis(passing.load(Ordering::SeqCst).try_into().unwrap())
+    });
+    let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).clock(clock).open().await.unwrap();
+    // In the middle, and behind the last whole piece of the store.
+    for at in [50, 100] {
+        let (worker, runtime, hours) = (queue.clone(), tokio::runtime::Handle::current(), Arc::clone(&hours));
+        let wait = move || {
+            hours.fetch_add(2 * 60 * 60 * 1000, Ordering::SeqCst);
+            runtime.block_on(lease(&worker));
+        };
+        let error = queue.enqueue(with(Content::stored(Arc::new(Interrupted(at, wait)), None))).await.unwrap_err();
+        assert!(matches!(&error, QueueError::Content(why) if why.to_string().contains("an hour passed")), "{error:?}");
+        queue.enqueue(message("after it")).await.unwrap();
+        assert_eq!(chunks(&path), (0, 0), "nothing is left behind");
+    }
+    let contents = lease(&queue).await;
+    assert_eq!(contents.len(), 1, "the first of those after it was leased by the second wait");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_messages_are_forgotten_by_and_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let settings = mailkit_queue::QueueSettings {
+        retention: std::time::Duration::ZERO,
+        ..mailkit_queue::QueueSettings::default()
+    };
+    let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).settings(settings).open().await.unwrap();
+    for _ in 0..3 {
+        let id = queue.enqueue(message("x")).await.unwrap().id;
+        queue.act(id, mailkit_queue::Action::Cancel).await.unwrap();
+    }
+    // As if each had 50 MiB.
+    Connection::open(&path).unwrap().execute("UPDATE message SET size = 52428800", []).unwrap();
+    for left in [1, 0] {
+        assert!(lease(&queue).await.is_empty());
+        assert_eq!(queue.stats().await.unwrap().cancelled, left);
+    }
+    assert_eq!(queue.purge(std::time::Duration::ZERO).await.unwrap(), 0);
+}

@@ -3,8 +3,11 @@
 
 mod damage;
 mod files;
+mod gone;
 mod history;
 mod large;
+mod many;
+mod places;
 mod sharing;
 mod suite;
 mod torn;
@@ -14,7 +17,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailkit_address::Envelope;
-use mailkit_queue::{LeaseRequest, Leased, NewMessage, Next, Queue, RecipientOutcome, RecipientStatus, Settlement};
+use mailkit_queue::{
+    LeaseRequest, Leased, NewMessage, Next, Queue, QueueError, RecipientOutcome, RecipientStatus, Settlement,
+};
 use mailkit_queue_sqlite::SqliteQueue;
 
 async fn open(path: &Path) -> SqliteQueue {
@@ -26,8 +31,12 @@ fn message(content: &str) -> NewMessage {
     NewMessage::new(Envelope::null_sender(to).unwrap(), format!("Subject: x\r\n\r\n{content}\r\n"))
 }
 
+async fn try_lease(queue: &SqliteQueue) -> Result<Vec<Leased>, QueueError> {
+    queue.lease(&LeaseRequest::new(NonZeroU32::new(100).unwrap(), Duration::from_secs(60))).await
+}
+
 async fn lease(queue: &SqliteQueue) -> Vec<Leased> {
-    queue.lease(&LeaseRequest::new(NonZeroU32::new(100).unwrap(), Duration::from_secs(60))).await.unwrap()
+    try_lease(queue).await.unwrap()
 }
 
 fn accepted(leased: &Leased) -> Settlement {

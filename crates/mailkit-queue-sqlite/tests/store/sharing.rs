@@ -119,3 +119,37 @@ async fn a_store_that_many_make_at_once_is_one_store() {
         assert_eq!(open(&path).await.stats().await.unwrap().ready, 8);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_closes_does_not_wait_for_a_reader_and_has_nobody_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let (here, there) = (open(&path).await, open(&path).await);
+    here.enqueue(message("x")).await.unwrap();
+    // Somebody who looks at the store for long, and reads from the log.
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM mail").unwrap();
+    here.enqueue(message("y")).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let (closed, enqueued) = tokio::join!(there.close(), here.enqueue(message("z")));
+    closed.unwrap();
+    enqueued.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "waited for {:?}", start.elapsed());
+    drop(reader);
+    here.close().await.unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_that_another_process_enqueues_bit_by_bit_is_soon_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let (here, there) = (open(&path).await, open(&path).await);
+    let start = tokio::time::Instant::now();
+    for _ in 0..20 {
+        // The look at the file is over before the message is in it.
+        let ((), enqueued) = tokio::join!(here.wait(), there.enqueue(message("x")));
+        enqueued.unwrap();
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "took {:?}", start.elapsed());
+}

@@ -68,6 +68,8 @@ pub(super) fn trouble(error: &Error) -> Trouble {
         _ if error.is_ambiguous() => Class::Ambiguous,
         ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => Class::Login,
         ErrorKind::Message => Class::Permanent,
+        // What is stored is no longer what was enqueued: no attempt will be better.
+        ErrorKind::Content if is_damaged(error) => Class::Permanent,
         // The store, or the file behind it, cannot be read now; the message itself is not at fault.
         ErrorKind::Content => Class::Temporary,
         ErrorKind::Refused => match error.reply().map(class) {
@@ -80,6 +82,18 @@ pub(super) fn trouble(error: &Error) -> Trouble {
         _ => Class::Connection,
     };
     Trouble::new(class, words(error))
+}
+
+/// Whether content was read, and is not what it was.
+fn is_damaged(error: &Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        if source.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        next = source.source();
+    }
+    false
 }
 
 /// The error and what lies below it, in one line.

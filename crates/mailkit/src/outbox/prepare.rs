@@ -14,6 +14,8 @@ use mailkit_queue::{
 use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::DsnReturn;
 use sha2::{Digest as _, Sha256};
+#[cfg(feature = "dkim")]
+use time::OffsetDateTime;
 
 use crate::mailer::ONE_PIECE;
 #[cfg(feature = "dkim")]
@@ -44,6 +46,8 @@ pub struct EnqueueOptions {
     on_ambiguous: OnAmbiguous,
     traceparent: Option<String>,
     transaction: TransactionOptions,
+    #[cfg(feature = "dkim")]
+    signed_at: Option<OffsetDateTime>,
 }
 
 impl EnqueueOptions {
@@ -114,6 +118,14 @@ impl EnqueueOptions {
         self
     }
 
+    /// The time that its signatures state, in the place of the clock's: that which a message was dated with by hand, so
+    /// that it is signed alike each time.
+    #[cfg(feature = "dkim")]
+    pub const fn signed_at(mut self, at: OffsetDateTime) -> Self {
+        self.signed_at = Some(at);
+        self
+    }
+
     /// Makes of a message what a [`Queue`](crate::queue::Queue) stores.
     ///
     /// # Errors
@@ -135,7 +147,8 @@ impl EnqueueOptions {
         signers: impl Into<Arc<[Signer]>>,
     ) -> Result<NewMessage, Error> {
         let encoded = message.encode(least(message)).map_err(Error::encode)?;
-        let encoded = Signing::default().by(signers).sign(encoded).await?;
+        let signing = Signing::default().by(signers);
+        let encoded = self.signed_at.into_iter().fold(signing, Signing::at).sign(encoded).await?;
         self.finish(message, encoded).await
     }
 

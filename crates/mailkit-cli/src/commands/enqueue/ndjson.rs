@@ -37,7 +37,7 @@ pub(super) async fn run(
         while let Some(Some(answer)) = under_way.next().now_or_never() {
             answers.give(answer)?;
         }
-        answers.out.flush()?;
+        answers.out.flush().map_err(unheard)?;
         more &= answers.stopped.is_none();
         tokio::select! {
             Some(answer) = under_way.next() => answers.give(answer)?,
@@ -94,8 +94,8 @@ impl Answers<'_> {
             Ok(enqueued) => {
                 self.good += 1;
                 let answer = Acknowledged::new(Some(number), enqueued);
-                serde_json::to_writer(&mut self.out, &answer).map_err(io::Error::from)?;
-                self.out.write_all(b"\n")?;
+                let written = serde_json::to_writer(&mut self.out, &answer).map_err(io::Error::from);
+                written.and_then(|()| self.out.write_all(b"\n")).map_err(unheard)?;
             }
             Err(failure) => {
                 self.output.complaint(format_args!("line {number}: {}", failure.text()));
@@ -121,6 +121,11 @@ impl Answers<'_> {
         self.output.note(format_args!("{} lines stored, {} bad", self.good, self.bad));
         Ok(Exit::Data)
     }
+}
+
+/// Standard output takes no more answers: lines that are stored cannot be acknowledged.
+fn unheard(error: io::Error) -> Failure {
+    Failure::system("the answers cannot be written to standard output", &error).with_advice(STOPPED)
 }
 
 /// Whether the next line may fare better: not where the queue is full, or its store has trouble.

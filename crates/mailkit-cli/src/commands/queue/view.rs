@@ -112,14 +112,35 @@ impl<'a> Past<'a> {
     }
 }
 
-/// A point in time in the form of RFC 3339, in UTC. What lies beyond its years is the start of 1970.
+/// The years of RFC 3339 §1, 0 to 9999, in milliseconds from the start of 1970.
+const YEARS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+
+/// A point in time in the form of RFC 3339, in UTC. What lies beyond its years is their first or last moment.
 pub(super) fn rfc3339(at: Timestamp) -> String {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_millis()) * 1_000_000);
-    let text = time.ok().and_then(|time| time.format(&Rfc3339).ok());
-    text.unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+    let milliseconds = at.as_millis().clamp(*YEARS.start(), *YEARS.end());
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
+    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
 /// Text of a message or a server on one line of a terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_beyond_all_years_is_the_end_of_them_and_not_another_one() {
+        for (milliseconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (i64::MAX, "9999-12-31T23:59:59.999Z"),
+            (i64::MIN, "0000-01-01T00:00:00Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (-62_167_219_200_000, "0000-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(Timestamp::from_millis(milliseconds)), text);
+        }
+    }
 }

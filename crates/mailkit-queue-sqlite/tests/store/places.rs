@@ -1,0 +1,133 @@
+//! Paths that are more than a name: each means the file that it means to everybody else.
+
+use std::path::{Path, PathBuf};
+
+use mailkit_queue::{Queue, QueueError};
+use mailkit_queue_sqlite::SqliteQueue;
+use rusqlite::Connection;
+
+use crate::{message, open};
+
+/// Runs a test with a folder of its own as the working directory, in a process of its own.
+fn in_a_folder(test: &str) -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("MAILKIT_FOLDER") {
+        return Some(folder.into());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("places::{test}")]).current_dir(folder.path());
+    let ended = command.env("MAILKIT_FOLDER", folder.path()).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    None
+}
+
+#[tokio::test]
+async fn a_name_that_sqlite_takes_for_something_else_is_that_of_a_file() {
+    let test = "a_name_that_sqlite_takes_for_something_else_is_that_of_a_file";
+    let Some(folder) = in_a_folder(test) else { return };
+    Connection::open(folder.join("other.db")).unwrap().execute_batch("CREATE TABLE list (item TEXT)").unwrap();
+    for name in ["file:other.db", "file:other.db?mode=memory", ":memory:", "a?b#c%20d.db", " "] {
+        let queue = open(Path::new(name)).await;
+        let id = queue.enqueue(message("x")).await.unwrap().id;
+        assert!(queue.get(id).await.unwrap().is_some());
+        queue.close().await.unwrap();
+        assert!(folder.join(name).is_file(), "{name}");
+        assert!(open(Path::new(name)).await.get(id).await.unwrap().is_some());
+    }
+    let tables = "SELECT group_concat(name) FROM sqlite_schema";
+    let conn = Connection::open(folder.join("other.db")).unwrap();
+    assert_eq!(conn.query_row(tables, [], |row| row.get::<_, String>(0)).unwrap(), "list");
+    assert!(matches!(SqliteQueue::open("").await, Err(QueueError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_path_without_a_root_stays_the_same_when_the_working_directory_changes() {
+    let test = "a_path_without_a_root_stays_the_same_when_the_working_directory_changes";
+    let Some(folder) = in_a_folder(test) else { return };
+    let queue = open(Path::new("mailkit.db")).await;
+    std::fs::create_dir(folder.join("elsewhere")).unwrap();
+    std::env::set_current_dir(folder.join("elsewhere")).unwrap();
+    let id = queue.enqueue(message("x")).await.unwrap().id;
+    assert!(queue.get(id).await.unwrap().is_some());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_name_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"mail\xff.db"));
+    let id = open(&path).await.enqueue(message("x")).await.unwrap().id;
+    assert!(open(&path).await.get(id).await.unwrap().is_some());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_leads_to_one_store_also_where_its_log_is_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, path) = (folder.path().join("link.db"), folder.path().join("there").join("mailkit.db"));
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    // The link leads to nothing yet.
+    let queue = open(&link).await;
+    for _ in 0..50 {
+        queue.enqueue(message(&"x".repeat(5_000))).await.unwrap();
+    }
+    // What a process leaves behind that dies now: most of the store is in the log.
+    let dead = tempfile::tempdir().unwrap();
+    for name in ["mailkit.db", "mailkit.db-wal"] {
+        std::fs::copy(path.with_file_name(name), dead.path().join(name)).unwrap();
+    }
+    let link = dead.path().join("link.db");
+    std::os::unix::fs::symlink(dead.path().join("mailkit.db"), &link).unwrap();
+    assert_eq!(open(&link).await.stats().await.unwrap().ready, 50);
+}
+
+#[tokio::test]
+async fn a_folder_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = [SqliteQueue::open(folder.path()).await.map(drop), SqliteQueue::salvage(folder.path()).map(drop)];
+    for refused in refused {
+        assert!(matches!(refused, Err(QueueError::Damaged(_))), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn mail_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+/// SQLite before 3.51 takes itself for the last one where these locks are lost, and removes the log that others write to:
+/// so may the `sqlite3` program.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    let file = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
+    let is_locked = || std::fs::read_to_string("/proc/locks").unwrap().contains(&file);
+    assert!(is_locked());
+    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
+    assert!(is_locked(), "POSIX: a process that closes any descriptor of a file loses its locks on it");
+    open(&path).await.close().await.unwrap();
+    assert!(is_locked());
+    drop(queue);
+    // Nobody knows when the thread of the store has ended: only then may the file be looked at again.
+    while is_locked() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
+}
