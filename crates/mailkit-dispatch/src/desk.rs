@@ -144,11 +144,11 @@ impl Desk {
         if route.reopen_at.is_some_and(|at| at > now) {
             return;
         }
-        let allowed = (route.window.size() as usize).saturating_sub(route.ways.len());
+        let allowed = (route.window.size() as usize).saturating_sub(route.working());
         if allowed == 0 {
             return;
         }
-        for _ in 0..waiting.saturating_sub(woken + route.opening()).min(allowed) {
+        for _ in 0..waiting.saturating_sub(woken + route.opening).min(allowed) {
             self.open_way(state, place, false);
         }
     }
@@ -165,7 +165,9 @@ impl Desk {
         let id = state.count_up();
         let route = &mut state.routes[place];
         let deliver = Arc::clone(&route.deliver);
-        route.ways.insert(id, crate::route::Way { probe, silent_since: Some(Instant::now()), ..Default::default() });
+        route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
+        route.opening += 1;
+        route.silence.awaits(Instant::now());
         let mut jobs = Jobs::new(Arc::clone(self), place, id);
         let task = self.runtime.spawn(async move { deliver.deliver(&mut jobs).await });
         if let Some(way) = route.ways.get_mut(&id) {
@@ -188,6 +190,10 @@ impl Desk {
         if way.probe && !route.breaker.is_closed() && route.ways.values().all(|other| !other.probe) {
             route.breaker.probe_ended();
         }
+        route.opening -= usize::from(!way.open);
+        route.left -= usize::from(way.left);
+        state.ended_unheard(place, now);
+        let route = &state.routes[place];
         let mut touched = vec![place];
         if !route.is_open() {
             touched = state.redistribute(place, now, clock);

@@ -11,7 +11,6 @@ use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
 use crate::judge::{Grounds, Verdict, judge};
-use crate::route::Route;
 use crate::state::{Done, State, Told};
 
 /// How many messages with defects are remembered.
@@ -25,7 +24,7 @@ const MOST_UNOPENED: u32 = 3;
 pub(crate) struct Aftermath {
     /// The route closed: what waits for it goes elsewhere.
     pub(crate) closed: bool,
-    /// It may have more ways now.
+    /// It may have more ways now, or gets messages again.
     pub(crate) grown: bool,
 }
 
@@ -42,9 +41,12 @@ impl State {
         route.in_flight = route.in_flight.saturating_sub(1);
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
-            way.silent_since = (way.jobs > 0).then_some(now);
         }
-        let aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
+        let is_word = !matches!(verdict.class, Some(Class::Connection | Class::Ambiguous | Class::Defect));
+        let is_back = is_word && self.hear(flight.route, now);
+        let mut aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
+        aftermath.grown |= is_back && !aftermath.closed;
+        self.ended_unheard(flight.route, now);
         self.write_down(flight, verdict, now);
         aftermath
     }
@@ -79,7 +81,7 @@ impl State {
     /// Lets window and breaker of a route learn from an attempt.
     fn feed_back(&mut self, place: usize, way: u64, class: Option<Class>, took: Duration, now: Instant) -> Aftermath {
         let route = &mut self.routes[place];
-        let others = u32::try_from(route.ways.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
         let (mut proved, mut probe) = (true, false);
         if let Some(way) = route.ways.get_mut(&way) {
@@ -112,7 +114,9 @@ impl State {
             route.opened();
             route.returning &= route.window.size() < route.settings.first_ways.get();
         }
-        if share || cohort || class == Some(Class::Login) {
+        // Silence that ends like this was none of a server that is only slow.
+        let is_dead = failed && self.is_shunned(place);
+        if share || cohort || is_dead || class == Some(Class::Login) {
             self.close_route(place, now);
             return Aftermath { closed: true, grown: false };
         }
@@ -140,26 +144,11 @@ impl State {
         Aftermath { closed: false, grown: true }
     }
 
-    fn close_route(&mut self, place: usize, now: Instant) {
+    pub(crate) fn close_route(&mut self, place: usize, now: Instant) {
         let route = &mut self.routes[place];
         route.breaker.open(now);
         route.wake_all();
         self.tell_route(place, now);
-    }
-
-    /// Closes routes whose servers have fallen silent, so that nobody waits for their time limits while another route is
-    /// open. What is on its way there goes on. Returns the routes.
-    pub(crate) fn close_silent(&mut self, now: Instant) -> Vec<usize> {
-        let mut closed = Vec::new();
-        for place in 0..self.routes.len() {
-            let is_spoken =
-                |(other, route): (usize, &Route)| other != place && route.is_open() && !route.is_silent(now);
-            if self.routes[place].is_silent(now) && self.routes.iter().enumerate().any(is_spoken) {
-                self.close_route(place, now);
-                closed.push(place);
-            }
-        }
-        closed
     }
 
     /// A way could not be opened, or broke without a job on it.

@@ -77,20 +77,19 @@ impl Jobs {
         let running = state.phase == Phase::Running;
         let clogged = state.is_clogged();
         let linger = state.settings.linger;
+        self.opened(state, now);
         let Some(route) = state.routes.get_mut(self.place) else { return Told::End };
         route.parked.retain(|(way, _)| *way != self.way);
-        let Some(way) = route.ways.get_mut(&self.way) else { return Told::End };
-        if !way.open {
-            way.open = true;
-            way.silent_since = None;
-        }
-        let goes_on = if way.probe && !route.breaker.is_closed() {
+        let Some(way) = route.ways.get(&self.way) else { return Told::End };
+        let goes_on = if way.left {
+            false
+        } else if way.probe && !route.breaker.is_closed() {
             !way.carried && !route.paused && !route.removed
         } else {
             !route.paused
                 && !route.removed
                 && route.breaker.is_closed()
-                && route.ways.len() <= route.window.size() as usize
+                && route.working() <= route.window.size() as usize
         };
         if !running || !goes_on {
             return Told::End;
@@ -116,15 +115,27 @@ impl Jobs {
         }
     }
 
+    /// The way is open: it asks for the first time. Where jobs are on their way already, only an answer to one is a word of
+    /// the server: one that greets may never answer.
+    fn opened(&self, state: &mut State, now: Instant) {
+        let Some(route) = state.routes.get_mut(self.place) else { return };
+        let Some(way) = route.ways.get_mut(&self.way).filter(|way| !way.open) else { return };
+        way.open = true;
+        route.opening -= 1;
+        if !route.carries() && state.hear(self.place, now) {
+            self.desk.changed.notify_one();
+        }
+    }
+
     fn depart(&self, state: &mut State, message: Box<Leased>, now: Instant) -> Flight {
         let route = &mut state.routes[self.place];
         route.in_flight += 1;
         route.note_limited(false, now);
         if let Some(way) = route.ways.get_mut(&self.way) {
             way.jobs += 1;
-            way.silent_since.get_or_insert(now);
             way.carried = true;
         }
+        route.silence.awaits(now);
         Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None }
     }
 

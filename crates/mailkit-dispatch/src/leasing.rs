@@ -7,7 +7,7 @@ use std::time::Duration;
 use mailkit_queue::{LeaseRequest, Leased, QueueError};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::assign::Room;
+use crate::assign::{Room, earliest};
 use crate::desk::Desk;
 use crate::event::Event;
 use crate::state::Phase;
@@ -28,7 +28,7 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
     loop {
         let Some((room, duration)) = look(&desk) else { return };
         if let Some(at) = last_sample.map(|at| at + SELDOM).filter(|at| room.seldom && *at > Instant::now()) {
-            wait_for_room(&desk, Some(at)).await;
+            wait_for_room(&desk, earliest(Some(at), room.look_again)).await;
             continue;
         }
         let most = if room.seldom { room.messages.min(SAMPLE) } else { room.messages.min(BATCH) };
@@ -76,7 +76,7 @@ fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
         }
     }
     let clock = desk.clock();
-    for silent in state.close_silent(now) {
+    for silent in state.listen(now) {
         for place in state.redistribute(silent, now, clock) {
             desk.staff(&mut state, place, now);
         }

@@ -144,19 +144,25 @@ pub struct BreakerSettings {
     /// Over how many of the last attempts.
     pub over: NonZeroU32,
     /// An attempt that takes longer counts as failed here. Where another route is open, a route that keeps silent for so
-    /// long on all its ways is broken at once.
+    /// long is broken at once.
     pub slow: Duration,
+    /// Where another route is open, a route that keeps silent for so long gets nothing more that may go elsewhere, until
+    /// it is heard: an answer to a message, or a connection that opens where none carries a message. What is on its way
+    /// goes on. A route that answers slowly has more time: twice the longest that it took in the last 10 to 20 minutes.
+    pub silence: Duration,
     /// After how long one message is tried.
     pub probe_after: Duration,
 }
 
 impl Default for BreakerSettings {
-    /// Half of the last 20, 10 s (a server that takes longer holds up its way), 30 s.
+    /// Half of the last 20, 10 s (a server that takes longer holds up its way), 1.5 s (so that mail goes elsewhere within
+    /// 2 s), 30 s.
     fn default() -> Self {
         Self {
             open_at: Share { percent: 50 },
             over: NonZeroU32::MIN.saturating_add(19),
             slow: Duration::from_secs(10),
+            silence: Duration::from_millis(1_500),
             probe_after: Duration::from_secs(30),
         }
     }
@@ -304,6 +310,7 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
             return Err(SettingsError::Domain { route: route.name.clone(), domain: domain.clone() });
         }
         check_span("breaker.slow", route.breaker.slow)?;
+        check_span("breaker.silence", route.breaker.silence)?;
         check_span("breaker.probe_after", route.breaker.probe_after)?;
     }
     check_span("lease", settings.lease)?;

@@ -206,38 +206,3 @@ async fn a_message_for_one_route_waits_for_it_while_others_flow() {
     assert_eq!(backup.count(), 2);
     dispatcher.shutdown(SECOND).await;
 }
-
-#[tokio::test(start_paused = true)]
-async fn mail_goes_over_the_backup_while_the_primary_accepts_and_never_answers() {
-    let (queue, primary, backup) = (queue(), Server::new(), Server::new());
-    let dispatcher =
-        start(&queue, &[(RouteSettings::new("primary"), &primary), (RouteSettings::new("backup"), &backup)]);
-    enqueue(&queue, 20).await;
-    dispatcher.until_empty().await.unwrap();
-    primary.takes(Duration::from_secs(300));
-    sleep(Duration::from_secs(2)).await;
-    enqueue(&queue, 200).await;
-    sleep(Duration::from_secs(13)).await;
-    assert_eq!(dispatcher.stats().routes[0].breaker, BreakerState::Open);
-    let stuck = primary.count() - 20;
-    assert!(stuck <= 20 && backup.count() == 200 - stuck, "{stuck} stuck, {} over the backup", backup.count());
-    sleep(Duration::from_secs(60)).await;
-    assert_eq!(
-        dispatcher.stats().routes[0].in_flight as usize,
-        stuck,
-        "what is on its way goes on; no probe without mail"
-    );
-    let stats = dispatcher.until_empty().await.unwrap();
-    assert_eq!((stats.sent, stats.ambiguous_total), (220, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lone_route_is_waited_for_however_long_its_server_takes() {
-    let (queue, server) = (queue(), Server::new());
-    server.takes(Duration::from_secs(60));
-    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
-    enqueue(&queue, 3).await;
-    sleep(Duration::from_secs(30)).await;
-    assert_eq!(dispatcher.stats().routes[0].breaker, BreakerState::Closed);
-    drop(dispatcher);
-}
