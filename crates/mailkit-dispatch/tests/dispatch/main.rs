@@ -10,3 +10,4 @@ mod server;
 mod silence;
 mod simulation;
 mod store;
+mod wrapped;

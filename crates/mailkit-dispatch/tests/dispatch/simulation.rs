@@ -1,4 +1,5 @@
-//! Random schedules: limits, failures, routes that flap, cancellations, panics, restarts and crashes, all from a seed.
+//! Random schedules: limits, failures, routes that flap, a store that fails before or after it did what it was asked,
+//! cancellations, panics, restarts and crashes, all from a seed.
 //!
 //! Whatever happens: no window exceeds its rate, no message is lost, none is delivered twice without an ambiguous moment
 //! that was counted, none that shall be held is delivered twice at all, and every terminal state is final.
@@ -17,12 +18,13 @@ use mailkit_dispatch::{
     Trouble, Unit,
 };
 use mailkit_queue::{
-    Action, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueId, RecipientOutcome, RecipientStatus,
-    Record, State,
+    Action, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueError, QueueId, RecipientOutcome,
+    RecipientStatus, Record, State,
 };
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::server::queue;
+use crate::wrapped::{Fault, Wrapped};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -33,6 +35,8 @@ struct World {
     epoch: usize,
     /// Routes that cannot be reached.
     down: [bool; 2],
+    /// How many calls of a hundred the store fails.
+    shaky: u8,
     /// Whether anything fails at all.
     calm: bool,
     taken: Vec<Taken>,
@@ -269,18 +273,38 @@ async fn note_over(queue: &MemoryQueue, world: &Shared) {
     }
 }
 
-async fn run(seed: u64) {
-    let mut rng = Rng::with_seed(seed);
+fn world(rng: &mut Rng) -> Shared {
     let (copies, over) = (BTreeMap::new(), BTreeMap::new());
     let inner = Rng::with_seed(rng.u64(..));
-    let world =
-        World { rng: inner, epoch: 0, down: [false; 2], calm: rng.u8(0..8) == 0, taken: Vec::new(), copies, over };
-    let (queue, world) = (queue(), Arc::new(Mutex::new(world)));
+    let (down, calm, shaky) = ([false; 2], rng.u8(0..8) == 0, [0, 0, 3, 15][rng.usize(0..4)]);
+    Arc::new(Mutex::new(World { rng: inner, epoch: 0, down, shaky, calm, taken: Vec::new(), copies, over }))
+}
+
+/// What goes wrong with a call of the store.
+fn fault(world: &mut World) -> Option<Fault> {
+    if world.rng.u8(0..100) >= world.shaky {
+        return None;
+    }
+    let error = QueueError::Unavailable("away".into());
+    Some(match world.rng.u8(0..3) {
+        0 => Fault::Before(error),
+        1 => Fault::After(error),
+        _ => Fault::Late(MILLISECOND * world.rng.u32(0..500)),
+    })
+}
+
+async fn run(seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let (queue, world) = (queue(), world(&mut rng));
+    let store = Wrapped::new(&queue, {
+        let world = Arc::clone(&world);
+        move |_| fault(&mut look(&world))
+    });
     let schedule = schedule(&mut rng, &world);
     let start = || {
         look(&world).epoch += 1;
-        let queue: Arc<dyn Queue> = Arc::<MemoryQueue>::clone(&queue);
-        Dispatcher::builder(queue).plan(schedule.plan.clone()).start().unwrap()
+        let store: Arc<dyn Queue> = Arc::<Wrapped>::clone(&store);
+        Dispatcher::builder(store).plan(schedule.plan.clone()).start().unwrap()
     };
     let mut dispatcher = start();
     let mut ids = Vec::new();
@@ -318,17 +342,21 @@ async fn run(seed: u64) {
     }
     look(&world).down = [false; 2];
     dispatcher.resume(&schedule.routes[0].name);
-    let ended = timeout(Duration::from_secs(600), dispatcher.until_empty()).await;
-    if ended.is_err() {
-        let mut stuck = records(&queue).await;
-        stuck.retain(|record| !record.state.is_terminal());
-        panic!("stuck: {stuck:#?}, {:#?}", dispatcher.stats());
-    }
+    until_empty(&queue, &dispatcher).await;
     note_over(&queue, &world).await;
-    sleep(Duration::from_secs(5)).await;
+    look(&world).shaky = 0;
+    sleep(Duration::from_secs(10)).await;
     assert_eq!(dispatcher.shutdown(MILLISECOND).await, 0);
     note_over(&queue, &world).await;
     check(&queue, &world, &schedule, &ids).await;
+}
+
+async fn until_empty(queue: &MemoryQueue, dispatcher: &Dispatcher) {
+    if timeout(Duration::from_secs(600), dispatcher.until_empty()).await.is_err() {
+        let mut stuck = records(queue).await;
+        stuck.retain(|record| !record.state.is_terminal());
+        panic!("stuck: {stuck:#?}, {:#?}", dispatcher.stats());
+    }
 }
 
 async fn check(queue: &MemoryQueue, world: &Shared, schedule: &Schedule, ids: &[QueueId]) {
