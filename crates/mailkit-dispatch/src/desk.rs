@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
+use crate::class::Class;
 use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::feedback::Aftermath;
@@ -100,6 +101,18 @@ impl Desk {
         self.close(state);
     }
 
+    /// A call of `deliver` unwinds. The jobs that it had failed by that; where it had none, the way did.
+    pub(crate) fn panicked(self: &Arc<Self>, place: usize, way: u64) {
+        let is_idle = self.state().routes[place].ways.get(&way).is_some_and(|way| !way.carried);
+        if is_idle {
+            self.broken(
+                place,
+                way,
+                Trouble::new(Class::Defect, "the sending program panicked before it took a message"),
+            );
+        }
+    }
+
     fn look_after(
         self: &Arc<Self>,
         state: &mut State,
@@ -183,7 +196,7 @@ impl Desk {
         route.parked.retain(|(parked, _)| *parked != id);
         let way = route.ways.remove(&id);
         let Some(way) = way else { return };
-        if !way.carried && !way.probe && !route.rows.is_empty() {
+        if !way.carried && !way.probe && !route.rows.is_empty() && route.reopen_at.is_none_or(|at| at <= now) {
             // It carried nothing though there was something: no reason to try again at once.
             route.put_off_opening(now);
         }

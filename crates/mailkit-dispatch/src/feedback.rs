@@ -31,12 +31,7 @@ pub(crate) struct Aftermath {
 impl State {
     /// Takes in what came of a job.
     pub(crate) fn finish(&mut self, flight: Flight, outcome: Outcome, now: Instant, clock: Timestamp) -> Aftermath {
-        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class == Class::Defect);
-        let defects = if is_defect { self.count_defect(&flight) } else { 0 };
-        let may_have_left = flight.may_have_left();
-        let random = self.random.f64();
-        let retry = &self.settings.retry;
-        let verdict = judge(&flight.message, outcome, Grounds { retry, may_have_left, defects, now: clock, random });
+        let verdict = self.judge(&flight, outcome, flight.may_have_left(), clock);
         let route = &mut self.routes[flight.route];
         route.in_flight = route.in_flight.saturating_sub(1);
         if let Some(way) = route.ways.get_mut(&flight.way) {
@@ -49,6 +44,14 @@ impl State {
         self.ended_unheard(flight.route, now);
         self.write_down(flight, verdict, now);
         aftermath
+    }
+
+    fn judge(&mut self, flight: &Flight, outcome: Outcome, may_have_left: bool, clock: Timestamp) -> Verdict {
+        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class == Class::Defect);
+        let defects = if is_defect { self.count_defect(flight) } else { 0 };
+        let random = self.random.f64();
+        let retry = &self.settings.retry;
+        judge(&flight.message, outcome, Grounds { retry, may_have_left, defects, now: clock, random })
     }
 
     /// Counts an attempt, tells of it, and hands it on to be written down.
@@ -154,6 +157,8 @@ impl State {
     /// A way could not be opened, or broke without a job on it.
     pub(crate) fn broken(&mut self, place: usize, way: u64, class: Class, now: Instant) -> Aftermath {
         self.routes[place].put_off_opening(now);
+        // Whatever it was, a way that is not there is a failure of the route.
+        let class = if class.is_of_route() { class } else { Class::Connection };
         let aftermath = self.feed_back(place, way, Some(class), Duration::ZERO, now);
         let route = &self.routes[place];
         let alone = !route.ways.iter().any(|(id, other)| *id != way && other.proved);
@@ -177,14 +182,7 @@ impl State {
 
     /// Counts trouble with a way as an attempt of a message that was not handed out.
     pub(crate) fn charge(&mut self, flight: Flight, trouble: Trouble, now: Instant, clock: Timestamp) {
-        let grounds = Grounds {
-            retry: &self.settings.retry,
-            may_have_left: false,
-            defects: 0,
-            now: clock,
-            random: self.random.f64(),
-        };
-        let verdict = judge(&flight.message, Outcome::failed(trouble), grounds);
+        let verdict = self.judge(&flight, Outcome::failed(trouble), false, clock);
         self.write_down(flight, verdict, now);
     }
 }

@@ -233,6 +233,9 @@ impl Drop for Jobs {
             self.desk.return_message(self.place, paid.message);
         }
         drop(self.paying.take());
+        if std::thread::panicking() {
+            self.desk.panicked(self.place, self.way);
+        }
         self.desk.way_ended(self.place, self.way);
     }
 }

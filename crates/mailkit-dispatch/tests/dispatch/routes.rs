@@ -103,6 +103,17 @@ async fn a_dead_primary_sends_traffic_to_the_backup_and_gets_it_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_greets_with_a_refusal_is_a_broken_route_whatever_its_words() {
+    let (queue, primary, backup) = (queue(), Server::new(), Server::new());
+    primary.refuses(Class::Temporary);
+    enqueue(&queue, 20).await;
+    let routes = [(RouteSettings::new("primary"), &primary), (RouteSettings::new("backup"), &backup)];
+    let dispatcher = start(&queue, &routes);
+    sleep(2 * SECOND).await;
+    assert_eq!((dispatcher.stats().routes[0].breaker, backup.count()), (BreakerState::Open, 20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_route_is_probed_with_one_message_at_a_time() {
     let (queue, server) = (queue(), Server::new());
     server.takes(5 * SECOND);

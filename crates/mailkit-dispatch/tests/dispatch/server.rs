@@ -17,6 +17,8 @@ pub(crate) type Reply = Box<dyn Fn(&Job) -> Option<Outcome> + Send + Sync>;
 /// A server: takes so many connections, needs so long for each message.
 pub(crate) struct Server {
     pub(crate) up: AtomicBool,
+    /// How it turns connections away where it is not up.
+    pub(crate) refuses: Mutex<Class>,
     pub(crate) most: AtomicUsize,
     pub(crate) takes: Mutex<Duration>,
     /// How long it takes to open a connection.
@@ -36,6 +38,7 @@ impl Server {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             up: AtomicBool::new(true),
+            refuses: Mutex::new(Class::Connection),
             most: AtomicUsize::new(usize::MAX),
             takes: Mutex::new(Duration::from_millis(20)),
             opens_in: Mutex::new(Duration::from_millis(5)),
@@ -59,6 +62,11 @@ impl Server {
 
     pub(crate) fn opens_in(&self, time: Duration) {
         *self.opens_in.lock().unwrap() = time;
+    }
+
+    pub(crate) fn refuses(&self, class: Class) {
+        *self.refuses.lock().unwrap() = class;
+        self.set_up(false);
     }
 
     pub(crate) fn set_up(&self, up: bool) {
@@ -96,7 +104,7 @@ struct Connection<'a>(&'a Server);
 impl<'a> Connection<'a> {
     fn open(server: &'a Server) -> Result<Self, Trouble> {
         if !server.up.load(Ordering::SeqCst) {
-            return Err(Trouble::new(Class::Connection, "connection refused"));
+            return Err(Trouble::new(*server.refuses.lock().unwrap(), "connection refused"));
         }
         let open = server.open.fetch_add(1, Ordering::SeqCst) + 1;
         let connection = Self(server);
