@@ -85,6 +85,7 @@ impl RouteSection {
         settings.breaker = self.breaker.settings();
         settings.preference = self.preference;
         settings.weight = self.weight.unwrap_or(settings.weight);
+        settings.check()?;
         Ok(route)
     }
 }
