@@ -267,6 +267,44 @@ mod tests {
     }
 
     #[test]
+    fn each_setting_of_a_route_is_read() {
+        let text = r#"
+            [[route]]
+            name = "primary"
+            server = "smtps://smtp.example.com"
+            user = "me@example.com"
+            password = "${MAILKIT_NO_SUCH_PASSWORD:-secret}"
+            pool = { max_size = 12, min_idle = 1, acquire_timeout = "5s", idle_timeout = "60s", max_lifetime = "30m", messages_per_connection = 100 }
+            rate = "14/s"
+            quota = ["500/1d recipients"]
+            per_domain = { "gmail.com" = "5/s", "*" = "20/s" }
+            breaker = { open_at = "40%", over = "30", slow = "20s", silence = "3s", probe_after = "15s" }
+            weight = 3
+
+            [[route]]
+            name = "backup"
+            server = "smtp://user:secret@smtp.example.net"
+            preference = 7
+        "#;
+        let mut routes = Config::parse(text).unwrap().routes;
+        let names: Vec<String> = routes.iter().map(|route| route.name().to_owned()).collect();
+        assert_eq!(names, ["primary", "backup"]);
+        let primary = routes[0].settings_mut();
+        assert_eq!((primary.most_ways.get(), primary.weight.get(), primary.per_domain.len()), (12, 3, 2));
+        assert_eq!(primary.limits.rate, Some("14/s".parse().unwrap()));
+        assert_eq!(primary.limits.quotas, ["500/1d recipients".parse().unwrap()]);
+        let seconds = Duration::from_secs;
+        let breaker = mailkit_dispatch::BreakerSettings {
+            open_at: "40%".parse().unwrap(),
+            over: NonZeroU32::new(30).unwrap(),
+            slow: seconds(20),
+            silence: seconds(3),
+            probe_after: seconds(15),
+        };
+        assert_eq!((primary.breaker, routes[1].settings_mut().preference), (breaker, Some(7)));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_told_with_its_line_whoever_wrote_it() {
         let route = |rest: &str| format!("\n[[route]]\nname = \"a\"\nserver = \"smtps://h\"\n{rest}\n");
         let cases = [
