@@ -82,6 +82,9 @@ impl Desk {
     pub(crate) fn broken(self: &Arc<Self>, place: usize, way: u64, trouble: Trouble) {
         let (now, clock) = (Instant::now(), self.clock());
         let mut state = self.state();
+        if state.routes[place].ways.get(&way).is_none_or(|way| way.left) {
+            return;
+        }
         tracing::warn!(
             route = &*state.routes[place].name,
             class = trouble.class.name(),
@@ -196,7 +199,8 @@ impl Desk {
         route.parked.retain(|(parked, _)| *parked != id);
         let way = route.ways.remove(&id);
         let Some(way) = way else { return };
-        if !way.carried && !way.probe && !route.rows.is_empty() && route.reopen_at.is_none_or(|at| at <= now) {
+        let is_new = !way.left && route.reopen_at.is_none_or(|at| at <= now);
+        if !way.carried && !way.probe && !route.rows.is_empty() && is_new {
             // It carried nothing though there was something: no reason to try again at once.
             route.put_off_opening(now);
         }
@@ -232,7 +236,7 @@ impl Desk {
         let now = Instant::now();
         let mut state = self.state();
         match state.phase {
-            Phase::Running if state.routes[place].is_open() || state.routes[place].breaker.wants_probe(now) => {
+            Phase::Running if state.goes_on(place, now) => {
                 state.routes[place].rows.push_front(message);
                 self.staff(&mut state, place, now);
             }

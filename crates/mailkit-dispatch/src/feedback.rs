@@ -86,12 +86,16 @@ impl State {
         let route = &mut self.routes[place];
         let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
-        let (mut proved, mut probe) = (true, false);
+        let (mut proved, mut probe, mut is_left) = (true, false, false);
         if let Some(way) = route.ways.get_mut(&way) {
-            (proved, probe) = (way.proved, way.probe);
+            (proved, probe, is_left) = (way.proved, way.probe, way.left);
             way.proved |= class.is_none_or(|class| !class.is_of_route());
         }
         let failed = class.is_some_and(Class::is_of_route);
+        if is_left {
+            // The route has gone on without it.
+            return Aftermath::default();
+        }
         let too_many = match class {
             Some(Class::TooManyConnections) => others > 0,
             Some(Class::Closing) => others > 0 && !proved,

@@ -155,6 +155,12 @@ impl State {
         self.routes[place].silence.is_found() && self.is_heard_elsewhere(place)
     }
 
+    /// Whether a message that was taken from a route's row may go back into it.
+    pub(crate) fn goes_on(&self, place: usize, now: Instant) -> bool {
+        let route = &self.routes[place];
+        route.is_open() && !self.is_shunned(place) || route.breaker.wants_probe(now)
+    }
+
     fn is_heard_elsewhere(&self, place: usize) -> bool {
         let mut others = self.routes.iter().enumerate().filter(|(other, _)| *other != place);
         others.any(|(_, route)| route.is_open() && !route.silence.is_found())

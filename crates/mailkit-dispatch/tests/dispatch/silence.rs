@@ -93,6 +93,34 @@ async fn a_primary_that_recovers_gets_its_mail_back_though_what_it_swallowed_nev
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_dead_server_swallowed_does_not_close_the_route_again_when_it_fails_at_last() {
+    let two = two().await;
+    two.primary.takes(100 * SECOND);
+    two.primary.replies(|job| {
+        let cut = Trouble::new(Class::Connection, "timed out");
+        (job.attempt() == 1 && job.message().recipients()[0].local_part() == "user0").then(|| Outcome::failed(cut))
+    });
+    enqueue(&two.queue, 1).await;
+    sleep(SECOND).await;
+    two.primary.opens_in(100 * SECOND);
+    let mut away = message(&["away@example.org"]);
+    away.route = Some("primary".to_owned());
+    two.queue.enqueue(away).await.unwrap();
+    sleep(12 * SECOND).await;
+    assert_eq!(two.breaker(), BreakerState::Open);
+    two.primary.takes(SECOND / 50);
+    two.primary.opens_in(SECOND / 50);
+    sleep(40 * SECOND).await;
+    assert_eq!(two.breaker(), BreakerState::Closed);
+    sleep(45 * SECOND).await;
+    two.primary.set_up(false);
+    sleep(10 * SECOND).await;
+    two.primary.set_up(true);
+    assert_eq!(two.breaker(), BreakerState::Closed);
+    assert_eq!(two.dispatcher.until_empty().await.unwrap().sent, 22);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_message_waits_for_a_primary_that_swallows_connections() {
     let two = two().await;
     sleep(5 * SECOND).await;
