@@ -74,24 +74,12 @@ impl Jobs {
     }
 
     fn ask_state(&self, state: &mut State, now: Instant, context: &mut Context<'_>) -> Told {
-        let running = state.phase == Phase::Running;
         let clogged = state.is_clogged();
         let linger = state.settings.linger;
         self.opened(state, now);
         let Some(route) = state.routes.get_mut(self.place) else { return Told::End };
         route.parked.retain(|(way, _)| *way != self.way);
-        let Some(way) = route.ways.get(&self.way) else { return Told::End };
-        let goes_on = if way.left {
-            false
-        } else if way.probe && !route.breaker.is_closed() {
-            !way.carried && !route.paused && !route.removed
-        } else {
-            !route.paused
-                && !route.removed
-                && route.breaker.is_closed()
-                && route.working() <= route.window.size() as usize
-        };
-        if !running || !goes_on {
+        if !self.goes_on(state) {
             return Told::End;
         }
         let picked = match clogged {
@@ -113,6 +101,17 @@ impl Jobs {
                 Told::Wait(until)
             }
         }
+    }
+
+    /// Whether the way may carry another message.
+    fn goes_on(&self, state: &State) -> bool {
+        let Some(route) = state.routes.get(self.place) else { return false };
+        let Some(way) = route.ways.get(&self.way) else { return false };
+        let is_wanted = match route.breaker.is_closed() {
+            true => route.working() <= route.window.size() as usize,
+            false => way.probe && !way.carried,
+        };
+        is_wanted && state.phase == Phase::Running && !way.left && !route.paused && !route.removed
     }
 
     /// The way is open: it asks for the first time. Where jobs are on their way already, only an answer to one is a word of
@@ -163,7 +162,7 @@ impl Jobs {
         let Some(paid) = self.paid.take() else { return Poll::Ready(None) };
         let now = Instant::now();
         let mut state = desk.state();
-        let goes_on = state.phase == Phase::Running && !state.routes[self.place].paused;
+        let goes_on = self.goes_on(&state);
         let at = state.look(self.place, &paid.message, now);
         match at {
             _ if !goes_on || now > paid.until || at.is_some_and(|at| at > paid.until) => {
