@@ -83,7 +83,11 @@ enum Fate {
 impl Chaos {
     fn fate(&self) -> (Fate, Duration) {
         let mut world = look(&self.world);
-        let slow = if world.rng.u8(0..40) == 0 { 6_000 } else { 200 };
+        let slow = match world.rng.u8(0..200) {
+            0 => 60_000,
+            1..=5 => 6_000,
+            _ => 200,
+        };
         let wait = MILLISECOND * world.rng.u32(0..slow);
         if world.calm {
             return (Fate::Well, wait);
@@ -173,7 +177,11 @@ impl Chaos {
 #[async_trait]
 impl Deliver for Chaos {
     async fn deliver(&self, jobs: &mut Jobs) {
-        let wait = MILLISECOND * look(&self.world).rng.u32(0..100);
+        let wait = {
+            let mut world = look(&self.world);
+            let slow = if world.rng.u8(0..50) == 0 { 30_000 } else { 100 };
+            MILLISECOND * world.rng.u32(0..slow)
+        };
         sleep(wait).await;
         if look(&self.world).down[self.route] {
             return jobs.broken(Trouble::new(Class::Connection, "down"));
