@@ -2,7 +2,8 @@
 //!
 //! A server that is dead may not say so, and one that lives may take minutes for an answer (RFC 5321 §4.5.3.2). So nobody
 //! is cut off here: a route that is silent only gets nothing new that could go elsewhere, until it is heard again. What is
-//! too long is learnt from the route itself: twice the longest wait that ended well in the last minutes.
+//! too long is learnt from the route itself: twice what it took twice in the last minutes. Once is an accident: a server
+//! that was dead, and is back, answers quickly as before.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::state::State;
 
 /// For how long a wait is remembered, at the least, and half of how long at the most.
 const MEMORY: Duration = Duration::from_secs(600);
-/// So many times the longest wait is too long.
+/// So many times a usual long wait is too long.
 const PATIENCE: u32 = 2;
 
 #[derive(Debug, Default)]
@@ -23,8 +24,8 @@ pub(crate) struct Silence {
     since: Option<Instant>,
     /// Whether it was found too long, and another route takes what would come here.
     found: bool,
-    /// The longest waits that ended well: of the span of memory that began last, and of the one before.
-    longest: [Duration; 2],
+    /// The two longest waits that ended well: of the span of memory that began last, and of the one before.
+    longest: [[Duration; 2]; 2],
     began: Option<Instant>,
 }
 
@@ -42,7 +43,10 @@ impl Silence {
     /// What is still on its way is not awaited from now on: it may never end, while all that comes later does.
     pub(crate) fn heard(&mut self, now: Instant) -> bool {
         if let Some(since) = self.since.take() {
-            self.longest[0] = self.longest[0].max(now - since);
+            let [first, second] = &mut self.longest[0];
+            let wait = now - since;
+            *second = wait.min(*first).max(*second);
+            *first = wait.max(*first);
         }
         std::mem::take(&mut self.found)
     }
@@ -67,16 +71,18 @@ impl Silence {
 
     /// For how long it may be silent: never longer than an attempt may take at all.
     pub(crate) fn patience(&self, settings: &BreakerSettings) -> Duration {
-        let longest = self.longest[0].max(self.longest[1]);
-        (longest * PATIENCE).clamp(settings.silence.min(settings.slow), settings.slow)
+        let mut longest = self.longest.concat();
+        longest.sort_unstable();
+        let usual = longest.iter().rev().nth(1).copied().unwrap_or_default();
+        (usual * PATIENCE).clamp(settings.silence.min(settings.slow), settings.slow)
     }
 
     /// Lets waits be forgotten that are long over.
     fn turn(&mut self, now: Instant) {
         let age = now - *self.began.get_or_insert(now);
         if age >= MEMORY {
-            let before = if age < 2 * MEMORY { self.longest[0] } else { Duration::ZERO };
-            self.longest = [Duration::ZERO, before];
+            let before = if age < 2 * MEMORY { self.longest[0] } else { Default::default() };
+            self.longest = [Default::default(), before];
             self.began = Some(now);
         }
     }
@@ -178,7 +184,14 @@ mod tests {
         let settings = BreakerSettings::default();
         let mut silence = Silence::default();
         let patience = |silence: &Silence| silence.patience(&settings);
-        for (took, patient) in [(SECOND / 2, settings.silence), (3 * SECOND, 6 * SECOND), (8 * SECOND, settings.slow)] {
+        let learnt = [
+            (SECOND / 2, settings.silence),
+            (60 * SECOND, settings.silence),
+            (3 * SECOND, 6 * SECOND),
+            (SECOND, 6 * SECOND),
+            (8 * SECOND, settings.slow),
+        ];
+        for (took, patient) in learnt {
             silence.awaits(Instant::now());
             tokio::time::advance(took).await;
             assert!(!silence.heard(Instant::now()));

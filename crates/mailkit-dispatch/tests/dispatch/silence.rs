@@ -93,6 +93,26 @@ async fn a_primary_that_recovers_gets_its_mail_back_though_what_it_swallowed_nev
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_primary_that_dies_again_is_left_as_quickly_as_before() {
+    let two = two().await;
+    for round in 1..3 {
+        two.primary.takes(8 * SECOND);
+        let start = Instant::now();
+        let feed = two.feed(100, SECOND / 10);
+        let before = two.backup.count();
+        while two.backup.count() == before {
+            sleep(SECOND / 100).await;
+        }
+        assert!(start.elapsed() < 2 * SECOND, "{:?} in round {round}", start.elapsed());
+        two.primary.takes(SECOND / 50);
+        feed.await.unwrap();
+        assert_eq!(two.breaker(), BreakerState::Closed);
+        sleep(300 * SECOND).await;
+    }
+    assert_eq!(two.dispatcher.until_empty().await.unwrap().sent, 220);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_server_swallowed_does_not_close_the_route_again_when_it_fails_at_last() {
     let two = two().await;
     two.primary.takes(100 * SECOND);
@@ -159,9 +179,9 @@ async fn a_server_that_takes_3_s_for_every_message_is_not_left_once_that_is_know
         sleep(2 * SECOND).await;
         enqueue(&two.queue, 1).await;
         sleep(5 * SECOND).await;
-        assert!(two.backup.count() <= 1, "{} in round {round}", two.backup.count());
+        assert!(two.backup.count() <= 2, "{} in round {round}", two.backup.count());
     }
-    assert_eq!(two.backup.count(), 1, "the one that came while nobody knew");
+    assert_eq!(two.backup.count(), 2, "those that came while nobody knew: the first time may be an accident");
     let changes = std::iter::from_fn(|| events.try_recv().ok());
     let changes: Vec<_> = changes
         .filter_map(|event| match event {
@@ -169,7 +189,8 @@ async fn a_server_that_takes_3_s_for_every_message_is_not_left_once_that_is_know
             _ => None,
         })
         .collect();
-    assert_eq!(changes, [BreakerState::HalfOpen, BreakerState::Closed]);
+    let (silent, back) = (BreakerState::HalfOpen, BreakerState::Closed);
+    assert_eq!(changes, [silent, back, silent, back]);
     assert_eq!(two.dispatcher.until_empty().await.unwrap().sent, 170);
 }
 
