@@ -86,15 +86,22 @@ impl State {
         let route = &mut self.routes[place];
         let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
+        let failed = class.is_some_and(Class::is_of_route);
         let (mut proved, mut probe, mut is_left) = (true, false, false);
         if let Some(way) = route.ways.get_mut(&way) {
-            (proved, probe, is_left) = (way.proved, way.probe, way.left);
-            way.proved |= class.is_none_or(|class| !class.is_of_route());
+            (proved, probe, is_left) = (way.proved, way.probe && !route.breaker.is_closed(), way.left);
+            way.proved |= !failed && class != Some(Class::Defect);
         }
-        let failed = class.is_some_and(Class::is_of_route);
         if is_left {
             // The route has gone on without it.
             return Aftermath::default();
+        }
+        if class == Some(Class::Defect) {
+            // Our own fault says nothing of the route.
+            if probe {
+                route.breaker.probe_ended();
+            }
+            return Aftermath { closed: probe, grown: false };
         }
         let too_many = match class {
             Some(Class::TooManyConnections) => others > 0,
@@ -105,8 +112,8 @@ impl State {
             route.window.learn(others, now);
             return Aftermath::default();
         }
-        if probe && !route.breaker.is_closed() {
-            return self.probe_told(place, failed, class, now);
+        if probe {
+            return self.probe_told(place, failed, now);
         }
         if !route.breaker.is_closed() {
             return Aftermath::default();
@@ -131,16 +138,11 @@ impl State {
     }
 
     /// The probe of a route came back.
-    fn probe_told(&mut self, place: usize, failed: bool, class: Option<Class>, now: Instant) -> Aftermath {
+    fn probe_told(&mut self, place: usize, failed: bool, now: Instant) -> Aftermath {
         let route = &mut self.routes[place];
         if failed {
             route.breaker.open(now);
             self.tell_route(place, now);
-            return Aftermath { closed: true, grown: false };
-        }
-        if class == Some(Class::Defect) {
-            // Our own fault says nothing of the route.
-            route.breaker.probe_ended();
             return Aftermath { closed: true, grown: false };
         }
         route.breaker.close();

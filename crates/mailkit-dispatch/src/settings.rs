@@ -170,7 +170,8 @@ pub struct BreakerSettings {
     pub slow: Duration,
     /// Where another route is open, a route that keeps silent for so long gets nothing more that may go elsewhere, until
     /// it is heard: an answer to a message, or a connection that opens where none carries a message. What is on its way
-    /// goes on. A route that answers slowly has more time: twice what it took twice in the last 10 to 20 minutes.
+    /// goes on. A route that answers slowly has more time: twice what it took twice in the last 10 to 20 minutes. A large
+    /// message that is alone on its way is silent, too: new ones go elsewhere until it has arrived.
     pub silence: Duration,
     /// After how long one message is tried.
     pub probe_after: Duration,
