@@ -9,7 +9,7 @@ use mailkit_dispatch::{
 };
 use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
 use std::sync::Arc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::server::{Server, enqueue, message, queue, seeded, start, start_with};
 
@@ -185,7 +185,8 @@ async fn a_sender_that_panics_before_it_takes_a_message_has_failed_on_it_and_ano
     let builder = Dispatcher::builder(shared).settings(seeded());
     let builder = builder.route(RouteSettings::new("main"), Arc::new(Stillborn));
     let dispatcher = builder.clone().start().unwrap();
-    assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
+    let ended = timeout(600 * SECOND, dispatcher.until_empty()).await;
+    assert_eq!(ended.unwrap().unwrap().dead, 1);
     let record = queue.get(dead).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempts), (State::Dead, 3));
     assert_eq!(dispatcher.stats().dead[&DeadReason::Defect], 1);
