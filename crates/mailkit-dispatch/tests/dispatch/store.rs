@@ -125,6 +125,20 @@ async fn shutdown_ends_what_is_on_its_way_and_leaves_the_rest_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_what_is_just_being_leased_and_gives_it_back() {
+    let (queue, server) = (queue(), Server::new());
+    enqueue(&queue, 5).await;
+    let slow = Wrapped::new(&queue, |call| (call == Call::Lease).then_some(Fault::Late(SECOND)));
+    let plan = plan(seeded(), &[(RouteSettings::new("main"), &server)]);
+    let dispatcher = Dispatcher::builder(slow).plan(plan).start().unwrap();
+    sleep(SECOND / 2).await;
+    assert_eq!(queue.stats().await.unwrap().leased, 5);
+    assert_eq!(dispatcher.shutdown(10 * SECOND).await, 0);
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.ready, stats.leased, server.count()), (5, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_done_at_the_deadline_is_given_up_and_counted() {
     let (queue, server) = (queue(), Server::new());
     server.takes(60 * SECOND);

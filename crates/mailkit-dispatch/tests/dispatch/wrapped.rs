@@ -29,6 +29,7 @@ pub(crate) enum Fault {
     Before(QueueError),
     /// It is done, and the answer is lost.
     After(QueueError),
+    /// It is done, and the answer comes late.
     Late(Duration),
 }
 
@@ -60,8 +61,9 @@ impl Wrapped {
                 Err(error)
             }
             Some(Fault::Late(wait)) => {
+                let answer = answer.await;
                 sleep(wait).await;
-                answer.await
+                answer
             }
         }
     }
