@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -21,6 +22,13 @@ use crate::transport::{BoxedTransport, Dialed, Peer};
 
 /// RFC 8305 §8 recommends 250 ms between one attempt and the next.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// After how long without a word a host is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// How long each time; systems ask 8 to 10 times.
+#[cfg(not(target_os = "openbsd"))]
+const BETWEEN_SOUNDINGS: Duration = Duration::from_secs(5);
 
 /// Opens a connection to the server that `config` names, through its proxy if there is one. Speaks
 /// neither TLS nor SMTP.
@@ -98,7 +106,18 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // Nagle's algorithm holds the last segment of a message back until the peer's delayed ACK: 40 ms each.
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_keepalive(&soundings())?;
     Ok(stream)
+}
+
+/// A host that has gone without a word is noticed after one or two minutes. The time limits of SMTP are for servers that are
+/// slow, whose hosts answer this.
+fn soundings() -> TcpKeepalive {
+    let soundings = TcpKeepalive::new().with_time(QUIET);
+    // OpenBSD has one interval for all sockets.
+    #[cfg(not(target_os = "openbsd"))]
+    let soundings = soundings.with_interval(BETWEEN_SOUNDINGS);
+    soundings
 }
 
 #[cfg(unix)]
@@ -123,9 +142,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nagle_is_off() {
+    async fn nagle_is_off_and_a_host_that_has_gone_is_noticed() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = connect(listener.local_addr().unwrap()).await.unwrap();
         assert!(stream.nodelay().unwrap());
+        let socket = SockRef::from(&stream);
+        assert_eq!((socket.keepalive().unwrap(), socket.tcp_keepalive_time().unwrap()), (true, QUIET));
     }
 }

@@ -14,9 +14,6 @@ const UNKNOWN_ROUTE: Duration = Duration::from_secs(60);
 /// A message that found its route's row full comes back after this, or up to twice that.
 const OVERFLOW: Duration = Duration::from_secs(1);
 
-/// How often is looked for routes that have fallen silent.
-const LISTEN: Duration = Duration::from_secs(1);
-
 /// Where there is room, as the leaser needs to know.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
@@ -49,19 +46,17 @@ impl State {
                 room.skip.push(route.settings.name.clone());
             }
             room.look_again = earliest(room.look_again, wakes_at(route, now));
-            let preference = self.preference(place);
+            let (preference, is_shunned) = (self.preference(place), self.is_shunned(place));
             match level {
                 Some(level) if level != preference => elsewhere += free,
+                _ if is_shunned => elsewhere += free,
                 _ => room.messages += free,
             }
-            if route.is_open() && !route.returning {
+            if route.is_open() && !route.returning && !is_shunned {
                 level.get_or_insert(preference);
             }
         }
-        if self.routes.len() > 1 && self.routes.iter().any(|route| !route.ways.is_empty()) {
-            // Silence tells nobody: it has to be looked for.
-            room.look_again = earliest(room.look_again, Some(now + LISTEN));
-        }
+        room.look_again = earliest(room.look_again, self.listens_at(now));
         if room.messages == 0 && elsewhere > 0 {
             room.messages = elsewhere;
             room.seldom = true;
@@ -151,7 +146,8 @@ impl State {
             if let Some(place) = level.iter().find(|place| self.routes[**place].wants_probe(now)) {
                 return Some(*place);
             }
-            let open: Vec<usize> = level.iter().copied().filter(|place| self.routes[*place].is_open()).collect();
+            let is_open = |place: &usize| self.routes[*place].is_open() && !self.is_shunned(*place);
+            let open: Vec<usize> = level.iter().copied().filter(is_open).collect();
             let local_wait = self.settings.local_wait;
             let free: Vec<usize> =
                 open.iter().copied().filter(|place| self.routes[*place].room(local_wait, now) > 0).collect();

@@ -7,6 +7,8 @@
 //!     └─── the probe went well ───────────────┼─────────────────────┘ │
 //!                                             └── the probe failed ───┘
 //! ```
+//!
+//! A route that is silent while another is heard is half open as well: what is on its way there is the probe.
 
 use std::collections::VecDeque;
 
@@ -20,7 +22,7 @@ use crate::settings::BreakerSettings;
 pub enum BreakerState {
     /// The route works.
     Closed,
-    /// One message at a time tries whether it works again.
+    /// One message at a time tries whether it works again; or it is silent, and what is on its way shows whether it works.
     HalfOpen,
     /// Nothing goes over the route.
     Open,

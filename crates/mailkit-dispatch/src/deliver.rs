@@ -34,7 +34,7 @@ pub trait Deliver: Send + Sync + 'static {
     /// shall leave then. Where the way cannot be opened, [`Jobs::broken`] says so.
     ///
     /// Every job taken is to be [finished](crate::Job::finish). One that is dropped, in a panic too, counts as a failed
-    /// attempt that may have delivered.
+    /// attempt that may have delivered. A panic before any job was taken counts as a way that could not be opened.
     async fn deliver(&self, jobs: &mut Jobs);
 }
 

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
+use crate::class::Class;
 use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::feedback::Aftermath;
@@ -81,6 +82,9 @@ impl Desk {
     pub(crate) fn broken(self: &Arc<Self>, place: usize, way: u64, trouble: Trouble) {
         let (now, clock) = (Instant::now(), self.clock());
         let mut state = self.state();
+        if state.routes[place].ways.get(&way).is_none_or(|way| way.left) {
+            return;
+        }
         tracing::warn!(
             route = &*state.routes[place].name,
             class = trouble.class.name(),
@@ -98,6 +102,18 @@ impl Desk {
             self.look_after(&mut state, place, &aftermath, now, clock);
         }
         self.close(state);
+    }
+
+    /// A call of `deliver` unwinds. The jobs that it had failed by that; where it had none, the way did.
+    pub(crate) fn panicked(self: &Arc<Self>, place: usize, way: u64) {
+        let is_idle = self.state().routes[place].ways.get(&way).is_some_and(|way| !way.carried);
+        if is_idle {
+            self.broken(
+                place,
+                way,
+                Trouble::new(Class::Defect, "the sending program panicked before it took a message"),
+            );
+        }
     }
 
     fn look_after(
@@ -144,11 +160,11 @@ impl Desk {
         if route.reopen_at.is_some_and(|at| at > now) {
             return;
         }
-        let allowed = (route.window.size() as usize).saturating_sub(route.ways.len());
+        let allowed = (route.window.size() as usize).saturating_sub(route.working());
         if allowed == 0 {
             return;
         }
-        for _ in 0..waiting.saturating_sub(woken + route.opening()).min(allowed) {
+        for _ in 0..waiting.saturating_sub(woken + route.opening).min(allowed) {
             self.open_way(state, place, false);
         }
     }
@@ -165,7 +181,9 @@ impl Desk {
         let id = state.count_up();
         let route = &mut state.routes[place];
         let deliver = Arc::clone(&route.deliver);
-        route.ways.insert(id, crate::route::Way { probe, silent_since: Some(Instant::now()), ..Default::default() });
+        route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
+        route.opening += 1;
+        route.silence.awaits(Instant::now());
         let mut jobs = Jobs::new(Arc::clone(self), place, id);
         let task = self.runtime.spawn(async move { deliver.deliver(&mut jobs).await });
         if let Some(way) = route.ways.get_mut(&id) {
@@ -181,13 +199,18 @@ impl Desk {
         route.parked.retain(|(parked, _)| *parked != id);
         let way = route.ways.remove(&id);
         let Some(way) = way else { return };
-        if !way.carried && !way.probe && !route.rows.is_empty() {
+        let is_new = !way.left && route.reopen_at.is_none_or(|at| at <= now);
+        if !way.carried && !way.probe && !route.rows.is_empty() && is_new {
             // It carried nothing though there was something: no reason to try again at once.
             route.put_off_opening(now);
         }
         if way.probe && !route.breaker.is_closed() && route.ways.values().all(|other| !other.probe) {
             route.breaker.probe_ended();
         }
+        route.opening -= usize::from(!way.open);
+        route.left -= usize::from(way.left);
+        state.ended_unheard(place, now);
+        let route = &state.routes[place];
         let mut touched = vec![place];
         if !route.is_open() {
             touched = state.redistribute(place, now, clock);
@@ -213,7 +236,7 @@ impl Desk {
         let now = Instant::now();
         let mut state = self.state();
         match state.phase {
-            Phase::Running if state.routes[place].is_open() || state.routes[place].breaker.wants_probe(now) => {
+            Phase::Running if state.goes_on(place, now) => {
                 state.routes[place].rows.push_front(message);
                 self.staff(&mut state, place, now);
             }

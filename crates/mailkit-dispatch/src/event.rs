@@ -58,7 +58,7 @@ pub enum Event {
         /// The message.
         id: QueueId,
     },
-    /// A route was opened, closed, paused or resumed.
+    /// A route was opened, closed, paused or resumed, fell silent or was heard again.
     RouteChanged {
         /// The route.
         route: Arc<str>,

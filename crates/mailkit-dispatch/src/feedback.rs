@@ -11,7 +11,6 @@ use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
 use crate::judge::{Grounds, Verdict, judge};
-use crate::route::Route;
 use crate::state::{Done, State, Told};
 
 /// How many messages with defects are remembered.
@@ -25,28 +24,34 @@ const MOST_UNOPENED: u32 = 3;
 pub(crate) struct Aftermath {
     /// The route closed: what waits for it goes elsewhere.
     pub(crate) closed: bool,
-    /// It may have more ways now.
+    /// It may have more ways now, or gets messages again.
     pub(crate) grown: bool,
 }
 
 impl State {
     /// Takes in what came of a job.
     pub(crate) fn finish(&mut self, flight: Flight, outcome: Outcome, now: Instant, clock: Timestamp) -> Aftermath {
-        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class == Class::Defect);
-        let defects = if is_defect { self.count_defect(&flight) } else { 0 };
-        let may_have_left = flight.may_have_left();
-        let random = self.random.f64();
-        let retry = &self.settings.retry;
-        let verdict = judge(&flight.message, outcome, Grounds { retry, may_have_left, defects, now: clock, random });
+        let verdict = self.judge(&flight, outcome, flight.may_have_left(), clock);
         let route = &mut self.routes[flight.route];
         route.in_flight = route.in_flight.saturating_sub(1);
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
-            way.silent_since = (way.jobs > 0).then_some(now);
         }
-        let aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
+        let is_word = !matches!(verdict.class, Some(Class::Connection | Class::Ambiguous | Class::Defect));
+        let is_back = is_word && self.hear(flight.route, now);
+        let mut aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
+        aftermath.grown |= is_back && !aftermath.closed;
+        self.ended_unheard(flight.route, now);
         self.write_down(flight, verdict, now);
         aftermath
+    }
+
+    fn judge(&mut self, flight: &Flight, outcome: Outcome, may_have_left: bool, clock: Timestamp) -> Verdict {
+        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class == Class::Defect);
+        let defects = if is_defect { self.count_defect(flight) } else { 0 };
+        let random = self.random.f64();
+        let retry = &self.settings.retry;
+        judge(&flight.message, outcome, Grounds { retry, may_have_left, defects, now: clock, random })
     }
 
     /// Counts an attempt, tells of it, and hands it on to be written down.
@@ -79,14 +84,25 @@ impl State {
     /// Lets window and breaker of a route learn from an attempt.
     fn feed_back(&mut self, place: usize, way: u64, class: Option<Class>, took: Duration, now: Instant) -> Aftermath {
         let route = &mut self.routes[place];
-        let others = u32::try_from(route.ways.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
-        let (mut proved, mut probe) = (true, false);
-        if let Some(way) = route.ways.get_mut(&way) {
-            (proved, probe) = (way.proved, way.probe);
-            way.proved |= class.is_none_or(|class| !class.is_of_route());
-        }
         let failed = class.is_some_and(Class::is_of_route);
+        let (mut proved, mut probe, mut is_left) = (true, false, false);
+        if let Some(way) = route.ways.get_mut(&way) {
+            (proved, probe, is_left) = (way.proved, way.probe && !route.breaker.is_closed(), way.left);
+            way.proved |= !failed && class != Some(Class::Defect);
+        }
+        if is_left {
+            // The route has gone on without it.
+            return Aftermath::default();
+        }
+        if class == Some(Class::Defect) {
+            // Our own fault says nothing of the route.
+            if probe {
+                route.breaker.probe_ended();
+            }
+            return Aftermath { closed: probe, grown: false };
+        }
         let too_many = match class {
             Some(Class::TooManyConnections) => others > 0,
             Some(Class::Closing) => others > 0 && !proved,
@@ -96,8 +112,8 @@ impl State {
             route.window.learn(others, now);
             return Aftermath::default();
         }
-        if probe && !route.breaker.is_closed() {
-            return self.probe_told(place, failed, class, now);
+        if probe {
+            return self.probe_told(place, failed, now);
         }
         if !route.breaker.is_closed() {
             return Aftermath::default();
@@ -112,7 +128,9 @@ impl State {
             route.opened();
             route.returning &= route.window.size() < route.settings.first_ways.get();
         }
-        if share || cohort || class == Some(Class::Login) {
+        // Silence that ends like this was none of a server that is only slow.
+        let is_dead = failed && self.is_shunned(place);
+        if share || cohort || is_dead || class == Some(Class::Login) {
             self.close_route(place, now);
             return Aftermath { closed: true, grown: false };
         }
@@ -120,16 +138,11 @@ impl State {
     }
 
     /// The probe of a route came back.
-    fn probe_told(&mut self, place: usize, failed: bool, class: Option<Class>, now: Instant) -> Aftermath {
+    fn probe_told(&mut self, place: usize, failed: bool, now: Instant) -> Aftermath {
         let route = &mut self.routes[place];
         if failed {
             route.breaker.open(now);
             self.tell_route(place, now);
-            return Aftermath { closed: true, grown: false };
-        }
-        if class == Some(Class::Defect) {
-            // Our own fault says nothing of the route.
-            route.breaker.probe_ended();
             return Aftermath { closed: true, grown: false };
         }
         route.breaker.close();
@@ -140,31 +153,18 @@ impl State {
         Aftermath { closed: false, grown: true }
     }
 
-    fn close_route(&mut self, place: usize, now: Instant) {
+    pub(crate) fn close_route(&mut self, place: usize, now: Instant) {
         let route = &mut self.routes[place];
         route.breaker.open(now);
         route.wake_all();
         self.tell_route(place, now);
     }
 
-    /// Closes routes whose servers have fallen silent, so that nobody waits for their time limits while another route is
-    /// open. What is on its way there goes on. Returns the routes.
-    pub(crate) fn close_silent(&mut self, now: Instant) -> Vec<usize> {
-        let mut closed = Vec::new();
-        for place in 0..self.routes.len() {
-            let is_spoken =
-                |(other, route): (usize, &Route)| other != place && route.is_open() && !route.is_silent(now);
-            if self.routes[place].is_silent(now) && self.routes.iter().enumerate().any(is_spoken) {
-                self.close_route(place, now);
-                closed.push(place);
-            }
-        }
-        closed
-    }
-
     /// A way could not be opened, or broke without a job on it.
     pub(crate) fn broken(&mut self, place: usize, way: u64, class: Class, now: Instant) -> Aftermath {
         self.routes[place].put_off_opening(now);
+        // Whatever it was, a way that is not there is a failure of the route.
+        let class = if class.is_of_route() { class } else { Class::Connection };
         let aftermath = self.feed_back(place, way, Some(class), Duration::ZERO, now);
         let route = &self.routes[place];
         let alone = !route.ways.iter().any(|(id, other)| *id != way && other.proved);
@@ -188,14 +188,7 @@ impl State {
 
     /// Counts trouble with a way as an attempt of a message that was not handed out.
     pub(crate) fn charge(&mut self, flight: Flight, trouble: Trouble, now: Instant, clock: Timestamp) {
-        let grounds = Grounds {
-            retry: &self.settings.retry,
-            may_have_left: false,
-            defects: 0,
-            now: clock,
-            random: self.random.f64(),
-        };
-        let verdict = judge(&flight.message, Outcome::failed(trouble), grounds);
+        let verdict = self.judge(&flight, Outcome::failed(trouble), false, clock);
         self.write_down(flight, verdict, now);
     }
 }

@@ -74,25 +74,12 @@ impl Jobs {
     }
 
     fn ask_state(&self, state: &mut State, now: Instant, context: &mut Context<'_>) -> Told {
-        let running = state.phase == Phase::Running;
         let clogged = state.is_clogged();
         let linger = state.settings.linger;
+        self.opened(state, now);
         let Some(route) = state.routes.get_mut(self.place) else { return Told::End };
         route.parked.retain(|(way, _)| *way != self.way);
-        let Some(way) = route.ways.get_mut(&self.way) else { return Told::End };
-        if !way.open {
-            way.open = true;
-            way.silent_since = None;
-        }
-        let goes_on = if way.probe && !route.breaker.is_closed() {
-            !way.carried && !route.paused && !route.removed
-        } else {
-            !route.paused
-                && !route.removed
-                && route.breaker.is_closed()
-                && route.ways.len() <= route.window.size() as usize
-        };
-        if !running || !goes_on {
+        if !self.goes_on(state) {
             return Told::End;
         }
         let picked = match clogged {
@@ -116,15 +103,38 @@ impl Jobs {
         }
     }
 
+    /// Whether the way may carry another message.
+    fn goes_on(&self, state: &State) -> bool {
+        let Some(route) = state.routes.get(self.place) else { return false };
+        let Some(way) = route.ways.get(&self.way) else { return false };
+        let is_wanted = match route.breaker.is_closed() {
+            true => route.working() <= route.window.size() as usize,
+            false => way.probe && !way.carried,
+        };
+        is_wanted && state.phase == Phase::Running && !way.left && !route.paused && !route.removed
+    }
+
+    /// The way is open: it asks for the first time. Where jobs are on their way already, only an answer to one is a word of
+    /// the server: one that greets may never answer.
+    fn opened(&self, state: &mut State, now: Instant) {
+        let Some(route) = state.routes.get_mut(self.place) else { return };
+        let Some(way) = route.ways.get_mut(&self.way).filter(|way| !way.open) else { return };
+        way.open = true;
+        route.opening -= 1;
+        if !route.carries() && state.hear(self.place, now) {
+            self.desk.changed.notify_one();
+        }
+    }
+
     fn depart(&self, state: &mut State, message: Box<Leased>, now: Instant) -> Flight {
         let route = &mut state.routes[self.place];
         route.in_flight += 1;
         route.note_limited(false, now);
         if let Some(way) = route.ways.get_mut(&self.way) {
             way.jobs += 1;
-            way.silent_since.get_or_insert(now);
             way.carried = true;
         }
+        route.silence.awaits(now);
         Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None }
     }
 
@@ -152,7 +162,7 @@ impl Jobs {
         let Some(paid) = self.paid.take() else { return Poll::Ready(None) };
         let now = Instant::now();
         let mut state = desk.state();
-        let goes_on = state.phase == Phase::Running && !state.routes[self.place].paused;
+        let goes_on = self.goes_on(&state);
         let at = state.look(self.place, &paid.message, now);
         match at {
             _ if !goes_on || now > paid.until || at.is_some_and(|at| at > paid.until) => {
@@ -222,6 +232,9 @@ impl Drop for Jobs {
             self.desk.return_message(self.place, paid.message);
         }
         drop(self.paying.take());
+        if std::thread::panicking() {
+            self.desk.panicked(self.place, self.way);
+        }
         self.desk.way_ended(self.place, self.way);
     }
 }

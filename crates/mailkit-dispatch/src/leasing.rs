@@ -7,7 +7,7 @@ use std::time::Duration;
 use mailkit_queue::{LeaseRequest, Leased, QueueError};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::assign::Room;
+use crate::assign::{Room, earliest};
 use crate::desk::Desk;
 use crate::event::Event;
 use crate::state::Phase;
@@ -28,7 +28,7 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
     loop {
         let Some((room, duration)) = look(&desk) else { return };
         if let Some(at) = last_sample.map(|at| at + SELDOM).filter(|at| room.seldom && *at > Instant::now()) {
-            wait_for_room(&desk, Some(at)).await;
+            wait_for_room(&desk, earliest(Some(at), room.look_again)).await;
             continue;
         }
         let most = if room.seldom { room.messages.min(SAMPLE) } else { room.messages.min(BATCH) };
@@ -43,19 +43,24 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
         request.skip_routes = room.skip;
         // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases.
         renew_from(&desk, duration, Duration::ZERO).await;
-        match desk.queue.lease(&request).await {
-            Ok(batch) => {
+        if !begin(&desk) {
+            return;
+        }
+        let leased = desk.queue.lease(&request).await;
+        let is_empty = leased.as_ref().is_ok_and(Vec::is_empty);
+        let trouble = take_in(&desk, leased).err();
+        match trouble {
+            None => {
                 away = *AWAY.start();
                 desk.store_is_back();
-                if batch.is_empty() {
+                if is_empty {
                     wait_for_mail(&desk, room.look_again).await;
                 } else {
-                    take_in(&desk, batch);
                     // Ways run on this thread too.
                     tokio::task::yield_now().await;
                 }
             }
-            Err(error) => {
+            Some(error) => {
                 desk.store_trouble(&error);
                 let _ = tokio::time::timeout(away, desk.changed.notified()).await;
                 away = (away * 2).min(*AWAY.end());
@@ -78,7 +83,7 @@ fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
         }
     }
     let clock = desk.clock();
-    for silent in state.close_silent(now) {
+    for silent in state.listen(now) {
         for place in state.redistribute(silent, now, clock) {
             desk.staff(&mut state, place, now);
         }
@@ -94,13 +99,25 @@ fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
     Some((room, lease))
 }
 
-fn take_in(desk: &Arc<Desk>, batch: Vec<Leased>) {
+/// Says that messages are on their way here, which a shutdown waits for; not once no more are to be leased.
+fn begin(desk: &Desk) -> bool {
+    let mut state = desk.state();
+    state.leasing = state.phase == Phase::Running;
+    state.leasing
+}
+
+fn take_in(desk: &Arc<Desk>, leased: Result<Vec<Leased>, QueueError>) -> Result<(), QueueError> {
     let (now, clock) = (Instant::now(), desk.clock());
     let mut state = desk.state();
-    for place in state.accept(batch, now, clock) {
+    state.leasing = false;
+    if state.phase != Phase::Running {
+        desk.progress.notify_waiters();
+    }
+    for place in state.accept(leased?, now, clock) {
         desk.staff(&mut state, place, now);
     }
     desk.close(state);
+    Ok(())
 }
 
 async fn wait_for_room(desk: &Desk, until: Option<Instant>) {

@@ -47,6 +47,7 @@ mod route;
 mod rows;
 mod settings;
 mod settling;
+mod silence;
 mod span;
 mod state;
 mod stats;

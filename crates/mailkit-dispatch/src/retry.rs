@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::settings::{SettingsError, check_span};
+
 /// When a message is tried again, and when no more.
 ///
 /// Attempt n (the first is 1) is followed after `d/2 + random(d/2)`, where `d = min(max, first · factor^(n-1))`; a class
@@ -35,6 +37,23 @@ impl Default for RetrySettings {
 }
 
 impl RetrySettings {
+    /// Whether the settings make sense together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names what does not.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        check_span("retry.first", self.first)?;
+        check_span("retry.max", self.max)?;
+        check_span("retry.give_up_after", self.give_up_after)?;
+        if self.first > self.max {
+            return Err(SettingsError::Retry { first: self.first, max: self.max });
+        }
+        if !self.factor.is_finite() || self.factor < 1.0 {
+            return Err(SettingsError::Factor);
+        }
+        Ok(())
+    }
+
     /// The wait after an attempt; `least` is what its class asks for, `random` is in 0..1.
     pub(crate) fn wait(&self, attempt: u32, least: Duration, random: f64) -> Duration {
         let power = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);

@@ -13,6 +13,7 @@ use crate::deliver::Deliver;
 use crate::limit::{Scope, Scopes, Weight};
 use crate::rows::Rows;
 use crate::settings::{RouteSettings, spelled};
+use crate::silence::Silence;
 use crate::stats::Outcomes;
 use crate::window::Window;
 
@@ -30,9 +31,13 @@ pub(crate) struct Route {
     pub(crate) rows: Rows,
     pub(crate) window: Window,
     pub(crate) breaker: Breaker,
+    pub(crate) silence: Silence,
     pub(crate) scope: Scope,
     pub(crate) domains: Scopes,
     pub(crate) ways: HashMap<u64, Way>,
+    /// Ways that are being opened, and ways that were left behind.
+    pub(crate) opening: usize,
+    pub(crate) left: usize,
     /// Ways that wait for a job, and how to wake them.
     pub(crate) parked: Vec<(u64, Waker)>,
     /// Jobs handed out and not finished.
@@ -62,10 +67,10 @@ pub(crate) struct Way {
     pub(crate) proved: bool,
     /// It carries one message, to see whether the route works again.
     pub(crate) probe: bool,
+    /// It is waited for no longer: it ends what it has, and counts no more.
+    pub(crate) left: bool,
     /// Whether it was given a job.
     pub(crate) carried: bool,
-    /// Since when nothing is heard of it, though it is being opened or has jobs.
-    pub(crate) silent_since: Option<Instant>,
     pub(crate) abort: Option<AbortHandle>,
 }
 
@@ -77,11 +82,14 @@ impl Route {
             rows: Rows::default(),
             window: Window::new(settings.first_ways.get(), settings.most_ways.get()),
             breaker: Breaker::new(settings.breaker),
+            silence: Silence::default(),
             domains: Scopes::new(format!("{key}/domain"), spelled(&settings.per_domain)),
             scope: Scope::new(key, settings.limits.clone()),
             settings,
             deliver,
             ways: HashMap::new(),
+            opening: 0,
+            left: 0,
             parked: Vec::new(),
             in_flight: 0,
             paused: false,
@@ -158,16 +166,33 @@ impl Route {
         self.reopen_at = None;
     }
 
-    /// Whether nothing has been heard of any of its ways for longer than an attempt may take.
-    pub(crate) fn is_silent(&self, now: Instant) -> bool {
-        let slow = self.breaker.settings().slow;
-        let is_silent = |way: &Way| way.silent_since.is_some_and(|since| now - since > slow);
-        self.is_open() && !self.ways.is_empty() && self.ways.values().all(is_silent)
+    /// When it has been silent for too long: then it gets nothing more that may go elsewhere, and at the second time it
+    /// is taken for broken. Where nothing is awaited yet, that may begin at any time.
+    pub(crate) fn too_silent_at(&self, now: Instant) -> (Instant, Instant) {
+        let settings = self.breaker.settings();
+        let since = self.silence.since().unwrap_or(now);
+        (since + self.silence.patience(settings), since + settings.slow)
     }
 
-    /// Ways that are being opened.
-    pub(crate) fn opening(&self) -> usize {
-        self.ways.values().filter(|way| !way.open).count()
+    /// How many ways it has, but for those that were left behind.
+    pub(crate) fn working(&self) -> usize {
+        self.ways.len() - self.left
+    }
+
+    /// Whether a way carries something, other than those that were left behind.
+    pub(crate) fn carries(&self) -> bool {
+        self.ways.values().any(|way| way.jobs > 0 && !way.left)
+    }
+
+    /// Leaves all ways behind: what they carry ends as it does, and nobody else waits for that.
+    pub(crate) fn leave_ways(&mut self) {
+        for way in self.ways.values_mut() {
+            way.left = true;
+            way.open = true;
+        }
+        self.left = self.ways.len();
+        self.opening = 0;
+        self.silence.over();
     }
 
     pub(crate) fn wake_all(&mut self) {
@@ -177,7 +202,10 @@ impl Route {
     }
 
     pub(crate) fn breaker_state(&self, now: Instant) -> BreakerState {
-        self.breaker.state(now)
+        match self.breaker.state(now) {
+            BreakerState::Closed if self.silence.is_found() => BreakerState::HalfOpen,
+            state => state,
+        }
     }
 
     /// Keeps count of the time in which a limit holds it up.

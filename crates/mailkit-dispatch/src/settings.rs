@@ -135,6 +135,28 @@ impl RouteSettings {
     }
 }
 
+impl RouteSettings {
+    /// Whether the settings make sense together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names what does not.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if self.name.is_empty() {
+            return Err(SettingsError::Nameless);
+        }
+        if self.first_ways > self.most_ways {
+            let (first, most) = (self.first_ways, self.most_ways);
+            return Err(SettingsError::Ways { route: self.name.clone(), first, most });
+        }
+        if let Some(domain) = self.per_domain.keys().find(|name| spell(name).is_none()) {
+            return Err(SettingsError::Domain { route: self.name.clone(), domain: domain.clone() });
+        }
+        check_span("breaker.slow", self.breaker.slow)?;
+        check_span("breaker.silence", self.breaker.silence)?;
+        check_span("breaker.probe_after", self.breaker.probe_after)
+    }
+}
+
 /// When a route is taken for broken, and when it is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
@@ -144,19 +166,26 @@ pub struct BreakerSettings {
     /// Over how many of the last attempts.
     pub over: NonZeroU32,
     /// An attempt that takes longer counts as failed here. Where another route is open, a route that keeps silent for so
-    /// long on all its ways is broken at once.
+    /// long is broken at once.
     pub slow: Duration,
+    /// Where another route is open, a route that keeps silent for so long gets nothing more that may go elsewhere, until
+    /// it is heard: an answer to a message, or a connection that opens where none carries a message. What is on its way
+    /// goes on. A route that answers slowly has more time: twice what it took twice in the last 10 to 20 minutes. A large
+    /// message that is alone on its way is silent, too: new ones go elsewhere until it has arrived.
+    pub silence: Duration,
     /// After how long one message is tried.
     pub probe_after: Duration,
 }
 
 impl Default for BreakerSettings {
-    /// Half of the last 20, 10 s (a server that takes longer holds up its way), 30 s.
+    /// Half of the last 20, 10 s (a server that takes longer holds up its way), 1.5 s (so that mail goes elsewhere within
+    /// 2 s), 30 s.
     fn default() -> Self {
         Self {
             open_at: Share { percent: 50 },
             over: NonZeroU32::MIN.saturating_add(19),
             slow: Duration::from_secs(10),
+            silence: Duration::from_millis(1_500),
             probe_after: Duration::from_secs(30),
         }
     }
@@ -290,36 +319,15 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
         return Err(SettingsError::NoRoute);
     }
     for (place, route) in routes.iter().enumerate() {
-        if route.name.is_empty() {
-            return Err(SettingsError::Nameless);
-        }
+        route.check()?;
         if routes[..place].iter().any(|other| other.name == route.name) {
             return Err(SettingsError::Twice(route.name.clone()));
         }
-        if route.first_ways > route.most_ways {
-            let (first, most) = (route.first_ways, route.most_ways);
-            return Err(SettingsError::Ways { route: route.name.clone(), first, most });
-        }
-        if let Some(domain) = route.per_domain.keys().find(|name| spell(name).is_none()) {
-            return Err(SettingsError::Domain { route: route.name.clone(), domain: domain.clone() });
-        }
-        check_span("breaker.slow", route.breaker.slow)?;
-        check_span("breaker.probe_after", route.breaker.probe_after)?;
     }
     check_span("lease", settings.lease)?;
     check_span("local_wait", settings.local_wait)?;
     check_span("linger", settings.linger)?;
-    let retry = &settings.retry;
-    check_span("retry.first", retry.first)?;
-    check_span("retry.max", retry.max)?;
-    check_span("retry.give_up_after", retry.give_up_after)?;
-    if retry.first > retry.max {
-        return Err(SettingsError::Retry { first: retry.first, max: retry.max });
-    }
-    if !retry.factor.is_finite() || retry.factor < 1.0 {
-        return Err(SettingsError::Factor);
-    }
-    Ok(())
+    settings.retry.check()
 }
 
 /// A domain as addresses spell it.
@@ -335,7 +343,7 @@ pub(crate) fn spelled(limits: &BTreeMap<String, Limits>) -> BTreeMap<String, Lim
     limits.iter().filter_map(|(name, limits)| Some((spell(name)?, limits.clone()))).collect()
 }
 
-fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {
+pub(crate) fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {
     let most = Duration::from_secs(100 * 365 * 86_400);
     match value.is_zero() || value > most {
         true => Err(SettingsError::Span { setting, value }),

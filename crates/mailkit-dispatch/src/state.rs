@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) tenants: Scopes,
     /// Every lease that this dispatcher has, and when it runs out.
     pub(crate) leases: HashMap<QueueId, (LeaseToken, Timestamp)>,
+    /// The store was asked for messages, and has not answered yet.
+    pub(crate) leasing: bool,
     /// What is to be written down.
     pub(crate) outbox: Vec<Done>,
     /// How many outcomes are being written down.
@@ -79,6 +81,7 @@ impl State {
             settings,
             routes,
             leases: HashMap::new(),
+            leasing: false,
             outbox: Vec::new(),
             settling: 0,
             defects: HashMap::new(),
@@ -156,7 +159,7 @@ impl State {
 
     /// Whether every message that was leased is settled.
     pub(crate) fn is_idle(&self) -> bool {
-        self.leases.is_empty() && self.outbox.is_empty() && self.settling == 0
+        !self.leasing && self.leases.is_empty() && self.outbox.is_empty() && self.settling == 0
     }
 
     /// The store says that leases are lost: who waits with one of them is forgotten.

@@ -9,6 +9,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
 pub struct QueueSettings {
     /// How many unfinished messages it holds before it is full. One million: a store of 4 KiB messages has 4 GiB then.
+    /// Zero takes no more at all, while what is there is worked off.
     pub max_messages: u64,
     /// How many octets of content its unfinished messages have before it is full. No bound: the disk is one.
     pub max_bytes: u64,

@@ -8,11 +8,11 @@ mod route;
 mod words;
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailkit_dispatch::RetrySettings;
+use mailkit_dispatch::{RetrySettings, SettingsError};
 use mailkit_queue::QueueSettings;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -87,22 +87,38 @@ impl Config {
         })?;
         let defaults = QueueSettings::default();
         let queue = QueueSettings {
-            max_messages: file.queue.max_messages.unwrap_or(defaults.max_messages),
-            max_bytes: file.queue.max_bytes.unwrap_or(defaults.max_bytes),
+            max_messages: file.queue.max_messages.map_or(defaults.max_messages, NonZeroU64::get),
+            max_bytes: file.queue.max_bytes.map_or(defaults.max_bytes, NonZeroU64::get),
             retention: file.queue.retention.map_or(defaults.retention, |Span(span)| span),
             ..defaults
         };
-        let routes = file.route.into_iter().map(|route| {
-            let line = line_of(text, route.span().start);
-            let problem = |problem| ConfigError { file: None, line: Some(line), problem: Problem::Setting(problem) };
-            route.into_inner().into_route().map_err(problem)
-        });
+        let problem = |start, words| {
+            let line = Some(line_of(text, start));
+            ConfigError { file: None, line, problem: Problem::Setting(words) }
+        };
+        let lease = file.queue.lease.map(|lease| (lease.span().start, lease.into_inner().0));
+        if let Some((start, value)) = lease.filter(|(_, value)| value.is_zero()) {
+            return Err(problem(start, SettingsError::Span { setting: "lease", value }.to_string()));
+        }
+        let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
+        for route in file.route {
+            let start = route.span().start;
+            let route = route.into_inner().into_route().map_err(|words| problem(start, words))?;
+            if routes.iter().any(|other| other.name() == route.name()) {
+                let twice = SettingsError::Twice(route.name().to_owned());
+                return Err(problem(start, twice.to_string()));
+            }
+            routes.push(route);
+        }
+        let start = file.retry.span().start;
+        let retry = file.retry.into_inner().settings();
+        retry.check().map_err(|error| problem(start, error.to_string()))?;
         Ok(Self {
             queue_url: file.queue.url.map(|Text(url)| url),
-            lease: file.queue.lease.map(|Span(span)| span),
+            lease: lease.map(|(_, span)| span),
             queue,
-            routes: routes.collect::<Result<_, _>>()?,
-            retry: file.retry.settings(),
+            routes,
+            retry,
         })
     }
 }
@@ -115,8 +131,8 @@ struct File {
     queue: QueueSection,
     #[serde(default)]
     route: Vec<toml::Spanned<RouteSection>>,
-    #[serde(default)]
-    retry: RetrySection,
+    #[serde(default = "unsaid")]
+    retry: toml::Spanned<RetrySection>,
     // What only the daemon reads may stand in the file that it shares with the other commands.
     #[serde(rename = "submission")]
     _submission: Option<IgnoredAny>,
@@ -126,14 +142,18 @@ struct File {
     _telemetry: Option<IgnoredAny>,
 }
 
+fn unsaid() -> toml::Spanned<RetrySection> {
+    toml::Spanned::new(0..0, RetrySection::default())
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct QueueSection {
     url: Option<Text>,
-    lease: Option<Span>,
+    lease: Option<toml::Spanned<Span>>,
     retention: Option<Span>,
-    max_messages: Option<u64>,
-    max_bytes: Option<u64>,
+    max_messages: Option<NonZeroU64>,
+    max_bytes: Option<NonZeroU64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -244,6 +264,100 @@ mod tests {
         assert_eq!(config.queue.max_messages, 1_000);
         assert_eq!((config.retry.attempts.get(), config.retry.factor), (3, 3.0));
         assert_eq!(config.retry.max, RetrySettings::default().max);
+    }
+
+    #[test]
+    fn each_setting_of_a_route_is_read() {
+        let text = r#"
+            [[route]]
+            name = "primary"
+            server = "smtps://smtp.example.com"
+            user = "me@example.com"
+            password = "${MAILKIT_NO_SUCH_PASSWORD:-secret}"
+            pool = { max_size = 12, min_idle = 1, acquire_timeout = "5s", idle_timeout = "60s", max_lifetime = "30m", messages_per_connection = 100 }
+            rate = "14/s"
+            quota = ["500/1d recipients"]
+            per_domain = { "gmail.com" = "5/s", "*" = "20/s" }
+            breaker = { open_at = "40%", over = "30", slow = "20s", silence = "3s", probe_after = "15s" }
+            weight = 3
+
+            [[route]]
+            name = "backup"
+            server = "smtp://user:secret@smtp.example.net"
+            preference = 7
+        "#;
+        let mut routes = Config::parse(text).unwrap().routes;
+        let names: Vec<String> = routes.iter().map(|route| route.name().to_owned()).collect();
+        assert_eq!(names, ["primary", "backup"]);
+        let primary = routes[0].settings_mut();
+        assert_eq!((primary.most_ways.get(), primary.weight.get(), primary.per_domain.len()), (12, 3, 2));
+        assert_eq!(primary.limits.rate, Some("14/s".parse().unwrap()));
+        assert_eq!(primary.limits.quotas, ["500/1d recipients".parse().unwrap()]);
+        let seconds = Duration::from_secs;
+        let breaker = mailkit_dispatch::BreakerSettings {
+            open_at: "40%".parse().unwrap(),
+            over: NonZeroU32::new(30).unwrap(),
+            slow: seconds(20),
+            silence: seconds(3),
+            probe_after: seconds(15),
+        };
+        assert_eq!((primary.breaker, routes[1].settings_mut().preference), (breaker, Some(7)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_with_its_line_whoever_wrote_it() {
+        let route = |rest: &str| format!("\n[[route]]\nname = \"a\"\nserver = \"smtps://h\"\n{rest}\n");
+        let cases = [
+            ("[queue]\nmax_messages = 0\n".to_owned(), 2, "nonzero"),
+            ("[queue]\nmax_messages = -1\n".to_owned(), 2, "nonzero"),
+            ("[queue]\nmax_messages = 99999999999999999999\n".to_owned(), 2, ""),
+            ("[queue]\nlease = \"0s\"\n".to_owned(), 2, "`lease` is 0ns"),
+            ("[queue]\nlease = \"999999999999999d\"\n".to_owned(), 2, "no span of time"),
+            ("[queue]\nlease = \"36501d\"\n".to_owned(), 2, "more than 100 years"),
+            ("[queue]\nretention = \"-5s\"\n".to_owned(), 2, "no span of time"),
+            ("[queue]\nretention = \"5\"\n".to_owned(), 2, "no span of time"),
+            ("[queue]\nurl = \"a\"\nurl = \"b\"\n".to_owned(), 3, "duplicate key"),
+            ("[queue]\n[queue]\n".to_owned(), 2, "duplicate key"),
+            ("[retry]\nfactor = nan\n".to_owned(), 1, "factor"),
+            ("[retry]\nfactor = -inf\n".to_owned(), 1, "factor"),
+            ("\n[retry]\nfirst = \"2h\"\n".to_owned(), 2, "first wait"),
+            ("[retry]\nmax = \"0s\"\n".to_owned(), 1, "`retry.max` is 0ns"),
+            ("[retry]\nattempts = 4294967296\n".to_owned(), 2, ""),
+            (route("quota = \"0/1d recipients\""), 5, ""),
+            (route("quota = [\"5/0s messages\"]"), 5, ""),
+            (route("quota = [\"5/1d parsecs\"]"), 5, ""),
+            (route("rate = \"99999999999999999999/s\""), 5, ""),
+            (route("rate = 14"), 5, ""),
+            (route("per_domain = { \"no domain\" = \"5/s\" }"), 2, "neither a domain nor"),
+            (route("pool = { max_size = 0 }"), 5, "nonzero"),
+            (route("pool = { max_size = 1, min_idle = 2 }"), 2, "min_idle"),
+            (route("pool = { acquire_timeout = \"0s\" }"), 2, "acquire_timeout"),
+            (route("breaker = { open_at = \"0%\" }"), 5, "share"),
+            (route("breaker = { silence = \"0s\" }"), 2, "`breaker.silence` is 0ns"),
+            (route("breaker = { sloww = \"1s\" }"), 5, "unknown field `sloww`"),
+            (route("weight = 0"), 5, "nonzero"),
+            (route("server = \"smtps://i\""), 5, "duplicate key"),
+            (route(&route("")), 6, "two routes are named `a`"),
+        ];
+        for (text, line, words) in cases {
+            let told = refusal(&text);
+            assert!(told.starts_with(&format!("line {line}: ")) && told.contains(words), "{text}: {told}");
+            assert!(told.len() < 300, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_huge_or_deep_file_is_refused_or_read_and_no_more() {
+        let deep = format!("submission = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(Config::parse(&deep).is_err());
+        let dotted = format!("a{} = 1", ".a".repeat(100_000));
+        assert!(Config::parse(&dotted).is_err());
+        let words = refusal(&format!("[queue]\nlease = \"{}\"\n", "9".repeat(1_000_000)));
+        assert!(words.len() < 300, "{} octets", words.len());
+        let words = refusal(&format!("[queue]\n{} = 1\n", "k".repeat(1_000_000)));
+        assert!(words.starts_with("line 2: "));
+        let many = "# a comment\n".repeat(100_000);
+        assert!(Config::parse(&many).is_ok());
     }
 
     #[test]

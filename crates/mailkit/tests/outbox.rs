@@ -3,9 +3,10 @@
 
 use std::io;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use mailkit::dispatch::{RetrySettings, Settings};
+use mailkit::dispatch::{BreakerState, Event, RetrySettings, Settings};
 use mailkit::queue::{Action, OnAmbiguous, RecipientStatus, State};
 use mailkit::{
     Attachment, EnqueueOptions, ErrorKind, MemoryQueue, Message, Outbox, OutboxBuilder, PoolSettings, Queue as _,
@@ -13,7 +14,8 @@ use mailkit::{
 };
 use mailkit_server::{Sink, SinkBuilder};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 
 /// Far above what any of these takes: only a hang reaches it.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -179,6 +181,94 @@ async fn mail_goes_over_the_next_route_while_the_first_is_away() {
     ended(&outbox).await;
     assert_eq!(sink.captured().len(), 20);
     outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+}
+
+/// All mail goes over the backup while the first route is a server that says nothing.
+async fn goes_over_the_backup(mute: &TcpListener) {
+    let sink = Sink::builder().start().await.unwrap();
+    let primary = route("mute", mute.local_addr().unwrap());
+    let outbox = impatient().route(primary).route(route("backup", sink.addr())).start().await.unwrap();
+    let start = Instant::now();
+    for _ in 0..20 {
+        outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap();
+    }
+    ended(&outbox).await;
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}: far less than a time limit", start.elapsed());
+    assert_eq!(sink.captured().len(), 20);
+    outbox.shutdown(Duration::ZERO).await;
+    sink.shutdown().await;
+}
+
+#[tokio::test]
+async fn mail_goes_over_the_next_route_though_the_first_accepts_and_never_greets() {
+    goes_over_the_backup(&TcpListener::bind("127.0.0.1:0").await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn mail_goes_over_the_next_route_though_the_first_swallows_connections() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    // Nobody accepts from it: once its queue is full, the system swallows further connections.
+    let full = socket.listen(1).unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(full.local_addr().unwrap())).await
+    {
+        waiting.push(stream);
+        assert!(waiting.len() < 100);
+    }
+    goes_over_the_backup(&full).await;
+}
+
+/// Answers everything at once, but the content when it is told to.
+async fn serve_late(listener: TcpListener, answer: Arc<Notify>) -> io::Result<()> {
+    let mut stream = BufReader::new(listener.accept().await?.0);
+    let (mut line, mut content) = (String::new(), false);
+    stream.write_all(b"220 here\r\n").await?;
+    while stream.read_line(&mut line).await? > 0 {
+        if line == ".\r\n" {
+            answer.notified().await;
+            content = false;
+        }
+        let reply = match line.get(..4).unwrap_or_default() {
+            _ if content => "",
+            "DATA" => "354 go on\r\n",
+            _ => "250 fine\r\n",
+        };
+        content |= line.starts_with("DATA");
+        stream.write_all(reply.as_bytes()).await?;
+        line.clear();
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_to_answer_keeps_what_it_has_and_gets_nothing_more_until_it_speaks() {
+    let (sink, listener) = (Sink::builder().start().await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (primary, answer) = (route("slow", listener.local_addr().unwrap()), Arc::new(Notify::new()));
+    let server = tokio::spawn(serve_late(listener, Arc::clone(&answer)));
+    let outbox = impatient().route(primary).route(route("backup", sink.addr())).start().await.unwrap();
+    let mut events = outbox.dispatcher().events();
+    let first = outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap();
+    for wanted in [BreakerState::HalfOpen, BreakerState::Closed] {
+        let changed = async {
+            while !matches!(events.recv().await, Ok(Event::RouteChanged { breaker, .. }) if breaker == wanted) {}
+        };
+        tokio::time::timeout(LIMIT, changed).await.unwrap();
+        if wanted == BreakerState::HalfOpen {
+            let second = outbox.enqueue(&letter("eve@example.org"), EnqueueOptions::new()).await.unwrap();
+            while state(&outbox, second).await != State::Sent {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!((sink.captured().len(), state(&outbox, first).await), (1, State::Leased));
+            answer.notify_one();
+        }
+    }
+    ended(&outbox).await;
+    assert_eq!((sink.captured().len(), state(&outbox, first).await), (1, State::Sent));
+    outbox.shutdown(LIMIT).await;
+    server.abort();
     sink.shutdown().await;
 }
 

@@ -9,7 +9,7 @@ use mailkit_dispatch::{
 };
 use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
 use std::sync::Arc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::server::{Server, enqueue, message, queue, seeded, start, start_with};
 
@@ -165,6 +165,39 @@ async fn a_message_on_which_the_sender_panics_again_and_again_dies_while_others_
     assert_eq!((record.state, record.attempts), (State::Dead, 3));
     assert_eq!(dispatcher.stats().dead[&DeadReason::Defect], 1);
     assert_eq!(dispatcher.stats().routes[0].in_flight, 0);
+}
+
+/// Panics before it takes a job.
+struct Stillborn;
+
+#[async_trait]
+impl Deliver for Stillborn {
+    async fn deliver(&self, _jobs: &mut Jobs) {
+        panic!("a fault made on purpose");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_panics_before_it_takes_a_message_has_failed_on_it_and_another_route_takes_over() {
+    let (queue, backup) = (queue(), Server::new());
+    let dead = queue.enqueue(message(&["u@example.org"])).await.unwrap().id;
+    let shared: Arc<dyn Queue> = Arc::<mailkit_queue::MemoryQueue>::clone(&queue);
+    let builder = Dispatcher::builder(shared).settings(seeded());
+    let builder = builder.route(RouteSettings::new("main"), Arc::new(Stillborn));
+    let dispatcher = builder.clone().start().unwrap();
+    let ended = timeout(600 * SECOND, dispatcher.until_empty()).await;
+    assert_eq!(ended.unwrap().unwrap().dead, 1);
+    let record = queue.get(dead).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (State::Dead, 3));
+    assert_eq!(dispatcher.stats().dead[&DeadReason::Defect], 1);
+    dispatcher.shutdown(SECOND).await;
+
+    enqueue(&queue, 20).await;
+    let second: Arc<dyn Deliver> = Arc::<Server>::clone(&backup);
+    let dispatcher = builder.route(RouteSettings::new("backup"), second).start().unwrap();
+    sleep(2 * SECOND).await;
+    assert_eq!(backup.count(), 20);
+    assert_eq!(dispatcher.until_empty().await.unwrap().sent, 20);
 }
 
 #[tokio::test(start_paused = true)]

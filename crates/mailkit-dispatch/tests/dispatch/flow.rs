@@ -1,11 +1,19 @@
 //! Messages flow, and end where they shall.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mailkit_dispatch::RouteSettings;
+use async_trait::async_trait;
+use mailkit_dispatch::{Deliver, Dispatcher, Jobs, Outcome, RouteSettings};
 use mailkit_queue::Queue;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::server::{Server, enqueue, queue, start, tally};
+use crate::server::{Server, enqueue, queue, seeded, start, tally};
+use crate::wrapped::{Call, Fault, Wrapped};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn every_message_goes_out_once_and_is_sent() {
@@ -18,4 +26,42 @@ async fn every_message_goes_out_once_and_is_sent() {
     assert_eq!(dispatcher.stats().routes[0].outcomes.accepted, 200);
     assert_eq!(dispatcher.shutdown(Duration::from_secs(1)).await, 0);
     assert_eq!(queue.stats().await.unwrap().ambiguous_total, 0);
+}
+
+/// Takes many jobs before it answers all of them at once.
+struct Batches;
+
+#[async_trait]
+impl Deliver for Batches {
+    async fn deliver(&self, jobs: &mut Jobs) {
+        while let Some(first) = jobs.next().await {
+            let mut batch = vec![first];
+            while let Ok(Some(job)) = timeout(SECOND / 10, jobs.next()).await {
+                batch.push(job);
+            }
+            sleep(SECOND / 10).await;
+            for job in batch {
+                let outcome = Outcome::accepted(job.message().recipients(), "ok");
+                job.finish(outcome);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_leased_while_there_was_room_stays_though_the_route_is_less_busy_by_then() {
+    let (queue, settled) = (queue(), Arc::new(AtomicUsize::new(0)));
+    enqueue(&queue, 1_000).await;
+    let slow = Wrapped::new(&queue, {
+        let settled = Arc::clone(&settled);
+        move |call| {
+            settled.fetch_add(usize::from(call == Call::Settle), Ordering::SeqCst);
+            (call == Call::Lease).then_some(Fault::Late(SECOND * 3 / 10))
+        }
+    });
+    let route = RouteSettings::new("main").most_ways(NonZeroU32::MIN);
+    let builder = Dispatcher::builder(slow).settings(seeded()).route(route, Arc::new(Batches));
+    let (start, dispatcher) = (Instant::now(), builder.start().unwrap());
+    assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1_000);
+    assert_eq!(settled.load(Ordering::SeqCst), 1_000, "none was put back, in {:?}", start.elapsed());
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use mailkit_dispatch::{Limits, RouteSettings, Settings, SettingsError};
+use mailkit_dispatch::{Class, Dispatcher, Limits, Outcome, RouteSettings, Settings, SettingsError, Trouble};
 use mailkit_queue::{Priority, Queue, State};
 
 use crate::server::{Server, enqueue, message, plan, queue, seeded, start, start_with};
+use crate::wrapped::{Call, Fault, Wrapped};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -185,12 +186,25 @@ async fn dispatchers_that_share_a_queue_share_its_quota() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_pays_while_its_route_closes_goes_elsewhere() {
+    let (queue, primary, backup) = (queue(), Server::new(), Server::new());
+    primary.replies(|_| Some(Outcome::failed(Trouble::new(Class::Login, "535 no"))));
+    let slow = Wrapped::new(&queue, |call| (call == Call::Spend).then_some(Fault::Late(SECOND * 3 / 10)));
+    let routes =
+        [(main_route().quota("100/1h messages".parse().unwrap()), &primary), (RouteSettings::new("backup"), &backup)];
+    let dispatcher = Dispatcher::builder(slow).plan(plan(seeded(), &routes)).start().unwrap();
+    enqueue(&queue, 1).await;
+    tokio::time::sleep(SECOND / 5).await;
+    enqueue(&queue, 1).await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!((primary.count(), backup.count()), (1, 1));
+    dispatcher.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_found_no_connection_gets_its_quota_back() {
     let (queue, server) = (queue(), Server::new());
-    server.replies(|job| {
-        let cut = mailkit_dispatch::Trouble::new(mailkit_dispatch::Class::Connection, "reset");
-        (job.attempt() == 1).then(|| mailkit_dispatch::Outcome::failed(cut))
-    });
+    server.replies(|job| (job.attempt() == 1).then(|| Outcome::failed(Trouble::new(Class::Connection, "reset"))));
     enqueue(&queue, 1).await;
     let dispatcher = start(&queue, &[(main_route().quota("1/1h messages".parse().unwrap()), &server)]);
     dispatcher.until_empty().await.unwrap();

@@ -7,5 +7,7 @@ mod flow;
 mod limits;
 mod routes;
 mod server;
+mod silence;
 mod simulation;
 mod store;
+mod wrapped;

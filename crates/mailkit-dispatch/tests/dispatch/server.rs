@@ -17,8 +17,15 @@ pub(crate) type Reply = Box<dyn Fn(&Job) -> Option<Outcome> + Send + Sync>;
 /// A server: takes so many connections, needs so long for each message.
 pub(crate) struct Server {
     pub(crate) up: AtomicBool,
+    /// How it turns connections away where it is not up.
+    pub(crate) refuses: Mutex<Class>,
     pub(crate) most: AtomicUsize,
     pub(crate) takes: Mutex<Duration>,
+    /// How long it takes to open a connection.
+    pub(crate) opens_in: Mutex<Duration>,
+    /// Connections that are being opened, and the most that were at once.
+    pub(crate) opening: AtomicUsize,
+    pub(crate) most_opening: AtomicUsize,
     pub(crate) open: AtomicUsize,
     pub(crate) peak: AtomicUsize,
     pub(crate) turned_away: AtomicUsize,
@@ -31,8 +38,12 @@ impl Server {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             up: AtomicBool::new(true),
+            refuses: Mutex::new(Class::Connection),
             most: AtomicUsize::new(usize::MAX),
             takes: Mutex::new(Duration::from_millis(20)),
+            opens_in: Mutex::new(Duration::from_millis(5)),
+            opening: AtomicUsize::new(0),
+            most_opening: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             turned_away: AtomicUsize::new(0),
@@ -47,6 +58,15 @@ impl Server {
 
     pub(crate) fn takes(&self, time: Duration) {
         *self.takes.lock().unwrap() = time;
+    }
+
+    pub(crate) fn opens_in(&self, time: Duration) {
+        *self.opens_in.lock().unwrap() = time;
+    }
+
+    pub(crate) fn refuses(&self, class: Class) {
+        *self.refuses.lock().unwrap() = class;
+        self.set_up(false);
     }
 
     pub(crate) fn set_up(&self, up: bool) {
@@ -84,7 +104,7 @@ struct Connection<'a>(&'a Server);
 impl<'a> Connection<'a> {
     fn open(server: &'a Server) -> Result<Self, Trouble> {
         if !server.up.load(Ordering::SeqCst) {
-            return Err(Trouble::new(Class::Connection, "connection refused"));
+            return Err(Trouble::new(*server.refuses.lock().unwrap(), "connection refused"));
         }
         let open = server.open.fetch_add(1, Ordering::SeqCst) + 1;
         let connection = Self(server);
@@ -106,7 +126,10 @@ impl Drop for Connection<'_> {
 #[async_trait]
 impl Deliver for Server {
     async fn deliver(&self, jobs: &mut Jobs) {
-        sleep(Duration::from_millis(5)).await;
+        let opens_in = *self.opens_in.lock().unwrap();
+        self.most_opening.fetch_max(self.opening.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        sleep(opens_in).await;
+        self.opening.fetch_sub(1, Ordering::SeqCst);
         let connection = match Connection::open(self) {
             Ok(connection) => connection,
             Err(trouble) => return jobs.broken(trouble),

@@ -1,186 +1,28 @@
-//! Random schedules: limits, failures, routes that flap, cancellations, panics, restarts and crashes, all from a seed.
+//! Random schedules: limits, failures, routes that flap, a store that fails before or after it did what it was asked,
+//! cancellations, panics, restarts and crashes, all from a seed.
 //!
 //! Whatever happens: no window exceeds its rate, no message is lost, none is delivered twice without an ambiguous moment
 //! that was counted, none that shall be held is delivered twice at all, and every terminal state is final.
 
-use std::collections::BTreeMap;
+mod chaos;
+
 use std::num::NonZeroU32;
-use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use fastrand::Rng;
 use mailkit_address::{Address, Envelope};
-use mailkit_dispatch::{
-    Class, Deliver, Dispatcher, Job, Jobs, Limits, Outcome, Plan, Quota, Rate, RetrySettings, RouteSettings, Settings,
-    Trouble, Unit,
-};
+use mailkit_dispatch::{Dispatcher, Limits, Plan, Quota, Rate, RetrySettings, RouteSettings, Settings, Unit};
 use mailkit_queue::{
-    Action, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueId, RecipientOutcome, RecipientStatus,
-    Record, State,
+    Action, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueId, RecipientStatus, Record, State,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use self::chaos::{Chaos, Shared, Taken, World, fault, look, world};
 use crate::server::queue;
+use crate::wrapped::Wrapped;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-
-/// What the world saw.
-struct World {
-    rng: Rng,
-    /// Which dispatcher runs: smooth rates are kept by each for itself.
-    epoch: usize,
-    /// Routes that cannot be reached.
-    down: [bool; 2],
-    /// Whether anything fails at all.
-    calm: bool,
-    taken: Vec<Taken>,
-    copies: BTreeMap<(QueueId, Address), u64>,
-    /// Messages that were seen in a terminal state.
-    over: BTreeMap<QueueId, State>,
-}
-
-/// A job that was taken.
-struct Taken {
-    at: Instant,
-    epoch: usize,
-    route: usize,
-    tenant: Option<String>,
-    recipients: Vec<Address>,
-    /// Nothing went out, and quotas got back what it paid.
-    refunded: bool,
-}
-
-type Shared = Arc<Mutex<World>>;
-
-fn look(world: &Shared) -> MutexGuard<'_, World> {
-    world.lock().unwrap()
-}
-
-/// A way out that fails in every manner.
-struct Chaos {
-    world: Shared,
-    route: usize,
-}
-
-enum Fate {
-    Well,
-    Later,
-    Refused,
-    Cut(Class),
-    /// Delivered, or not, and no answer.
-    Silent(bool),
-    /// The sender panics, after it delivered or before.
-    Panic(bool),
-    Drop(bool),
-}
-
-impl Chaos {
-    fn fate(&self) -> (Fate, Duration) {
-        let mut world = look(&self.world);
-        let slow = if world.rng.u8(0..40) == 0 { 6_000 } else { 200 };
-        let wait = MILLISECOND * world.rng.u32(0..slow);
-        if world.calm {
-            return (Fate::Well, wait);
-        }
-        let coin = world.rng.bool();
-        let fate = match world.rng.u8(0..24) {
-            0 | 1 => Fate::Later,
-            2 => Fate::Refused,
-            3 | 4 => Fate::Cut(Class::Connection),
-            5 => Fate::Cut(Class::Closing),
-            6 => Fate::Cut(Class::TooManyConnections),
-            7 => Fate::Silent(coin),
-            8 => Fate::Panic(coin),
-            9 => Fate::Drop(coin),
-            _ => Fate::Well,
-        };
-        (fate, wait)
-    }
-
-    /// Returns its place among those taken.
-    fn note_taken(&self, job: &Job) -> usize {
-        let mut world = look(&self.world);
-        assert!(!world.over.contains_key(&job.id()), "{} was taken when it was over", job.id());
-        let (tenant, recipients) = (job.message().tenant.clone(), job.message().recipients().to_vec());
-        let (at, epoch, route) = (Instant::now(), world.epoch, self.route);
-        world.taken.push(Taken { at, epoch, route, tenant, recipients, refunded: false });
-        world.taken.len() - 1
-    }
-
-    fn deliver_to(&self, job: &Job) {
-        let mut world = look(&self.world);
-        for recipient in job.message().recipients() {
-            *world.copies.entry((job.id(), recipient.clone())).or_default() += 1;
-        }
-    }
-
-    /// Returns whether the way can go on.
-    async fn carry(&self, mut job: Job) -> bool {
-        let place = self.note_taken(&job);
-        let (fate, wait) = self.fate();
-        sleep(wait).await;
-        let gate = job.gate();
-        let leaves = matches!(fate, Fate::Well | Fate::Silent(_) | Fate::Panic(true) | Fate::Drop(true));
-        let shut = match gate.filter(|_| leaves) {
-            Some(gate) => gate.pass().await.is_err(),
-            None => false,
-        };
-        if shut {
-            look(&self.world).taken[place].refunded = true;
-            job.finish(Outcome::failed(Trouble::new(Class::Connection, "the gate is shut")));
-            return false;
-        }
-        let all = |job: &Job, status, code| {
-            let said = |address: &Address| RecipientOutcome {
-                address: address.clone(),
-                status,
-                code: Some(code),
-                enhanced: None,
-                text: "said".to_owned(),
-            };
-            Outcome { recipients: job.message().recipients().iter().map(said).collect(), trouble: None }
-        };
-        if matches!(fate, Fate::Well | Fate::Silent(true) | Fate::Panic(true) | Fate::Drop(true)) {
-            self.deliver_to(&job);
-            let wait = MILLISECOND * look(&self.world).rng.u32(0..100);
-            sleep(wait).await;
-        }
-        let outcome = match &fate {
-            Fate::Well => all(&job, RecipientStatus::Accepted, 250),
-            Fate::Later => all(&job, RecipientStatus::Temporary, 450),
-            Fate::Refused => all(&job, RecipientStatus::Permanent, 550),
-            Fate::Cut(class) => Outcome::failed(Trouble::new(*class, "cut")),
-            Fate::Silent(_) => Outcome::failed(Trouble::new(Class::Ambiguous, "silence")),
-            // Unwinds like a panic, without a report on standard error.
-            Fate::Panic(_) => resume_unwind(Box::new("a fault made on purpose")),
-            Fate::Drop(_) => return true,
-        };
-        let goes_on = outcome.trouble.is_none();
-        if matches!(fate, Fate::Cut(Class::Connection | Class::TooManyConnections)) {
-            look(&self.world).taken[place].refunded = true;
-        }
-        job.finish(outcome);
-        goes_on
-    }
-}
-
-#[async_trait]
-impl Deliver for Chaos {
-    async fn deliver(&self, jobs: &mut Jobs) {
-        let wait = MILLISECOND * look(&self.world).rng.u32(0..100);
-        sleep(wait).await;
-        if look(&self.world).down[self.route] {
-            return jobs.broken(Trouble::new(Class::Connection, "down"));
-        }
-        while let Some(job) = jobs.next().await {
-            if !self.carry(job).await {
-                return;
-            }
-        }
-    }
-}
 
 /// The limits of a schedule, to be checked at its end.
 struct Schedule {
@@ -271,16 +113,16 @@ async fn note_over(queue: &MemoryQueue, world: &Shared) {
 
 async fn run(seed: u64) {
     let mut rng = Rng::with_seed(seed);
-    let (copies, over) = (BTreeMap::new(), BTreeMap::new());
-    let inner = Rng::with_seed(rng.u64(..));
-    let world =
-        World { rng: inner, epoch: 0, down: [false; 2], calm: rng.u8(0..8) == 0, taken: Vec::new(), copies, over };
-    let (queue, world) = (queue(), Arc::new(Mutex::new(world)));
+    let (queue, world) = (queue(), world(&mut rng));
+    let store = Wrapped::new(&queue, {
+        let world = Arc::clone(&world);
+        move |_| fault(&mut look(&world))
+    });
     let schedule = schedule(&mut rng, &world);
     let start = || {
         look(&world).epoch += 1;
-        let queue: Arc<dyn Queue> = Arc::<MemoryQueue>::clone(&queue);
-        Dispatcher::builder(queue).plan(schedule.plan.clone()).start().unwrap()
+        let store: Arc<dyn Queue> = Arc::<Wrapped>::clone(&store);
+        Dispatcher::builder(store).plan(schedule.plan.clone()).start().unwrap()
     };
     let mut dispatcher = start();
     let mut ids = Vec::new();
@@ -318,17 +160,21 @@ async fn run(seed: u64) {
     }
     look(&world).down = [false; 2];
     dispatcher.resume(&schedule.routes[0].name);
-    let ended = timeout(Duration::from_secs(600), dispatcher.until_empty()).await;
-    if ended.is_err() {
-        let mut stuck = records(&queue).await;
-        stuck.retain(|record| !record.state.is_terminal());
-        panic!("stuck: {stuck:#?}, {:#?}", dispatcher.stats());
-    }
+    until_empty(&queue, &dispatcher).await;
     note_over(&queue, &world).await;
-    sleep(Duration::from_secs(5)).await;
+    look(&world).shaky = 0;
+    sleep(Duration::from_secs(10)).await;
     assert_eq!(dispatcher.shutdown(MILLISECOND).await, 0);
     note_over(&queue, &world).await;
     check(&queue, &world, &schedule, &ids).await;
+}
+
+async fn until_empty(queue: &MemoryQueue, dispatcher: &Dispatcher) {
+    if timeout(Duration::from_secs(600), dispatcher.until_empty()).await.is_err() {
+        let mut stuck = records(queue).await;
+        stuck.retain(|record| !record.state.is_terminal());
+        panic!("stuck: {stuck:#?}, {:#?}", dispatcher.stats());
+    }
 }
 
 async fn check(queue: &MemoryQueue, world: &Shared, schedule: &Schedule, ids: &[QueueId]) {

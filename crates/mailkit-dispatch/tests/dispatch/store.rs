@@ -4,103 +4,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use mailkit_dispatch::{Dispatcher, Event, RouteSettings, Settings};
-use mailkit_queue::{
-    Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, MemoryQueue, NewMessage, Page,
-    Queue, QueueError, QueueId, QueueSettings, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats,
-    Timestamp,
-};
+use mailkit_queue::{Clock, Filter, MemoryQueue, Queue, QueueError, QueueSettings, State};
 use tokio::time::{sleep, timeout};
 
 use crate::server::{Server, enqueue, plan, queue, seeded, start};
+use crate::wrapped::{Call, Fault, Wrapped};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A queue whose store can be taken away.
 struct Shaky {
     inner: Arc<MemoryQueue>,
-    /// 0: there, 1: away, 2: failed, 3: leases cannot be renewed, 4: failed, but for looking.
-    trouble: AtomicU8,
+    trouble: Arc<AtomicU8>,
 }
 
-impl Shaky {
-    fn check(&self) -> Result<(), QueueError> {
-        match self.trouble.load(Ordering::SeqCst) {
-            0 | 3 => Ok(()),
-            1 => Err(QueueError::Unavailable("away".into())),
-            _ => Err(QueueError::Failed("broken".into())),
-        }
-    }
-}
+const THERE: u8 = 0;
+const AWAY: u8 = 1;
+const FAILED: u8 = 2;
+/// Leases cannot be renewed.
+const NOT_RENEWING: u8 = 3;
+/// Failed, but for looking.
+const FAILED_BUT_SEEN: u8 = 4;
 
-#[async_trait]
-impl Queue for Shaky {
-    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
-        self.check()?;
-        self.inner.enqueue(message).await
-    }
-    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
-        self.check()?;
-        self.inner.lease(request).await
-    }
-    async fn wait(&self) {
-        self.inner.wait().await;
-    }
-    async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
-        self.check()?;
-        if self.trouble.load(Ordering::SeqCst) == 3 {
-            return Err(QueueError::Unavailable("not now".into()));
-        }
-        self.inner.renew(leases, duration).await
-    }
-    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
-        self.check()?;
-        self.inner.mark(lease).await
-    }
-    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
-        match self.check() {
-            Ok(()) => self.inner.settle(lease, settlement).await,
-            Err(error) => Err(Box::new(SettleError::new(error, lease, settlement))),
-        }
-    }
-    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
-        self.check()?;
-        self.inner.spend(quotas).await
-    }
-    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
-        self.check()?;
-        self.inner.refund(receipt).await
-    }
-    async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
-        self.inner.get(id).await
-    }
-    async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
-        self.inner.content(id).await
-    }
-    async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
-        self.inner.list(filter).await
-    }
-    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
-        self.inner.act(id, action).await
-    }
-    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
-        self.inner.purge(older_than).await
-    }
-    async fn stats(&self) -> Result<Stats, QueueError> {
-        if self.trouble.load(Ordering::SeqCst) != 4 {
-            self.check()?;
-        }
-        self.inner.stats().await
-    }
-    fn clock(&self) -> &Clock {
-        self.inner.clock()
+fn fault(trouble: u8, call: Call) -> Option<Fault> {
+    let away = |words: &str| Some(Fault::Before(QueueError::Unavailable(words.into())));
+    match trouble {
+        AWAY => away("away"),
+        NOT_RENEWING if call == Call::Renew => away("not now"),
+        FAILED_BUT_SEEN if call == Call::Stats => None,
+        FAILED | FAILED_BUT_SEEN => Some(Fault::Before(QueueError::Failed("broken".into()))),
+        _ => None,
     }
 }
 
-fn shaky(server: &Arc<Server>, settings: Settings) -> (Arc<Shaky>, Dispatcher) {
-    let shaky = Arc::new(Shaky { inner: queue(), trouble: AtomicU8::new(0) });
-    let queue: Arc<dyn Queue> = Arc::<Shaky>::clone(&shaky);
+fn shaky(server: &Arc<Server>, settings: Settings) -> (Shaky, Dispatcher) {
+    let shaky = Shaky { inner: queue(), trouble: Arc::new(AtomicU8::new(THERE)) };
+    let trouble = Arc::clone(&shaky.trouble);
+    let queue = Wrapped::new(&shaky.inner, move |call| fault(trouble.load(Ordering::SeqCst), call));
     let plan = plan(settings, &[(RouteSettings::new("main"), server)]);
     let dispatcher = Dispatcher::builder(queue).plan(plan).start().unwrap();
     (shaky, dispatcher)
@@ -113,12 +54,12 @@ async fn outcomes_survive_a_store_that_is_away_for_less_than_a_lease() {
     let mut events = dispatcher.events();
     enqueue(&shaky.inner, 500).await;
     sleep(SECOND / 4).await;
-    shaky.trouble.store(1, Ordering::SeqCst);
+    shaky.trouble.store(AWAY, Ordering::SeqCst);
     sleep(20 * SECOND).await;
     let sent = server.count();
     assert!(sent > 0 && sent < 500, "nothing is sent that could not be written down: {sent}");
     assert!(dispatcher.stats().store_away && dispatcher.stats().unsettled > 0);
-    shaky.trouble.store(0, Ordering::SeqCst);
+    shaky.trouble.store(THERE, Ordering::SeqCst);
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (500, 0));
     assert_eq!(server.count(), 500, "none was sent twice");
@@ -132,11 +73,11 @@ async fn outcomes_survive_a_store_that_is_away_for_less_than_a_lease() {
 async fn a_dispatcher_that_starts_without_its_store_waits_for_it() {
     let server = Server::new();
     let (shaky, dispatcher) = shaky(&server, seeded());
-    shaky.trouble.store(1, Ordering::SeqCst);
+    shaky.trouble.store(AWAY, Ordering::SeqCst);
     enqueue(&shaky.inner, 5).await;
     sleep(60 * SECOND).await;
     assert_eq!(server.count(), 0);
-    shaky.trouble.store(0, Ordering::SeqCst);
+    shaky.trouble.store(THERE, Ordering::SeqCst);
     sleep(6 * SECOND).await;
     assert_eq!(server.count(), 5);
     drop(dispatcher);
@@ -148,7 +89,7 @@ async fn a_store_that_failed_stops_all_and_nothing_hangs() {
     let (shaky, dispatcher) = shaky(&server, seeded());
     enqueue(&shaky.inner, 500).await;
     sleep(SECOND / 4).await;
-    shaky.trouble.store(2, Ordering::SeqCst);
+    shaky.trouble.store(FAILED, Ordering::SeqCst);
     assert!(dispatcher.until_empty().await.is_err());
     sleep(5 * SECOND).await;
     let sent = server.count();
@@ -201,6 +142,20 @@ async fn shutdown_ends_what_is_on_its_way_and_leaves_the_rest_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_what_is_just_being_leased_and_gives_it_back() {
+    let (queue, server) = (queue(), Server::new());
+    enqueue(&queue, 5).await;
+    let slow = Wrapped::new(&queue, |call| (call == Call::Lease).then_some(Fault::Late(SECOND)));
+    let plan = plan(seeded(), &[(RouteSettings::new("main"), &server)]);
+    let dispatcher = Dispatcher::builder(slow).plan(plan).start().unwrap();
+    sleep(SECOND / 2).await;
+    assert_eq!(queue.stats().await.unwrap().leased, 5);
+    assert_eq!(dispatcher.shutdown(10 * SECOND).await, 0);
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.ready, stats.leased, server.count()), (5, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_done_at_the_deadline_is_given_up_and_counted() {
     let (queue, server) = (queue(), Server::new());
     server.takes(60 * SECOND);
@@ -218,7 +173,7 @@ async fn who_waits_for_the_end_is_told_when_nothing_is_sent_any_more() {
     let (broken, dispatcher) = shaky(&server, seeded());
     enqueue(&broken.inner, 500).await;
     sleep(SECOND / 4).await;
-    broken.trouble.store(4, Ordering::SeqCst);
+    broken.trouble.store(FAILED_BUT_SEEN, Ordering::SeqCst);
     let told = timeout(60 * SECOND, dispatcher.until_empty()).await;
     assert!(matches!(told, Ok(Err(QueueError::Failed(_)))), "{told:?}");
 
@@ -236,10 +191,10 @@ async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
     server.takes(10 * SECOND);
     enqueue(&shaky.inner, 1).await;
     sleep(SECOND / 2).await;
-    shaky.trouble.store(3, Ordering::SeqCst);
+    shaky.trouble.store(NOT_RENEWING, Ordering::SeqCst);
     sleep(5 * SECOND).await;
     assert_eq!(server.count(), 2, "the lease ran out, and the message was leased again");
-    shaky.trouble.store(0, Ordering::SeqCst);
+    shaky.trouble.store(THERE, Ordering::SeqCst);
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((server.count(), stats.sent, stats.ambiguous_total), (2, 1, 1));
 }

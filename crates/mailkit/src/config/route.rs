@@ -50,6 +50,7 @@ struct BreakerSection {
     open_at: Option<Word<Share>>,
     over: Option<Word<NonZeroU32>>,
     slow: Option<Span>,
+    silence: Option<Span>,
     probe_after: Option<Span>,
 }
 
@@ -84,6 +85,7 @@ impl RouteSection {
         settings.breaker = self.breaker.settings();
         settings.preference = self.preference;
         settings.weight = self.weight.unwrap_or(settings.weight);
+        settings.check()?;
         Ok(route)
     }
 }
@@ -114,6 +116,7 @@ impl BreakerSection {
             open_at: self.open_at.map_or(defaults.open_at, |Word(share)| share),
             over: self.over.map_or(defaults.over, |Word(over)| over),
             slow: or(self.slow, defaults.slow),
+            silence: or(self.silence, defaults.silence),
             probe_after: or(self.probe_after, defaults.probe_after),
         }
     }

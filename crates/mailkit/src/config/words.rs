@@ -28,7 +28,10 @@ impl TryFrom<String> for Text {
     }
 }
 
-/// A span of time, such as `30s`, `5m`, `7d`.
+/// Longer than anything is waited for or kept, and no clock runs over by it.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// A span of time, such as `30s`, `5m`, `7d`: a hundred years at the most.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Span(pub(super) Duration);
@@ -38,9 +41,15 @@ impl TryFrom<String> for Span {
 
     fn try_from(text: String) -> Result<Self, String> {
         let text = filled(&text)?;
-        humantime::parse_duration(text.trim())
-            .map(Self)
-            .map_err(|error| format!("`{}` is no span of time such as 30s, 5m or 7d ({error})", text.escape_debug()))
+        let refusal = |why: &dyn fmt::Display| {
+            let text: String = text.chars().take(64).collect();
+            format!("`{}` is no span of time such as 30s, 5m or 7d ({why})", text.escape_debug())
+        };
+        match humantime::parse_duration(text.trim()) {
+            Ok(span) if span > LONGEST => Err(refusal(&"more than 100 years")),
+            Ok(span) => Ok(Self(span)),
+            Err(error) => Err(refusal(&error)),
+        }
     }
 }
 

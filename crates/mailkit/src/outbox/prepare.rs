@@ -8,15 +8,14 @@ use mailkit_address::Envelope;
 use mailkit_mime::dkim::Signer;
 use mailkit_mime::{Capabilities, Encoded};
 use mailkit_queue::{
-    Carriage, Content, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, OpenContent, Pieces, Priority,
-    ReturnContent, Timestamp,
+    Content, Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, OpenContent, Pieces, Priority, Timestamp,
 };
 use mailkit_smtp::client::TransactionOptions;
-use mailkit_smtp::parameter::DsnReturn;
 use sha2::{Digest as _, Sha256};
 #[cfg(feature = "dkim")]
 use time::OffsetDateTime;
 
+use super::transaction::carriage;
 use crate::mailer::ONE_PIECE;
 #[cfg(feature = "dkim")]
 use crate::signing::Signing;
@@ -178,26 +177,6 @@ impl EnqueueOptions {
 /// What the message cannot do without.
 fn least(message: &Message) -> Capabilities {
     Capabilities { eight_bit: message.needs_8bit(), binary: false, smtp_utf8: message.needs_smtp_utf8() }
-}
-
-fn carriage(message: &Message, transaction: TransactionOptions) -> Carriage {
-    let notify = transaction.notify.map(|notify| {
-        let events =
-            [(notify.success, Notify::Success), (notify.failure, Notify::Failure), (notify.delay, Notify::Delay)];
-        let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
-        if wanted.is_empty() { vec![Notify::Never] } else { wanted }
-    });
-    Carriage {
-        needs_8bit: message.needs_8bit(),
-        needs_smtp_utf8: message.needs_smtp_utf8(),
-        notify: notify.unwrap_or_default(),
-        return_content: transaction.ret.map(|ret| match ret {
-            DsnReturn::Full => ReturnContent::Full,
-            DsnReturn::Headers => ReturnContent::Headers,
-        }),
-        envelope_id: transaction.envid,
-        require_tls: transaction.require_tls,
-    }
 }
 
 /// Small messages in memory are made at once; others while they are stored.

@@ -1,4 +1,4 @@
-//! What a queued message asks of a transaction.
+//! What a message asks of a transaction, as a queue stores it and as the transaction is told.
 
 use std::io;
 
@@ -7,6 +7,29 @@ use mailkit_connection::Content;
 use mailkit_queue::{Carriage, Leased, Notify, Pieces, ReturnContent};
 use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::{self, Body, DsnReturn};
+
+use crate::Message;
+
+/// What a queue stores of the options that a message was enqueued with.
+pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Carriage {
+    let notify = transaction.notify.map(|notify| {
+        let events =
+            [(notify.success, Notify::Success), (notify.failure, Notify::Failure), (notify.delay, Notify::Delay)];
+        let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
+        if wanted.is_empty() { vec![Notify::Never] } else { wanted }
+    });
+    Carriage {
+        needs_8bit: message.needs_8bit(),
+        needs_smtp_utf8: message.needs_smtp_utf8(),
+        notify: notify.unwrap_or_default(),
+        return_content: transaction.ret.map(|ret| match ret {
+            DsnReturn::Full => ReturnContent::Full,
+            DsnReturn::Headers => ReturnContent::Headers,
+        }),
+        envelope_id: transaction.envid,
+        require_tls: transaction.require_tls,
+    }
+}
 
 /// The options of a message's transaction.
 pub(super) fn options(message: &Leased) -> TransactionOptions {
@@ -62,6 +85,39 @@ impl Iterator for Stored {
         match self {
             Self::Open(pieces) => pieces.next(),
             Self::Closed(_) | Self::Over => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use mailkit_queue::{LeaseRequest, MemoryQueue, Queue as _};
+
+    use super::*;
+    use crate::EnqueueOptions;
+
+    #[tokio::test]
+    async fn a_transaction_out_of_the_queue_asks_for_what_its_sender_did() {
+        let queue = MemoryQueue::new();
+        let message = Message::builder().from("a@example.com").to("b@example.org").text("Hi").build().unwrap();
+        let notify = |bits: u8| parameter::Notify { success: bits & 1 > 0, failure: bits & 2 > 0, delay: bits & 4 > 0 };
+        for bits in 0..=8 {
+            let wanted = TransactionOptions {
+                notify: (bits < 8).then(|| notify(bits)),
+                ret: [None, Some(DsnReturn::Full), Some(DsnReturn::Headers)][usize::from(bits) % 3],
+                envid: (bits % 2 == 0).then(|| format!("envelope-{bits}")),
+                require_tls: bits % 4 == 0,
+                ..TransactionOptions::default()
+            };
+            let new = EnqueueOptions::new().transaction(wanted.clone()).prepare(&message).await.unwrap();
+            queue.enqueue(new).await.unwrap();
+            let request = LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60));
+            let leased = queue.lease(&request).await.unwrap().remove(0);
+            let size = leased.content.size();
+            assert_eq!(options(&leased), TransactionOptions { size, body: Body::SevenBit, ..wanted });
         }
     }
 }

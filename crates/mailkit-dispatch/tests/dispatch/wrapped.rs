@@ -1,0 +1,132 @@
+//! A queue whose calls fail, before they took effect or after, or take their time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mailkit_queue::{
+    Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, MemoryQueue, NewMessage, Page,
+    Queue, QueueError, QueueId, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats, Timestamp,
+};
+use tokio::time::sleep;
+
+/// What is asked of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Enqueue,
+    Lease,
+    Renew,
+    Mark,
+    Settle,
+    Spend,
+    Refund,
+    Stats,
+}
+
+/// How it goes wrong.
+pub(crate) enum Fault {
+    Before(QueueError),
+    /// It is done, and the answer is lost.
+    After(QueueError),
+    /// It is done, and the answer comes late.
+    Late(Duration),
+}
+
+type Faults = Box<dyn Fn(Call) -> Option<Fault> + Send + Sync>;
+
+pub(crate) struct Wrapped {
+    pub(crate) inner: Arc<MemoryQueue>,
+    faults: Faults,
+}
+
+impl Wrapped {
+    pub(crate) fn new(
+        inner: &Arc<MemoryQueue>,
+        faults: impl Fn(Call) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { inner: Arc::clone(inner), faults: Box::new(faults) })
+    }
+
+    async fn around<T>(
+        &self,
+        call: Call,
+        answer: impl Future<Output = Result<T, QueueError>>,
+    ) -> Result<T, QueueError> {
+        match (self.faults)(call) {
+            None => answer.await,
+            Some(Fault::Before(error)) => Err(error),
+            Some(Fault::After(error)) => {
+                let _ = answer.await;
+                Err(error)
+            }
+            Some(Fault::Late(wait)) => {
+                let answer = answer.await;
+                sleep(wait).await;
+                answer
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Wrapped {
+    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
+        self.around(Call::Enqueue, self.inner.enqueue(message)).await
+    }
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
+        self.around(Call::Lease, self.inner.lease(request)).await
+    }
+    async fn wait(&self) {
+        self.inner.wait().await;
+    }
+    async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
+        self.around(Call::Renew, self.inner.renew(leases, duration)).await
+    }
+    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
+        self.around(Call::Mark, self.inner.mark(lease)).await
+    }
+    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
+        let (token, again) = (lease.token(), settlement.clone());
+        let mut refused = None;
+        let answer = async {
+            self.inner.settle(lease, settlement).await.map_err(|error| {
+                refused = Some(error);
+                QueueError::Unavailable("the store says more".into())
+            })
+        };
+        let answer = self.around(Call::Settle, answer).await;
+        match (answer, refused) {
+            (Ok(state), _) => Ok(state),
+            (Err(_), Some(refused)) => Err(refused),
+            (Err(error), None) => Err(Box::new(SettleError::new(error, Lease::new(token), again))),
+        }
+    }
+    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
+        self.around(Call::Spend, self.inner.spend(quotas)).await
+    }
+    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
+        self.around(Call::Refund, self.inner.refund(receipt)).await
+    }
+    async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
+        self.inner.get(id).await
+    }
+    async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
+        self.inner.content(id).await
+    }
+    async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
+        self.inner.list(filter).await
+    }
+    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
+        self.inner.act(id, action).await
+    }
+    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
+        self.inner.purge(older_than).await
+    }
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        self.around(Call::Stats, self.inner.stats()).await
+    }
+    fn clock(&self) -> &Clock {
+        self.inner.clock()
+    }
+}
