@@ -22,13 +22,30 @@ pub(super) struct Marker {
 }
 
 impl Marker {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             #[cfg(target_arch = "x86_64")]
             avx2: avx2::token(),
         }
     }
 
+    /// Does work with the instructions that this processor has: all that `work` calls and that is
+    /// to gain from them has to be inlined into it.
+    #[inline]
+    pub(super) fn run<R>(work: impl FnOnce(Self) -> R) -> R {
+        let marker = Self::new();
+        #[cfg(target_arch = "x86_64")]
+        if let Some(token) = marker.avx2 {
+            return avx2::run(
+                token,
+                #[inline(always)]
+                || work(marker),
+            );
+        }
+        work(marker)
+    }
+
+    #[inline(always)]
     pub(super) fn marks(self, block: &[u8; BLOCK]) -> Marks {
         #[cfg(target_arch = "x86_64")]
         if let Some(token) = self.avx2 {
@@ -38,6 +55,7 @@ impl Marker {
     }
 
     /// The marks of a block, or of less.
+    #[inline(always)]
     pub(super) fn marks_of_part(self, part: &[u8]) -> Marks {
         if let Some(block) = part.first_chunk() {
             return self.marks(block);
@@ -67,15 +85,10 @@ impl Marks {
         marks
     }
 
-    /// Takes the marks before that of a line end, and drops that one.
-    pub(super) fn split_before(&mut self, end: u64) -> Self {
-        let before = end - 1;
-        let behind = !(before | end);
-        let part =
-            |of: u64| Self { unprintable: self.unprintable & of, equals: self.equals & of, ends: self.ends & of };
-        let (taken, left) = (part(before), part(behind));
-        *self = left;
-        taken
+    /// What quoted-printable escapes wherever it stands: all that is marked but line ends.
+    #[inline(always)]
+    pub(super) fn escapes(self) -> u64 {
+        (self.unprintable & !self.ends) | self.equals
     }
 }
 
@@ -114,8 +127,13 @@ mod avx2 {
         Level::new().as_avx2()
     }
 
+    #[inline]
+    pub(super) fn run<R>(avx2: Token, work: impl FnOnce() -> R) -> R {
+        avx2.vectorize(work)
+    }
+
     kernel!(
-        #[inline]
+        #[inline(always)]
         pub(super) fn marks(avx2: Avx2, block: &[u8; BLOCK]) -> Marks {
             let mut marks = Marks { unprintable: 0, equals: 0, ends: 0 };
             for (index, half) in block.as_chunks::<32>().0.iter().enumerate() {

@@ -1,17 +1,18 @@
 //! The quoted-printable encoding of bodies (RFC 2045 §6.7).
 
-use super::marks::{BLOCK, Marker, Marks};
+use super::marks::{BLOCK, Marker};
 
 /// RFC 2045 §6.7 (5) allows 76; the last column stays free for the `=` of a soft break.
 const LAST_COLUMN: usize = 75;
 
-/// What each byte becomes when it is not written as it is.
-static ESCAPES: [[u8; 3]; 256] = {
-    let mut escapes = [[b'='; 3]; 256];
+/// What each byte becomes when it is not written as it is; the fourth is overwritten, since four are
+/// moved faster than three.
+static ESCAPES: [[u8; 4]; 256] = {
+    let mut escapes = [[b'='; 4]; 256];
     let digits = b"0123456789ABCDEF";
     let mut byte = 0;
     while byte < escapes.len() {
-        escapes[byte] = [b'=', digits[byte >> 4], digits[byte & 15]];
+        escapes[byte] = [b'=', digits[byte >> 4], digits[byte & 15], 0];
         byte += 1;
     }
     escapes
@@ -19,11 +20,11 @@ static ESCAPES: [[u8; 3]; 256] = {
 
 /// How much text is encoded before it is appended.
 const PIECE: usize = 4 * BLOCK;
-/// Short runs are copied as so many bytes; what is too much is overwritten.
-const SHORT: usize = 32;
-/// Room for a piece and a blank before it: three bytes for one, soft breaks after 73 of them at
-/// the earliest, and a short run.
-const ROOM: usize = 3 * (PIECE + 1) + 3 * (3 * (PIECE + 1) / 73 + 1) + SHORT;
+/// Room for a piece and a blank before it: three bytes for one, and soft breaks after 73 of them at
+/// the earliest. A power of two, so that a place in it needs no check.
+const ROOM: usize = (3 * (PIECE + 1) + 3 * (3 * (PIECE + 1) / 73 + 1)).next_power_of_two();
+/// A run is copied as a whole block, wherever in a block it starts; what is too much is overwritten.
+const AHEAD: usize = 2 * BLOCK;
 
 /// Encodes text as quoted-printable (RFC 2045 §6.7), line ends of any kind as CRLF.
 ///
@@ -55,30 +56,36 @@ impl QuotedPrintable {
     }
 
     fn encode(&mut self, input: &[u8], mut take: impl FnMut(&[u8])) {
-        let marker = Marker::new();
-        let mut room = [0; ROOM];
-        for piece in input.chunks(PIECE) {
-            let mut line = self.resume(&mut room);
-            for (index, block) in piece.chunks(BLOCK).enumerate() {
-                let marks = marker.marks_of_part(block);
-                line.block(marks, block.len(), piece.get(index * BLOCK..).unwrap_or_default());
-            }
-            self.blank = line.take_last_blank();
-            take(self.suspend(&line));
-        }
+        Marker::run(
+            #[inline(always)]
+            |marker| {
+                let mut room = [0; ROOM + BLOCK];
+                let mut rest = input;
+                while !rest.is_empty() {
+                    let mut line = self.resume(&mut room);
+                    let (piece, behind) = rest.split_at(rest.len().min(PIECE));
+                    for at in (0..piece.len()).step_by(BLOCK) {
+                        line.block(marker, rest.get(at..).unwrap_or_default());
+                    }
+                    rest = behind;
+                    self.blank = line.take_last_blank();
+                    take(self.suspend(&line));
+                }
+            },
+        );
     }
 
     fn end(&mut self, take: impl FnOnce(&[u8])) {
-        let mut room = [0; ROOM];
+        let mut room = [0; ROOM + BLOCK];
         let mut line = self.resume(&mut room);
         line.escape_last_blank();
         take(self.suspend(&line));
     }
 
-    fn resume<'a>(&mut self, room: &'a mut [u8; ROOM]) -> Line<'a> {
+    fn resume<'a>(&mut self, room: &'a mut [u8; ROOM + BLOCK]) -> Line<'a> {
         let mut line = Line { room, length: 0, column: self.column, after_cr: self.after_cr };
         if let Some(blank) = self.blank.take() {
-            line.literals(&[blank], 1);
+            line.within_line(&[blank; AHEAD], 0, 1, 0);
         }
         line
     }
@@ -92,101 +99,100 @@ impl QuotedPrintable {
 
 /// Lines being written.
 struct Line<'a> {
-    room: &'a mut [u8; ROOM],
+    room: &'a mut [u8; ROOM + BLOCK],
     length: usize,
     column: usize,
     after_cr: bool,
 }
 
 impl Line<'_> {
-    /// Encodes a block of so many bytes; `ahead` starts with it.
-    fn block(&mut self, marks: Marks, length: usize, mut ahead: &[u8]) {
-        let mut marked = marks.unprintable | marks.equals;
-        let mut done = 0;
-        while marked != 0 {
-            let place = marked.trailing_zeros() as usize;
-            marked &= marked - 1;
-            self.literals(ahead, place - done);
-            let Some((&byte, behind)) = ahead.get(place - done..).and_then(<[u8]>::split_first) else {
+    /// Encodes the block that the text starts with, or what there is of it.
+    #[inline(always)]
+    fn block(&mut self, marker: Marker, text: &[u8]) {
+        let mut padded = [b' '; AHEAD];
+        let ahead = match text.first_chunk() {
+            Some(ahead) => ahead,
+            None => {
+                padded.iter_mut().zip(text).for_each(|(slot, &byte)| *slot = byte);
+                &padded
+            }
+        };
+        let marks = marker.marks(from(ahead, 0));
+        let escapes = marks.escapes();
+        let (mut ends, mut start) = (marks.ends, 0);
+        while ends != 0 {
+            let end = ends.trailing_zeros() as usize;
+            ends &= ends - 1;
+            self.within_line(ahead, start, end, escapes);
+            self.end_line(byte_at(ahead, end) == b'\r');
+            start = end + 1;
+        }
+        self.within_line(ahead, start, text.len().min(BLOCK), escapes);
+    }
+
+    #[inline(always)]
+    fn end_line(&mut self, is_cr: bool) {
+        if is_cr || !self.after_cr {
+            self.escape_last_blank();
+            self.put(b"\r\n", 2);
+            self.column = 0;
+        }
+        self.after_cr = is_cr;
+    }
+
+    /// Encodes a line, or what a block holds of it: the bytes from `start` to `end`.
+    #[inline(always)]
+    fn within_line(&mut self, ahead: &[u8; AHEAD], mut start: usize, end: usize, escapes: u64) {
+        while start < end {
+            self.after_cr = false;
+            let first = byte_at(ahead, start);
+            if self.column == 0 && is_escaped_first(first) {
+                self.escape(first);
+                self.column = 3;
+                start += 1;
+            }
+            let escapes = escapes & below(end) & !below(start);
+            let length = end - start + 2 * escapes.count_ones() as usize;
+            let room = LAST_COLUMN - self.column;
+            if length <= room {
+                self.column += length;
+                self.write(ahead, start, end, escapes);
                 return;
-            };
-            self.marked(byte);
-            (ahead, done) = (behind, place + 1);
-        }
-        self.literals(ahead, length - done);
-    }
-
-    fn marked(&mut self, byte: u8) {
-        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-        match byte {
-            b'\n' if after_cr => {}
-            b'\r' | b'\n' => {
-                self.escape_last_blank();
-                self.put(b"\r\n");
-                self.column = 0;
             }
-            _ => self.escape(byte),
+            let fitting = fitting(start, escapes, room);
+            self.write(ahead, start, fitting, escapes & below(fitting));
+            self.put(b"=\r\n", 3);
+            self.column = 0;
+            start = fitting;
         }
     }
 
-    /// Writes so many bytes, none of which needs an escape for what it is.
-    #[inline]
-    fn literals(&mut self, ahead: &[u8], count: usize) {
-        if count == 0 {
-            return;
+    /// Writes the bytes from `start` to `end`, and those that are marked as escapes.
+    #[inline(always)]
+    fn write(&mut self, ahead: &[u8; AHEAD], mut start: usize, end: usize, mut escapes: u64) {
+        while escapes != 0 {
+            let place = escapes.trailing_zeros() as usize;
+            escapes &= escapes - 1;
+            self.put(from(ahead, start), place - start);
+            self.escape(byte_at(ahead, place));
+            start = place + 1;
         }
-        self.after_cr = false;
-        let starts_escaped = self.column == 0 && ahead.first().is_some_and(|&first| is_escaped_first(first));
-        if self.column + count <= LAST_COLUMN && !starts_escaped {
-            self.copy(ahead, count);
-        } else {
-            self.literals_over_lines(ahead, count);
-        }
+        self.put(from(ahead, start), end - start);
     }
 
-    fn literals_over_lines(&mut self, mut ahead: &[u8], mut count: usize) {
-        while count > 0 {
-            let free = count.min(LAST_COLUMN.saturating_sub(self.column));
-            let now = match ahead.first() {
-                _ if free == 0 => {
-                    self.soft_break();
-                    continue;
-                }
-                Some(&first) if self.column == 0 && is_escaped_first(first) => {
-                    self.escape(first);
-                    1
-                }
-                _ => {
-                    self.copy(ahead, free);
-                    free
-                }
-            };
-            ahead = ahead.get(now..).unwrap_or_default();
-            count -= now;
-        }
+    #[inline(always)]
+    fn escape(&mut self, byte: u8) {
+        self.put(&ESCAPES[usize::from(byte)], 3);
     }
 
-    #[inline]
-    fn copy(&mut self, ahead: &[u8], count: usize) {
-        let slot = self.room.get_mut(self.length..).unwrap_or_default();
-        match (ahead.first_chunk::<SHORT>(), slot.first_chunk_mut::<SHORT>()) {
-            (Some(from), Some(to)) if count <= SHORT => *to = *from,
-            _ => {
-                if let (Some(from), Some(to)) = (ahead.get(..count), slot.get_mut(..count)) {
-                    to.copy_from_slice(from);
-                }
-            }
+    /// Writes so many of the bytes.
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
+        const { assert!(N <= BLOCK) };
+        if let Some(slot) = self.room.get_mut(self.length % ROOM..).and_then(<[u8]>::first_chunk_mut) {
+            *slot = *bytes;
         }
         self.length += count;
-        self.column += count;
-    }
-
-    fn escape(&mut self, byte: u8) {
-        if self.column + 3 > LAST_COLUMN {
-            self.soft_break();
-        }
-        self.put(&hex_escape(byte));
-        self.column += 3;
     }
 
     /// Takes back the blank that the line ends in so far.
@@ -200,21 +206,42 @@ impl Line<'_> {
 
     fn escape_last_blank(&mut self) {
         if let Some(blank) = self.take_last_blank() {
-            self.escape(blank);
+            self.within_line(&[blank; AHEAD], 0, 1, 1);
         }
     }
+}
 
-    fn soft_break(&mut self) {
-        self.put(b"=\r\n");
-        self.column = 0;
-    }
+/// What stands at a place of the block and behind it.
+#[inline(always)]
+fn from(ahead: &[u8; AHEAD], place: usize) -> &[u8; BLOCK] {
+    ahead.get(place % BLOCK..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; BLOCK])
+}
 
-    fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
-        if let Some(slot) = self.room.get_mut(self.length..).and_then(|free| free.first_chunk_mut()) {
-            *slot = *bytes;
+#[inline(always)]
+fn byte_at(ahead: &[u8; AHEAD], place: usize) -> u8 {
+    ahead.get(place % BLOCK).copied().unwrap_or_default()
+}
+
+/// The bits of the bytes before this one.
+#[inline(always)]
+fn below(place: usize) -> u64 {
+    if place < BLOCK { (1 << place) - 1 } else { u64::MAX }
+}
+
+/// Where a line has to be broken that has room for so many columns more: before the byte that does
+/// not fit. The first is at `start`.
+fn fitting(start: usize, mut escapes: u64, mut room: usize) -> usize {
+    let mut place = start;
+    while escapes != 0 {
+        let escape = escapes.trailing_zeros() as usize;
+        escapes &= escapes - 1;
+        if escape - place + 3 > room {
+            return place + room.min(escape - place);
         }
-        self.length += N;
+        room -= escape - place + 3;
+        place = escape + 1;
     }
+    place + room
 }
 
 /// How long a line becomes before soft breaks, without its end. `escapes` is the number of bytes
@@ -236,7 +263,8 @@ pub(super) const UNBROKEN: usize = LAST_COLUMN;
 
 /// `=XX`, as quoted-printable and the Q encoding write a byte.
 pub(crate) fn hex_escape(byte: u8) -> [u8; 3] {
-    ESCAPES[usize::from(byte)]
+    let [sign, high, low, _] = ESCAPES[usize::from(byte)];
+    [sign, high, low]
 }
 
 /// `From ` may gain a `>` in a mailbox file, and a line with only a dot ends SMTP's DATA: neither

@@ -22,17 +22,21 @@ pub(super) struct Survey {
 
 impl Survey {
     pub(super) fn of(text: &[u8]) -> Self {
-        let mut scan = Scan { survey: Self::default(), text, start: 0, line: Escapes::default() };
-        let marker = Marker::new();
-        let (blocks, rest) = text.as_chunks();
-        for (index, block) in blocks.iter().enumerate() {
-            scan.block(index * BLOCK, marker.marks(block));
-        }
-        scan.block(blocks.len() * BLOCK, marker.marks_of_part(rest));
-        if scan.start < text.len() {
-            scan.line(text.len(), 0);
-        }
-        scan.survey
+        Marker::run(
+            #[inline(always)]
+            |marker| {
+                let mut scan = Scan { survey: Self::default(), text, start: 0, escapes: 0 };
+                let (blocks, rest) = text.as_chunks();
+                for (index, block) in blocks.iter().enumerate() {
+                    scan.block(index * BLOCK, marker.marks(block));
+                }
+                scan.block(blocks.len() * BLOCK, marker.marks_of_part(rest));
+                if scan.start < text.len() {
+                    scan.line(text.len(), 0);
+                }
+                scan.survey
+            },
+        )
     }
 
     pub(super) fn is_seven_bit(&self) -> bool {
@@ -46,23 +50,29 @@ struct Scan<'a> {
     text: &'a [u8],
     /// Where the line starts.
     start: usize,
-    /// What the line holds so far.
-    line: Escapes,
+    /// How many bytes of the line quoted-printable escapes, so far.
+    escapes: usize,
 }
 
 impl Scan<'_> {
-    fn block(&mut self, at: usize, mut marks: Marks) {
-        let mut ends = marks.ends;
+    #[inline(always)]
+    fn block(&mut self, at: usize, marks: Marks) {
+        let escapes = marks.escapes();
+        self.survey.unprintable |= marks.unprintable != marks.ends;
+        let (mut ends, mut counted) = (marks.ends, 0);
         while ends != 0 {
-            let end = ends & ends.wrapping_neg();
-            ends ^= end;
-            self.line.add(marks.split_before(end));
-            self.end_line(at + end.trailing_zeros() as usize);
+            let before = (ends & ends.wrapping_neg()) - 1;
+            let count = (escapes & before).count_ones() as usize;
+            self.escapes += count - counted;
+            self.end_line(at + ends.trailing_zeros() as usize);
+            counted = count;
+            ends &= ends - 1;
         }
-        self.line.add(marks);
+        self.escapes += escapes.count_ones() as usize - counted;
     }
 
     /// Ends the line at the CR or LF there.
+    #[inline(always)]
     fn end_line(&mut self, at: usize) {
         let before = at.checked_sub(1).and_then(|before| self.text.get(before));
         let completes_crlf = at == self.start && before == Some(&b'\r') && self.text.get(at) == Some(&b'\n');
@@ -70,40 +80,19 @@ impl Scan<'_> {
             self.line(at, 2);
         }
         self.start = at + 1;
-        self.line = Escapes::default();
+        self.escapes = 0;
     }
 
     /// Notes the line that ends before `at`, and its end of so many bytes.
+    #[inline(always)]
     fn line(&mut self, at: usize, end: u64) {
         let line = self.text.get(self.start..at).unwrap_or_default();
-        let unbroken = unbroken_size(line, self.line.all());
+        let unbroken = unbroken_size(line, self.escapes);
         self.survey.length += line.len() as u64 + end;
         self.survey.unbroken += unbroken as u64 + end;
         self.survey.longest_line = self.survey.longest_line.max(line.len());
-        self.survey.unprintable |= self.line.unprintable > 0;
         self.survey.has_from_line |= line.starts_with(b"From ");
         self.survey.breaks |= unbroken > UNBROKEN;
-    }
-}
-
-/// How many bytes of a line quoted-printable escapes.
-#[derive(Debug, Default, Clone, Copy)]
-struct Escapes {
-    unprintable: usize,
-    equals: usize,
-}
-
-impl Escapes {
-    fn all(self) -> usize {
-        self.unprintable + self.equals
-    }
-
-    fn add(&mut self, marks: Marks) {
-        // Most blocks have none, and counting bits takes long on an old processor.
-        if marks.unprintable | marks.equals != 0 {
-            self.unprintable += marks.unprintable.count_ones() as usize;
-            self.equals += marks.equals.count_ones() as usize;
-        }
     }
 }
 
