@@ -118,7 +118,9 @@ impl Leaf {
             }
             details.check(found);
         }
-        self.check_once(found);
+        if self.details.is_some() {
+            self.check_once(found);
+        }
     }
 
     /// Readers differ on which of two parameters of one name counts.
