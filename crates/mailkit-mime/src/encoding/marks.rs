@@ -12,6 +12,12 @@ pub(super) struct Marks {
     pub(super) equals: u64,
     /// CR or LF.
     pub(super) ends: u64,
+    /// CR alone.
+    pub(super) returns: u64,
+    /// Space or tab.
+    pub(super) blanks: u64,
+    /// What quoted-printable escapes at the start of a line: `F` and a dot.
+    pub(super) starters: u64,
 }
 
 /// Looks at blocks as this processor does it best; finding that out takes as long as a look.
@@ -69,18 +75,26 @@ impl Marker {
 }
 
 impl Marks {
+    const NONE: Self = Self { unprintable: 0, equals: 0, ends: 0, returns: 0, blanks: 0, starters: 0 };
+
     /// The same on any processor, eight bytes at a time.
     fn of_words(block: &[u8; BLOCK]) -> Self {
-        let mut marks = Self { unprintable: 0, equals: 0, ends: 0 };
+        let mut marks = Self::NONE;
         for (index, word) in block.as_chunks().0.iter().enumerate() {
             let word = u64::from_le_bytes(*word);
             let lower = word & LOWER;
             let from_space = lower + repeated(0x80 - b' ');
             let delete = lower + repeated(0x80 - 0x7f);
-            let printable = from_space & !delete & !word | equal_to(word, b'\t');
-            marks.unprintable |= top_bits(!printable) << (8 * index);
-            marks.equals |= top_bits(equal_to(word, b'=')) << (8 * index);
-            marks.ends |= top_bits(equal_to(word, b'\r') | equal_to(word, b'\n')) << (8 * index);
+            let tab = equal_to(word, b'\t');
+            let printable = from_space & !delete & !word | tab;
+            let returns = equal_to(word, b'\r');
+            let mark = |tops: u64| top_bits(tops) << (8 * index);
+            marks.unprintable |= mark(!printable);
+            marks.equals |= mark(equal_to(word, b'='));
+            marks.ends |= mark(returns | equal_to(word, b'\n'));
+            marks.returns |= mark(returns);
+            marks.blanks |= mark(tab | equal_to(word, b' '));
+            marks.starters |= mark(equal_to(word, b'F') | equal_to(word, b'.'));
         }
         marks
     }
@@ -135,7 +149,7 @@ mod avx2 {
     kernel!(
         #[inline(always)]
         pub(super) fn marks(avx2: Avx2, block: &[u8; BLOCK]) -> Marks {
-            let mut marks = Marks { unprintable: 0, equals: 0, ends: 0 };
+            let mut marks = Marks::NONE;
             for (index, half) in block.as_chunks::<32>().0.iter().enumerate() {
                 let bytes: __m256i = u8x32::simd_from(avx2, *half).into();
                 let is = |byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
@@ -146,6 +160,9 @@ mod avx2 {
                 marks.unprintable |= bits(unprintable);
                 marks.equals |= bits(is(b'='));
                 marks.ends |= bits(_mm256_or_si256(is(b'\r'), is(b'\n')));
+                marks.returns |= bits(is(b'\r'));
+                marks.blanks |= bits(_mm256_or_si256(is(b' '), is(b'\t')));
+                marks.starters |= bits(_mm256_or_si256(is(b'F'), is(b'.')));
             }
             marks
         }
@@ -167,6 +184,9 @@ mod tests {
                     unprintable: mark(!matches!(byte, b'\t' | b' '..=b'~')),
                     equals: mark(byte == b'='),
                     ends: mark(matches!(byte, b'\r' | b'\n')),
+                    returns: mark(byte == b'\r'),
+                    blanks: mark(matches!(byte, b' ' | b'\t')),
+                    starters: mark(matches!(byte, b'F' | b'.')),
                 };
                 assert_eq!(Marker::new().marks(&block), wanted, "{byte:#x} at {at}");
                 assert_eq!(Marks::of_words(&block), wanted, "{byte:#x} at {at}");
@@ -176,9 +196,15 @@ mod tests {
 
     #[test]
     fn the_first_byte_is_the_lowest_bit() {
-        let mut block = [b' '; BLOCK];
+        let mut block = [b'a'; BLOCK];
         (block[0], block[17], block[40], block[63]) = (b'\n', b'=', 0xff, b'\r');
-        let wanted = Marks { unprintable: 1 | 1 << 40 | 1 << 63, equals: 1 << 17, ends: 1 | 1 << 63 };
+        let wanted = Marks {
+            unprintable: 1 | 1 << 40 | 1 << 63,
+            equals: 1 << 17,
+            ends: 1 | 1 << 63,
+            returns: 1 << 63,
+            ..Marks::NONE
+        };
         assert_eq!(Marker::new().marks(&block), wanted);
         assert_eq!(Marker::new().marks_of_part(b"\n=").equals, 2);
     }

@@ -244,14 +244,6 @@ fn fitting(start: usize, mut escapes: u64, mut room: usize) -> usize {
     place + room
 }
 
-/// How long a line becomes before soft breaks, without its end. `escapes` is the number of bytes
-/// in it that are neither blanks nor printable ASCII, or are the sign `=`.
-pub(super) fn unbroken_size(line: &[u8], escapes: usize) -> usize {
-    let first = line.first().is_some_and(|&first| is_escaped_first(first));
-    let last = line.last().is_some_and(|&last| is_blank(last));
-    line.len() + 2 * (escapes + usize::from(first) + usize::from(last))
-}
-
 /// The most that text can become whose size without soft breaks is this.
 pub(super) fn most(unbroken: u64) -> u64 {
     // A line is broken after 73 columns at the earliest; a dot or an F behind that is escaped.

@@ -2,7 +2,7 @@
 
 use super::MAX_LINE;
 use super::marks::{BLOCK, Marker, Marks};
-use super::quoted_printable::{UNBROKEN, unbroken_size};
+use super::quoted_printable::UNBROKEN;
 
 /// What one look at a text tells.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,16 +25,13 @@ impl Survey {
         Marker::run(
             #[inline(always)]
             |marker| {
-                let mut scan = Scan { survey: Self::default(), text, start: 0, escapes: 0 };
+                let mut scan = Scan::of(text);
                 let (blocks, rest) = text.as_chunks();
-                for (index, block) in blocks.iter().enumerate() {
-                    scan.block(index * BLOCK, marker.marks(block));
+                for block in blocks {
+                    scan.block(marker.marks(block));
                 }
-                scan.block(blocks.len() * BLOCK, marker.marks_of_part(rest));
-                if scan.start < text.len() {
-                    scan.line(text.len(), 0);
-                }
-                scan.survey
+                scan.block(marker.marks_of_part(rest));
+                scan.finish()
             },
         )
     }
@@ -46,53 +43,91 @@ impl Survey {
 
 /// The look at work: a block at a time.
 struct Scan<'a> {
-    survey: Survey,
     text: &'a [u8],
-    /// Where the line starts.
-    start: usize,
-    /// How many bytes of the line quoted-printable escapes, so far.
+    survey: Survey,
+    /// Where the next block starts, and the line.
+    at: Place,
+    line: Place,
+    /// CRs and LFs so far, and the pairs of them.
+    ends: usize,
+    pairs: usize,
+    /// Whether the block before ended in a line end, a CR, a blank: a bit each.
+    after_end: u64,
+    after_return: u64,
+    after_blank: u64,
+}
+
+/// A place in the text, and how many bytes before it quoted-printable escapes.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    at: usize,
     escapes: usize,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        let (at, line) = (Place::default(), Place::default());
+        let survey = Survey::default();
+        Self { text, survey, at, line, ends: 0, pairs: 0, after_end: 1, after_return: 0, after_blank: 0 }
+    }
+
     #[inline(always)]
-    fn block(&mut self, at: usize, marks: Marks) {
-        let escapes = marks.escapes();
-        self.survey.unprintable |= marks.unprintable != marks.ends;
-        let (mut ends, mut counted) = (marks.ends, 0);
+    fn block(&mut self, marks: Marks) {
+        let ends = marks.ends;
+        let first = marks.starters & (ends << 1 | self.after_end);
+        let last = marks.blanks & (ends >> 1);
+        let escapes = marks.escapes() | first | last;
+        self.at.escapes += (self.after_blank & ends & 1) as usize;
+        self.each_line(ends, escapes);
+        self.survey.unprintable |= marks.unprintable != ends;
+        self.survey.has_from_line |= first != 0 && self.has_from(first);
+        let behind_return = marks.returns << 1 | self.after_return;
+        self.ends += ends.count_ones() as usize;
+        self.pairs += (ends & !marks.returns & behind_return).count_ones() as usize;
+        self.at = Place { at: self.at.at + BLOCK, escapes: self.at.escapes + escapes.count_ones() as usize };
+        (self.after_end, self.after_return, self.after_blank) = (ends >> 63, marks.returns >> 63, marks.blanks >> 63);
+    }
+
+    #[inline(always)]
+    fn each_line(&mut self, mut ends: u64, escapes: u64) {
         while ends != 0 {
             let before = (ends & ends.wrapping_neg()) - 1;
-            let count = (escapes & before).count_ones() as usize;
-            self.escapes += count - counted;
-            self.end_line(at + ends.trailing_zeros() as usize);
-            counted = count;
+            let end = Place {
+                at: self.at.at + ends.trailing_zeros() as usize,
+                escapes: self.at.escapes + (escapes & before).count_ones() as usize,
+            };
+            self.end_line(end);
+            self.line = Place { at: end.at + 1, ..end };
             ends &= ends - 1;
         }
-        self.escapes += escapes.count_ones() as usize - counted;
     }
 
-    /// Ends the line at the CR or LF there.
+    /// Notes the line that ends there.
     #[inline(always)]
-    fn end_line(&mut self, at: usize) {
-        let before = at.checked_sub(1).and_then(|before| self.text.get(before));
-        let completes_crlf = at == self.start && before == Some(&b'\r') && self.text.get(at) == Some(&b'\n');
-        if !completes_crlf {
-            self.line(at, 2);
+    fn end_line(&mut self, end: Place) {
+        let length = end.at - self.line.at;
+        self.survey.longest_line = self.survey.longest_line.max(length);
+        self.survey.breaks |= length + 2 * (end.escapes - self.line.escapes) > UNBROKEN;
+    }
+
+    /// Whether one of the bytes that are marked starts `From `.
+    fn has_from(&self, mut marked: u64) -> bool {
+        let mut found = false;
+        while marked != 0 {
+            let at = self.at.at + marked.trailing_zeros() as usize;
+            found |= self.text.get(at..).unwrap_or_default().starts_with(b"From ");
+            marked &= marked - 1;
         }
-        self.start = at + 1;
-        self.escapes = 0;
+        found
     }
 
-    /// Notes the line that ends before `at`, and its end of so many bytes.
-    #[inline(always)]
-    fn line(&mut self, at: usize, end: u64) {
-        let line = self.text.get(self.start..at).unwrap_or_default();
-        let unbroken = unbroken_size(line, self.escapes);
-        self.survey.length += line.len() as u64 + end;
-        self.survey.unbroken += unbroken as u64 + end;
-        self.survey.longest_line = self.survey.longest_line.max(line.len());
-        self.survey.has_from_line |= line.starts_with(b"From ");
-        self.survey.breaks |= unbroken > UNBROKEN;
+    fn finish(mut self) -> Survey {
+        let is_blank = matches!(self.text, [.., b' ' | b'\t']);
+        let end = Place { at: self.text.len(), escapes: self.at.escapes + usize::from(is_blank) };
+        // Behind the last line end there may be nothing, which is no line.
+        self.end_line(end);
+        let length = self.text.len() + self.ends - 2 * self.pairs;
+        Survey { length: length as u64, unbroken: (length + 2 * end.escapes) as u64, ..self.survey }
     }
 }
 
@@ -118,6 +153,13 @@ mod tests {
             survey.breaks |= unbroken > UNBROKEN;
         }
         survey
+    }
+
+    /// How long a line becomes before soft breaks, without its end.
+    fn unbroken_size(line: &[u8], escapes: usize) -> usize {
+        let first = matches!(line, [b'F' | b'.', ..]);
+        let last = matches!(line, [.., b' ' | b'\t']);
+        line.len() + 2 * (escapes + usize::from(first) + usize::from(last))
     }
 
     /// Lines without their ends, and how long these are.
