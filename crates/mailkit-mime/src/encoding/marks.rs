@@ -20,7 +20,7 @@ pub(super) struct Marks {
     pub(super) starters: u64,
 }
 
-/// Looks at blocks as this processor does it best; finding that out takes as long as a look.
+/// Looks at blocks as this processor does it best.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marker {
     #[cfg(target_arch = "x86_64")]
@@ -129,6 +129,7 @@ mod avx2 {
         __m256i, _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256,
         _mm256_set1_epi8,
     };
+    use std::sync::LazyLock;
 
     pub(super) use fearless_simd::Avx2 as Token;
     use fearless_simd::prelude::*;
@@ -138,7 +139,9 @@ mod avx2 {
 
     /// None if this processor lacks AVX2.
     pub(super) fn token() -> Option<Token> {
-        Level::new().as_avx2()
+        /// To ask the processor each time takes as long as to look at a block.
+        static TOKEN: LazyLock<Option<Token>> = LazyLock::new(|| Level::new().as_avx2());
+        *TOKEN
     }
 
     #[inline]

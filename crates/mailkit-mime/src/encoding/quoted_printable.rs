@@ -76,6 +76,9 @@ impl QuotedPrintable {
     }
 
     fn end(&mut self, take: impl FnOnce(&[u8])) {
+        if self.blank.is_none() {
+            return;
+        }
         let mut room = [0; ROOM + BLOCK];
         let mut line = self.resume(&mut room);
         line.escape_last_blank();
