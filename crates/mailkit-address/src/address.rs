@@ -101,7 +101,7 @@ impl Address {
     /// ```
     #[must_use]
     pub fn as_unquoted(&self) -> Option<&str> {
-        (self.is_plain || is_dot_string(self.local_part())).then(|| self.domain.whole())
+        self.is_unquoted().then(|| self.domain.whole())
     }
 
     /// Whether only a server with SMTPUTF8 (RFC 6531) can take this address:
@@ -142,12 +142,16 @@ impl Address {
         Self { domain: Domain::plain(address, at), is_plain: true }
     }
 
+    /// Whether the local part is printed without quotes.
+    fn is_unquoted(&self) -> bool {
+        self.is_plain || is_dot_string(self.local_part())
+    }
+
     fn write(&self, out: &mut impl fmt::Write, domain: &str) -> fmt::Result {
-        let local_part = self.local_part();
-        if self.is_plain || is_dot_string(local_part) {
-            out.write_str(local_part)?;
+        if self.is_unquoted() {
+            out.write_str(self.local_part())?;
         } else {
-            write_quoted(out, local_part)?;
+            write_quoted(out, self.local_part())?;
         }
         out.write_char('@')?;
         out.write_str(domain)

@@ -117,8 +117,6 @@ impl Leaf {
                 details.parameters.retain(|(name, _)| !name.eq_ignore_ascii_case("name"));
             }
             details.check(found);
-        }
-        if self.details.is_some() {
             self.check_once(found);
         }
     }
