@@ -28,7 +28,7 @@ pub(super) struct Marker {
 }
 
 impl Marker {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             #[cfg(target_arch = "x86_64")]
             avx2: avx2::token(),
@@ -38,17 +38,12 @@ impl Marker {
     /// Does work with the instructions that this processor has: all that `work` calls and that is
     /// to gain from them has to be inlined into it.
     #[inline]
-    pub(super) fn run<R>(work: impl FnOnce(Self) -> R) -> R {
-        let marker = Self::new();
+    pub(super) fn run<R>(self, work: impl FnOnce() -> R) -> R {
         #[cfg(target_arch = "x86_64")]
-        if let Some(token) = marker.avx2 {
-            return avx2::run(
-                token,
-                #[inline(always)]
-                || work(marker),
-            );
+        if let Some(token) = self.avx2 {
+            return avx2::run(token, work);
         }
-        work(marker)
+        work()
     }
 
     #[inline(always)]
@@ -173,6 +168,18 @@ mod avx2 {
 }
 
 #[cfg(test)]
+impl Marker {
+    /// As this processor does it best, and as any does.
+    pub(super) fn all() -> [Self; 2] {
+        let portable = Self {
+            #[cfg(target_arch = "x86_64")]
+            avx2: None,
+        };
+        [Self::new(), portable]
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -191,8 +198,9 @@ mod tests {
                     blanks: mark(matches!(byte, b' ' | b'\t')),
                     starters: mark(matches!(byte, b'F' | b'.')),
                 };
-                assert_eq!(Marker::new().marks(&block), wanted, "{byte:#x} at {at}");
-                assert_eq!(Marks::of_words(&block), wanted, "{byte:#x} at {at}");
+                for marker in Marker::all() {
+                    assert_eq!(marker.marks(&block), wanted, "{marker:?}: {byte:#x} at {at}");
+                }
             }
         }
     }
@@ -208,7 +216,9 @@ mod tests {
             returns: 1 << 63,
             ..Marks::NONE
         };
-        assert_eq!(Marker::new().marks(&block), wanted);
-        assert_eq!(Marker::new().marks_of_part(b"\n=").equals, 2);
+        for marker in Marker::all() {
+            assert_eq!(marker.marks(&block), wanted, "{marker:?}");
+            assert_eq!(marker.marks_of_part(b"\n=").equals, 2, "{marker:?}");
+        }
     }
 }
