@@ -203,7 +203,7 @@ impl Line<'_> {
     /// Takes back the blank that the line ends in so far.
     fn take_last_blank(&mut self) -> Option<u8> {
         let last = self.length.checked_sub(1).and_then(|last| self.room.get(last)).copied();
-        let blank = last.filter(|&last| self.column > 0 && is_blank(last))?;
+        let blank = last.filter(|&last| is_blank(last))?;
         self.length -= 1;
         self.column -= 1;
         Some(blank)

@@ -200,6 +200,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_two_bytes_are_seen_together_at_the_border_of_blocks() {
+        let bytes = b"aF.= \t\r\n\xff";
+        let pairs = bytes.iter().flat_map(|&first| bytes.iter().map(move |&second| [first, second]));
+        for pair in pairs {
+            for at in BLOCK - 2..=BLOCK {
+                let mut text = [b'a'; 2 * BLOCK];
+                text[at..at + 2].copy_from_slice(&pair);
+                assert_eq!(seen(&text), slowly(&text), "{pair:?} at {at}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn sees_what_a_slow_look_sees(
