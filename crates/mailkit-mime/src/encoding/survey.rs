@@ -16,20 +16,21 @@ pub(super) struct Survey {
     has_from_line: bool,
     /// The length in quoted-printable if no line needed a soft break: never above the true one.
     pub(super) unbroken: u64,
-    /// Whether a line needs one.
+    /// Whether a line needs one. Of a small text that has to be encoded it is said without a look at its lines.
     pub(super) breaks: bool,
 }
 
 impl Survey {
-    pub(super) fn of(text: &[u8]) -> Self {
-        Self::by(Marker::new(), text)
+    /// Looks at a text, which is small up to so many bytes.
+    pub(super) fn of(text: &[u8], small: u64) -> Self {
+        Self::by(Marker::new(), text, small)
     }
 
-    fn by(marker: Marker, text: &[u8]) -> Self {
+    fn by(marker: Marker, text: &[u8], small: u64) -> Self {
         marker.run(
             #[inline(always)]
             || {
-                let mut scan = Scan::of(text);
+                let mut scan = Scan::of(text, text.len() as u64 <= small);
                 let (blocks, rest) = text.as_chunks();
                 for block in blocks {
                     scan.block(marker.marks(block));
@@ -48,6 +49,7 @@ impl Survey {
 /// The look at work: a block at a time.
 struct Scan<'a> {
     text: &'a [u8],
+    is_small: bool,
     survey: Survey,
     /// Where the next block starts, and the line.
     at: Place,
@@ -69,10 +71,19 @@ struct Place {
 }
 
 impl<'a> Scan<'a> {
-    fn of(text: &'a [u8]) -> Self {
-        let (at, line) = (Place::default(), Place::default());
-        let survey = Survey::default();
-        Self { text, survey, at, line, ends: 0, pairs: 0, after_end: 1, after_return: 0, after_blank: 0 }
+    fn of(text: &'a [u8], is_small: bool) -> Self {
+        Self {
+            text,
+            is_small,
+            survey: Survey::default(),
+            at: Place::default(),
+            line: Place::default(),
+            ends: 0,
+            pairs: 0,
+            after_end: 1,
+            after_return: 0,
+            after_blank: 0,
+        }
     }
 
     #[inline(always)]
@@ -82,8 +93,10 @@ impl<'a> Scan<'a> {
         let last = marks.blanks & (ends >> 1);
         let escapes = marks.escapes() | first | last;
         self.at.escapes += (self.after_blank & ends & 1) as usize;
-        self.each_line(ends, escapes);
         self.survey.unprintable |= marks.unprintable != ends;
+        if !(self.is_small && self.survey.unprintable) {
+            self.each_line(ends, escapes);
+        }
         self.survey.has_from_line |= first != 0 && self.has_from(first);
         let behind_return = marks.returns << 1 | self.after_return;
         self.ends += ends.count_ones() as usize;
@@ -131,7 +144,8 @@ impl<'a> Scan<'a> {
         // Behind the last line end there may be nothing, which is no line.
         self.end_line(end);
         let length = self.text.len() + self.ends - 2 * self.pairs;
-        Survey { length: length as u64, unbroken: (length + 2 * end.escapes) as u64, ..self.survey }
+        let breaks = self.survey.breaks || (self.is_small && self.survey.unprintable);
+        Survey { length: length as u64, unbroken: (length + 2 * end.escapes) as u64, breaks, ..self.survey }
     }
 }
 
@@ -143,7 +157,7 @@ mod tests {
 
     /// What every processor sees.
     fn seen(text: &[u8]) -> Survey {
-        let [survey, portable] = Marker::all().map(|marker| Survey::by(marker, text));
+        let [survey, portable] = Marker::all().map(|marker| Survey::by(marker, text, 0));
         assert_eq!(survey, portable, "{text:?}");
         survey
     }
