@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
@@ -40,6 +40,8 @@ pub const MAX_ADDRESS_LEN: usize = 254;
 pub struct Address {
     /// With the local part before it in the same text.
     domain: Domain,
+    /// Whether the local part is `dot-atom-text` in ASCII, as nearly all are.
+    is_plain: bool,
 }
 
 impl Address {
@@ -99,7 +101,7 @@ impl Address {
     /// ```
     #[must_use]
     pub fn as_unquoted(&self) -> Option<&str> {
-        is_dot_string(self.local_part()).then(|| self.domain.whole())
+        self.is_unquoted().then(|| self.domain.whole())
     }
 
     /// Whether only a server with SMTPUTF8 (RFC 6531) can take this address:
@@ -115,7 +117,7 @@ impl Address {
     /// ```
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        !self.local_part().is_ascii()
+        !self.is_plain && !self.local_part().is_ascii()
     }
 
     /// The form for people: like the printed form, with the domain in U-labels.
@@ -129,18 +131,30 @@ impl Address {
     /// ```
     #[must_use]
     pub fn to_unicode(&self) -> String {
-        let (local_part, domain) = (self.local_part(), self.domain.as_unicode());
-        let mut text = String::with_capacity(local_part.len() + domain.len() + 3);
+        let mut text = String::with_capacity(self.local_part().len() + self.domain.as_unicode().len() + 3);
         // Writing into a String cannot fail.
-        let _ = write_local_part(&mut text, local_part);
-        text.push('@');
-        text.push_str(domain);
+        let _ = self.write(&mut text, self.domain.as_unicode());
         text
     }
 
     /// What is known to be an address in its one form, with its `@` at this place.
     pub(crate) fn plain(address: &str, at: usize) -> Self {
-        Self { domain: Domain::plain(address, at) }
+        Self { domain: Domain::plain(address, at), is_plain: true }
+    }
+
+    /// Whether the local part is printed without quotes.
+    fn is_unquoted(&self) -> bool {
+        self.is_plain || is_dot_string(self.local_part())
+    }
+
+    fn write(&self, out: &mut impl fmt::Write, domain: &str) -> fmt::Result {
+        if self.is_unquoted() {
+            out.write_str(self.local_part())?;
+        } else {
+            write_quoted(out, self.local_part())?;
+        }
+        out.write_char('@')?;
+        out.write_str(domain)
     }
 
     /// `Mailbox = Local-part "@" (Domain / address-literal)` (RFC 5321 §4.1.2)
@@ -188,7 +202,7 @@ impl Address {
         if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
             return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
         }
-        Ok(Self { domain: domain.behind(local_part) })
+        Ok(Self { domain: domain.behind(local_part), is_plain: plain::is_local_part(local_part) })
     }
 }
 
@@ -203,9 +217,7 @@ impl FromStr for Address {
 /// Writes straight into the formatter: this runs for every RCPT.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_local_part(f, self.local_part())?;
-        f.write_char('@')?;
-        f.write_str(self.domain.as_ascii())
+        self.write(f, self.domain.as_ascii())
     }
 }
 
@@ -271,10 +283,6 @@ pub(crate) fn write_quoted(out: &mut impl fmt::Write, text: &str) -> fmt::Result
     out.write_char('"')
 }
 
-fn write_local_part(out: &mut impl fmt::Write, local_part: &str) -> fmt::Result {
-    if is_dot_string(local_part) { out.write_str(local_part) } else { write_quoted(out, local_part) }
-}
-
 /// The length of the local part as printed.
 fn local_part_len(local_part: &str) -> usize {
     if is_dot_string(local_part) {
@@ -286,9 +294,6 @@ fn local_part_len(local_part: &str) -> usize {
 
 /// `Dot-string = Atom *("." Atom)` (RFC 5321 §4.1.2).
 fn is_dot_string(local_part: &str) -> bool {
-    if plain::is_local_part(local_part) {
-        return true;
-    }
     local_part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_local_part_character))
 }
 

@@ -4,7 +4,7 @@ mod structure;
 
 use std::sync::Arc;
 
-use mailkit_address::{Address, AddressEntry, AddressList, Envelope, Mailbox, ReversePath};
+use mailkit_address::{AddressEntry, AddressList, Envelope, Mailbox, ReversePath};
 
 use crate::builder::{Draft, GivenAddresses, GivenMailbox, Refused, read_mailbox};
 use crate::content::SMALL;
@@ -114,6 +114,7 @@ impl Problems {
         self.add(field, &refused.text, refused.problem.clone());
     }
 
+    #[inline]
     fn list(&mut self, field: &str, given: &mut GivenAddresses) -> AddressList {
         given.refused.iter().for_each(|refused| self.refuse(field, refused));
         std::mem::take(&mut given.list)
@@ -124,6 +125,7 @@ impl Problems {
         read.map_err(|refused| self.refuse("Sender", &refused)).ok()
     }
 
+    #[inline]
     fn ids(&mut self, field: &str, texts: &[String]) -> Vec<MessageId> {
         let mut all = Vec::new();
         for text in texts.iter().filter(|text| control_character(text).is_none()) {
@@ -201,14 +203,15 @@ impl Fields {
             from,
             needs_utf8: false,
         };
-        let needs_utf8 = fields.addresses_shown().any(Address::needs_smtp_utf8);
-        fields.needs_utf8 = needs_utf8;
+        fields.needs_utf8 = fields.shows_utf8();
         fields
     }
 
-    fn addresses_shown(&self) -> impl Iterator<Item = &Address> {
+    /// Whether an address in the header needs SMTPUTF8.
+    fn shows_utf8(&self) -> bool {
+        let needs_utf8 = |mailbox: &Mailbox| mailbox.address().needs_smtp_utf8();
         let lists = [&self.from, &self.reply_to, &self.to, &self.cc];
-        lists.into_iter().flat_map(AddressList::mailboxes).chain(&self.sender).map(Mailbox::address)
+        lists.iter().any(|list| list.mailboxes().any(needs_utf8)) || self.sender.as_ref().is_some_and(needs_utf8)
     }
 
     fn check_recipients(&self, problems: &mut Problems) {

@@ -31,7 +31,7 @@ impl TextEncoding {
     /// Text that can travel as it is does; otherwise the smaller encoding is taken. The size is
     /// exact if it is above `rough`; else it may be too large, but not above that.
     pub(crate) fn choose(text: &[u8], rough: u64) -> (Self, u64) {
-        let survey = Survey::of(text);
+        let survey = Survey::of(text, rough);
         if survey.is_seven_bit() {
             return (Self::Identity, survey.length);
         }

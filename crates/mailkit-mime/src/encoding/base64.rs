@@ -106,28 +106,32 @@ pub(crate) fn encoded_size(length: u64) -> u64 {
 /// says how much was written.
 pub(crate) fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
     let (triples, rest) = bytes.as_chunks::<3>();
-    let (groups, tail) = out.as_chunks_mut::<4>();
-    let mut groups = groups.iter_mut().chain(tail.first_chunk_mut());
-    for ([a, b, c], group) in triples.iter().zip(&mut groups) {
-        let [w, x] = PAIRS[usize::from(*a) << 4 | usize::from(*b) >> 4];
-        let [y, z] = PAIRS[usize::from(*b & 15) << 8 | usize::from(*c)];
-        *group = [w, x, y, z];
+    let (groups, tail) = out.split_at_mut_checked(4 * triples.len()).unwrap_or_default();
+    for ([a, b, c], group) in triples.iter().zip(groups.as_chunks_mut().0) {
+        *group = characters(*a, *b, *c);
     }
-    if let Some(group) = groups.next() {
-        match *rest {
-            [a] => {
-                let [w, x] = PAIRS[usize::from(a) << 4];
-                *group = [w, x, b'=', b'='];
-            }
-            [a, b] => {
-                let [w, x] = PAIRS[usize::from(a) << 4 | usize::from(b) >> 4];
-                let [y, _] = PAIRS[usize::from(b & 15) << 8];
-                *group = [w, x, y, b'='];
-            }
-            _ => {}
+    let last = match *rest {
+        [a] => {
+            let [w, x, ..] = characters(a, 0, 0);
+            [w, x, b'=', b'=']
         }
+        [a, b] => {
+            let [w, x, y, _] = characters(a, b, 0);
+            [w, x, y, b'=']
+        }
+        _ => return 4 * triples.len(),
+    };
+    if let Some(group) = tail.first_chunk_mut() {
+        *group = last;
     }
-    bytes.len().div_ceil(3) * 4
+    4 * triples.len() + 4
+}
+
+fn characters(a: u8, b: u8, c: u8) -> [u8; 4] {
+    // Put together as a number, they are not taken apart on the way.
+    let pair = |bits: usize| u32::from(u16::from_le_bytes(PAIRS[bits]));
+    let bits = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+    (pair(bits >> 12) | pair(bits & 0xfff) << 16).to_le_bytes()
 }
 
 #[cfg(test)]

@@ -22,44 +22,39 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn class(self) -> u8 {
+    /// How many characters each byte becomes in Q.
+    fn costs(self) -> &'static [u8; 256] {
         match self {
-            Self::Text => PASSES_IN_TEXT,
-            Self::Phrase => PASSES_IN_PHRASE,
+            Self::Text => &COSTS_IN_TEXT,
+            Self::Phrase => &COSTS_IN_PHRASE,
         }
     }
 
-    fn passes(self, byte: u8) -> bool {
-        CLASSES[usize::from(byte)] & self.class() != 0
-    }
-
-    #[inline]
     fn cost(self, byte: u8) -> usize {
-        if byte == b' ' || self.passes(byte) { 1 } else { 3 }
+        usize::from(self.costs()[usize::from(byte)])
     }
 }
 
-const PASSES_IN_TEXT: u8 = 1;
-const PASSES_IN_PHRASE: u8 = 2;
-const PRINTABLE: u8 = 4;
+static COSTS_IN_TEXT: [u8; 256] = costs(b"!\"#$%&'()*+,-./:;<>@[\\]^`{|}~");
+static COSTS_IN_PHRASE: [u8; 256] = costs(b"!*+-/");
 
-static CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
+/// One for letters, digits, these signs and a space, which has a sign of its own; three for others.
+const fn costs(signs: &[u8]) -> [u8; 256] {
+    let mut costs = [3; 256];
     let mut byte = 0_u8;
     while byte < 0x80 {
-        if byte.is_ascii_graphic() {
-            classes[byte as usize] |= PRINTABLE;
-        }
-        if byte.is_ascii_graphic() && !matches!(byte, b'=' | b'?' | b'_') {
-            classes[byte as usize] |= PASSES_IN_TEXT;
-        }
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'*' | b'+' | b'-' | b'/') {
-            classes[byte as usize] |= PASSES_IN_PHRASE;
+        if byte == b' ' || byte.is_ascii_alphanumeric() {
+            costs[byte as usize] = 1;
         }
         byte += 1;
     }
-    classes
-};
+    let mut at = 0;
+    while at < signs.len() {
+        costs[signs[at] as usize] = 1;
+        at += 1;
+    }
+    costs
+}
 
 /// Writes unstructured text: plain words as they are, and all from the first that has to be encoded
 /// to the last as encoded words, which is shorter than to begin anew at each.
@@ -81,14 +76,17 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
     write_plain(folder, text.get(end + 1..).unwrap_or_default());
 }
 
+/// Writes words that may stand as they are: all at once as soon as the rest fits.
 fn write_plain(folder: &mut Folder<'_>, words: &str) {
-    if words.is_empty() {
-        return;
-    }
-    if folder.fits(words) {
-        folder.word(words);
-    } else {
-        words.split(' ').for_each(|word| folder.word(word));
+    let mut rest = Some(words).filter(|words| !words.is_empty());
+    while let Some(words) = rest {
+        let blank = if folder.fits(words) { None } else { memchr(b' ', words.as_bytes()) };
+        let (word, behind) = match blank.and_then(|at| words.split_at_checked(at)) {
+            Some((word, behind)) => (word, behind.get(1..)),
+            None => (words, None),
+        };
+        folder.word(word);
+        rest = behind;
     }
 }
 
@@ -133,13 +131,9 @@ fn run_of_words(text: &str, utf8: bool) -> Option<(usize, usize)> {
 
 /// The length of the word up to the next blank, and whether it may stand as it is.
 fn word_at(text: &str, utf8: bool) -> (usize, bool) {
-    let (mut length, mut classes) = (0, PRINTABLE);
-    for byte in text.bytes().take_while(|&byte| byte != b' ') {
-        classes &= CLASSES[usize::from(byte)];
-        length += 1;
-    }
+    let length = memchr(b' ', text.as_bytes()).unwrap_or(text.len());
     let word = text.get(..length).unwrap_or_default();
-    let printable = classes & PRINTABLE != 0 || (utf8 && is_printable(word));
+    let printable = word.bytes().all(|byte| byte.is_ascii_graphic()) || (utf8 && is_printable(word));
     (length, printable && !looks_encoded(word) && length < MAX_LINE)
 }
 
@@ -228,7 +222,7 @@ impl EncodedWord {
         for byte in text.bytes() {
             let (escape, length) = match byte {
                 b' ' => ([b'_', 0, 0], 1),
-                _ if place.passes(byte) => ([byte, 0, 0], 1),
+                _ if place.cost(byte) == 1 => ([byte, 0, 0], 1),
                 _ => (hex_escape(byte), 3),
             };
             if let Some(slot) = self.bytes.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) {

@@ -60,11 +60,12 @@ impl MessageId {
 
 /// Writes a number as 32 digits.
 pub(crate) fn push_hex(out: &mut String, number: u128) {
-    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
-    for byte in number.to_be_bytes() {
-        out.push(digit(byte >> 4));
-        out.push(digit(byte & 15));
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let mut digits = [[b'0'; 2]; 16];
+    for (pair, byte) in digits.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
+    out.push_str(str::from_utf8(digits.as_flattened()).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -35,13 +35,14 @@ impl Boundaries {
     /// unencoded to a server that takes binary content, has 128 bits against it.
     pub(super) fn choose(unique: u128, nodes: &[Node], plans: &[Plan]) -> Self {
         let mut number = unique;
-        if nodes.iter().any(|node| matches!(node, Node::Open(_))) {
+        let multiparts = nodes.iter().filter(|node| matches!(node, Node::Open(_))).count();
+        if multiparts > 0 {
             let suspects = suspects(nodes, plans);
             while suspects.iter().any(|text| memmem::find(text, digits(number).as_bytes()).is_some()) {
                 number = number.wrapping_add(1);
             }
         }
-        Self { number, opened: 0, open: Vec::new() }
+        Self { number, opened: 0, open: Vec::with_capacity(multiparts) }
     }
 
     /// Opens a multipart and gives its boundary.

@@ -117,8 +117,8 @@ impl Leaf {
                 details.parameters.retain(|(name, _)| !name.eq_ignore_ascii_case("name"));
             }
             details.check(found);
+            self.check_once(found);
         }
-        self.check_once(found);
     }
 
     /// Readers differ on which of two parameters of one name counts.
