@@ -121,6 +121,17 @@ async fn the_sqlite3_program_can_read_it() {
     assert_eq!(row, (id.to_string(), word("ready"), word("bob@example.org"), word("normal")));
 }
 
+#[tokio::test]
+async fn a_recipient_that_is_longer_than_any_pattern_of_sqlite_is_looked_for_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("mailkit.db")).await;
+    queue.enqueue(message("x")).await.unwrap();
+    let filter = |recipient: String| mailkit_queue::Filter { recipient: Some(recipient), ..Default::default() };
+    assert_eq!(queue.list(&filter("bob@example.org".to_owned())).await.unwrap().records.len(), 1);
+    let long = format!("{}@example.org", "b".repeat(60_000));
+    assert!(queue.list(&filter(long)).await.unwrap().records.is_empty());
+}
+
 /// Another program's file as a crash leaves it: SQLite would take back the half transaction when it opens it.
 fn with_a_hot_journal(path: &Path) {
     let folder = tempfile::tempdir().unwrap();

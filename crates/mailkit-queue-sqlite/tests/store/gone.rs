@@ -59,6 +59,17 @@ async fn a_file_that_was_replaced_stops_the_store_and_the_new_one_stays_as_it_is
 }
 
 #[tokio::test]
+async fn a_file_that_was_replaced_is_not_read_in_place_of_the_one_that_was_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("mailkit.db"), folder.path().join("other.db"));
+    open(&other).await.close().await.unwrap();
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    std::fs::rename(&other, &path).unwrap();
+    assert!(reason(queue.stats().await).starts_with(FILE));
+}
+
+#[tokio::test]
 async fn a_file_that_was_moved_has_all_that_was_acknowledged_when_its_log_is_moved_along() {
     let folder = tempfile::tempdir().unwrap();
     let (path, moved) = (folder.path().join("mailkit.db"), folder.path().join("moved.db"));
