@@ -182,3 +182,21 @@ async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same(
     assert_eq!(contents.len(), 2);
     assert!(contents[1].to_bytes().unwrap().len() > 300_000);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_whose_log_cannot_be_read_where_it_is_says_what_to_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, medium) = (folder.path().join("mailkit.db"), tempfile::tempdir().unwrap());
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    for name in ["mailkit.db", "mailkit.db-wal"] {
+        std::fs::copy(folder.path().join(name), medium.path().join(name)).unwrap();
+    }
+    // As on a medium for reading: SQLite cannot make the index of the log.
+    std::os::unix::fs::symlink(medium.path().join("none").join("none"), medium.path().join("mailkit.db-shm")).unwrap();
+    let error = SqliteQueue::salvage(medium.path().join("mailkit.db")).map(drop).unwrap_err();
+    assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.ends_with("copy the file and its -wal to where you can write"), "{why}");
+}

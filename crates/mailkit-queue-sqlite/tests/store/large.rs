@@ -148,8 +148,7 @@ struct EndsLate<F>(F);
 
 impl<F: Fn() + Clone + Send + Sync + 'static> OpenContent for EndsLate<F> {
     fn open(&self) -> io::Result<Pieces> {
-        let happen = self.0.clone();
-        let end = std::iter::once_with(move || happen()).filter_map(|()| None);
+        let end = std::iter::once_with(self.0.clone()).filter_map(|()| None);
         Ok(Box::new((0..4).map(|_| Ok(Bytes::from(vec![b'x'; 128 << 10]))).chain(end)))
     }
 }
