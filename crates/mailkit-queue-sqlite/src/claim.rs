@@ -177,11 +177,17 @@ impl Claim {
         Ok(())
     }
 
-    /// Whether the file is where it was, and nobody has made a new log for it in place of one that was removed. While the
-    /// file is open here, nobody who had made one would remove it.
+    /// Whether the file is where it was, and nobody has written to a new log in place of one that was removed. While the
+    /// file is open here, nobody who had made one would remove it; and who came and found the index that is shared could
+    /// do nothing with a new log but make it.
     pub(crate) fn has_only_lost_its_log(&self) -> bool {
-        let log = identity_at(&self.beside("-wal"));
-        self.check_file().is_ok() && log.is_err_and(|error| is_missing(&error))
+        let is_free = match std::fs::metadata(self.beside("-wal")) {
+            Ok(log) => {
+                log.len() == 0 && self.beside.last().is_some_and(|(index, _)| index.is_same().is_ok_and(|same| same))
+            }
+            Err(error) => is_missing(&error),
+        };
+        is_free && self.check_file().is_ok()
     }
 }
 

@@ -83,11 +83,36 @@ async fn a_file_that_was_moved_has_all_that_was_acknowledged_when_its_log_is_mov
 
 #[tokio::test]
 async fn a_log_that_was_removed_stops_the_store_and_what_was_acknowledged_is_kept() {
+    // Another process that comes meanwhile makes a new one, and can do nothing with it.
+    for is_remade in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailkit.db");
+        let lose = |_: &Path| {
+            std::fs::remove_file(folder.path().join("mailkit.db-wal")).unwrap();
+            if is_remade {
+                std::fs::write(folder.path().join("mailkit.db-wal"), "").unwrap();
+            }
+        };
+        assert_eq!(stops(&path, lose).await, LOG);
+        assert_eq!(ready(&path).await, 20);
+    }
+}
+
+/// Who made both anew may have written to the file.
+#[tokio::test]
+async fn a_log_that_was_removed_with_its_index_is_not_brought_into_a_file_that_another_process_has_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
-    let why = stops(&path, |_| std::fs::remove_file(folder.path().join("mailkit.db-wal")).unwrap()).await;
-    assert_eq!(why, LOG);
-    assert_eq!(ready(&path).await, 20);
+    let mut file = Vec::new();
+    let lose = |path: &Path| {
+        file = std::fs::read(path).unwrap();
+        for name in ["mailkit.db-wal", "mailkit.db-shm"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+    };
+    assert_eq!(stops(&path, lose).await, LOG);
+    assert!(std::fs::read(&path).unwrap() == file, "the file stays as it is");
 }
 
 #[tokio::test]
