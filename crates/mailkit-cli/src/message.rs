@@ -4,6 +4,7 @@ mod attachment;
 mod draft;
 mod envelope;
 mod input;
+mod object;
 mod problems;
 mod signing;
 mod transaction;

@@ -41,12 +41,16 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
         }
         let mut request = LeaseRequest::new(most, duration);
         request.skip_routes = room.skip;
-        // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases.
-        renew_from(&desk, duration, Duration::ZERO).await;
+        // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases; and it may have to
+        // wait for others who write.
+        let renewed = renew_from(&desk, duration, duration / 4).await;
         if !begin(&desk) {
             return;
         }
-        let leased = desk.queue.lease(&request).await;
+        let leased = match renewed {
+            Ok(()) => desk.queue.lease(&request).await,
+            Err(error) => Err(error),
+        };
         let is_empty = leased.as_ref().is_ok_and(Vec::is_empty);
         let trouble = take_in(&desk, leased).err();
         match trouble {
@@ -154,12 +158,14 @@ pub(crate) async fn renew(desk: Arc<Desk>) {
         };
         // Seen at every quarter, a lease is renewed before three quarters of its time are over.
         sleep(duration / 4).await;
-        renew_from(&desk, duration, duration / 2).await;
+        if let Err(error) = renew_from(&desk, duration, duration / 2).await {
+            desk.store_trouble(&error);
+        }
     }
 }
 
 /// Renews the leases that run for no longer than so much more.
-async fn renew_from(desk: &Arc<Desk>, duration: Duration, left: Duration) {
+async fn renew_from(desk: &Arc<Desk>, duration: Duration, left: Duration) -> Result<(), QueueError> {
     let clock = desk.clock();
     let old: Vec<_> = {
         let state = desk.state();
@@ -167,22 +173,19 @@ async fn renew_from(desk: &Arc<Desk>, duration: Duration, left: Duration) {
         old.map(|(token, _)| *token).collect()
     };
     if old.is_empty() {
-        return;
+        return Ok(());
     }
-    match desk.queue.renew(&old, duration).await {
-        Ok(lost) => {
-            let mut state = desk.state();
-            state.lost(&lost);
-            for token in &old {
-                if let Some((_, ends)) = state.leases.get_mut(&token.id).filter(|(held, _)| held == token) {
-                    *ends = clock + duration;
-                }
-            }
-            drop(state);
-            desk.store_is_back();
+    let lost = desk.queue.renew(&old, duration).await?;
+    let mut state = desk.state();
+    state.lost(&lost);
+    for token in &old {
+        if let Some((_, ends)) = state.leases.get_mut(&token.id).filter(|(held, _)| held == token) {
+            *ends = clock + duration;
         }
-        Err(error) => desk.store_trouble(&error),
     }
+    drop(state);
+    desk.store_is_back();
+    Ok(())
 }
 
 impl Desk {

@@ -34,6 +34,13 @@ pub(crate) fn make_room(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Brings the log into the file where it was removed, and is there only as long as it is open here. Waits for who reads:
+/// a file into which a part of it was brought would be of use to nobody.
+pub(crate) fn rescue(conn: &Connection) -> Result<(), StoreError> {
+    let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
+    if is_busy { Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy).into()) } else { Ok(()) }
+}
+
 /// Brings all of the log into the file, and lets SQLite remove it; where others have the file open, the last of them
 /// does what could not be done now.
 pub(crate) fn last(conn: &mut Connection) -> Result<(), StoreError> {

@@ -9,26 +9,36 @@ use std::fmt::Write as _;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::StoreError;
 
 /// What tells a file from every other, whatever its name; nothing where the system does not say.
 type Identity = Option<(u64, u64)>;
 
-/// The files that this process has open as stores, and how often.
+/// The files that this process has open as stores.
 static OPEN: Mutex<Open> = Mutex::new(Open::new());
 
-type Open = BTreeMap<(u64, u64), usize>;
+type Open = BTreeMap<(u64, u64), Opened>;
+
+/// A file that is open, how often, and its header from before it was.
+#[derive(Debug)]
+struct Opened {
+    count: usize,
+    header: Vec<u8>,
+}
 
 /// A file that this process has open as a store, or is about to open. It outlives all connections to it.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    path: PathBuf,
-    file: Identity,
-    log: OnceLock<Identity>,
-    /// What the look at it gave, where nobody here had it open.
-    pub(crate) header: Option<Vec<u8>>,
+    file: Place,
+    /// The log, and its index that all who write share; known once the store is open.
+    beside: Vec<(Place, &'static str)>,
+    /// What the look at the file gave, before anybody here had it open.
+    pub(crate) header: Vec<u8>,
+    /// Whether it was said that the places cannot be looked at.
+    is_unseen: AtomicBool,
 }
 
 impl Claim {
@@ -38,7 +48,15 @@ impl Claim {
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Self::take(path, |path, _| options.open(path).map(drop))
+        let claim = Self::take(path, |path, _| options.open(path).map(drop))?;
+        // The log is found by the file's name: who comes by another has another log, and both write to one file.
+        if links(&std::fs::metadata(claim.path())?) > 1 {
+            return Err(StoreError::Unfit(
+                "the file has another name as well, a hard link, and each name would have a log of its own: remove the \
+                 other name, or copy the file and its -wal",
+            ));
+        }
+        Ok(claim)
     }
 
     /// The file at a path.
@@ -60,34 +78,40 @@ impl Claim {
         if !metadata.is_file() {
             return Err(StoreError::Broken("it is a folder or a device, and no file".into()));
         }
-        let file = identity(&metadata);
-        let is_open = file.is_some_and(|file| open.contains_key(&file));
-        let header = if is_open { None } else { Some(first_bytes(&path)?) };
-        file.into_iter().for_each(|file| *open.entry(file).or_default() += 1);
-        Ok(Self { path, file, log: OnceLock::new(), header })
+        let was = identity(&metadata);
+        let header = match was.and_then(|was| open.get_mut(&was)) {
+            Some(opened) => {
+                opened.count += 1;
+                opened.header.clone()
+            }
+            None => {
+                let header = first_look(&path)?;
+                was.into_iter().for_each(|was| _ = open.insert(was, Opened { count: 1, header: header.clone() }));
+                header
+            }
+        };
+        Ok(Self { file: Place { path, was }, beside: Vec::new(), header, is_unseen: AtomicBool::new(false) })
     }
 
     /// The path of the file itself, without links.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
     /// The path of a file that SQLite keeps beside it.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
+        beside(self.path(), suffix)
     }
 
     /// Whether there is a log beside it with something in it.
     pub(crate) fn has_log(&self) -> bool {
-        std::fs::metadata(self.beside("-wal")).is_ok_and(|log| log.is_file() && log.len() > 0)
+        has_log(self.path())
     }
 
     /// The file as a URL for SQLite that says that nobody writes to it.
     pub(crate) fn immutable(&self) -> String {
         let mut url = String::from("file:");
-        for byte in self.path.as_os_str().as_encoded_bytes() {
+        for byte in self.file.path.as_os_str().as_encoded_bytes() {
             match byte {
                 b'/' | b'.' | b'-' | b'_' => url.push(char::from(*byte)),
                 _ if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
@@ -98,40 +122,102 @@ impl Claim {
         url + "?immutable=1"
     }
 
+    /// Notes the log and its index, which are there from the first look into the file on until the last connection is
+    /// closed.
+    pub(crate) fn know_beside(&mut self) -> Result<(), StoreError> {
+        for (suffix, gone) in [
+            ("-wal", "the log of the file (-wal) was removed or replaced while it was open"),
+            ("-shm", "the index of the log (-shm) was removed or replaced while it was open"),
+        ] {
+            let path = self.beside(suffix);
+            let was = match identity_at(&path) {
+                Err(error) if is_missing(&error) => return Err(StoreError::Gone(gone)),
+                found => found?,
+            };
+            self.beside.push((Place { path, was }, gone));
+        }
+        Ok(())
+    }
+
     /// Checks that the file is still the one that was opened.
     pub(crate) fn check_file(&self) -> Result<(), StoreError> {
-        match file_at(&self.path) {
-            Ok(found) if found == self.file => Ok(()),
-            _ => Err(StoreError::Gone("the file was removed, moved or replaced while it was open")),
+        match self.file.is_same()? {
+            true => Ok(()),
+            false => Err(StoreError::Gone(
+                "the file was removed, moved or replaced while it was open; where it was moved, move its log (-wal) along \
+                 before it is opened again",
+            )),
         }
     }
 
-    /// Checks that file and log are still those that were opened: what goes into one that was removed is gone with the
-    /// process. The log is there from the first transaction on, until the last connection is closed.
+    /// Checks that file, log and index are still those that were opened: what goes into one that was removed is gone with
+    /// the process. Where that cannot be seen, as in a folder that is closed for a moment, it is seen the next time.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        self.check_file()?;
-        match (self.log.get(), file_at(&self.beside("-wal"))) {
-            (None, found) => {
-                found.into_iter().for_each(|found| _ = self.log.set(found));
+        let outcome = self.check_file().and_then(|()| self.check_beside());
+        match outcome {
+            Err(StoreError::Io(error)) => {
+                if !self.is_unseen.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "cannot see whether the queue's file is still where it was");
+                }
                 Ok(())
             }
-            (Some(known), Ok(found)) if found == *known => Ok(()),
-            (Some(_), _) => {
-                Err(StoreError::Gone("the log of the file (-wal) was removed or replaced while it was open"))
+            outcome => {
+                self.is_unseen.store(false, Ordering::Relaxed);
+                outcome
             }
         }
+    }
+
+    fn check_beside(&self) -> Result<(), StoreError> {
+        for (place, gone) in &self.beside {
+            if !place.is_same()? {
+                return Err(StoreError::Gone(gone));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the file is where it was, and nobody has written to a new log in place of one that was removed. While the
+    /// file is open here, nobody who had made one would remove it; and who came and found the index that is shared could
+    /// do nothing with a new log but make it.
+    pub(crate) fn has_only_lost_its_log(&self) -> bool {
+        let is_free = match std::fs::metadata(self.beside("-wal")) {
+            Ok(log) => {
+                log.len() == 0 && self.beside.last().is_some_and(|(index, _)| index.is_same().is_ok_and(|same| same))
+            }
+            Err(error) => is_missing(&error),
+        };
+        is_free && self.check_file().is_ok()
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut open = open();
-        let Some(file) = self.file else { return };
-        if let Some(count) = open.get_mut(&file) {
-            *count -= 1;
-            if *count == 0 {
+        let Some(file) = self.file.was else { return };
+        if let Some(opened) = open.get_mut(&file) {
+            opened.count -= 1;
+            if opened.count == 0 {
                 open.remove(&file);
             }
+        }
+    }
+}
+
+/// A path, and what was there when it was opened.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    was: Identity,
+}
+
+impl Place {
+    /// Whether the same is still there; an error where that cannot be seen.
+    fn is_same(&self) -> io::Result<bool> {
+        match identity_at(&self.path) {
+            Ok(found) => Ok(found == self.was),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }
@@ -140,8 +226,13 @@ fn open() -> MutexGuard<'static, Open> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn file_at(path: &Path) -> io::Result<Identity> {
+fn identity_at(path: &Path) -> io::Result<Identity> {
     std::fs::metadata(path).map(|metadata| identity(&metadata))
+}
+
+/// Whether an error says that nothing is there, and not that one may not look.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[cfg(unix)]
@@ -156,9 +247,39 @@ const fn identity(_: &Metadata) -> Identity {
     None
 }
 
+/// How many names a file has.
+#[cfg(unix)]
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// How many names a file has, as far as the system says.
+#[cfg(not(unix))]
+const fn links(_: &Metadata) -> u64 {
+    1
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.is_file() && log.len() > 0)
+}
+
 /// The header of an SQLite file, as far as it goes.
-fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn first_look(path: &Path) -> Result<Vec<u8>, StoreError> {
+    // Who makes a store has its header written before there is a log.
+    let had_log = has_log(path);
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
+    if had_log && header.is_empty() {
+        return Err(StoreError::Unfit(
+            "it is empty, but beside it lies the log (-wal) of a store that was moved or removed, which SQLite would take \
+             away: move the log to where its file is",
+        ));
+    }
     Ok(header)
 }

@@ -19,6 +19,8 @@ pub(crate) enum StoreError {
     Broken(String),
     /// What was opened is no longer where it was.
     Gone(&'static str),
+    /// What lies at the path, or beside it, must be put right first.
+    Unfit(&'static str),
     /// A transaction that failed could not be taken back.
     Stuck(rusqlite::Error),
     /// The store was closed.
@@ -83,7 +85,7 @@ impl StoreError {
                 | rusqlite::Error::QueryReturnedNoRows,
             )
             | Self::Broken(_) => Meaning::Damaged,
-            Self::Io(_) => Meaning::Passing,
+            Self::Io(_) | Self::Unfit(_) => Meaning::Passing,
             Self::Sqlite(_) | Self::Gone(_) | Self::Stuck(_) | Self::Closed => Meaning::Failed,
         }
     }
@@ -110,7 +112,7 @@ impl fmt::Display for StoreError {
             Self::Sqlite(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Broken(what) => f.write_str(what),
-            Self::Gone(what) => f.write_str(what),
+            Self::Gone(what) | Self::Unfit(what) => f.write_str(what),
             Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
             Self::Closed => f.write_str("the store was closed"),
         }
@@ -123,7 +125,7 @@ impl Error for StoreError {
             Self::Sqlite(error) => error.source(),
             Self::Io(error) => error.source(),
             Self::Stuck(error) => Some(error),
-            Self::Broken(_) | Self::Gone(_) | Self::Closed => None,
+            Self::Broken(_) | Self::Gone(_) | Self::Unfit(_) | Self::Closed => None,
         }
     }
 }

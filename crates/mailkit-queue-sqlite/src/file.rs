@@ -22,13 +22,14 @@ const READER_CACHE: i64 = 1 << 10;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Opens a store and checks it, or makes a new one of an empty file; gives the connection that writes.
-pub(crate) fn open(claim: &Claim) -> Result<Connection, StoreError> {
-    let is_store = look(claim)? == Some(true);
-    let mut conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // A file that is not sound must not be written to when it is closed, and errors of a checkpoint must be seen.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+pub(crate) fn open(path: &Path) -> Result<(Claim, Connection), StoreError> {
+    let (claim, mut conn, is_store) = match open_for_writing(path) {
+        // Where layers lie over one another, a file may become another one when it is first opened for writing.
+        Err(StoreError::Gone(_)) => open_for_writing(path)?,
+        opened => opened?,
+    };
     if is_store || schema::version(&conn)? > 0 {
-        check(&conn, claim)?;
+        check(&conn, &claim)?;
     }
     schema::migrate(&mut conn)?;
     write_ahead(&conn)?;
@@ -40,7 +41,18 @@ pub(crate) fn open(claim: &Claim) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     conn.set_prepared_statement_cache_capacity(64);
-    Ok(conn)
+    Ok((claim, conn))
+}
+
+/// Opens the file at a path, and says whether it is a store or empty.
+fn open_for_writing(path: &Path) -> Result<(Claim, Connection, bool), StoreError> {
+    let claim = Claim::make(path)?;
+    let is_store = look(&claim)?;
+    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // A file that is not sound must not be written to when it is closed, and errors of a checkpoint must be seen.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    claim.check_file()?;
+    Ok((claim, conn, is_store))
 }
 
 /// Opens a connection that only reads.
@@ -50,22 +62,29 @@ pub(crate) fn open_reader(claim: &Claim) -> Result<Connection, StoreError> {
 
 /// Opens a store as it is, to read what can be read of it.
 pub(crate) fn open_damaged(claim: &Claim) -> Result<Connection, StoreError> {
-    if look(claim)? == Some(false) {
-        return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
-    }
+    let was_store = look(claim)?;
     let open = |path: &Path, flags| {
         let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         // A file that was cut short is read as far as it goes.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
         settle_reader(conn, claim)
     };
-    match open(claim.path(), OpenFlags::empty()) {
-        // Where nothing can be written, as on a medium for reading, nobody else writes either. SQLite is to know that.
-        Err(error) if error.is_beside() && !claim.has_log() => {
-            open(Path::new(&claim.immutable()), OpenFlags::SQLITE_OPEN_URI)
+    let conn = match open(claim.path(), OpenFlags::empty()) {
+        Err(error) if error.is_beside() && claim.has_log() => {
+            return Err(StoreError::Unfit(
+                "nothing can be written beside the file, and its log (-wal) cannot be read without: copy the file and its -wal \
+             to where you can write",
+            ));
         }
-        opened => opened,
+        // Where nothing can be written, as on a medium for reading, nobody else writes either. SQLite is to know that.
+        Err(error) if error.is_beside() => open(Path::new(&claim.immutable()), OpenFlags::SQLITE_OPEN_URI)?,
+        opened => opened?,
+    };
+    // An empty file; or it was empty, and has been made a store since.
+    if !was_store && schema::version(&conn)? == 0 {
+        return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
     }
+    Ok(conn)
 }
 
 fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreError> {
@@ -91,17 +110,16 @@ fn wait_for_turn(tries: i32) -> bool {
     pause * tries.unsigned_abs() < PATIENCE
 }
 
-/// Whether it is a store, or an empty file; nothing where it must not be looked at, since it is open here already. For
-/// another program's file, opening it could change it already.
-fn look(claim: &Claim) -> Result<Option<bool>, StoreError> {
-    let Some(header) = &claim.header else { return Ok(None) };
+/// Whether it is a store, or an empty file. For another program's file, opening it could change it already.
+fn look(claim: &Claim) -> Result<bool, StoreError> {
+    let header = &claim.header;
     let field = |at: usize| {
         header.get(at..at + 4).map(|bytes| bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     };
     // A power cut while the tables were made leaves zeros, and a journal by which SQLite takes all of it back.
     let unmade = header.iter().all(|byte| *byte == 0);
     if header.is_empty() || unmade && claim.beside("-journal").exists() {
-        return Ok(Some(false));
+        return Ok(false);
     }
     if !header.starts_with(MAGIC) {
         return Err(StoreError::Broken("the file is not one of SQLite's".into()));
@@ -111,7 +129,7 @@ fn look(claim: &Claim) -> Result<Option<bool>, StoreError> {
     }
     match field(60) {
         Some(version) if version > schema::VERSION => Err(schema::newer(version)),
-        _ => Ok(Some(true)),
+        _ => Ok(true),
     }
 }
 

@@ -7,6 +7,14 @@
 //! On a disk that is full it refuses what is new and leases nothing, and goes on when there is room: up to 16 MiB more than
 //! the log beside the file has taken.
 //!
+//! The files are for their owner alone (mode 0600). Where enqueuer and worker are different users, give them a group: a
+//! folder of it with `chmod 2770`, and in it an empty file of it with `chmod 660`, which is made a store when it is opened
+//! first. The log gets mode and group from there.
+//!
+//! A file of up to 16 MiB is checked whole when it is opened, a larger one at its beginnings, and the rest where it is met:
+//! `enqueue` may still accept into a store that a worker refuses as damaged. [`SqliteQueue::salvage`] brings out what can
+//! be read.
+//!
 //! What it does not do: it does not send, and keeps no message in memory. What it cannot know: that a log belongs to
 //! another file, as after a backup is put back while `-wal` of the file before still lies beside it; and damage in a row
 //! that makes another valid row of it, since contents alone have checksums.

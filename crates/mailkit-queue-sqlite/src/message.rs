@@ -199,7 +199,7 @@ impl Row {
     /// It cannot be sent as it is in the file.
     pub(crate) fn give_up(&mut self, now: Timestamp, why: &str) -> Result<(), StoreError> {
         self.finish(State::Dead, now);
-        self.say(None, why)
+        self.say(Some(RecipientStatus::Permanent), why)
     }
 
     /// Says something of the open recipients.

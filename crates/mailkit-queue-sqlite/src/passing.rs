@@ -118,15 +118,12 @@ fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
 
     /// How SQLite goes about a statement.
     fn plan(sql: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let claim = crate::claim::Claim::make(&folder.path().join("mailkit.db")).unwrap();
-        let conn: Connection = crate::file::open(&claim).unwrap();
+        let (_claim, conn) = crate::file::open(&folder.path().join("mailkit.db")).unwrap();
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")

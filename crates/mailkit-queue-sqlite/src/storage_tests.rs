@@ -6,6 +6,7 @@ use std::time::Duration;
 use mailkit_address::Envelope;
 use mailkit_queue::{LeaseRequest, NewMessage, Queue, QueueError};
 use rusqlite::ffi;
+use rusqlite::limits::Limit;
 
 use crate::error::StoreError;
 use crate::store::SqliteQueue;
@@ -81,4 +82,21 @@ async fn work_that_fails_for_a_while_is_done_again_without_the_others() {
     assert!(first.is_ok() && last.is_ok());
     assert!(matches!(failed, Err(QueueError::Unavailable(_))));
     assert_eq!(queue.stats().await.unwrap().ready, 2);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_take_a_transaction_back_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = SqliteQueue::open(folder.path().join("mailkit.db")).await.unwrap();
+    let failing = queue.writer().call::<(), _>(|batch| {
+        // Too short for the word ROLLBACK.
+        batch.conn.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 5)?;
+        Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into())
+    });
+    let others = queue.enqueue(message());
+    for error in [failing.await.unwrap_err(), others.await.unwrap_err(), queue.stats().await.unwrap_err()] {
+        assert!(matches!(error, QueueError::Failed(_)), "{error:?}");
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(why, "a transaction could not be taken back");
+    }
 }

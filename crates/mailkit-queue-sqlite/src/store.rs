@@ -24,8 +24,13 @@ use crate::writer::Writer;
 /// A queue in one SQLite file; cheap to clone, and every clone is the same queue.
 ///
 /// It needs a tokio runtime with time. One thread writes: whatever waits for it goes into one transaction and shares one
-/// fsync. Any number of processes may have the same file open. Where the file, or the log beside it, is removed or replaced
-/// meanwhile, the store stops: what went into it would be gone.
+/// fsync. Any number of processes may have the same file open.
+///
+/// Where the file, or the log beside it (`-wal`, `-shm`), is removed, moved or replaced meanwhile, the store stops: what
+/// goes into it would be gone. What was acknowledged before is kept where the log alone was removed: it is brought into the
+/// file before anybody is told. A file that was moved needs its log: move `NAME-wal` along before it is opened again. What
+/// nobody can bring back is a file that was removed, and a log in whose place another process has made a new one already.
+/// A file with a second name (a hard link) is not opened to write: each name would have a log of its own.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -96,16 +101,17 @@ impl Builder {
     ///
     /// # Errors
     /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
-    /// it is changed. [`QueueError::Unavailable`] where it cannot be opened or made.
+    /// it is changed. [`QueueError::Unavailable`] where it cannot be opened or made, or has a second name (a hard link).
     pub async fn open(self) -> Result<SqliteQueue, QueueError> {
         let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
         Ok(opened.map_err(|panic| StoreError::Io(std::io::Error::other(panic)))??)
     }
 
     fn open_blocking(self) -> Result<SqliteQueue, StoreError> {
-        let claim = Arc::new(Claim::make(&self.path)?);
-        let conn = file::open(&claim)?;
+        let (mut claim, conn) = file::open(&self.path)?;
         let queue = queue_row(&conn, &self.name)?;
+        claim.know_beside()?;
+        let claim = Arc::new(claim);
         let (fault, bell) = (Fault::default(), Bell::default());
         let readers = Readers::new(Arc::clone(&claim), fault.clone());
         let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell };
@@ -134,7 +140,8 @@ impl SqliteQueue {
         }
     }
 
-    /// Finishes what was begun, and leaves all of the store in its one file. Every call after this fails.
+    /// Finishes what was begun, and leaves all of the store in its one file where nobody else has it open: who still reads
+    /// or writes keeps the log beside it, which then belongs to the file. Every call after this fails.
     ///
     /// A store that is dropped instead loses nothing: what is in the log beside the file is found when it is opened.
     ///

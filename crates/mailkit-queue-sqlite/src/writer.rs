@@ -193,8 +193,21 @@ impl Transactor {
             }
             outcome => finish(jobs, outcome, &self.context.fault),
         }
-        if let Err(error) = checkpoint::when_due(&self.conn, &mut self.memory) {
+        if self.context.fault.check().is_ok()
+            && let Err(error) = checkpoint::when_due(&self.conn, &mut self.memory)
+        {
             self.context.fault.note(error);
+        }
+    }
+
+    /// Saves what was acknowledged before, where the log was removed: it is in our hands still.
+    fn rescue(&self) {
+        if !self.claim.has_only_lost_its_log() {
+            return;
+        }
+        match checkpoint::rescue(&self.conn) {
+            Ok(()) => tracing::warn!("what was in the log that was removed is in the queue's file now"),
+            Err(error) => tracing::error!(%error, "what was in the log that was removed is lost"),
         }
     }
 
@@ -215,6 +228,9 @@ impl Transactor {
         {
             // It would go into the next transaction.
             self.context.fault.note(StoreError::Stuck(error));
+        }
+        if let Err(StoreError::Gone(_)) = outcome {
+            self.rescue();
         }
         (jobs, outcome)
     }
@@ -242,6 +258,8 @@ impl Transactor {
         batch.write_back()?;
         let news = batch.news();
         step("commit")?;
+        // Where the index was removed, this would be written over what others have acknowledged.
+        self.claim.check()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         step("committed")?;
         // Before anybody is told: what is in a file that was removed is not stored.
@@ -252,10 +270,18 @@ impl Transactor {
         Ok(())
     }
 
+    fn bring_home(&mut self) -> Result<(), StoreError> {
+        if let Err(error) = self.claim.check() {
+            self.rescue();
+            return Err(error);
+        }
+        checkpoint::last(&mut self.conn)
+    }
+
     /// Brings all of the log into the file, so that it can be copied alone, and lets go of it.
     fn close(mut self, reply: oneshot::Sender<Result<(), QueueError>>) {
         let outcome = match self.context.fault.check() {
-            Ok(()) => checkpoint::last(&mut self.conn).map_err(|error| self.context.fault.note(error)),
+            Ok(()) => self.bring_home().map_err(|error| self.context.fault.note(error)),
             Err(error) => Err(error),
         };
         drop(self.conn);

@@ -9,7 +9,7 @@ use super::Seen;
 use super::arrivals::Copies;
 use crate::measures::shown;
 use crate::report::Table;
-use crate::target::{Target, at_most};
+use crate::target::{Target, at_least, at_most};
 
 /// What is shown of a run.
 #[derive(Debug, Default, Serialize)]
@@ -90,6 +90,21 @@ impl Verdict {
             ("copies of messages to be held", self.copies_to_hold),
             ("messages held that were not leased at a kill", self.held_unexplained),
         ];
-        none.into_iter().map(|(name, count)| at_most(name, count as f64, 0.0)).collect()
+        // Without these, a run in which nothing was at stake would meet all the others.
+        let some = [("messages acknowledged", self.acknowledged), ("messages in flight at a kill", self.in_flight)];
+        let some = some.into_iter().map(|(name, count)| at_least(name, count as f64, 1.0));
+        some.chain(none.into_iter().map(|(name, count)| at_most(name, count as f64, 0.0))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_in_which_nothing_was_at_stake_does_not_pass() {
+        let missed = |verdict: &Verdict| verdict.targets().iter().filter(|target| !target.met).count();
+        assert_eq!(missed(&Verdict::default()), 2);
+        assert_eq!(missed(&Verdict { acknowledged: 1, in_flight: 1, ..Verdict::default() }), 0);
     }
 }

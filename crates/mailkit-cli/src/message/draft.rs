@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::attachment::AttachmentDraft;
 use super::input::Input;
+use super::object::{fields, object, objects};
 use super::problems::Problems;
 use super::transaction::{DsnDraft, wishes};
 use crate::args::{MessageArgs, Priority};
@@ -30,7 +31,7 @@ pub(super) struct Draft {
     pub(super) subject: Option<String>,
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub(super) attachments: Vec<AttachmentDraft>,
     #[serde(deserialize_with = "headers")]
     pub(super) headers: Vec<(String, String)>,
@@ -38,12 +39,13 @@ pub(super) struct Draft {
     pub(super) date: Option<String>,
     pub(super) in_reply_to: Option<String>,
     pub(super) references: Option<Vec<String>>,
+    #[serde(deserialize_with = "object")]
     pub(super) list_unsubscribe: Option<ListUnsubscribeDraft>,
     eml: Option<String>,
     eml_base64: Option<String>,
     #[serde(skip)]
     eml_bytes: Option<Vec<u8>>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "fields")]
     pub(super) envelope: EnvelopeDraft,
     pub(super) priority: Option<Priority>,
     // Wishes to a queue.
@@ -64,7 +66,7 @@ pub(super) struct Draft {
 pub(super) struct EnvelopeDraft {
     pub(super) from: Option<String>,
     pub(super) to: Option<Vec<String>>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "fields")]
     dsn: DsnDraft,
     require_tls: Option<bool>,
 }
@@ -231,10 +233,6 @@ fn field(header: &str) -> Result<(String, String), Failure> {
     }
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(input: D) -> Result<T, D::Error> {
-    Option::deserialize(input).map(Option::unwrap_or_default)
-}
-
 /// Header fields in the order in which they stand, which a map would lose.
 fn headers<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<(String, String)>, D::Error> {
     struct Pairs;
@@ -300,6 +298,19 @@ mod tests {
         }
         assert!(from_json("\u{feff}{\"subject\": \"Hello\"}".as_bytes()).is_ok());
         assert!(refusal("").contains("EOF"));
+    }
+
+    #[test]
+    fn an_array_does_not_stand_for_the_fields_of_an_object() {
+        for json in [
+            r#"{"envelope": ["c@example.com", ["d@example.com"]]}"#,
+            r#"{"envelope": {"dsn": [["failure"], "full"]}}"#,
+            r#"{"list_unsubscribe": ["u@example.com"]}"#,
+            r#"{"attachments": [["report.pdf"]]}"#,
+        ] {
+            let refused = refusal(json);
+            assert!(refused.contains("expected an object with its fields by name"), "{json}: {refused}");
+        }
     }
 
     #[test]

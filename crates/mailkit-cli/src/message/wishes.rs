@@ -31,7 +31,10 @@ impl Wishes {
     ) -> Self {
         let options = EnqueueOptions::new().transaction(transaction.clone());
         // As `render` does: the date that was given is the signature's as well.
-        let mut options = date.into_iter().fold(options, EnqueueOptions::signed_at);
+        let mut options = match date {
+            Some(date) => options.signed_at(date),
+            None => options,
+        };
         let mut text = |field: &str, value: Option<String>| {
             let value = value.map(|value| not_empty(field, value));
             value.and_then(|value| problems.note(value))

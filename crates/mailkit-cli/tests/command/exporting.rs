@@ -79,3 +79,16 @@ fn an_export_is_read_where_the_queue_is_of_another_name() {
     let news = format!("{}?queue=news", store.url);
     assert_eq!(mailkit(["queue", "export", "--queue", &news]).assert_code(0).out, "");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_export_that_cannot_read_the_log_where_it_is_says_what_to_copy() {
+    let store = Store::new();
+    store.enqueue(&[]);
+    let beside = |name: &str| store.folder.path().join(name);
+    std::fs::write(beside("mail.db-wal"), "something").unwrap();
+    // As on a medium for reading: SQLite cannot make the index of the log.
+    std::os::unix::fs::symlink(beside("none").join("none"), beside("mail.db-shm")).unwrap();
+    let ended = store.queue(&["export"]);
+    ended.assert_code(75).assert_says("from a medium for reading, copy the file and its -wal to where you can write");
+}

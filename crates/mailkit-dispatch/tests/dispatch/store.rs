@@ -1,11 +1,12 @@
 //! A store that goes away and comes back, leases that are renewed, and an orderly end.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mailkit_dispatch::{Dispatcher, Event, RouteSettings, Settings};
-use mailkit_queue::{Clock, Filter, MemoryQueue, Queue, QueueError, QueueSettings, State};
+use mailkit_queue::{Clock, Filter, LeaseRequest, MemoryQueue, Queue, QueueError, QueueSettings, State};
 use tokio::time::{sleep, timeout};
 
 use crate::server::{Server, enqueue, plan, queue, seeded, start};
@@ -192,11 +193,44 @@ async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
     enqueue(&shaky.inner, 1).await;
     sleep(SECOND / 2).await;
     shaky.trouble.store(NOT_RENEWING, Ordering::SeqCst);
-    sleep(5 * SECOND).await;
-    assert_eq!(server.count(), 2, "the lease ran out, and the message was leased again");
+    sleep(4 * SECOND).await;
+    let other = shaky.inner.lease(&LeaseRequest::new(NonZeroU32::MIN, 10 * SECOND)).await.unwrap();
+    assert_eq!(other.len(), 1, "the lease ran out, and another worker has the message");
+    sleep(7 * SECOND).await;
+    let stats = shaky.inner.stats().await.unwrap();
+    assert_eq!((server.count(), stats.leased, stats.sent), (1, 1, 0), "the word has come, under the first lease");
     shaky.trouble.store(THERE, Ordering::SeqCst);
+    // The other worker is killed: two leases have ended without a word.
     let stats = dispatcher.until_empty().await.unwrap();
-    assert_eq!((server.count(), stats.sent, stats.ambiguous_total), (2, 1, 1));
+    assert_eq!((server.count(), stats.sent, stats.ambiguous_total), (2, 1, 2));
+}
+
+/// Else it would end its own leases, and send again what is on its way.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_renew_behind_a_jump_of_the_clock_does_not_lease_before_it_can() {
+    let server = Server::new();
+    let (jumped, tokio) = (Arc::new(AtomicU64::new(0)), Clock::tokio());
+    let hours = Arc::clone(&jumped);
+    let clock = Clock::new(move || tokio.now() + 3_600 * SECOND * hours.load(Ordering::SeqCst) as u32);
+    let inner = Arc::new(MemoryQueue::with(QueueSettings::default(), clock));
+    let failures = Arc::new(AtomicU64::new(0));
+    let failing = Arc::clone(&failures);
+    let queue = Wrapped::new(&inner, move |call| {
+        let fails = call == Call::Renew
+            && failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        fails.then(|| Fault::Before(QueueError::Unavailable("not now".into())))
+    });
+    let plan = plan(seeded(), &[(RouteSettings::new("main"), &server)]);
+    let dispatcher = Dispatcher::builder(queue).plan(plan).start().unwrap();
+    server.takes(10 * SECOND);
+    enqueue(&inner, 4).await;
+    sleep(SECOND).await;
+    assert_eq!(server.count(), 4);
+    failures.store(3, Ordering::SeqCst);
+    jumped.store(1, Ordering::SeqCst);
+    enqueue(&inner, 4).await;
+    let stats = dispatcher.until_empty().await.unwrap();
+    assert_eq!((failures.load(Ordering::SeqCst), server.count(), stats.sent, stats.ambiguous_total), (0, 8, 8, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,11 @@
 //! Damage that shows while the store is in use, and what is brought out of a damaged file.
 
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Duration;
 
-use mailkit_queue::{Queue, QueueError, State};
+use mailkit_queue::{LeaseRequest, Queue, QueueError, RecipientStatus, State};
 use mailkit_queue_sqlite::SqliteQueue;
 use rusqlite::Connection;
 
@@ -30,8 +32,25 @@ async fn a_content_without_its_checksum_is_not_sent() {
     assert_eq!(leased, [good]);
     let record = queue.get(bad).await.unwrap().unwrap();
     assert_eq!(record.state, State::Dead);
+    assert_eq!(record.recipients[0].status, RecipientStatus::Permanent, "as a large one whose pieces are damaged");
     assert_eq!(record.recipients[0].text, "the stored content is damaged: it does not have its checksum");
     assert!(matches!(queue.content(bad).await, Err(QueueError::Content(_))));
+}
+
+#[tokio::test]
+async fn a_worker_that_gets_nothing_since_the_first_one_is_damaged_looks_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let enqueuer = open(&path).await;
+    enqueuer.enqueue(message("bad")).await.unwrap();
+    enqueuer.enqueue(message("good")).await.unwrap();
+    Connection::open(&path).unwrap().execute("UPDATE letter SET content = x'00' WHERE seq = 1", []).unwrap();
+    let worker = open(&path).await;
+    let request = LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60));
+    assert!(worker.lease(&request).await.unwrap().is_empty());
+    // Else only the last of its looks, within a second, has it take its turn.
+    tokio::time::timeout(Duration::from_millis(600), worker.wait()).await.unwrap();
+    assert_eq!(worker.lease(&request).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -56,7 +75,7 @@ async fn damage_that_is_met_at_work_stops_the_store_and_the_file_stays_as_it_is(
     file.seek(SeekFrom::Start((root - 1) * 4096)).unwrap();
     file.write_all(&[0xa5; 4096]).unwrap();
     let before = std::fs::read(&path).unwrap();
-    let request = mailkit_queue::LeaseRequest::new(std::num::NonZeroU32::MIN, std::time::Duration::from_secs(1));
+    let request = LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(1));
     let error = queue.lease(&request).await.unwrap_err();
     assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
     assert!(matches!(queue.enqueue(message("more")).await, Err(QueueError::Damaged(_))));
@@ -162,4 +181,22 @@ async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same(
     let contents: Vec<_> = SqliteQueue::salvage(&path).unwrap().map(|message| message.content).collect();
     assert_eq!(contents.len(), 2);
     assert!(contents[1].to_bytes().unwrap().len() > 300_000);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_whose_log_cannot_be_read_where_it_is_says_what_to_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, medium) = (folder.path().join("mailkit.db"), tempfile::tempdir().unwrap());
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    for name in ["mailkit.db", "mailkit.db-wal"] {
+        std::fs::copy(folder.path().join(name), medium.path().join(name)).unwrap();
+    }
+    // As on a medium for reading: SQLite cannot make the index of the log.
+    std::os::unix::fs::symlink(medium.path().join("none").join("none"), medium.path().join("mailkit.db-shm")).unwrap();
+    let error = SqliteQueue::salvage(medium.path().join("mailkit.db")).map(drop).unwrap_err();
+    assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.ends_with("copy the file and its -wal to where you can write"), "{why}");
 }

@@ -120,3 +120,46 @@ async fn the_sqlite3_program_can_read_it() {
     let word = str::to_owned;
     assert_eq!(row, (id.to_string(), word("ready"), word("bob@example.org"), word("normal")));
 }
+
+#[tokio::test]
+async fn a_recipient_that_is_longer_than_any_pattern_of_sqlite_is_looked_for_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("mailkit.db")).await;
+    queue.enqueue(message("x")).await.unwrap();
+    let filter = |recipient: String| mailkit_queue::Filter { recipient: Some(recipient), ..Default::default() };
+    assert_eq!(queue.list(&filter("bob@example.org".to_owned())).await.unwrap().records.len(), 1);
+    let long = format!("{}@example.org", "b".repeat(60_000));
+    assert!(queue.list(&filter(long)).await.unwrap().records.is_empty());
+}
+
+/// Another program's file as a crash leaves it: SQLite would take back the half transaction when it opens it.
+fn with_a_hot_journal(path: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let live = folder.path().join("other.db");
+    let conn = Connection::open(&live).unwrap();
+    let begin = "PRAGMA cache_size = 2; CREATE TABLE list (item); INSERT INTO list VALUES (zeroblob(300000));
+                 INSERT INTO list SELECT item FROM list; BEGIN; UPDATE list SET item = randomblob(300000)";
+    conn.execute_batch(begin).unwrap();
+    for suffix in ["", "-journal"] {
+        std::fs::copy(format!("{}{suffix}", live.display()), format!("{}{suffix}", path.display())).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn another_programs_file_that_many_open_at_once_stays_as_it_is() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        with_a_hot_journal(&path);
+        let before = std::fs::read(&path).unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let path = path.clone();
+            tasks.spawn(async move { SqliteQueue::open(&path).await.map(drop) });
+        }
+        for refused in tasks.join_all().await {
+            assert!(matches!(refused, Err(QueueError::Damaged(_))), "{refused:?}");
+        }
+        assert!(std::fs::read(&path).unwrap() == before && folder.path().join("other.db-journal").exists());
+    }
+}

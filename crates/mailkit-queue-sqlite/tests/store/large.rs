@@ -143,6 +143,16 @@ impl<F: Fn() + Clone + Send + Sync + 'static> OpenContent for Interrupted<F> {
     }
 }
 
+/// Four whole pieces of the store, with something that happens behind the last of them.
+struct EndsLate<F>(F);
+
+impl<F: Fn() + Clone + Send + Sync + 'static> OpenContent for EndsLate<F> {
+    fn open(&self) -> io::Result<Pieces> {
+        let end = std::iter::once_with(self.0.clone()).filter_map(|()| None);
+        Ok(Box::new((0..4).map(|_| Ok(Bytes::from(vec![b'x'; 128 << 10]))).chain(end)))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
@@ -153,20 +163,24 @@ async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowle
         mailkit_queue::Timestamp::from_millis(passing.load(Ordering::SeqCst).try_into().unwrap())
     });
     let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).clock(clock).open().await.unwrap();
-    // In the middle, and behind the last whole piece of the store.
-    for at in [50, 100] {
+    // In the middle, behind the last whole piece of the store, and where no piece comes any more.
+    for at in [50, 100, 101] {
         let (worker, runtime, hours) = (queue.clone(), tokio::runtime::Handle::current(), Arc::clone(&hours));
         let wait = move || {
             hours.fetch_add(2 * 60 * 60 * 1000, Ordering::SeqCst);
             runtime.block_on(lease(&worker));
         };
-        let error = queue.enqueue(with(Content::stored(Arc::new(Interrupted(at, wait)), None))).await.unwrap_err();
+        let content = match at {
+            101 => Content::stored(Arc::new(EndsLate(wait)), None),
+            at => Content::stored(Arc::new(Interrupted(at, wait)), None),
+        };
+        let error = queue.enqueue(with(content)).await.unwrap_err();
         assert!(matches!(&error, QueueError::Content(why) if why.to_string().contains("an hour passed")), "{error:?}");
         queue.enqueue(message("after it")).await.unwrap();
         assert_eq!(chunks(&path), (0, 0), "nothing is left behind");
     }
     let contents = lease(&queue).await;
-    assert_eq!(contents.len(), 1, "the first of those after it was leased by the second wait");
+    assert_eq!(contents.len(), 1, "those after it were leased by the next wait");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

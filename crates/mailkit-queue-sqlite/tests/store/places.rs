@@ -83,6 +83,27 @@ async fn a_link_leads_to_one_store_also_where_its_log_is_long() {
     assert_eq!(open(&link).await.stats().await.unwrap().ready, 50);
 }
 
+/// Each name would have a log of its own, and who writes by one would write over what was written by the other.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_with_two_names_is_opened_by_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("mailkit.db"), folder.path().join("hard.db"));
+    let queue = open(&path).await;
+    queue.enqueue(message("x")).await.unwrap();
+    std::fs::hard_link(&path, &link).unwrap();
+    for name in [&link, &path] {
+        let error = SqliteQueue::open(name).await.unwrap_err();
+        assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(why.contains("hard link") && why.contains("remove the other name"), "{why}");
+    }
+    queue.enqueue(message("who has it open goes on")).await.unwrap();
+    queue.close().await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(open(&link).await.stats().await.unwrap().ready, 2);
+}
+
 #[tokio::test]
 async fn a_folder_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -126,8 +147,11 @@ async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
     assert!(is_locked());
     drop(queue);
     // Nobody knows when the thread of the store has ended: only then may the file be looked at again.
-    while is_locked() {
-        tokio::task::yield_now().await;
-    }
+    let let_go = async {
+        while is_locked() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), let_go).await.unwrap();
     assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
 }

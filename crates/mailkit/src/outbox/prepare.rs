@@ -147,7 +147,11 @@ impl EnqueueOptions {
     ) -> Result<NewMessage, Error> {
         let encoded = message.encode(least(message)).map_err(Error::encode)?;
         let signing = Signing::default().by(signers);
-        let encoded = self.signed_at.into_iter().fold(signing, Signing::at).sign(encoded).await?;
+        let signing = match self.signed_at {
+            Some(at) => signing.at(at),
+            None => signing,
+        };
+        let encoded = signing.sign(encoded).await?;
         self.finish(message, encoded).await
     }
 

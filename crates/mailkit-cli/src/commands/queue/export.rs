@@ -6,6 +6,7 @@ mod line;
 
 use std::io::{self, Write as _};
 
+use mailkit::ErrorKind;
 use mailkit::queue::State;
 
 use crate::args::ExportArgs;
@@ -16,10 +17,16 @@ use crate::place::Place;
 /// The states of messages that are still to be delivered.
 const UNFINISHED: [State; 3] = [State::Scheduled, State::Ready, State::Leased];
 
+/// What to do where the file cannot be read.
+const COPY: &str = "check the path; from a medium for reading, copy the file and its -wal to where you can write";
+
 /// Blocks while it reads and writes.
 pub(super) fn run(args: &ExportArgs, place: &Place, output: &Output) -> Result<(), Failure> {
     let states: &[State] = if args.state.is_empty() { &UNFINISHED } else { &args.state };
-    let mut messages = place.url.salvage()?;
+    let mut messages = place.url.salvage().map_err(|error| match error.kind() {
+        ErrorKind::StoreAway => Failure::from(error).with_advice(COPY),
+        _ => error.into(),
+    })?;
     let mut out = io::BufWriter::new(io::stdout());
     let mut left_out = 0_u64;
     for message in messages.by_ref().filter(|message| message.queue == place.url.name()) {
