@@ -184,8 +184,12 @@ impl Desk {
         route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
         route.opening += 1;
         route.silence.awaits(Instant::now());
-        let mut jobs = Jobs::new(Arc::clone(self), place, id);
-        let task = self.runtime.spawn(async move { deliver.deliver(&mut jobs).await });
+        let desk = Arc::clone(self);
+        let task = self.runtime.spawn(async move {
+            // Made in here: a runtime that has ended drops the future at once, and `Jobs` would ask for the lock again.
+            let mut jobs = Jobs::new(desk, place, id);
+            deliver.deliver(&mut jobs).await;
+        });
         if let Some(way) = route.ways.get_mut(&id) {
             way.abort = Some(task.abort_handle());
         }
