@@ -153,6 +153,10 @@ impl Desk {
             }
             return;
         }
+        if route.parked.is_empty() && (route.carries() || route.opening > 0) {
+            // All ways are busy, and the one it waits for may be stuck.
+            route.silence.awaits(now);
+        }
         let woken = waiting.min(route.parked.len());
         for (_, waker) in route.parked.drain(..woken) {
             waker.wake();
