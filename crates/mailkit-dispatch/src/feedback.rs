@@ -146,6 +146,9 @@ impl State {
             return Aftermath { closed: true, grown: false };
         }
         route.breaker.close();
+        for way in route.ways.values_mut() {
+            way.probe = false;
+        }
         route.window.restart();
         route.opened();
         route.returning = true;
