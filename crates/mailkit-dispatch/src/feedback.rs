@@ -158,6 +158,8 @@ impl State {
 
     pub(crate) fn close_route(&mut self, place: usize, now: Instant) {
         let route = &mut self.routes[place];
+        // One that is stuck would else count as the probe that is on its way.
+        route.leave_ways();
         route.breaker.open(now);
         route.wake_all();
         self.tell_route(place, now);

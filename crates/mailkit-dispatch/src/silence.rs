@@ -137,7 +137,6 @@ impl State {
     fn shun(&mut self, place: usize, is_broken: bool, now: Instant) -> bool {
         let route = &mut self.routes[place];
         if is_broken {
-            route.leave_ways();
             self.close_route(place, now);
             return true;
         }
