@@ -129,7 +129,7 @@ impl State {
             route.returning &= route.window.size() < route.settings.first_ways.get();
         }
         // Silence that ends like this was none of a server that is only slow.
-        let is_dead = failed && self.is_shunned(place);
+        let is_dead = failed && self.is_shunned(place, now);
         if share || cohort || is_dead || class == Some(Class::Login) {
             self.close_route(place, now);
             return Aftermath { closed: true, grown: false };

@@ -96,7 +96,7 @@ impl State {
         for place in 0..self.routes.len() {
             let route = &self.routes[place];
             let (shunned_at, broken_at) = route.too_silent_at(now);
-            if shunned_at > now || !self.is_heard_elsewhere(place) {
+            if shunned_at > now || !self.is_heard_elsewhere(place, now) {
                 continue;
             }
             let is_new = if route.is_open() {
@@ -156,19 +156,21 @@ impl State {
     }
 
     /// Whether a route is silent, and another takes what would come to it.
-    pub(crate) fn is_shunned(&self, place: usize) -> bool {
-        self.routes[place].silence.is_found() && self.is_heard_elsewhere(place)
+    pub(crate) fn is_shunned(&self, place: usize, now: Instant) -> bool {
+        self.routes[place].silence.is_found() && self.is_heard_elsewhere(place, now)
     }
 
     /// Whether a message that was taken from a route's row may go back into it.
     pub(crate) fn goes_on(&self, place: usize, now: Instant) -> bool {
         let route = &self.routes[place];
-        route.is_open() && !self.is_shunned(place) || route.breaker.wants_probe(now)
+        route.is_open() && !self.is_shunned(place, now) || route.breaker.wants_probe(now)
     }
 
-    fn is_heard_elsewhere(&self, place: usize) -> bool {
+    /// Whether another route takes mail: one whose limit is used up would only put it off.
+    fn is_heard_elsewhere(&self, place: usize, now: Instant) -> bool {
         let mut others = self.routes.iter().enumerate().filter(|(other, _)| *other != place);
-        others.any(|(_, route)| route.is_open() && !route.silence.is_found())
+        let local_wait = self.settings.local_wait;
+        others.any(|(_, route)| route.is_open() && !route.silence.is_found() && route.target(local_wait, now) > 0)
     }
 }
 
