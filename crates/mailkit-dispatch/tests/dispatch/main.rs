@@ -10,4 +10,6 @@ mod server;
 mod silence;
 mod simulation;
 mod store;
+mod stuck;
+mod two;
 mod wrapped;
