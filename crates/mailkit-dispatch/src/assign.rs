@@ -113,7 +113,7 @@ impl State {
             (route.wants_probe(now), wait_for(route, self.settings.local_wait, now))
         };
         if probe {
-            self.routes[place].breaker.probe();
+            self.routes[place].breaker.probe(now);
         } else if let Some(wait) = wait {
             let wait = wait + OVERFLOW.mul_f64(self.random.f64());
             self.put_off(*message, wait, clock);

@@ -148,14 +148,13 @@ impl Desk {
         }
         if !route.breaker.is_closed() {
             // The one message that assign() let in is the probe.
-            if route.ways.values().all(|way| !way.probe) {
+            if route.ways.values().all(|way| !way.probe || way.left) {
                 self.open_way(state, place, true);
             }
             return;
         }
-        if route.parked.is_empty() && (route.carries() || route.opening > 0) {
-            // All ways are busy, and the one it waits for may be stuck.
-            route.silence.awaits(now);
+        if route.is_busy() {
+            route.silence.awaits_turn(now);
         }
         let woken = waiting.min(route.parked.len());
         for (_, waker) in route.parked.drain(..woken) {
@@ -212,7 +211,8 @@ impl Desk {
             // It carried nothing though there was something: no reason to try again at once.
             route.put_off_opening(now);
         }
-        if way.probe && !route.breaker.is_closed() && route.ways.values().all(|other| !other.probe) {
+        let is_probe = |way: &crate::route::Way| way.probe && !way.left;
+        if is_probe(&way) && !route.breaker.is_closed() && !route.ways.values().any(is_probe) {
             route.breaker.probe_ended();
         }
         route.opening -= usize::from(!way.open);

@@ -93,8 +93,9 @@ impl State {
             way.proved |= !failed && class != Some(Class::Defect);
         }
         if is_left {
-            // The route has gone on without it.
-            return Aftermath::default();
+            // The route has gone on without it. But a probe that is answered at last has found the server.
+            let is_back = probe && !failed && class != Some(Class::Defect);
+            return if is_back { self.probe_told(place, false, now) } else { Aftermath::default() };
         }
         if class == Some(Class::Defect) {
             // Our own fault says nothing of the route.

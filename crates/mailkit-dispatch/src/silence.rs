@@ -13,28 +13,51 @@ use crate::assign::earliest;
 use crate::settings::BreakerSettings;
 use crate::state::State;
 
-/// For how long a wait is remembered, at the least, and half of how long at the most.
+/// For how long a wait is remembered, at the least.
 const MEMORY: Duration = Duration::from_secs(600);
 /// So many times a usual long wait is too long.
 const PATIENCE: u32 = 2;
+/// For how many waits, at the least: a route that seldom has mail has few within the time.
+const MEMORY_WAITS: u32 = 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Silence {
     /// Since when something is awaited and nothing was heard.
     since: Option<Instant>,
+    /// Whether it is no more than that a message waits for a way that is busy.
+    is_turn: bool,
     /// Whether it was found too long, and another route takes what would come here.
     found: bool,
     /// The two longest waits that ended well: of the span of memory that began last, and of the one before.
     longest: [[Duration; 2]; 2],
     began: Option<Instant>,
+    /// How many there were since.
+    waits: u32,
 }
 
 impl Silence {
     /// A way is being opened, or a job was handed out.
     pub(crate) fn awaits(&mut self, now: Instant) {
+        self.is_turn = false;
         if self.since.is_none() {
             self.since = Some(now);
             self.turn(now);
+        }
+    }
+
+    /// A message waits for a way that is busy.
+    pub(crate) fn awaits_turn(&mut self, now: Instant) {
+        if self.since.is_none() {
+            self.awaits(now);
+            self.is_turn = true;
+        }
+    }
+
+    /// A way is free.
+    pub(crate) const fn turn_came(&mut self) {
+        if self.is_turn && !self.found {
+            self.is_turn = false;
+            self.since = None;
         }
     }
 
@@ -47,13 +70,16 @@ impl Silence {
             let wait = now - since;
             *second = wait.min(*first).max(*second);
             *first = wait.max(*first);
+            self.waits = self.waits.saturating_add(1);
         }
+        self.is_turn = false;
         std::mem::take(&mut self.found)
     }
 
     /// Nothing is awaited any more, though nothing was heard. Returns whether it had been found silent.
     pub(crate) const fn over(&mut self) -> bool {
         self.since = None;
+        self.is_turn = false;
         std::mem::replace(&mut self.found, false)
     }
 
@@ -80,10 +106,9 @@ impl Silence {
     /// Lets waits be forgotten that are long over.
     fn turn(&mut self, now: Instant) {
         let age = now - *self.began.get_or_insert(now);
-        if age >= MEMORY {
-            let before = if age < 2 * MEMORY { self.longest[0] } else { Default::default() };
-            self.longest = [Default::default(), before];
-            self.began = Some(now);
+        if age >= MEMORY && self.waits >= MEMORY_WAITS {
+            self.longest = [Default::default(), self.longest[0]];
+            (self.began, self.waits) = (Some(now), 0);
         }
     }
 }
@@ -95,6 +120,12 @@ impl State {
         let mut silent = Vec::new();
         for place in 0..self.routes.len() {
             let route = &self.routes[place];
+            if route.breaker.gives_up_at().is_some_and(|at| at <= now) {
+                // It may be swallowed for minutes, and the server be back long before.
+                self.close_route(place, now);
+                silent.push(place);
+                continue;
+            }
             let (shunned_at, broken_at) = route.too_silent_at(now);
             if shunned_at > now || !self.is_heard_elsewhere(place, now) {
                 continue;
@@ -110,18 +141,19 @@ impl State {
         silent
     }
 
-    /// A route was heard. Returns whether it had been silent for too long.
+    /// A route was heard. Returns whether it had been silent for too long: then it takes mail again, of others that are
+    /// silent too.
     pub(crate) fn hear(&mut self, place: usize, now: Instant) -> bool {
         let route = &mut self.routes[place];
+        let was_silent = route.too_silent_at(now).0 <= now;
         let was_found = route.silence.heard(now);
-        if !route.rows.is_empty() && route.carries() {
-            // What waits here may wait for a way that is not heard.
-            route.silence.awaits(now);
+        if route.is_busy() {
+            route.silence.awaits_turn(now);
         }
         if was_found && route.breaker.is_closed() {
             self.tell_route(place, now);
         }
-        was_found
+        was_found || was_silent
     }
 
     /// Something that was awaited of a route has ended without a word.
@@ -151,7 +183,8 @@ impl State {
     /// When there may be something to find: silence tells nobody.
     pub(crate) fn listens_at(&self, now: Instant) -> Option<Instant> {
         let awaited = self.routes.iter().filter(|route| self.routes.len() > 1 && !route.ways.is_empty());
-        let times = awaited.flat_map(|route| <[Instant; 2]>::from(route.too_silent_at(now)));
+        let silences = awaited.flat_map(|route| <[Instant; 2]>::from(route.too_silent_at(now)));
+        let times = silences.chain(self.routes.iter().filter_map(|route| route.breaker.gives_up_at()));
         times.filter(|at| *at > now).fold(None, |first, at| earliest(first, Some(at)))
     }
 
@@ -166,11 +199,15 @@ impl State {
         route.is_open() && !self.is_shunned(place, now) || route.breaker.wants_probe(now)
     }
 
-    /// Whether another route takes mail: one whose limit is used up would only put it off.
+    /// Whether another route takes mail: one that is past its own patience may not, and one whose limit is used up would
+    /// only put it off.
     fn is_heard_elsewhere(&self, place: usize, now: Instant) -> bool {
         let mut others = self.routes.iter().enumerate().filter(|(other, _)| *other != place);
         let local_wait = self.settings.local_wait;
-        others.any(|(_, route)| route.is_open() && !route.silence.is_found() && route.target(local_wait, now) > 0)
+        others.any(|(_, route)| {
+            let is_heard = !route.silence.is_found() && route.too_silent_at(now).0 > now;
+            is_heard && route.is_open() && route.target(local_wait, now) > 0
+        })
     }
 }
 
@@ -198,11 +235,15 @@ mod tests {
             assert!(!silence.heard(Instant::now()));
             assert_eq!(patience(&silence), patient);
         }
-        for (later, patient) in [(1, settings.slow), (1, settings.silence)] {
-            tokio::time::advance(MEMORY * later).await;
+        for (waits, patient) in [(MEMORY_WAITS, settings.slow), (1, settings.slow), (MEMORY_WAITS, settings.silence)] {
+            for _ in 0..waits {
+                silence.awaits(Instant::now());
+                silence.heard(Instant::now());
+            }
+            tokio::time::advance(MEMORY).await;
             silence.awaits(Instant::now());
             silence.over();
-            assert_eq!(patience(&silence), patient);
+            assert_eq!(patience(&silence), patient, "{waits} waits later");
         }
     }
 

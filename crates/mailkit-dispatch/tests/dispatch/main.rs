@@ -5,6 +5,8 @@
 mod endings;
 mod flow;
 mod limits;
+mod moods;
+mod recovery;
 mod routes;
 mod server;
 mod silence;
