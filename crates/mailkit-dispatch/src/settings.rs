@@ -11,6 +11,7 @@ use mailkit_address::Domain;
 
 use crate::rate::{Quota, Rate};
 use crate::retry::RetrySettings;
+use crate::span::LONGEST_SPAN;
 
 /// What holds for all routes.
 #[derive(Clone, Debug, PartialEq)]
@@ -344,8 +345,7 @@ pub(crate) fn spelled(limits: &BTreeMap<String, Limits>) -> BTreeMap<String, Lim
 }
 
 pub(crate) fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {
-    let most = Duration::from_secs(100 * 365 * 86_400);
-    match value.is_zero() || value > most {
+    match value.is_zero() || value > LONGEST_SPAN {
         true => Err(SettingsError::Span { setting, value }),
         false => Ok(()),
     }
