@@ -37,7 +37,8 @@ impl State {
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
         }
-        let is_word = !matches!(verdict.class, Some(Class::Connection | Class::Ambiguous | Class::Defect));
+        let is_silent = |class: Class| class.is_ours() || matches!(class, Class::Connection | Class::Ambiguous);
+        let is_word = !verdict.class.is_some_and(is_silent);
         let is_back = is_word && self.hear(flight.route, now);
         let mut aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
         aftermath.grown |= is_back && !aftermath.closed;
@@ -87,18 +88,18 @@ impl State {
         let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
         let failed = class.is_some_and(Class::is_of_route);
+        let is_ours = class.is_some_and(Class::is_ours);
         let (mut proved, mut probe, mut is_left) = (true, false, false);
         if let Some(way) = route.ways.get_mut(&way) {
             (proved, probe, is_left) = (way.proved, way.probe && !route.breaker.is_closed(), way.left);
-            way.proved |= !failed && class != Some(Class::Defect);
+            way.proved |= !failed && !is_ours;
         }
         if is_left {
             // The route has gone on without it. But a probe that is answered at last has found the server.
-            let is_back = probe && !failed && class != Some(Class::Defect);
+            let is_back = probe && !failed && !is_ours;
             return if is_back { self.probe_told(place, false, now) } else { Aftermath::default() };
         }
-        if class == Some(Class::Defect) {
-            // Our own fault says nothing of the route.
+        if is_ours {
             if probe {
                 route.breaker.probe_ended();
             }

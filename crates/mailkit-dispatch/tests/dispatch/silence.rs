@@ -187,6 +187,23 @@ async fn silence_that_ends_in_a_cut_closes_the_route() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn content_that_cannot_be_read_is_neither_a_word_nor_a_failure_of_the_route() {
+    let two = two().await;
+    two.primary.takes(3 * SECOND);
+    two.primary.replies(|job| {
+        let unread = Trouble::new(Class::Content, "the store is away");
+        (job.attempt() == 1).then(|| Outcome::failed(unread))
+    });
+    enqueue(&two.queue, 5).await;
+    sleep(SECOND).await;
+    two.primary.takes(600 * SECOND);
+    enqueue(&two.queue, 1).await;
+    sleep(SECOND * 5 / 2).await;
+    assert_eq!(two.dispatcher.stats().routes[0].in_flight, 1, "five ended");
+    assert_eq!(two.breaker(), BreakerState::HalfOpen, "and the server said nothing");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_for_a_silent_route_alone_stays_there() {
     let two = two().await;
     two.primary.takes(4 * SECOND);
