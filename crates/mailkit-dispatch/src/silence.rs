@@ -1,9 +1,10 @@
 //! How long nothing was heard of a route, and whether that is too long.
 //!
 //! A server that is dead may not say so, and one that lives may take minutes for an answer (RFC 5321 §4.5.3.2). So nobody
-//! is cut off here: a route that is silent only gets nothing new that could go elsewhere, until it is heard again. What is
-//! too long is learnt from the route itself: twice what it took twice in the last minutes. Once is an accident: a server
-//! that was dead, and is back, answers quickly as before.
+//! is cut off here: a route that is silent only gets nothing new that could go elsewhere, until it is heard again. When it
+//! was not heard for as long as an attempt may take, its breaker opens, and a probe brings it back. What is too long is learnt
+//! from the route itself: twice what it took twice in the last minutes. Once is an accident: a server that was dead, and is
+//! back, answers quickly as before.
 
 use std::time::Duration;
 
