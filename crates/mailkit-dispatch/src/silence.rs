@@ -142,11 +142,9 @@ impl State {
         silent
     }
 
-    /// A route was heard. Returns whether it had been silent for too long: then it takes mail again, of others that are
-    /// silent too.
+    /// A route was heard. Returns whether it had been silent for too long.
     pub(crate) fn hear(&mut self, place: usize, now: Instant) -> bool {
         let route = &mut self.routes[place];
-        let was_silent = route.too_silent_at(now).0 <= now;
         let was_found = route.silence.heard(now);
         if route.is_busy() {
             route.silence.awaits_turn(now);
@@ -154,7 +152,7 @@ impl State {
         if was_found && route.breaker.is_closed() {
             self.tell_route(place, now);
         }
-        was_found || was_silent
+        was_found
     }
 
     /// Something that was awaited of a route has ended without a word.

@@ -1,9 +1,10 @@
 //! How a route that was silent comes back, and what is learnt from its silence.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkit_dispatch::{BreakerState, Event, RouteSettings};
+use mailkit_dispatch::{BreakerState, RouteSettings};
 use tokio::time::{Instant, sleep};
 
 use crate::server::{Server, enqueue, queue, start};
@@ -108,7 +109,7 @@ async fn a_server_that_was_slow_twice_is_left_later_when_it_dies() {
 #[tokio::test(start_paused = true)]
 async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
     for slow in [3, 9, 12] {
-        let two = two_with(primary(), backup());
+        let two = two_with(primary().most_ways(NonZeroU32::MIN), backup());
         two.backup.opens_in(300 * SECOND);
         two.backup.set_up(false);
         enqueue(&two.queue, 20).await;
@@ -120,25 +121,23 @@ async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
         let fed = feed.await.unwrap();
         sleep(20 * SECOND).await;
         let longest = two.longest_wait(&fed);
-        assert!(longest <= (slow + 2) * SECOND, "{longest:?} where it took {slow} s");
+        assert!(longest <= (slow + 1) * SECOND, "{longest:?} where it took {slow} s");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_only_waits_for_a_limit_is_not_awaited() {
-    let two = two_with(primary().rate("1/4s".parse().unwrap()), backup());
+    let two_ways = NonZeroU32::new(2).unwrap();
+    let two = two_with(primary().most_ways(two_ways).rate("1/4s burst 2".parse().unwrap()), backup());
     two.primary.takes(600 * SECOND);
     enqueue(&two.queue, 1).await;
-    sleep(SECOND).await;
+    sleep(SECOND / 2).await;
     two.primary.takes(SECOND / 50);
-    let mut events = two.dispatcher.events();
-    two.feed(300, 3 * SECOND).await.unwrap();
-    let mut changes = 0;
-    while let Ok(event) = events.try_recv() {
-        changes += usize::from(matches!(event, Event::RouteChanged { .. }));
-    }
-    assert!(changes <= 4, "{changes}: left once for what it swallowed");
-    assert!(two.primary.count() > 200, "{}", two.primary.count());
+    enqueue(&two.queue, 3).await;
+    sleep(SECOND * 3).await;
+    assert_eq!(two.breaker(), BreakerState::Closed, "what came last was answered, and the next may not leave yet");
+    assert_eq!((two.primary.count(), two.backup.count()), (2, 0));
+    assert!(two.dispatcher.stats().routes[0].waiting > 0);
 }
 
 /// Waits for the word of a way that was left behind while the probe's way is opened: either may come first.
