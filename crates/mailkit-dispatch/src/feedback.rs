@@ -174,7 +174,7 @@ impl State {
         let class = if class.is_of_route() { class } else { Class::Connection };
         let aftermath = self.feed_back(place, way, Some(class), Duration::ZERO, now);
         let route = &self.routes[place];
-        let alone = !route.ways.iter().any(|(id, other)| *id != way && other.proved);
+        let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && other.proved);
         if !aftermath.closed && alone && route.unopened >= MOST_UNOPENED && route.breaker.is_closed() {
             self.close_route(place, now);
             return Aftermath { closed: true, grown: false };
@@ -187,7 +187,7 @@ impl State {
     /// Whether nothing but this way could carry the messages that wait for its route.
     pub(crate) fn is_last_hope(&self, place: usize, way: u64) -> bool {
         let Some(route) = self.routes.get(place) else { return false };
-        let alone = !route.ways.iter().any(|(id, other)| *id != way && (other.jobs > 0 || other.proved));
+        let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && (other.jobs > 0 || other.proved));
         let elsewhere = self.routes.iter().enumerate().any(|(other, route)| other != place && route.is_open());
         let is_pinned = route.rows.first().is_some_and(|message| message.route.is_some());
         alone && (!elsewhere || is_pinned)

@@ -154,6 +154,21 @@ async fn a_backup_that_has_used_up_its_limit_is_no_place_for_mail() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_stuck_is_no_way_for_others_whose_only_route_cannot_be_reached() {
+    let (queue, server) = (queue(), Server::new());
+    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+    server.takes(600 * SECOND);
+    enqueue(&queue, 1).await;
+    sleep(SECOND).await;
+    server.set_up(false);
+    let id = enqueue(&queue, 1).await[0];
+    sleep(60 * SECOND).await;
+    assert_eq!((dispatcher.stats().routes[0].in_flight, server.count()), (1, 1));
+    let attempts = queue.get(id).await.unwrap().unwrap().attempts;
+    assert!(attempts > 0, "each probe is an attempt of the message it was for");
+}
+
 #[test]
 fn a_runtime_may_end_before_the_dispatcher_that_ran_on_it() {
     let (sender, receiver) = std::sync::mpsc::channel();
