@@ -46,7 +46,7 @@ impl State {
                 room.skip.push(route.settings.name.clone());
             }
             room.look_again = earliest(room.look_again, wakes_at(route, now));
-            let (preference, is_shunned) = (self.preference(place), self.is_shunned(place));
+            let (preference, is_shunned) = (self.preference(place), self.is_shunned(place, now));
             match level {
                 Some(level) if level != preference => elsewhere += free,
                 _ if is_shunned => elsewhere += free,
@@ -113,7 +113,7 @@ impl State {
             (route.wants_probe(now), wait_for(route, self.settings.local_wait, now))
         };
         if probe {
-            self.routes[place].breaker.probe();
+            self.routes[place].breaker.probe(now);
         } else if let Some(wait) = wait {
             let wait = wait + OVERFLOW.mul_f64(self.random.f64());
             self.put_off(*message, wait, clock);
@@ -146,7 +146,7 @@ impl State {
             if let Some(place) = level.iter().find(|place| self.routes[**place].wants_probe(now)) {
                 return Some(*place);
             }
-            let is_open = |place: &usize| self.routes[*place].is_open() && !self.is_shunned(*place);
+            let is_open = |place: &usize| self.routes[*place].is_open() && !self.is_shunned(*place, now);
             let open: Vec<usize> = level.iter().copied().filter(is_open).collect();
             let local_wait = self.settings.local_wait;
             let free: Vec<usize> =

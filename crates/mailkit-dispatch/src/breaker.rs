@@ -6,7 +6,10 @@
 //!     ▲                                       ▲                     │ │
 //!     └─── the probe went well ───────────────┼─────────────────────┘ │
 //!                                             └── the probe failed ───┘
+//!                                                 or took longer than slow
 //! ```
+//!
+//! A probe that took too long ends as it does; where it goes well after all, that closes the breaker too.
 //!
 //! A route that is silent while another is heard is half open as well: what is on its way there is the probe.
 
@@ -48,13 +51,13 @@ pub(crate) struct Breaker {
     failed: usize,
     /// When a probe may go: there where it is open.
     probe_at: Option<Instant>,
-    /// Whether a probe is under way.
-    probing: bool,
+    /// Since when a probe is under way.
+    probing: Option<Instant>,
 }
 
 impl Breaker {
     pub(crate) const fn new(settings: BreakerSettings) -> Self {
-        Self { settings, last: VecDeque::new(), failed: 0, probe_at: None, probing: false }
+        Self { settings, last: VecDeque::new(), failed: 0, probe_at: None, probing: None }
     }
 
     pub(crate) const fn update(&mut self, settings: BreakerSettings) {
@@ -68,7 +71,7 @@ impl Breaker {
     pub(crate) fn state(&self, now: Instant) -> BreakerState {
         match self.probe_at {
             None => BreakerState::Closed,
-            Some(at) if self.probing || at <= now => BreakerState::HalfOpen,
+            Some(at) if self.probing.is_some() || at <= now => BreakerState::HalfOpen,
             Some(_) => BreakerState::Open,
         }
     }
@@ -84,17 +87,22 @@ impl Breaker {
 
     /// Whether a probe may go now.
     pub(crate) fn wants_probe(&self, now: Instant) -> bool {
-        !self.probing && self.probe_at.is_some_and(|at| at <= now)
+        self.probing.is_none() && self.probe_at.is_some_and(|at| at <= now)
     }
 
-    /// A probe goes.
-    pub(crate) const fn probe(&mut self) {
-        self.probing = true;
+    /// A probe goes; or it has got as far as its server.
+    pub(crate) const fn probe(&mut self, now: Instant) {
+        self.probing = Some(now);
+    }
+
+    /// When the probe is waited for no longer.
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        self.probing.map(|since| since + self.settings.slow)
     }
 
     /// The probe ended without telling anything: the next may go.
     pub(crate) const fn probe_ended(&mut self) {
-        self.probing = false;
+        self.probing = None;
     }
 
     /// Counts an attempt. Returns whether the share of failed ones is too large.
@@ -110,14 +118,14 @@ impl Breaker {
 
     pub(crate) fn open(&mut self, now: Instant) {
         self.probe_at = Some(now + self.settings.probe_after);
-        self.probing = false;
+        self.probing = None;
         self.last.clear();
         self.failed = 0;
     }
 
     pub(crate) const fn close(&mut self) {
         self.probe_at = None;
-        self.probing = false;
+        self.probing = None;
     }
 }
 
@@ -146,7 +154,7 @@ mod tests {
         tokio::time::advance(breaker.settings().probe_after).await;
         let now = Instant::now();
         assert!(breaker.wants_probe(now));
-        breaker.probe();
+        breaker.probe(now);
         assert!(!breaker.wants_probe(now) && breaker.state(now) == BreakerState::HalfOpen);
         breaker.open(now);
         assert!(!breaker.wants_probe(now));

@@ -27,6 +27,8 @@ pub enum Class {
     Permanent,
     /// The login, the certificate or the settings of the route are wrong: the message is innocent.
     Login,
+    /// The content could not be read here for now: neither the message nor the route is at fault.
+    Content,
     /// A fault of the sending program: it panicked, or dropped the message.
     Defect,
 }
@@ -42,7 +44,7 @@ struct Meaning {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connection,
         Self::Closing,
         Self::TooManyConnections,
@@ -53,6 +55,7 @@ impl Class {
         Self::Ambiguous,
         Self::Permanent,
         Self::Login,
+        Self::Content,
         Self::Defect,
     ];
 
@@ -72,6 +75,7 @@ impl Class {
             Self::Permanent => ("permanent", false, 0),
             // Servers lock accounts after a few wrong logins.
             Self::Login => ("login", true, 60),
+            Self::Content => ("content", false, 0),
             Self::Defect => ("defect", false, 0),
         };
         Meaning { name, route, wait }
@@ -87,6 +91,11 @@ impl Class {
     #[must_use]
     pub const fn is_of_route(self) -> bool {
         self.meaning().route
+    }
+
+    /// Whether it says nothing of the route, since the fault is on our side.
+    pub(crate) const fn is_ours(self) -> bool {
+        matches!(self, Self::Content | Self::Defect)
     }
 
     /// The least time until the message is tried again.

@@ -148,10 +148,13 @@ impl Desk {
         }
         if !route.breaker.is_closed() {
             // The one message that assign() let in is the probe.
-            if route.ways.values().all(|way| !way.probe) {
+            if route.ways.values().all(|way| !way.probe || way.left) {
                 self.open_way(state, place, true);
             }
             return;
+        }
+        if route.is_busy() {
+            route.silence.awaits_turn(now);
         }
         let woken = waiting.min(route.parked.len());
         for (_, waker) in route.parked.drain(..woken) {
@@ -184,8 +187,12 @@ impl Desk {
         route.ways.insert(id, crate::route::Way { probe, ..Default::default() });
         route.opening += 1;
         route.silence.awaits(Instant::now());
-        let mut jobs = Jobs::new(Arc::clone(self), place, id);
-        let task = self.runtime.spawn(async move { deliver.deliver(&mut jobs).await });
+        let desk = Arc::clone(self);
+        let task = self.runtime.spawn(async move {
+            // Made in here: a runtime that has ended drops the future at once, and `Jobs` would ask for the lock again.
+            let mut jobs = Jobs::new(desk, place, id);
+            deliver.deliver(&mut jobs).await;
+        });
         if let Some(way) = route.ways.get_mut(&id) {
             way.abort = Some(task.abort_handle());
         }
@@ -204,7 +211,8 @@ impl Desk {
             // It carried nothing though there was something: no reason to try again at once.
             route.put_off_opening(now);
         }
-        if way.probe && !route.breaker.is_closed() && route.ways.values().all(|other| !other.probe) {
+        let is_probe = |way: &crate::route::Way| way.probe && !way.left;
+        if is_probe(&way) && !route.breaker.is_closed() && !route.ways.values().any(is_probe) {
             route.breaker.probe_ended();
         }
         route.opening -= usize::from(!way.open);

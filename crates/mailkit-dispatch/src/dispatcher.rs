@@ -17,6 +17,7 @@ use crate::leasing;
 use crate::route::Route;
 use crate::settings::{RouteSettings, Settings, SettingsError, check};
 use crate::settling;
+use crate::span::LONGEST_SPAN;
 use crate::state::{Phase, State};
 use crate::stats::{RouteStats, Stats};
 
@@ -24,8 +25,6 @@ use crate::stats::{RouteStats, Stats};
 const LOOK: Duration = Duration::from_millis(500);
 /// After the deadline of a shutdown, the outcomes that are there get this long to be written down.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// A deadline beyond what the clock can tell stands for this.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What a dispatcher is to do: its settings and its routes.
 #[derive(Clone, Default)]
@@ -272,7 +271,7 @@ impl Dispatcher {
     /// Returns how many were given up, or could not be given back to a store that is away.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
         let now = Instant::now();
-        let deadline = now.checked_add(deadline).unwrap_or(now + FOR_EVER);
+        let deadline = now + deadline.min(LONGEST_SPAN);
         self.drain();
         let _ = timeout_at(deadline, self.until_drained(|state| state.routes.iter().all(|r| r.in_flight == 0))).await;
         let given_up = self.give_up_ways();

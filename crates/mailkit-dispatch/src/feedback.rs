@@ -37,7 +37,8 @@ impl State {
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
         }
-        let is_word = !matches!(verdict.class, Some(Class::Connection | Class::Ambiguous | Class::Defect));
+        let is_silent = |class: Class| class.is_ours() || matches!(class, Class::Connection | Class::Ambiguous);
+        let is_word = !verdict.class.is_some_and(is_silent);
         let is_back = is_word && self.hear(flight.route, now);
         let mut aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
         aftermath.grown |= is_back && !aftermath.closed;
@@ -87,17 +88,18 @@ impl State {
         let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
         let failed = class.is_some_and(Class::is_of_route);
+        let is_ours = class.is_some_and(Class::is_ours);
         let (mut proved, mut probe, mut is_left) = (true, false, false);
         if let Some(way) = route.ways.get_mut(&way) {
             (proved, probe, is_left) = (way.proved, way.probe && !route.breaker.is_closed(), way.left);
-            way.proved |= !failed && class != Some(Class::Defect);
+            way.proved |= !failed && !is_ours;
         }
         if is_left {
-            // The route has gone on without it.
-            return Aftermath::default();
+            // The route has gone on without it. But a probe that is answered at last has found the server.
+            let is_back = probe && !failed && !is_ours;
+            return if is_back { self.probe_told(place, false, now) } else { Aftermath::default() };
         }
-        if class == Some(Class::Defect) {
-            // Our own fault says nothing of the route.
+        if is_ours {
             if probe {
                 route.breaker.probe_ended();
             }
@@ -129,7 +131,7 @@ impl State {
             route.returning &= route.window.size() < route.settings.first_ways.get();
         }
         // Silence that ends like this was none of a server that is only slow.
-        let is_dead = failed && self.is_shunned(place);
+        let is_dead = failed && self.is_shunned(place, now);
         if share || cohort || is_dead || class == Some(Class::Login) {
             self.close_route(place, now);
             return Aftermath { closed: true, grown: false };
@@ -146,6 +148,9 @@ impl State {
             return Aftermath { closed: true, grown: false };
         }
         route.breaker.close();
+        for way in route.ways.values_mut() {
+            way.probe = false;
+        }
         route.window.restart();
         route.opened();
         route.returning = true;
@@ -155,6 +160,8 @@ impl State {
 
     pub(crate) fn close_route(&mut self, place: usize, now: Instant) {
         let route = &mut self.routes[place];
+        // One that is stuck would else count as the probe that is on its way.
+        route.leave_ways();
         route.breaker.open(now);
         route.wake_all();
         self.tell_route(place, now);
@@ -167,7 +174,7 @@ impl State {
         let class = if class.is_of_route() { class } else { Class::Connection };
         let aftermath = self.feed_back(place, way, Some(class), Duration::ZERO, now);
         let route = &self.routes[place];
-        let alone = !route.ways.iter().any(|(id, other)| *id != way && other.proved);
+        let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && other.proved);
         if !aftermath.closed && alone && route.unopened >= MOST_UNOPENED && route.breaker.is_closed() {
             self.close_route(place, now);
             return Aftermath { closed: true, grown: false };
@@ -180,7 +187,7 @@ impl State {
     /// Whether nothing but this way could carry the messages that wait for its route.
     pub(crate) fn is_last_hope(&self, place: usize, way: u64) -> bool {
         let Some(route) = self.routes.get(place) else { return false };
-        let alone = !route.ways.iter().any(|(id, other)| *id != way && (other.jobs > 0 || other.proved));
+        let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && (other.jobs > 0 || other.proved));
         let elsewhere = self.routes.iter().enumerate().any(|(other, route)| other != place && route.is_open());
         let is_pinned = route.rows.first().is_some_and(|message| message.route.is_some());
         alone && (!elsewhere || is_pinned)

@@ -91,6 +91,8 @@ impl Jobs {
             Picked::Pay(message) => Told::Pay(message),
             Picked::Wait(until) => {
                 let route = &mut state.routes[self.place];
+                // A way is free: what waits here waits for a limit.
+                route.silence.turn_came();
                 route.note_limited(until.is_some(), now);
                 let linger_over = self.idle_since.is_some_and(|since| now - since >= linger);
                 let is_probe = route.ways.get(&self.way).is_some_and(|way| way.probe) && !route.breaker.is_closed();
@@ -134,6 +136,10 @@ impl Jobs {
             way.jobs += 1;
             way.carried = true;
         }
+        if !route.breaker.is_closed() {
+            route.breaker.probe(now);
+        }
+        route.silence.turn_came();
         route.silence.awaits(now);
         Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None }
     }

@@ -63,4 +63,5 @@ pub use self::jobs::Jobs;
 pub use self::rate::{InvalidLimit, Quota, Rate, Unit};
 pub use self::retry::RetrySettings;
 pub use self::settings::{BreakerSettings, InvalidShare, Limits, RouteSettings, Settings, SettingsError, Share};
+pub use self::span::LONGEST_SPAN;
 pub use self::stats::{Outcomes, RouteStats, Stats};

@@ -210,8 +210,7 @@ impl FromStr for Quota {
 
 /// Whole milliseconds, and within what clocks can add.
 fn is_sane(span: Duration) -> bool {
-    let most = Duration::from_secs(100 * 365 * 86_400);
-    span >= Duration::from_millis(1) && span <= most && span.subsec_nanos().is_multiple_of(1_000_000)
+    span >= Duration::from_millis(1) && span <= span::LONGEST_SPAN && span.subsec_nanos().is_multiple_of(1_000_000)
 }
 
 /// A text that is no limit, or one that lets nothing through.

@@ -184,6 +184,11 @@ impl Route {
         self.ways.values().any(|way| way.jobs > 0 && !way.left)
     }
 
+    /// Whether a message that waits here waits for a way that is busy, and may be stuck.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.rows.is_empty() && self.parked.is_empty() && (self.carries() || self.opening > 0)
+    }
+
     /// Leaves all ways behind: what they carry ends as it does, and nobody else waits for that.
     pub(crate) fn leave_ways(&mut self) {
         for way in self.ways.values_mut() {

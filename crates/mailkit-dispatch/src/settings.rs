@@ -11,6 +11,7 @@ use mailkit_address::Domain;
 
 use crate::rate::{Quota, Rate};
 use crate::retry::RetrySettings;
+use crate::span::LONGEST_SPAN;
 
 /// What holds for all routes.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,15 +166,19 @@ pub struct BreakerSettings {
     pub open_at: Share,
     /// Over how many of the last attempts.
     pub over: NonZeroU32,
-    /// An attempt that takes longer counts as failed here. Where another route is open, a route that keeps silent for so
-    /// long is broken at once.
+    /// An attempt that takes longer counts as failed here. Where another route takes mail, a route that keeps silent for so
+    /// long is broken at once. A probe that takes longer is waited for no more: the next goes `probe_after` later.
     pub slow: Duration,
-    /// Where another route is open, a route that keeps silent for so long gets nothing more that may go elsewhere, until
-    /// it is heard: an answer to a message, or a connection that opens where none carries a message. What is on its way
-    /// goes on. A route that answers slowly has more time: twice what it took twice in the last 10 to 20 minutes. A large
-    /// message that is alone on its way is silent, too: new ones go elsewhere until it has arrived.
+    /// Where another route takes mail, a route that keeps silent for so long gets nothing more that may go elsewhere, until
+    /// it is heard or `slow` is over: an answer to a message, or a connection that opens where none carries a message. What
+    /// is on its way goes on.
+    ///
+    /// A route that answers slowly has more time, up to `slow`: twice what it took twice in the last 10 to 20 minutes, or in
+    /// its last 10 to 20 words where it has less mail. So a server that answers slowly is left twice at the most; and one
+    /// that was that slow twice, and dies then, is left that much later. A large message that is alone on its way is silent
+    /// too: new ones go elsewhere meanwhile, and where it takes longer than `slow`, until a probe went well.
     pub silence: Duration,
-    /// After how long one message is tried.
+    /// After how long one message is tried on a route that is broken: the probe.
     pub probe_after: Duration,
 }
 
@@ -344,8 +349,7 @@ pub(crate) fn spelled(limits: &BTreeMap<String, Limits>) -> BTreeMap<String, Lim
 }
 
 pub(crate) fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {
-    let most = Duration::from_secs(100 * 365 * 86_400);
-    match value.is_zero() || value > most {
+    match value.is_zero() || value > LONGEST_SPAN {
         true => Err(SettingsError::Span { setting, value }),
         false => Ok(()),
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Longer than anything is waited for or kept, and no clock runs over by it: 100 years.
+pub const LONGEST_SPAN: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The units, largest first, in milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 

@@ -258,9 +258,12 @@ async fn a_server_that_is_slow_to_answer_keeps_what_it_has_and_gets_nothing_more
         tokio::time::timeout(LIMIT, changed).await.unwrap();
         if wanted == BreakerState::HalfOpen {
             let second = outbox.enqueue(&letter("eve@example.org"), EnqueueOptions::new()).await.unwrap();
-            while state(&outbox, second).await != State::Sent {
-                tokio::task::yield_now().await;
-            }
+            let sent = async {
+                while state(&outbox, second).await != State::Sent {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(LIMIT, sent).await.unwrap();
             assert_eq!((sink.captured().len(), state(&outbox, first).await), (1, State::Leased));
             answer.notify_one();
         }

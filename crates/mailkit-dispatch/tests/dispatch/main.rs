@@ -5,9 +5,13 @@
 mod endings;
 mod flow;
 mod limits;
+mod moods;
+mod recovery;
 mod routes;
 mod server;
 mod silence;
 mod simulation;
 mod store;
+mod stuck;
+mod two;
 mod wrapped;

@@ -1,55 +1,16 @@
 //! A server that dies without a word, and one that is only slow.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mailkit_dispatch::{BreakerState, Class, Dispatcher, Event, Outcome, RouteSettings, Trouble};
-use mailkit_queue::{MemoryQueue, Queue, QueueId};
-use tokio::task::JoinHandle;
+use mailkit_dispatch::{BreakerState, Class, Event, Outcome, RouteSettings, Trouble};
+use mailkit_queue::Queue;
 use tokio::time::{Instant, sleep};
 
 use crate::server::{Server, enqueue, message, queue, start, tally};
+use crate::two::two;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-struct Two {
-    queue: Arc<MemoryQueue>,
-    primary: Arc<Server>,
-    backup: Arc<Server>,
-    dispatcher: Dispatcher,
-}
-
-/// A primary that has answered, and a backup.
-async fn two() -> Two {
-    let (queue, primary, backup) = (queue(), Server::new(), Server::new());
-    let routes = [(RouteSettings::new("primary"), &primary), (RouteSettings::new("backup"), &backup)];
-    let dispatcher = start(&queue, &routes);
-    enqueue(&queue, 20).await;
-    dispatcher.until_empty().await.unwrap();
-    assert_eq!((primary.count(), backup.count()), (20, 0));
-    Two { queue, primary, backup, dispatcher }
-}
-
-impl Two {
-    fn breaker(&self) -> BreakerState {
-        self.dispatcher.stats().routes[0].breaker
-    }
-
-    /// A message every so often; gives back when each was enqueued.
-    fn feed(&self, number: usize, every: Duration) -> JoinHandle<Vec<(QueueId, Instant)>> {
-        let queue = Arc::clone(&self.queue);
-        tokio::spawn(async move {
-            let mut fed = Vec::new();
-            for _ in 0..number {
-                let ids = enqueue(&queue, 1).await;
-                fed.push((ids[0], Instant::now()));
-                sleep(every).await;
-            }
-            fed
-        })
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn mail_goes_over_the_backup_within_2_s_while_the_primary_accepts_and_never_answers() {
@@ -223,6 +184,23 @@ async fn silence_that_ends_in_a_cut_closes_the_route() {
     assert_eq!(two.breaker(), BreakerState::Open);
     assert_eq!(two.dispatcher.until_empty().await.unwrap().sent, 21);
     assert_eq!(two.backup.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_cannot_be_read_is_neither_a_word_nor_a_failure_of_the_route() {
+    let two = two().await;
+    two.primary.takes(3 * SECOND);
+    two.primary.replies(|job| {
+        let unread = Trouble::new(Class::Content, "the store is away");
+        (job.attempt() == 1).then(|| Outcome::failed(unread))
+    });
+    enqueue(&two.queue, 5).await;
+    sleep(SECOND).await;
+    two.primary.takes(600 * SECOND);
+    enqueue(&two.queue, 1).await;
+    sleep(SECOND * 5 / 2).await;
+    assert_eq!(two.dispatcher.stats().routes[0].in_flight, 1, "five ended");
+    assert_eq!(two.breaker(), BreakerState::HalfOpen, "and the server said nothing");
 }
 
 #[tokio::test(start_paused = true)]

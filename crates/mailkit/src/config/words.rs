@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
+use mailkit_dispatch::LONGEST_SPAN;
 use mailkit_smtp::sasl::Secret;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -28,9 +29,6 @@ impl TryFrom<String> for Text {
     }
 }
 
-/// Longer than anything is waited for or kept, and no clock runs over by it.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
-
 /// A span of time, such as `30s`, `5m`, `7d`: a hundred years at the most.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
@@ -46,7 +44,7 @@ impl TryFrom<String> for Span {
             format!("`{}` is no span of time such as 30s, 5m or 7d ({why})", text.escape_debug())
         };
         match humantime::parse_duration(text.trim()) {
-            Ok(span) if span > LONGEST => Err(refusal(&"more than 100 years")),
+            Ok(span) if span > LONGEST_SPAN => Err(refusal(&"more than 100 years")),
             Ok(span) => Ok(Self(span)),
             Err(error) => Err(refusal(&error)),
         }

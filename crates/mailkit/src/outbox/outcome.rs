@@ -70,8 +70,8 @@ pub(super) fn trouble(error: &Error) -> Trouble {
         ErrorKind::Message => Class::Permanent,
         // What is stored is no longer what was enqueued: no attempt will be better.
         ErrorKind::Content if is_damaged(error) => Class::Permanent,
-        // The store, or the file behind it, cannot be read now; the message itself is not at fault.
-        ErrorKind::Content => Class::Temporary,
+        // The store, or the file behind it, cannot be read now: neither message nor server is at fault.
+        ErrorKind::Content => Class::Content,
         ErrorKind::Refused => match error.reply().map(class) {
             // The server lacks what the message needs.
             None => Class::Permanent,
