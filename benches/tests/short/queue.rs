@@ -41,8 +41,10 @@ fn nothing_is_lost_or_doubled_without_a_reason_by_a_few_kills() {
         return;
     }
     assert!(shown["kills"]["kills"].as_u64().unwrap() >= 6);
-    assert_eq!(targets(&shown, "").len(), 7);
-    assert!(targets(&shown, "").iter().all(|target| target["met"] == true), "{shown}");
+    assert_eq!(targets(&shown, "").len(), 9);
+    // So few kills may all have come at quiet moments.
+    let is_sure = |target: &&&Value| target["name"] != "messages in flight at a kill";
+    assert!(targets(&shown, "").iter().filter(is_sure).all(|target| target["met"] == true), "{shown}");
 }
 
 #[test]
