@@ -147,7 +147,7 @@ fn unsaid() -> toml::Spanned<RetrySection> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [queue] and below it url = \"sqlite:FILE\"")]
 struct QueueSection {
     url: Option<Text>,
     lease: Option<toml::Spanned<Span>>,
@@ -157,7 +157,7 @@ struct QueueSection {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table: [retry]")]
 struct RetrySection {
     first: Option<Span>,
     factor: Option<f64>,
@@ -308,6 +308,8 @@ mod tests {
     fn what_makes_no_sense_is_told_with_its_line_whoever_wrote_it() {
         let route = |rest: &str| format!("\n[[route]]\nname = \"a\"\nserver = \"smtps://h\"\n{rest}\n");
         let cases = [
+            ("queue = \"sqlite:mail.db\"\n".to_owned(), 1, "expected a table: [queue] and below it url ="),
+            ("route = [\"smtps://h\"]\n".to_owned(), 1, "expected a table: [[route]]"),
             ("[queue]\nmax_messages = 0\n".to_owned(), 2, "nonzero"),
             ("[queue]\nmax_messages = -1\n".to_owned(), 2, "nonzero"),
             ("[queue]\nmax_messages = 99999999999999999999\n".to_owned(), 2, ""),

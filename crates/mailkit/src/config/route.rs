@@ -14,7 +14,7 @@ use crate::mailer::config_of;
 use crate::outbox::Route;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: [[route]]")]
 pub(super) struct RouteSection {
     name: Text,
     server: Text,
@@ -34,7 +34,7 @@ pub(super) struct RouteSection {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in pool = { max_size = 16 }")]
 struct PoolSection {
     max_size: Option<NonZeroU32>,
     min_idle: Option<u32>,
@@ -45,7 +45,7 @@ struct PoolSection {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in breaker = { slow = \"10s\" }")]
 struct BreakerSection {
     open_at: Option<Word<Share>>,
     over: Option<Word<NonZeroU32>>,
