@@ -26,12 +26,6 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// After how long without a word a host is asked whether it is there.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// How long each time; systems ask 8 to 10 times.
-const BETWEEN_SOUNDINGS: Duration = Duration::from_secs(5);
-
-/// For how long what was sent may stay unacknowledged. Systems send it again for 15 minutes else, and do not ask meanwhile.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
-
 /// Opens a connection to the server that `config` names, through its proxy if there is one. Speaks
 /// neither TLS nor SMTP.
 ///
@@ -118,62 +112,36 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     // Nagle's algorithm holds the last segment of a message back until the peer's delayed ACK: 40 ms each.
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&every(BETWEEN_SOUNDINGS, TcpKeepalive::new().with_time(QUIET)))?;
-    give_up_after(UNACKNOWLEDGED, socket)
-}
-
-/// The systems where each socket has an interval of its own.
-#[cfg(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "emscripten",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "illumos",
-    target_os = "ios",
-    target_os = "linux",
-    target_os = "macos",
-    target_os = "netbsd",
-    target_os = "tvos",
-    target_os = "visionos",
-    target_os = "watchos",
-    target_os = "windows",
-))]
-const fn every(interval: Duration, soundings: TcpKeepalive) -> TcpKeepalive {
-    soundings.with_interval(interval)
-}
-
-#[cfg(not(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "emscripten",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "illumos",
-    target_os = "ios",
-    target_os = "linux",
-    target_os = "macos",
-    target_os = "netbsd",
-    target_os = "tvos",
-    target_os = "visionos",
-    target_os = "watchos",
-    target_os = "windows",
-)))]
-const fn every(_: Duration, soundings: TcpKeepalive) -> TcpKeepalive {
-    soundings
-}
-
-/// The systems that let a socket say so (RFC 5482).
-#[cfg(any(target_os = "android", target_os = "cygwin", target_os = "fuchsia", target_os = "linux"))]
-fn give_up_after(limit: Duration, socket: &SockRef<'_>) -> io::Result<()> {
-    socket.set_tcp_user_timeout(Some(limit))
-}
-
-#[cfg(not(any(target_os = "android", target_os = "cygwin", target_os = "fuchsia", target_os = "linux")))]
-fn give_up_after(_: Duration, _: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_keepalive(&soundings())?;
+    // What stays unacknowledged is sent again for 15 minutes else, without soundings (RFC 5482).
+    #[cfg(any(target_os = "android", target_os = "cygwin", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(120)))?;
     Ok(())
+}
+
+/// When a silent host is asked, and how often where each socket has an interval of its own.
+fn soundings() -> TcpKeepalive {
+    let soundings = TcpKeepalive::new().with_time(QUIET);
+    // Systems ask 8 to 10 times.
+    #[cfg(any(
+        target_os = "android",
+        target_os = "cygwin",
+        target_os = "dragonfly",
+        target_os = "emscripten",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "illumos",
+        target_os = "ios",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "tvos",
+        target_os = "visionos",
+        target_os = "watchos",
+        target_os = "windows",
+    ))]
+    let soundings = soundings.with_interval(Duration::from_secs(5));
+    soundings
 }
 
 #[cfg(unix)]
@@ -205,6 +173,6 @@ mod tests {
         let socket = SockRef::from(&stream);
         assert_eq!((socket.keepalive().unwrap(), socket.tcp_keepalive_time().unwrap()), (true, QUIET));
         #[cfg(target_os = "linux")]
-        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(120)));
     }
 }
