@@ -17,7 +17,7 @@ const DIGIT: u8 = 8;
 
 static CLASSES: [u8; 256] = classes();
 
-#[allow(clippy::indexing_slicing, reason = "computed by the compiler, which would stop at an index out of range")]
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would stop at an index out of range")]
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
     let mut byte = 0_u8;

@@ -59,6 +59,7 @@ impl Desk {
         let outcomes = !state.outbox.is_empty() && state.settling == 0;
         drop(state);
         for event in events {
+            // It fails where nobody listens.
             let _ = self.events.send(event);
         }
         if outcomes {

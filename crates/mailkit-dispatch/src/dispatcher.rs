@@ -222,6 +222,7 @@ impl Dispatcher {
         for place in 0..state.routes.len() {
             if !state.routes[place].is_open() {
                 state.routes[place].wake_all();
+                // All routes are staffed below, also those that got something.
                 let _ = state.redistribute(place, now, clock);
             }
         }
@@ -261,6 +262,7 @@ impl Dispatcher {
             if self.desk.state().phase == Phase::Stopped {
                 return Err(QueueError::Failed("the dispatcher has stopped, and nothing more is sent".into()));
             }
+            // Woken or not: it is looked at again.
             let _ = tokio::time::timeout(LOOK, progress).await;
         }
     }
@@ -273,14 +275,17 @@ impl Dispatcher {
         let now = Instant::now();
         let deadline = now + deadline.min(LONGEST_SPAN);
         self.drain();
+        // What is not done by then is given up.
         let _ = timeout_at(deadline, self.until_drained(|state| state.routes.iter().all(|r| r.in_flight == 0))).await;
         let given_up = self.give_up_ways();
         let last = deadline.max(Instant::now() + LAST_WORDS);
+        // What the store does not take by then is counted below.
         let _ = timeout_at(last, self.until_drained(State::is_idle)).await;
         let unsettled = self.desk.state().leases.len();
         self.stop();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
+            // One that panicked has ended too.
             let _ = task.await;
         }
         given_up.max(unsettled)
@@ -312,6 +317,7 @@ impl Dispatcher {
                     return;
                 }
             }
+            // Woken or not: it is looked at again.
             let _ = tokio::time::timeout(LOOK, progress).await;
         }
     }
@@ -346,6 +352,7 @@ impl Dispatcher {
 
 impl Drop for Dispatcher {
     fn drop(&mut self) {
+        // How many they were, nobody asks any more.
         let _ = self.give_up_ways();
         self.stop();
     }

@@ -66,6 +66,7 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
             }
             Some(error) => {
                 desk.store_trouble(&error);
+                // Woken or not: it is tried again.
                 let _ = tokio::time::timeout(away, desk.changed.notified()).await;
                 away = (away * 2).min(*AWAY.end());
             }

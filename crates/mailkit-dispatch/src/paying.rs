@@ -86,6 +86,7 @@ async fn pay(queue: Arc<dyn Queue>, spends: Vec<Vec<QuotaSpend>>) -> Answer {
     for spend in all {
         match queue.spend(std::slice::from_ref(&spend)).await {
             Ok(Ok(receipt)) => {
+                // What cannot be given back counts until its window is over: too much rather than too little.
                 let _ = queue.refund(receipt).await;
             }
             Ok(Err(at)) => {

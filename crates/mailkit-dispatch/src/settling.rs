@@ -38,6 +38,7 @@ pub(crate) async fn settle(desk: Arc<Desk>) {
         let is_away = !left.is_empty();
         finish_batch(&desk, left);
         if is_away {
+            // Woken or not: it is tried again.
             let _ = timeout(away, desk.progress.notified()).await;
             away = (away * 2).min(*AWAY.end());
         } else {

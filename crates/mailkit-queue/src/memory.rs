@@ -160,6 +160,7 @@ impl Queue for MemoryQueue {
     async fn wait(&self) {
         // Before the look at the store: what comes after that look wakes it.
         let woken = self.shared.wake.notified();
+        // Woken, or the time for something has come: the caller looks.
         let _ = tokio::time::timeout(self.pause(), woken).await;
     }
 
