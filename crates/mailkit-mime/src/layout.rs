@@ -41,6 +41,18 @@ impl Plan {
 ///
 /// `unique` is the number that boundaries are made from.
 pub(crate) fn lay_out(header: Vec<u8>, nodes: &[Node], unique: u128, server: Capabilities) -> (Layout, BodyKind) {
+    match nodes {
+        [Node::Leaf(leaf)] => {
+            let plan = plan_leaf(&leaf.source, server, false);
+            let mut layout = Layout::new(header);
+            write_leaf(&mut layout, leaf, plan);
+            (layout, plan.kind)
+        }
+        _ => lay_out_tree(header, nodes, unique, server),
+    }
+}
+
+fn lay_out_tree(header: Vec<u8>, nodes: &[Node], unique: u128, server: Capabilities) -> (Layout, BodyKind) {
     let mut few = [Plan::FRAME; FEW];
     let mut many = Vec::new();
     let plans = match few.get_mut(..nodes.len()) {
@@ -79,16 +91,18 @@ pub(crate) fn lay_out(header: Vec<u8>, nodes: &[Node], unique: u128, server: Cap
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(header);
             }
-            Node::Leaf(leaf) => {
-                let out = layout.out();
-                write_fields(out, leaf, Some(plan.token()));
-                out.extend_from_slice(b"\r\n");
-                layout.body(&leaf.source, plan.transfer, plan.size);
-            }
+            Node::Leaf(leaf) => write_leaf(&mut layout, leaf, *plan),
             Node::Nothing | Node::Close | Node::Refused(_) => layout.out().extend_from_slice(b"\r\n"),
         }
     }
     (layout, kind)
+}
+
+fn write_leaf(layout: &mut Layout, leaf: &Leaf, plan: Plan) {
+    let out = layout.out();
+    write_fields(out, leaf, Some(plan.token()));
+    out.extend_from_slice(b"\r\n");
+    layout.body(&leaf.source, plan.transfer, plan.size);
 }
 
 impl Plan {

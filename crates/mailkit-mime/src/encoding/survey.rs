@@ -23,6 +23,9 @@ pub(super) struct Survey {
 impl Survey {
     /// Looks at a text, which is small up to so many bytes.
     pub(super) fn of(text: &[u8], small: u64) -> Self {
+        if text.is_empty() {
+            return Self::default();
+        }
         Self::by(Marker::new(), text, small)
     }
 
