@@ -6,6 +6,7 @@ mod list;
 
 use std::fmt;
 
+use mailkit_address::{AddressList, Mailbox};
 use time::OffsetDateTime;
 
 pub use self::given::{GivenAddresses, GivenMailbox};
@@ -58,27 +59,86 @@ pub struct MessageBuilder<S> {
 #[derive(Clone, Default)]
 pub(crate) struct Draft {
     pub(crate) from: GivenAddresses,
-    pub(crate) sender: Option<GivenMailbox>,
-    pub(crate) reply_to: GivenAddresses,
     pub(crate) to: GivenAddresses,
-    pub(crate) cc: GivenAddresses,
-    pub(crate) bcc: GivenAddresses,
     pub(crate) date: Option<OffsetDateTime>,
     /// Read, or what could not be.
     pub(crate) message_id: Option<Result<MessageId, String>>,
-    pub(crate) in_reply_to: Option<String>,
-    pub(crate) references: Vec<String>,
     pub(crate) subject: Option<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) list: Vec<ListField>,
     pub(crate) text: Option<String>,
     pub(crate) html: Option<String>,
+    pub(crate) further: Option<Box<Further>>,
+}
+
+/// What many a message has nothing of: apart, so that such a message does not pay for it.
+#[derive(Clone)]
+pub(crate) struct Further {
+    pub(crate) sender: Option<GivenMailbox>,
+    pub(crate) reply_to: GivenAddresses,
+    pub(crate) cc: GivenAddresses,
+    pub(crate) bcc: GivenAddresses,
+    pub(crate) in_reply_to: Option<String>,
+    pub(crate) references: Vec<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) list: Vec<ListField>,
     pub(crate) alternatives: Vec<Part>,
     pub(crate) body: Option<Part>,
     /// With whether each belongs to the HTML, if there is one.
     pub(crate) attachments: Vec<(Part, bool)>,
     pub(crate) envelope_from: Option<String>,
     pub(crate) envelope_to: GivenAddresses,
+}
+
+impl Draft {
+    /// What there is further, perhaps nothing.
+    pub(crate) fn further(&self) -> &Further {
+        static NOTHING: Further = Further::nothing();
+        self.further.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The lists that name recipients: those for the envelope, else those of the header.
+    pub(crate) fn recipients(&self) -> [&AddressList; 3] {
+        static NOBODY: AddressList = AddressList::new();
+        let further = self.further();
+        if further.envelope_to.is_empty() {
+            [&self.to.list, &further.cc.list, &further.bcc.list]
+        } else {
+            [&further.envelope_to.list, &NOBODY, &NOBODY]
+        }
+    }
+
+    /// The same, to add to it.
+    pub(crate) fn further_mut(&mut self) -> &mut Further {
+        self.further.get_or_insert_with(|| Box::new(Further::nothing()))
+    }
+}
+
+impl Further {
+    pub(crate) fn sender(&self) -> Option<&Mailbox> {
+        self.sender.as_ref()?.0.as_ref().ok()
+    }
+
+    /// The alternatives, the body and the attachments.
+    pub(crate) fn take_parts(&mut self) -> (Vec<Part>, Option<Part>, Vec<(Part, bool)>) {
+        (std::mem::take(&mut self.alternatives), self.body.take(), std::mem::take(&mut self.attachments))
+    }
+
+    const fn nothing() -> Self {
+        Self {
+            sender: None,
+            reply_to: GivenAddresses::none(),
+            cc: GivenAddresses::none(),
+            bcc: GivenAddresses::none(),
+            in_reply_to: None,
+            references: Vec::new(),
+            headers: Vec::new(),
+            list: Vec::new(),
+            alternatives: Vec::new(),
+            body: None,
+            attachments: Vec::new(),
+            envelope_from: None,
+            envelope_to: GivenAddresses::none(),
+        }
+    }
 }
 
 impl<S: StampSource> MessageBuilder<S> {
@@ -95,13 +155,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Sets the one mailbox that sends for those in From (RFC 5322 §3.6.2).
     pub fn sender(mut self, mailbox: impl Into<GivenMailbox>) -> Self {
-        self.draft.sender = Some(mailbox.into());
+        self.draft.further_mut().sender = Some(mailbox.into());
         self
     }
 
     /// Adds where replies shall go.
     pub fn reply_to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.reply_to.add(addresses.into());
+        self.draft.further_mut().reply_to.add(addresses.into());
         self
     }
 
@@ -113,13 +173,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Adds recipients of a copy.
     pub fn cc(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.cc.add(addresses.into());
+        self.draft.further_mut().cc.add(addresses.into());
         self
     }
 
     /// Adds recipients of a copy whom nobody sees: they are in the envelope only.
     pub fn bcc(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.bcc.add(addresses.into());
+        self.draft.further_mut().bcc.add(addresses.into());
         self
     }
 
@@ -139,13 +199,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Sets the identifiers, apart by blanks, that this message answers (RFC 5322 §3.6.4).
     pub fn in_reply_to(mut self, ids: impl Into<String>) -> Self {
-        self.draft.in_reply_to = Some(ids.into());
+        self.draft.further_mut().in_reply_to = Some(ids.into());
         self
     }
 
     /// Adds identifiers, apart by blanks, of the conversation so far (RFC 5322 §3.6.4).
     pub fn references(mut self, ids: impl Into<String>) -> Self {
-        self.draft.references.push(ids.into());
+        self.draft.further_mut().references.push(ids.into());
         self
     }
 
@@ -160,20 +220,20 @@ impl<S: StampSource> MessageBuilder<S> {
     /// A value in ASCII goes out as it is, folded at its blanks; any other as unstructured text
     /// (RFC 2047). Fields that the builder writes itself, and `Content-` fields, are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.headers.push((name.into(), value.into()));
+        self.draft.further_mut().headers.push((name.into(), value.into()));
         self
     }
 
     /// Sets where reports about the message go, instead of the sender; an empty text or `<>` is
     /// the null path.
     pub fn envelope_from(mut self, address: impl Into<String>) -> Self {
-        self.draft.envelope_from = Some(address.into());
+        self.draft.further_mut().envelope_from = Some(address.into());
         self
     }
 
     /// Adds a recipient to the envelope. Once one is given, those of the header count no more.
     pub fn envelope_to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.envelope_to.add(addresses.into());
+        self.draft.further_mut().envelope_to.add(addresses.into());
         self
     }
 

@@ -118,17 +118,17 @@ fn every_bad_field_is_reported_at_once() {
     assert_eq!(
         fields(&errors),
         [
+            "Date",
+            "From",
+            "To",
             "Subject",
+            "Message-ID",
+            "Sender",
+            "Cc",
+            "envelope to",
             "Bad Name",
             "bcc",
             "Content-Type",
-            "Date",
-            "From",
-            "Message-ID",
-            "Sender",
-            "To",
-            "Cc",
-            "envelope to",
             "X-Long"
         ]
     );

@@ -47,6 +47,10 @@ pub(crate) struct Refused {
 }
 
 impl GivenAddresses {
+    pub(crate) const fn none() -> Self {
+        Self { list: AddressList::new(), refused: Vec::new() }
+    }
+
     pub(crate) fn add(&mut self, more: Self) {
         if self.is_empty() {
             *self = more;
