@@ -42,6 +42,7 @@ mod mailbox;
 mod path;
 mod plain;
 mod scan;
+mod text;
 
 pub use address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
 pub use domain::{Domain, MAX_DOMAIN_LEN, MAX_LABEL_LEN};

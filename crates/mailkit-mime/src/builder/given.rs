@@ -1,6 +1,7 @@
 //! What the address methods of the builder take: text, or values that were read before.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use mailkit_address::{Address, AddressEntry, AddressList, Group, Mailbox};
 
@@ -31,7 +32,23 @@ use crate::header::control_character;
 #[derive(Debug, Clone, Default)]
 pub struct GivenAddresses {
     pub(crate) list: AddressList,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Refusals,
+}
+
+/// The texts that could not be read: apart, as there are nearly never any.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refusals {
+    all: Option<Arc<Vec<Refused>>>,
+}
+
+impl Refusals {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Refused> {
+        self.all.iter().flat_map(|all| all.iter())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all.is_none()
+    }
 }
 
 /// One mailbox for a field: made from text, as in `Ann <ann@example.com>`; from a name and an
@@ -51,8 +68,10 @@ impl GivenAddresses {
         if self.is_empty() {
             *self = more;
         } else {
-            self.list.extend(more.list);
-            self.refused.extend(more.refused);
+            self.list.append(more.list);
+            if let Some(more) = more.refused.all {
+                Arc::make_mut(self.refused.all.get_or_insert_default()).extend(Arc::unwrap_or_clone(more));
+            }
         }
     }
 
@@ -85,8 +104,10 @@ pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
 fn join(name: &str, address: &str) -> Result<Mailbox, Refused> {
     let refused =
         |text: &str, error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)));
-    let parsed = Address::parse(address).map_err(|error| refused(address, error))?;
-    Mailbox::new(Some(name), parsed).map_err(|error| refused(name, error))
+    Mailbox::named(name, address).map_err(|error| match Address::parse(address) {
+        Ok(_) => refused(name, error),
+        Err(error) => refused(address, error),
+    })
 }
 
 /// Refuses what could end a line or hide one.
@@ -100,8 +121,8 @@ fn check(text: &str) -> Result<(), Refused> {
 impl<L: Into<AddressList>> From<Result<L, Refused>> for GivenAddresses {
     fn from(read: Result<L, Refused>) -> Self {
         match read {
-            Ok(list) => Self { list: list.into(), refused: Vec::new() },
-            Err(refused) => Self { list: AddressList::new(), refused: vec![refused] },
+            Ok(list) => Self { list: list.into(), refused: Refusals::default() },
+            Err(refused) => Self { list: AddressList::new(), refused: Refusals { all: Some(Arc::new(vec![refused])) } },
         }
     }
 }
@@ -138,7 +159,7 @@ impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenMailbox {
 
 impl From<AddressList> for GivenAddresses {
     fn from(list: AddressList) -> Self {
-        Self { list, refused: Vec::new() }
+        Self { list, refused: Refusals::default() }
     }
 }
 
@@ -208,7 +229,7 @@ mod tests {
     fn a_folded_list_is_not_taken_as_text() {
         let given = GivenAddresses::from("a@x.example,\r\n b@x.example");
         assert!(given.list.is_empty());
-        assert_eq!(given.refused[0].problem, FieldProblem::ControlCharacter { position: 12 });
+        assert_eq!(given.refused.iter().next().unwrap().problem, FieldProblem::ControlCharacter { position: 12 });
     }
 
     proptest! {
