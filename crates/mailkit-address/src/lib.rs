@@ -36,6 +36,7 @@ mod address;
 mod domain;
 mod envelope;
 mod error;
+mod glance;
 mod group;
 mod list;
 mod mailbox;

@@ -76,8 +76,13 @@ impl Mailbox {
     pub fn named(name: &str, address: &str) -> Result<Self, AddressError> {
         match plain::named(name, address) {
             Some(mailbox) => Ok(mailbox),
-            None => Self::new(Some(name), Address::parse(address)?),
+            None => Self::named_closely(name, address),
         }
+    }
+
+    #[cold]
+    fn named_closely(name: &str, address: &str) -> Result<Self, AddressError> {
+        Self::new(Some(name), Address::parse(address)?)
     }
 
     /// Reads a whole text as one mailbox: `Ann <ann@example.com>` or

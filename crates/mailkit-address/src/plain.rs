@@ -7,6 +7,7 @@
 
 use crate::address::{MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
 use crate::domain::{MAX_HOST_NAME_LEN, MAX_LABEL_LEN};
+use crate::glance;
 use crate::mailbox::{MAX_NAME_LEN, Mailbox};
 use crate::text::Text;
 
@@ -61,14 +62,17 @@ pub(crate) fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
 
 /// A mailbox of a name and an address apart.
 pub(crate) fn named(name: &str, address: &str) -> Option<Mailbox> {
-    let at = self::address(address).filter(|_| is_name(name))?;
+    let at = self::address(address)?;
+    if !is_name(name) {
+        return None;
+    }
     Some(Mailbox::from(Text::of_plain(name, address, at)))
 }
 
 /// Where the `@` is, if the whole text is an address.
 pub(crate) fn address(text: &str) -> Option<usize> {
-    let (at, end) = address_at(text.as_bytes(), 0)?;
-    (end == text.len()).then_some(at)
+    let closely = || address_at(text.as_bytes(), 0).filter(|&(_, end)| end == text.len()).map(|(at, _)| at);
+    glance::address(text.as_bytes()).or_else(closely)
 }
 
 /// Whether a text is a name just as it stands: no control character, no blank at its ends.

@@ -63,6 +63,7 @@ impl Text {
     }
 
     /// A plain address with its `@` at this place of it, under a name, which may be empty.
+    #[inline]
     pub(crate) fn of_plain(name: &str, address: &str, at: usize) -> Self {
         Self::plain(joined([name, address]), name.len(), name.len(), name.len() + at)
     }
@@ -133,6 +134,7 @@ impl Text {
     }
 }
 
+#[inline(always)]
 fn joined<const N: usize>(parts: [&str; N]) -> Box<str> {
     let mut whole = String::with_capacity(parts.iter().map(|part| part.len()).sum());
     parts.iter().for_each(|part| whole.push_str(part));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use mailkit_address::{Address, AddressEntry, AddressList, Group, Mailbox};
+use mailkit_address::{Address, AddressEntry, AddressError, AddressList, Group, Mailbox};
 
 use crate::error::FieldProblem;
 use crate::header::control_character;
@@ -101,13 +101,18 @@ pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
 }
 
 /// Joins a name, which is text and no phrase, and an address.
+#[inline]
 fn join(name: &str, address: &str) -> Result<Mailbox, Refused> {
-    let refused =
-        |text: &str, error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)));
-    Mailbox::named(name, address).map_err(|error| match Address::parse(address) {
-        Ok(_) => refused(name, error),
-        Err(error) => refused(address, error),
-    })
+    Mailbox::named(name, address).map_err(|error| refuse_pair(name, address, error))
+}
+
+#[cold]
+fn refuse_pair(name: &str, address: &str, error: AddressError) -> Refused {
+    let (text, error) = match Address::parse(address) {
+        Ok(_) => (name, error),
+        Err(error) => (address, error),
+    };
+    check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)))
 }
 
 /// Refuses what could end a line or hide one.
@@ -119,6 +124,7 @@ fn check(text: &str) -> Result<(), Refused> {
 }
 
 impl<L: Into<AddressList>> From<Result<L, Refused>> for GivenAddresses {
+    #[inline]
     fn from(read: Result<L, Refused>) -> Self {
         match read {
             Ok(list) => Self { list: list.into(), refused: Refusals::default() },
