@@ -131,7 +131,26 @@ impl AddressList {
     /// Whatever is no list, with the place of the fault; a text longer than
     /// [`MAX_INPUT_LEN`](crate::MAX_INPUT_LEN).
     pub fn parse(input: &str) -> Result<Self, AddressError> {
-        Self::parse_whole(input).map_err(|fault| AddressError::new(fault, input))
+        Self::parse_spaced(input, Spacing::Folded)
+    }
+
+    /// The same for a text of one line: tabs and folds are refused.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    ///
+    /// ```
+    /// use mailkit_address::{AddressErrorKind, AddressList};
+    ///
+    /// assert_eq!(AddressList::parse_line("ann@example.com, bob@example.org")?.len(), 2);
+    ///
+    /// let error = AddressList::parse_line("ann@example.com,\r\n bob@example.org").unwrap_err();
+    /// assert_eq!(error.kind(), AddressErrorKind::ControlCharacter);
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
+    pub fn parse_line(input: &str) -> Result<Self, AddressError> {
+        Self::parse_spaced(input, Spacing::Line)
     }
 
     /// Adds an entry at the end.
@@ -223,12 +242,13 @@ impl AddressList {
         Self { entries: Entries::One(entry) }
     }
 
-    fn parse_whole(input: &str) -> Result<Self, Fault> {
+    fn parse_spaced(input: &str, spacing: Spacing) -> Result<Self, AddressError> {
         if let Some((mailbox, "")) = plain::mailbox(input) {
             return Ok(mailbox.into());
         }
-        check_input(input)?;
-        Self::scan(&mut Cursor::new(input, Spacing::Folded))
+        check_input(input)
+            .and_then(|()| Self::scan(&mut Cursor::new(input, spacing)))
+            .map_err(|fault| AddressError::new(fault, input))
     }
 
     /// `address-list = (address *("," address)) / obs-addr-list` (RFC 5322 §3.4,

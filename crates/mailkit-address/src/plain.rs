@@ -53,11 +53,17 @@ fn is(byte: u8, wanted: u8) -> bool {
 pub(crate) fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
     let bytes = text.as_bytes();
     let (name, start) = name(bytes).map_or((0, 0), |length| (length, length + " <".len()));
-    let (at, end) = address_at(bytes, start)?;
+    let whole = if start == 0 { bytes } else { bytes.strip_suffix(b">").unwrap_or_default() };
+    let (at, end) = match whole.get(start..).and_then(glance::address) {
+        Some(at) => (start + at, whole.len()),
+        None => address_at(bytes, start)?,
+    };
     let rest = text.get(end..)?;
     let rest = if start == 0 { rest } else { rest.strip_prefix('>')? };
-    let ends = matches!(rest.as_bytes().first(), None | Some(b',' | b';'));
-    ends.then(|| (Mailbox::from(Text::plain(text.get(..end).unwrap_or_default().into(), name, start, at)), rest))
+    if !matches!(rest.as_bytes().first(), None | Some(b',' | b';')) {
+        return None;
+    }
+    Some((Mailbox::from(Text::plain(text.get(..end)?.into(), name, start, at)), rest))
 }
 
 /// A mailbox of a name and an address apart.

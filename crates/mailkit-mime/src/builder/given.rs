@@ -87,6 +87,15 @@ impl Refused {
 }
 
 fn read_list(text: &str) -> Result<AddressList, Refused> {
+    match AddressList::parse_line(text) {
+        Ok(list) if !list.is_empty() => Ok(list),
+        _ => read_list_with_tabs(text),
+    }
+}
+
+/// Reads a list that is no plain line: a tab is white space, too.
+#[cold]
+fn read_list_with_tabs(text: &str) -> Result<AddressList, Refused> {
     check(text)?;
     match AddressList::parse(text) {
         Ok(list) if list.is_empty() => Err(Refused::new(text, FieldProblem::Missing)),
@@ -96,8 +105,8 @@ fn read_list(text: &str) -> Result<AddressList, Refused> {
 }
 
 pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
-    check(text)?;
-    Mailbox::parse(text).map_err(|error| Refused::new(text, FieldProblem::Address(error)))
+    Mailbox::parse(text)
+        .map_err(|error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error))))
 }
 
 /// Joins a name, which is text and no phrase, and an address.
