@@ -102,7 +102,7 @@ pub struct AddressList {
     entries: Entries,
 }
 
-/// Most lists have one entry, which takes no memory of its own. More stand apart: a list moves often.
+/// Most lists have one entry, which takes no memory of its own. Two and more stand apart: a list moves often.
 #[derive(Clone, Default)]
 enum Entries {
     #[default]
@@ -196,7 +196,7 @@ impl AddressList {
 
     /// All mailboxes in their order, those of groups included.
     pub fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
-        self.iter().flat_map(AddressEntry::mailboxes)
+        Mailboxes { entries: self.iter(), entry: Default::default() }
     }
 
     /// The same by value.
@@ -230,7 +230,7 @@ impl AddressList {
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.as_slice().is_empty()
+        matches!(self.entries, Entries::None)
     }
 
     /// The entries in their order.
@@ -270,6 +270,27 @@ impl AddressList {
         match cursor.peek() {
             None | Some(',') => Ok(Some(entry)),
             Some(_) => Err(cursor.fault(AddressErrorKind::UnexpectedCharacter)),
+        }
+    }
+}
+
+/// The mailboxes of entries: mostly one, whose only entry is a mailbox.
+struct Mailboxes<'a> {
+    entries: std::slice::Iter<'a, AddressEntry>,
+    /// What is left of the entry before them.
+    entry: std::slice::Iter<'a, Mailbox>,
+}
+
+impl<'a> Iterator for Mailboxes<'a> {
+    type Item = &'a Mailbox;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a Mailbox> {
+        loop {
+            if let Some(mailbox) = self.entry.next() {
+                return Some(mailbox);
+            }
+            self.entry = self.entries.next()?.mailboxes().iter();
         }
     }
 }

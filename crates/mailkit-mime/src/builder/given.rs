@@ -29,7 +29,7 @@ use crate::header::control_character;
 /// assert_eq!(message.envelope().recipients().len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct GivenAddresses {
     pub(crate) list: AddressList,
     pub(crate) refused: Refusals,
@@ -37,17 +37,36 @@ pub struct GivenAddresses {
 
 /// The texts that could not be read: apart, as there are nearly never any.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Refusals {
-    all: Option<Arc<Vec<Refused>>>,
-}
+pub(crate) struct Refusals(Option<Arc<Vec<Refused>>>);
 
 impl Refusals {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Refused> {
-        self.all.iter().flat_map(|all| all.iter())
+    const fn none() -> Self {
+        Self(None)
     }
 
-    fn is_empty(&self) -> bool {
-        self.all.is_none()
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Refused> {
+        self.0.as_deref().map_or(&[][..], Vec::as_slice).iter()
+    }
+
+    fn append(&mut self, more: Self) {
+        if let Some(more) = more.0 {
+            Arc::make_mut(self.0.get_or_insert_default()).extend(Arc::unwrap_or_clone(more));
+        }
+    }
+}
+
+impl From<Refused> for Refusals {
+    fn from(refused: Refused) -> Self {
+        Self(Some(Arc::new(vec![refused])))
+    }
+}
+
+impl<'a> IntoIterator for &'a Refusals {
+    type Item = &'a Refused;
+    type IntoIter = std::slice::Iter<'a, Refused>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -64,19 +83,27 @@ pub(crate) struct Refused {
 }
 
 impl GivenAddresses {
+    pub(crate) const fn none() -> Self {
+        Self { list: AddressList::new(), refused: Refusals::none() }
+    }
+
     pub(crate) fn add(&mut self, more: Self) {
         if self.is_empty() {
             *self = more;
         } else {
             self.list.append(more.list);
-            if let Some(more) = more.refused.all {
-                Arc::make_mut(self.refused.all.get_or_insert_default()).extend(Arc::unwrap_or_clone(more));
-            }
+            self.refused.append(more.refused);
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.refused.is_empty()
+        self.list.is_empty() && self.refused.0.is_none()
+    }
+}
+
+impl Default for GivenAddresses {
+    fn default() -> Self {
+        Self::none()
     }
 }
 
@@ -136,8 +163,8 @@ impl<L: Into<AddressList>> From<Result<L, Refused>> for GivenAddresses {
     #[inline]
     fn from(read: Result<L, Refused>) -> Self {
         match read {
-            Ok(list) => Self { list: list.into(), refused: Refusals::default() },
-            Err(refused) => Self { list: AddressList::new(), refused: Refusals { all: Some(Arc::new(vec![refused])) } },
+            Ok(list) => Self { list: list.into(), refused: Refusals::none() },
+            Err(refused) => Self { list: AddressList::new(), refused: refused.into() },
         }
     }
 }
@@ -174,7 +201,7 @@ impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenMailbox {
 
 impl From<AddressList> for GivenAddresses {
     fn from(list: AddressList) -> Self {
-        Self { list, refused: Refusals::default() }
+        Self { list, refused: Refusals::none() }
     }
 }
 
