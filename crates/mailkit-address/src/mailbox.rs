@@ -72,11 +72,10 @@ impl Mailbox {
     /// assert_eq!(mailbox.to_string(), r#""Lee, Ann" <ann@example.com>"#);
     /// # Ok::<(), mailkit_address::AddressError>(())
     /// ```
-    #[inline]
     pub fn named(name: &str, address: &str) -> Result<Self, AddressError> {
-        match plain::named(name, address) {
-            Some(mailbox) => Ok(mailbox),
-            None => Self::named_closely(name, address),
+        match plain::address(address) {
+            Some(at) if plain::is_name(name) => Ok(Self::from(Text::of_plain(name, address, at))),
+            _ => Self::named_closely(name, address),
         }
     }
 

@@ -66,15 +66,6 @@ pub(crate) fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
     Some((Mailbox::from(Text::plain(text.get(..end)?.into(), name, start, at)), rest))
 }
 
-/// A mailbox of a name and an address apart.
-pub(crate) fn named(name: &str, address: &str) -> Option<Mailbox> {
-    let at = self::address(address)?;
-    if !is_name(name) {
-        return None;
-    }
-    Some(Mailbox::from(Text::of_plain(name, address, at)))
-}
-
 /// Where the `@` is, if the whole text is an address.
 pub(crate) fn address(text: &str) -> Option<usize> {
     let closely = || address_at(text.as_bytes(), 0).filter(|&(_, end)| end == text.len()).map(|(at, _)| at);

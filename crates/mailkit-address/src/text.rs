@@ -130,7 +130,7 @@ impl Text {
     }
 
     fn address_start(&self) -> usize {
-        usize::from(self.domain).saturating_sub(usize::from(self.local_part))
+        usize::from(self.domain) - usize::from(self.local_part)
     }
 }
 

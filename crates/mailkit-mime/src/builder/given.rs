@@ -113,10 +113,10 @@ impl Refused {
     }
 }
 
-fn read_list(text: &str) -> Result<AddressList, Refused> {
+fn read_list(text: &str) -> GivenAddresses {
     match AddressList::parse_line(text) {
-        Ok(list) if !list.is_empty() => Ok(list),
-        _ => read_list_with_tabs(text),
+        Ok(list) if !list.is_empty() => list.into(),
+        _ => read_list_with_tabs(text).map_or_else(Into::into, Into::into),
     }
 }
 
@@ -159,13 +159,9 @@ fn check(text: &str) -> Result<(), Refused> {
     }
 }
 
-impl<L: Into<AddressList>> From<Result<L, Refused>> for GivenAddresses {
-    #[inline]
-    fn from(read: Result<L, Refused>) -> Self {
-        match read {
-            Ok(list) => Self { list: list.into(), refused: Refusals::none() },
-            Err(refused) => Self { list: AddressList::new(), refused: refused.into() },
-        }
+impl From<Refused> for GivenAddresses {
+    fn from(refused: Refused) -> Self {
+        Self { list: AddressList::new(), refused: refused.into() }
     }
 }
 
@@ -173,7 +169,7 @@ macro_rules! from_text {
     ($($text:ty),*) => {$(
         impl From<$text> for GivenAddresses {
             fn from(text: $text) -> Self {
-                read_list(&text).into()
+                read_list(&text)
             }
         }
 
@@ -189,7 +185,11 @@ from_text!(&str, &String, String, Box<str>, Cow<'_, str>);
 
 impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenAddresses {
     fn from((name, address): (N, A)) -> Self {
-        join(name.as_ref(), address.as_ref()).into()
+        let (name, address) = (name.as_ref(), address.as_ref());
+        match Mailbox::named(name, address) {
+            Ok(mailbox) => mailbox.into(),
+            Err(error) => refuse_pair(name, address, error).into(),
+        }
     }
 }
 
