@@ -99,14 +99,12 @@ impl fmt::Display for AddressEntry {
 /// ```
 #[derive(Clone, Default)]
 pub struct AddressList {
-    entries: Entries,
+    entries: Option<Entries>,
 }
 
 /// Most lists have one entry, which takes no memory of its own. Two and more stand apart: a list moves often.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 enum Entries {
-    #[default]
-    None,
     One(AddressEntry),
     Many(Arc<Vec<AddressEntry>>),
 }
@@ -115,7 +113,7 @@ impl AddressList {
     /// A list without entries.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Entries::None }
+        Self { entries: None }
     }
 
     /// Reads a whole text as a list: the body of a header field, folded or not,
@@ -166,31 +164,31 @@ impl AddressList {
     /// ```
     pub fn push(&mut self, entry: impl Into<AddressEntry>) {
         let entry = entry.into();
-        if let Entries::Many(entries) = &mut self.entries {
+        if let Some(Entries::Many(entries)) = &mut self.entries {
             Arc::make_mut(entries).push(entry);
             return;
         }
-        self.entries = match std::mem::take(&mut self.entries) {
-            Entries::One(first) => Entries::Many(Arc::new(vec![first, entry])),
+        self.entries = Some(match self.entries.take() {
+            Some(Entries::One(first)) => Entries::Many(Arc::new(vec![first, entry])),
             _ => Entries::One(entry),
-        };
+        });
     }
 
     /// Adds the entries of another list at the end.
     pub fn append(&mut self, more: Self) {
         match more.entries {
-            Entries::None => {}
+            None => {}
             _ if self.is_empty() => *self = more,
-            Entries::One(entry) => self.push(entry),
-            Entries::Many(entries) => self.extend(Arc::unwrap_or_clone(entries)),
+            Some(Entries::One(entry)) => self.push(entry),
+            Some(Entries::Many(entries)) => self.extend(Arc::unwrap_or_clone(entries)),
         }
     }
 
     fn as_slice(&self) -> &[AddressEntry] {
         match &self.entries {
-            Entries::None => &[],
-            Entries::One(entry) => std::slice::from_ref(entry),
-            Entries::Many(entries) => entries,
+            None => &[],
+            Some(Entries::One(entry)) => std::slice::from_ref(entry),
+            Some(Entries::Many(entries)) => entries,
         }
     }
 
@@ -216,7 +214,7 @@ impl AddressList {
     /// The mailbox that is the only entry, or the list.
     pub(crate) fn into_only(self) -> Result<Mailbox, Self> {
         match self.entries {
-            Entries::One(AddressEntry::Mailbox(mailbox)) => Ok(mailbox),
+            Some(Entries::One(AddressEntry::Mailbox(mailbox))) => Ok(mailbox),
             entries => Err(Self { entries }),
         }
     }
@@ -230,7 +228,7 @@ impl AddressList {
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        matches!(self.entries, Entries::None)
+        self.entries.is_none()
     }
 
     /// The entries in their order.
@@ -239,7 +237,7 @@ impl AddressList {
     }
 
     const fn one(entry: AddressEntry) -> Self {
-        Self { entries: Entries::One(entry) }
+        Self { entries: Some(Entries::One(entry)) }
     }
 
     fn parse_spaced(input: &str, spacing: Spacing) -> Result<Self, AddressError> {
@@ -343,7 +341,7 @@ impl<T: Into<AddressEntry>> FromIterator<T> for AddressList {
             (Some(one), None) => Self::one(one),
             (Some(first), Some(second)) => {
                 let many = [first, second].into_iter().chain(entries).collect();
-                Self { entries: Entries::Many(Arc::new(many)) }
+                Self { entries: Some(Entries::Many(Arc::new(many))) }
             }
         }
     }
@@ -353,7 +351,7 @@ impl<T: Into<AddressEntry>> Extend<T> for AddressList {
     fn extend<I: IntoIterator<Item = T>>(&mut self, entries: I) {
         let more = entries.into_iter().map(Into::into);
         match &mut self.entries {
-            Entries::Many(entries) => Arc::make_mut(entries).extend(more),
+            Some(Entries::Many(entries)) => Arc::make_mut(entries).extend(more),
             _ => *self = std::mem::take(self).into_iter().chain(more).collect(),
         }
     }
@@ -371,9 +369,9 @@ impl IntoIterator for AddressList {
 
     fn into_iter(self) -> Self::IntoIter {
         match self.entries {
-            Entries::None => Vec::new().into_iter(),
-            Entries::One(entry) => vec![entry].into_iter(),
-            Entries::Many(entries) => Arc::unwrap_or_clone(entries).into_iter(),
+            None => Vec::new().into_iter(),
+            Some(Entries::One(entry)) => vec![entry].into_iter(),
+            Some(Entries::Many(entries)) => Arc::unwrap_or_clone(entries).into_iter(),
         }
     }
 }
