@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::list::AddressList;
+use crate::mailbox::Mailbox;
 use crate::path::ReversePath;
 
 /// One reverse path and at least one recipient (RFC 5321 §2.3.1).
@@ -75,6 +77,20 @@ impl Envelope {
         match (recipients.next(), recipients.next()) {
             (Some(only), None) => Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only) }),
             (first, second) => Self::new(reverse_path, first.into_iter().chain(second).chain(recipients).collect()),
+        }
+    }
+
+    /// The same for all mailboxes of a list, groups included.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError::NoRecipients`] where there are none.
+    pub fn for_list(reverse_path: impl Into<ReversePath>, list: AddressList) -> Result<Self, EnvelopeError> {
+        match list.into_only() {
+            Ok(only) => {
+                Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only.into_address()) })
+            }
+            Err(list) => Self::new(reverse_path, list.into_mailboxes().map(Mailbox::into_address).collect()),
         }
     }
 
@@ -185,6 +201,15 @@ mod tests {
         for texts in [&[][..], &["a@x"], &["a@x", "a@x"], &["a@x", "b@x", "a@x"]] {
             let given = addresses(texts);
             assert_eq!(Envelope::collect(None, given.iter().cloned()), Envelope::new(None, given));
+        }
+    }
+
+    #[test]
+    fn the_mailboxes_of_a_list_make_the_same_envelope() {
+        for text in ["", "Team:;", "a@x", "Ann <a@x>, a@x", "Team: a@x;", "b@x, Team: a@x, b@x;"] {
+            let list = AddressList::parse(text).unwrap();
+            let given = list.mailboxes().map(|mailbox| mailbox.address().clone()).collect();
+            assert_eq!(Envelope::for_list(None, list), Envelope::new(None, given), "{text}");
         }
     }
 
