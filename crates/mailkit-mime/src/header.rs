@@ -60,7 +60,6 @@ pub(crate) fn write_words<'a>(
 /// Writes a field of our own making that fits into one line.
 #[inline]
 pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());
@@ -69,10 +68,26 @@ pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// The place of the first C0 control character other than a tab, or DEL.
 pub(crate) fn control_character(text: &str) -> Option<usize> {
-    let forbidden = |byte: u8| byte.is_ascii_control() && byte != b'\t';
-    // Nearly no text has any: without a way out of the loop, many bytes are seen at a time.
-    let found = text.bytes().fold(false, |found, byte| found | forbidden(byte));
-    if found { text.bytes().position(forbidden) } else { None }
+    let allowed = |byte: u8| !byte.is_ascii_control() || byte == b'\t';
+    // Nearly no text has any.
+    if all(text.as_bytes(), allowed) { None } else { text.bytes().position(|byte| !allowed(byte)) }
+}
+
+/// Whether something holds for all bytes. Looks at many at a time, and at some twice for that.
+fn all(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
+    let of_block = |block: &[u8; 16]| block.iter().fold(true, |all, &byte| all & holds(byte));
+    match bytes.last_chunk() {
+        Some(last) => bytes.as_chunks().0.iter().all(of_block) && of_block(last),
+        None => bytes.iter().all(|&byte| holds(byte)),
+    }
+}
+
+/// The text without the blanks around it.
+fn trim_blanks(mut text: &str) -> &str {
+    while let Some(rest) = text.strip_prefix([' ', '\t']).or_else(|| text.strip_suffix([' ', '\t'])) {
+        text = rest;
+    }
+    text
 }
 
 /// `token` (RFC 2045 §5.1).
