@@ -104,6 +104,7 @@ pub(crate) fn encoded_size(length: u64) -> u64 {
 
 /// Encodes bytes with padding and without line ends into `out`, which has room for it, and
 /// says how much was written.
+#[inline]
 pub(crate) fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
     let (triples, rest) = bytes.as_chunks::<3>();
     let (groups, tail) = out.split_at_mut_checked(4 * triples.len()).unwrap_or_default();
