@@ -38,6 +38,7 @@ fn write_words_and_blanks(folder: &mut Folder<'_>, value: &str) {
 }
 
 /// Writes an unstructured field (RFC 5322 §3.2.5) so that all its text reads back.
+#[inline]
 pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, text: &str, utf8: bool) -> Result<(), Overlong> {
     let mut folder = Folder::start(out, name).utf8(utf8);
     encoded_word::write_text(&mut folder, text);
@@ -68,18 +69,21 @@ pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// The place of the first C0 control character other than a tab, or DEL.
 pub(crate) fn control_character(text: &str) -> Option<usize> {
-    let allowed = |byte: u8| !byte.is_ascii_control() || byte == b'\t';
+    let forbidden = |byte: u8| byte.is_ascii_control() & (byte != b'\t');
     // Nearly no text has any.
-    if all(text.as_bytes(), allowed) { None } else { text.bytes().position(|byte| !allowed(byte)) }
+    if any(text.as_bytes(), forbidden) { text.bytes().position(forbidden) } else { None }
 }
 
-/// Whether something holds for all bytes. Looks at many at a time, and at some twice for that.
-fn all(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
-    let of_block = |block: &[u8; 16]| block.iter().fold(true, |all, &byte| all & holds(byte));
-    match bytes.last_chunk() {
-        Some(last) => bytes.as_chunks().0.iter().all(of_block) && of_block(last),
-        None => bytes.iter().all(|&byte| holds(byte)),
-    }
+/// Whether a byte is such; a test without branches is made of sixteen at once, and of some twice.
+#[inline]
+fn any(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
+    let (blocks, rest) = bytes.as_chunks();
+    let in_block = |block: &[u8; 16]| block.iter().fold(false, |any, &byte| any | is_such(byte));
+    let in_rest = || match bytes.last_chunk() {
+        Some(last) => in_block(last),
+        None => rest.iter().any(|&byte| is_such(byte)),
+    };
+    blocks.iter().any(in_block) || (!rest.is_empty() && in_rest())
 }
 
 /// The text without the blanks around it.

@@ -84,7 +84,7 @@ pub(super) fn write_phrase_before(folder: &mut Folder<'_>, name: &str) {
 }
 
 /// Writes a `phrase` (RFC 5322 §3.2.5).
-#[inline]
+#[inline(always)]
 fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     if end.is_empty() && phrase.len() <= folder.room_for_words() && is_atoms(phrase) {
         folder.word(phrase);

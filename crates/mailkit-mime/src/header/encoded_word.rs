@@ -181,33 +181,76 @@ pub(crate) fn looks_encoded(text: &str) -> bool {
 pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
     let quoted = place.quoted();
     // B takes four characters for each three bytes.
-    let is_shorter = |quoted: usize| quoted.saturating_sub(1) / 4 * 3 < text.len();
+    let is_shorter = |length: usize| length.saturating_sub(1) / 4 * 3 < text.len();
     // Often the bytes beyond ASCII alone are too many for Q.
-    let is_quoted = is_shorter(text.len() + 2 * beyond_ascii(text.as_bytes()))
-        && is_shorter(text.bytes().map(|byte| cost(quoted, byte)).sum());
+    if is_shorter(text.len() + 2 * beyond_ascii(text.as_bytes()))
+        && is_shorter(text.bytes().map(|byte| cost(quoted, byte)).sum())
+    {
+        write_in_q(folder, text, quoted);
+    } else {
+        write_in_b(folder, text);
+    }
+}
+
+/// How many bytes are not ASCII, of a short text; of a longer one some.
+#[inline]
+fn beyond_ascii(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (rest, words) = bytes.get(..255).unwrap_or(bytes).as_rchunks();
+    let start = match bytes.first_chunk() {
+        Some(start) => u64::from_le_bytes(*start) & ((1 << (8 * rest.len())) - 1),
+        None => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let tops = |word: u64| (word >> 7) & ONES;
+    let sum = words.iter().fold(tops(start), |sum, word| sum + tops(u64::from_le_bytes(*word)));
+    // The product adds up what is in the bytes.
+    (sum.wrapping_mul(ONES) >> 56) as usize
+}
+
+/// `Q` (RFC 2047 §4.2).
+fn write_in_q(folder: &mut Folder<'_>, text: &str, quoted: &Quoted) {
     let mut rest = text;
     while !rest.is_empty() {
-        let room = room(folder);
-        let end = if is_quoted { fitting(rest, room, quoted) } else { floor(rest, room / 4 * 3) };
-        let (now, later) = rest.split_at(end);
-        if is_quoted {
-            folder.encoded_word(&IN_Q, |word| write_q(word, now, quoted));
-        } else {
-            folder.encoded_word(&IN_B, |word| write_b(word, now));
-        }
+        let (now, later) = rest.split_at(fitting(rest, room(folder), quoted));
+        write_word(folder, b'q', |word| {
+            let mut length = 0;
+            for byte in now.bytes() {
+                let quoted = quoted[usize::from(byte)];
+                if let Some(slot) = word.get_mut(length..).and_then(<[u8]>::first_chunk_mut) {
+                    *slot = quoted;
+                }
+                length += usize::from(quoted[3]);
+            }
+            length
+        });
         debug_assert!(!now.is_empty(), "the least room takes any character");
         rest = later;
     }
 }
 
-/// How many bytes are not ASCII, of a short text; of a longer one some.
-fn beyond_ascii(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let (words, rest) = bytes.get(..255).unwrap_or(bytes).as_chunks();
-    let of_words = words.iter().fold(0, |sum, word| sum + ((u64::from_ne_bytes(*word) >> 7) & ONES));
-    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    // The product adds up what is in the bytes.
-    ((of_words + ((rest >> 7) & ONES)).wrapping_mul(ONES) >> 56) as usize
+/// `B` (RFC 2047 §4.1).
+fn write_in_b(folder: &mut Folder<'_>, text: &str) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(floor(rest, room(folder) / 4 * 3));
+        write_word(folder, b'b', |word| encode_base64(now.as_bytes(), word));
+        debug_assert!(!now.is_empty(), "the least room takes any character");
+        rest = later;
+    }
+}
+
+/// Has a word written where it belongs, in its frame: there is room for the longest, and for the
+/// rest of an escape.
+#[inline]
+fn write_word(folder: &mut Folder<'_>, encoding: u8, write: impl FnOnce(&mut [u8; MAX_WORD]) -> usize) {
+    let start = [b' ', b'=', b'?', b'u', b't', b'f', b'-', b'8', b'?', encoding, b'?'];
+    let out = folder.place_encoded();
+    out.extend_from_slice(&start);
+    let length = out.len();
+    out.extend_from_slice(&[0; MAX_WORD]);
+    let written = out.last_chunk_mut().map_or(0, write);
+    out.truncate(length + written);
+    out.extend_from_slice(b"?=");
 }
 
 /// The room for what is encoded, in a new line if there is too little in this one.
@@ -231,55 +274,6 @@ fn fitting(text: &str, room: usize, table: &Quoted) -> usize {
 /// The last end of a character at or before `length`.
 fn floor(text: &str, length: usize) -> usize {
     (0..=length.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default()
-}
-
-/// An encoded word with the blank before it, and then the rest of an escape.
-pub(crate) type Room = [u8; 1 + MAX_WORD + 4];
-
-static IN_Q: Room = empty(b'q');
-static IN_B: Room = empty(b'b');
-const START: usize = FRAME - 1;
-
-const fn empty(encoding: u8) -> Room {
-    let start = *b" =?utf-8? ?";
-    let mut word = [encoding; 1 + MAX_WORD + 4];
-    let mut at = 0;
-    while at < START {
-        if start[at] != b' ' || at == 0 {
-            word[at] = start[at];
-        }
-        at += 1;
-    }
-    word
-}
-
-/// `Q` (RFC 2047 §4.2).
-#[inline]
-fn write_q(word: &mut Room, text: &str, quoted: &Quoted) -> usize {
-    let mut length = START;
-    for byte in text.bytes() {
-        let quoted = quoted[usize::from(byte)];
-        if let Some(slot) = word.get_mut(length..).and_then(<[u8]>::first_chunk_mut) {
-            *slot = quoted;
-        }
-        length += usize::from(quoted[3]);
-    }
-    finish(word, length)
-}
-
-/// `B` (RFC 2047 §4.1).
-#[inline]
-fn write_b(word: &mut Room, text: &str) -> usize {
-    let room = word.get_mut(START..).unwrap_or_default();
-    let length = START + encode_base64(text.as_bytes(), room);
-    finish(word, length)
-}
-
-fn finish(word: &mut Room, length: usize) -> usize {
-    if let Some(slot) = word.get_mut(length..).and_then(<[u8]>::first_chunk_mut) {
-        *slot = *b"?=";
-    }
-    length + 2
 }
 
 #[cfg(test)]

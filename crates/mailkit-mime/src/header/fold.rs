@@ -98,19 +98,11 @@ impl<'a> Folder<'a> {
         self.out.extend_from_slice(end.as_bytes());
     }
 
-    /// Writes an encoded word, which `write` puts over the pattern with the blank before it; the
-    /// caller keeps it within [`Folder::room`].
-    #[inline]
-    pub(crate) fn encoded_word<const ROOM: usize>(
-        &mut self,
-        pattern: &[u8; ROOM],
-        write: impl FnOnce(&mut [u8; ROOM]) -> usize,
-    ) {
-        let start = self.out.len();
-        self.out.extend_from_slice(pattern);
-        let length = self.out.last_chunk_mut().map_or(0, write);
-        self.out.truncate(start + length);
+    /// Where to write an encoded word with the blank before it; the caller keeps it within
+    /// [`Folder::room`].
+    pub(crate) fn place_encoded(&mut self) -> &mut Vec<u8> {
         self.wanted = WANTED_WITH_ENCODED_WORD;
+        self.out
     }
 
     /// The room for an encoded word on this line, behind one blank.

@@ -1,6 +1,6 @@
 //! Message identifiers (RFC 5322 §3.6.4).
 
-use super::{all, trim_blanks};
+use super::{any, trim_blanks};
 use crate::encoding::MAX_LINE;
 
 /// One message identifier in angle brackets (RFC 5322 §3.6.4).
@@ -16,12 +16,15 @@ impl MessageId {
             Some(rest) => rest.strip_suffix('>')?,
             None => text,
         };
-        let (left, right) = inner
-            .as_bytes()
-            .split_at_checked(inner.bytes().rposition(|byte| !matches!(byte, b'A'..=b'~') && !is_plain(byte))?)?;
-        let sound = matches!(right, [b'@', _, ..]) && !left.is_empty() && all(left, is_plain);
+        let mut rest = inner.as_bytes();
+        while let [before @ .., byte] = rest
+            && !is_special(*byte)
+        {
+            rest = before;
+        }
+        let sound = matches!(rest, [left @ .., b'@'] if !left.is_empty() && !any(left, is_special));
         // With its brackets and the blank before it, it has to fit into a line.
-        if !(sound && inner.len() + 3 <= MAX_LINE) {
+        if !(sound && rest.len() < inner.len() && inner.len() + 3 <= MAX_LINE) {
             return None;
         }
         let mut id = String::with_capacity(inner.len() + 2);
@@ -56,10 +59,9 @@ impl MessageId {
     }
 }
 
-/// What may stand on either side of the `@`.
-fn is_plain(byte: u8) -> bool {
-    // Without branches, many are looked at together.
-    byte.is_ascii_graphic() & (byte != b'<') & (byte != b'>') & (byte != b'@')
+/// What may stand on neither side of the `@`.
+fn is_special(byte: u8) -> bool {
+    !byte.is_ascii_graphic() | (byte == b'<') | (byte == b'>') | (byte == b'@')
 }
 
 /// Writes a number as 32 digits.
