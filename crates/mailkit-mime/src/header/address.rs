@@ -10,19 +10,22 @@ use super::parameter::quote;
 const MAX_QUOTED: usize = 76;
 
 /// Writes an address field (RFC 5322 §3.4); with raw UTF-8 where that is allowed (RFC 6532).
+#[inline]
 pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList, utf8: bool) -> Result<(), Overlong> {
     let mut folder = Folder::start(out, name).utf8(utf8);
-    let mut entries = list.iter().peekable();
+    write_entries(&mut folder, list);
+    folder.finish()
+}
+
+fn write_entries(folder: &mut Folder<'_>, list: &AddressList) {
+    let mut entries = list.iter();
     while let Some(entry) = entries.next() {
-        let comma = if entries.peek().is_some() { "," } else { "" };
+        let comma = if entries.as_slice().is_empty() { "" } else { "," };
         match entry {
-            AddressEntry::Mailbox(mailbox) => write_mailbox(&mut folder, mailbox, comma),
-            AddressEntry::Group(group) => {
-                write_group(&mut folder, group.name(), group.members(), comma);
-            }
+            AddressEntry::Mailbox(mailbox) => write_mailbox(folder, mailbox, comma),
+            AddressEntry::Group(group) => write_group(folder, group.name(), group.members(), comma),
         }
     }
-    folder.finish()
 }
 
 /// Writes a field with one mailbox.
@@ -42,21 +45,21 @@ fn write_mailbox(folder: &mut Folder<'_>, mailbox: &Mailbox, end: &str) {
             &quoted
         }
     };
-    let length = address.len() + end.len();
-    match mailbox.name() {
-        Some(name) => {
-            write_phrase(folder, name, "");
-            folder.word_by(length + 2, |out| {
-                out.push(b'<');
-                out.extend_from_slice(address.as_bytes());
-                out.push(b'>');
-                out.extend_from_slice(end.as_bytes());
-            });
-        }
-        None => folder.word_by(length, |out| {
-            out.extend_from_slice(address.as_bytes());
-            out.extend_from_slice(end.as_bytes());
-        }),
+    let length = 1 + address.len() + end.len();
+    let Some(name) = mailbox.name() else {
+        let out = folder.place(length, 0);
+        out.push(b' ');
+        out.extend_from_slice(address.as_bytes());
+        out.extend_from_slice(end.as_bytes());
+        return;
+    };
+    write_phrase(folder, name, "");
+    let out = folder.place(length + 2, 0);
+    out.extend_from_slice(b" <");
+    out.extend_from_slice(address.as_bytes());
+    out.push(b'>');
+    if !end.is_empty() {
+        out.extend_from_slice(end.as_bytes());
     }
 }
 
@@ -80,13 +83,18 @@ pub(super) fn write_phrase_before(folder: &mut Folder<'_>, name: &str) {
     }
 }
 
-/// Writes a `phrase` (RFC 5322 §3.2.5): atoms where they say it all, a quoted string where that
-/// is enough, else encoded words.
+/// Writes a `phrase` (RFC 5322 §3.2.5).
+#[inline(always)]
 fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
-    if end.is_empty() && folder.fits(phrase) && is_atoms(phrase) {
+    if end.is_empty() && phrase.len() <= folder.room_for_words() && is_atoms(phrase) {
         folder.word(phrase);
-        return;
+    } else {
+        write_any_phrase(folder, phrase, end);
     }
+}
+
+/// Writes atoms where they say it all, a quoted string where that is enough, else encoded words.
+fn write_any_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     let utf8 = folder.is_utf8();
     let printable =
         if utf8 { phrase.chars().all(passes_raw) } else { phrase.bytes().all(|byte| matches!(byte, b' '..=b'~')) };
@@ -119,7 +127,11 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
 fn is_atoms(phrase: &str) -> bool {
     let mut before = b' ';
     for byte in phrase.bytes() {
-        let fits = if byte == b' ' { before != b' ' } else { is_atext(byte) && (byte != b'?' || before != b'=') };
+        let fits = match byte {
+            b' ' => before != b' ',
+            b'?' => before != b'=',
+            _ => is_atext(byte),
+        };
         if !fits {
             return false;
         }
@@ -130,9 +142,19 @@ fn is_atoms(phrase: &str) -> bool {
 
 /// `atext` (RFC 5322 §3.2.3).
 fn is_atext(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'^'..=b'`' | b'{'..=b'~' | b'#'..=b'\'')
-        || matches!(byte, b'!' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?')
+    ATEXT[usize::from(byte)]
 }
+
+static ATEXT: [bool; 256] = {
+    let mut atext = [false; 256];
+    let mut byte = b'!';
+    while byte < 0x7f {
+        atext[byte as usize] =
+            !matches!(byte, b'"' | b'(' | b')' | b',' | b'.' | b':'..=b'<' | b'>' | b'@' | b'['..=b']');
+        byte += 1;
+    }
+    atext
+};
 
 #[cfg(test)]
 mod tests {

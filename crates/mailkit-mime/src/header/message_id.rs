@@ -1,7 +1,6 @@
 //! Message identifiers (RFC 5322 §3.6.4).
 
-use memchr::{memchr, memrchr};
-
+use super::{any, trim_blanks};
 use crate::encoding::MAX_LINE;
 
 /// One message identifier in angle brackets (RFC 5322 §3.6.4).
@@ -12,18 +11,20 @@ impl MessageId {
     /// Takes `<left@right>` or `left@right`: printable ASCII, one `@` with something on both
     /// sides. Wider than the grammar, as identifiers in references come from any program.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches([' ', '\t']);
+        let text = trim_blanks(text);
         let inner = match text.strip_prefix('<') {
             Some(rest) => rest.strip_suffix('>')?,
             None => text,
         };
-        let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
-        // Without a way out of the loop, many bytes are seen at a time.
-        let sound = inner.bytes().fold(true, |sound, byte| sound & allowed(byte));
-        let has_both = !inner.starts_with('@') && !inner.ends_with('@');
-        let one_at = memchr(b'@', inner.as_bytes()).is_some_and(|at| memrchr(b'@', inner.as_bytes()) == Some(at));
+        let mut rest = inner.as_bytes();
+        while let [before @ .., byte] = rest
+            && !is_special(*byte)
+        {
+            rest = before;
+        }
+        let sound = matches!(rest, [left @ .., b'@'] if !left.is_empty() && !any(left, is_special));
         // With its brackets and the blank before it, it has to fit into a line.
-        if !(sound && has_both && one_at && inner.len() + 3 <= MAX_LINE) {
+        if !(sound && rest.len() < inner.len() && inner.len() + 3 <= MAX_LINE) {
             return None;
         }
         let mut id = String::with_capacity(inner.len() + 2);
@@ -56,6 +57,11 @@ impl MessageId {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What may stand on neither side of the `@`.
+fn is_special(byte: u8) -> bool {
+    !byte.is_ascii_graphic() | (byte == b'<') | (byte == b'>') | (byte == b'@')
 }
 
 /// Writes a number as 32 digits.
