@@ -8,7 +8,7 @@ use mailkit_address::{Envelope, ReversePath};
 
 use self::fields::Fields;
 use self::problems::Problems;
-use crate::builder::{Draft, Refused, read_mailbox};
+use crate::builder::{Draft, Further, GivenMailbox, Refused, read_mailbox};
 use crate::content::SMALL;
 use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldProblem};
@@ -33,10 +33,10 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
     if problems.any() {
         return Err(problems.into_errors());
     }
-    let Some(envelope) = envelope(&draft, reverse_path) else {
+    let subject = draft.subject.take();
+    let Some(envelope) = envelope(*draft, reverse_path) else {
         return Err(problems.into_errors());
     };
-    let subject = draft.subject.take();
     if !matches!(nodes.as_slice(), [Node::Nothing]) {
         header::write_line(&mut head, "MIME-Version", "1.0");
     }
@@ -80,10 +80,19 @@ fn reverse_path(text: Option<&str>, problems: &mut Problems) -> Option<ReversePa
 }
 
 /// The envelope that the fields make.
-fn envelope(draft: &Draft, reverse_path: Option<ReversePath>) -> Option<Envelope> {
-    let further = draft.further();
-    let sender = || further.sender().or_else(|| draft.from.list.mailboxes().next());
-    let reverse_path = reverse_path.or_else(|| sender().map(|mailbox| mailbox.address().clone().into()))?;
-    let recipients = draft.recipients().into_iter().flat_map(|list| list.mailboxes());
-    Envelope::collect(reverse_path, recipients.map(|mailbox| mailbox.address().clone())).ok()
+fn envelope(draft: Draft, reverse_path: Option<ReversePath>) -> Option<Envelope> {
+    let Draft { from, to, further, .. } = draft;
+    let (mut sender, mut recipients) = (None, to.list);
+    if let Some(further) = further {
+        let Further { sender: given, cc, bcc, envelope_to, .. } = *further;
+        sender = given.and_then(|GivenMailbox(read)| read.ok());
+        if envelope_to.is_empty() {
+            recipients.append(cc.list);
+            recipients.append(bcc.list);
+        } else {
+            recipients = envelope_to.list;
+        }
+    }
+    let sender = || sender.or_else(|| from.list.into_first()).map(|mailbox| mailbox.into_address().into());
+    Envelope::for_list(reverse_path.or_else(sender)?, recipients).ok()
 }
