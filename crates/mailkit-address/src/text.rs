@@ -8,8 +8,8 @@ const _: () = assert!(MAX_NAME_LEN + MAX_UNICODE_LEN + MAX_ADDRESS_LEN + 2 <= u1
 
 /// A name, a domain in U-labels and `local-part@domain`, in this order; the domain is always there.
 ///
-/// One piece of memory instead of three, which is what most of the time to read a mailbox goes into. Each value
-/// looks at its own part only: an address taken out of a mailbox still has its name before it.
+/// To ask for memory costs more than to read what goes into it, so it is asked for once. Each value looks at its own
+/// part only: an address taken out of a mailbox still has the name before it.
 pub(crate) struct Text {
     whole: Box<str>,
     /// Where the domain starts, up to the end.
@@ -121,6 +121,7 @@ impl Text {
     }
 
     /// `local-part@domain`, without quotes.
+    #[inline]
     pub(crate) fn address(&self) -> &str {
         self.whole.get(self.address_start()..).unwrap_or_default()
     }
