@@ -4,6 +4,7 @@ use crate::address::MAX_ADDRESS_LEN;
 use crate::domain::MAX_UNICODE_LEN;
 use crate::mailbox::MAX_NAME_LEN;
 
+// The limits let every place fit into 16 bits.
 const _: () = assert!(MAX_NAME_LEN + MAX_UNICODE_LEN + MAX_ADDRESS_LEN + 2 <= u16::MAX as usize);
 
 /// A name, a domain in U-labels and `local-part@domain`, in this order; the domain is always there.
