@@ -98,6 +98,7 @@ impl Address {
     /// # Ok::<(), mailkit_address::AddressError>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn as_unquoted(&self) -> Option<&str> {
         self.is_unquoted().then(|| self.text().address())
     }

@@ -1,30 +1,48 @@
-//! The addresses that most people have, seen eight bytes at a time.
-//!
-//! Letters in lower case and digits, with single dots and hyphens between them: then no label can be an A-label, end in
-//! a hyphen or be empty. Everything else is for a closer look.
+//! The addresses and names that most people have, seen eight bytes at a time. All others are for a closer look.
 
-/// Shorter ones do not fill a word. In longer ones a label or the local part could be too long.
-const LENGTHS: std::ops::RangeInclusive<usize> = size_of::<u64>()..=64;
+/// How many bytes are seen at a time.
+const WORD: usize = size_of::<u64>();
+
+/// Shorter addresses do not fill a word. In longer ones a label or the local part could be too long.
+const LENGTHS: std::ops::RangeInclusive<usize> = WORD..=64;
 
 /// The bit of each byte that answers a question.
 const ANSWERS: u64 = each(0x80);
 
-/// Where the `@` is, if the whole text is such an address.
+/// Where the `@` is, if the text is an address of letters in lower case and digits, with single dots and hyphens between
+/// them: then no label can be an A-label, end in a hyphen or be empty.
 pub(crate) fn address(text: &[u8]) -> Option<usize> {
     if !LENGTHS.contains(&text.len()) || !text.last().is_some_and(u8::is_ascii_lowercase) {
         return None;
     }
-    let last = text.len() - size_of::<u64>();
+    let last = text.len() - WORD;
     // As if a dot stood before it all.
     let mut seen = word(text.first_chunk()?, 0x80);
     // One byte is seen twice, so that each is seen beside the one before.
     let mut start = 0;
-    while start + size_of::<u64>() - 1 < last {
-        start += size_of::<u64>() - 1;
+    while start + WORD - 1 < last {
+        start += WORD - 1;
         seen = seen.and(word(text.get(start..)?.first_chunk()?, 0), start);
     }
     seen = seen.and(word(text.last_chunk()?, 0), last);
     (seen.faults & ANSWERS == 0 && seen.at.is_power_of_two()).then(|| seen.at.trailing_zeros() as usize)
+}
+
+/// Whether a text fills a word and holds neither a control character nor the byte that starts those beyond ASCII.
+pub(crate) fn is_name(text: &[u8]) -> bool {
+    let (words, _) = text.as_chunks();
+    let Some(last) = text.last_chunk() else {
+        return false;
+    };
+    let sound = |bytes: &[u8; WORD]| {
+        let bytes = u64::from_le_bytes(*bytes);
+        let low = bytes & !ANSWERS;
+        // DEL becomes 0, and a blank is the first above the controls.
+        let above = (low.wrapping_add(each(1)) & !ANSWERS).wrapping_add(each(0x80 - 0x21));
+        let other = ((bytes ^ each(0xC2)) & !ANSWERS).wrapping_add(each(0x7F)) | !bytes;
+        (above | bytes) & other
+    };
+    words.iter().fold(sound(last), |all, word| all & sound(word)) & ANSWERS == ANSWERS
 }
 
 /// What was seen in some bytes.
@@ -42,7 +60,7 @@ impl Seen {
 }
 
 #[inline(always)]
-fn word(bytes: &[u8; 8], before: u64) -> Seen {
+fn word(bytes: &[u8; WORD], before: u64) -> Seen {
     let bytes = u64::from_le_bytes(*bytes);
     let at = within(bytes, b'@', b'@') & ANSWERS;
     let letters = within(bytes, b'a', b'z') | within(bytes, b'0', b'9');
@@ -53,7 +71,7 @@ fn word(bytes: &[u8; 8], before: u64) -> Seen {
 }
 
 const fn each(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
+    u64::from_le_bytes([byte; WORD])
 }
 
 /// Which bytes lie between two, if all are ASCII.
@@ -99,7 +117,7 @@ mod tests {
             }
         }
         // Wherever it stands in the words that are looked at.
-        let letters = "e".repeat(size_of::<u64>());
+        let letters = "e".repeat(WORD);
         for length in 0..=letters.len() {
             for mark in ["@", "..", "--", ".@", "@.", "-.", "ab@"] {
                 for place in 0..=sound.len() {
@@ -113,6 +131,23 @@ mod tests {
             assert_eq!(address(text.as_bytes()), None, "{text}");
         }
         assert_eq!(address(format!("{}@example", "a".repeat(57)).as_bytes()), None);
+    }
+
+    #[test]
+    fn a_name_is_free_of_controls_wherever_they_could_stand() {
+        for length in WORD..=25 {
+            let sound = "J\u{fc}rgen Gro\u{df} \u{1F431} in K\u{f6}ln".as_bytes().get(..length).unwrap();
+            assert!(is_name(sound), "{length}");
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = sound.to_vec();
+                    text[place] = byte;
+                    let wanted = !byte.is_ascii_control() && byte != 0xC2;
+                    assert_eq!(is_name(&text), wanted, "{byte} at {place} of {length}");
+                }
+            }
+        }
+        assert!(!is_name(b"Ann Lee"));
     }
 
     proptest! {

@@ -75,7 +75,7 @@ pub(crate) fn address(text: &str) -> Option<usize> {
 /// Whether a text is a name just as it stands: no control character, no blank at its ends.
 pub(crate) fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.iter().all(|&byte| is(byte, NAME))
+    (glance::is_name(bytes) || bytes.iter().all(|&byte| is(byte, NAME)))
         && !matches!(bytes, [] | [b' ', ..] | [.., b' '])
         && bytes.len() <= MAX_NAME_LEN
 }

@@ -4,12 +4,13 @@ use crate::address::MAX_ADDRESS_LEN;
 use crate::domain::MAX_UNICODE_LEN;
 use crate::mailbox::MAX_NAME_LEN;
 
+// The limits let every place fit into 16 bits.
 const _: () = assert!(MAX_NAME_LEN + MAX_UNICODE_LEN + MAX_ADDRESS_LEN + 2 <= u16::MAX as usize);
 
 /// A name, a domain in U-labels and `local-part@domain`, in this order; the domain is always there.
 ///
-/// One piece of memory instead of three, which is what most of the time to read a mailbox goes into. Each value
-/// looks at its own part only: an address taken out of a mailbox still has its name before it.
+/// To ask for memory costs more than to read what goes into it, so it is asked for once. Each value looks at its own
+/// part only: an address taken out of a mailbox still has the name before it.
 pub(crate) struct Text {
     whole: Box<str>,
     /// Where the domain starts, up to the end.
@@ -53,13 +54,8 @@ impl Text {
 
     /// The same address under a name.
     pub(crate) fn under(&self, name: &str) -> Self {
-        let unicode = self.unicode().unwrap_or_default();
-        Self {
-            whole: joined([name, unicode, self.address()]),
-            domain: (name.len() + unicode.len()) as u16 + u16::from(self.local_part),
-            name: name.len() as u16,
-            ..*self
-        }
+        let domain = name.len() as u16 + self.unicode + u16::from(self.local_part);
+        Self { whole: joined([name, self.nameless()]), domain, name: name.len() as u16, ..*self }
     }
 
     /// A plain address with its `@` at this place of it, under a name, which may be empty.
@@ -90,13 +86,8 @@ impl Text {
     }
 
     pub(crate) fn copy_address(&self) -> Self {
-        let unicode = self.unicode().unwrap_or_default();
-        Self {
-            whole: joined([unicode, self.address()]),
-            domain: self.unicode + u16::from(self.local_part),
-            name: 0,
-            ..*self
-        }
+        let domain = self.unicode + u16::from(self.local_part);
+        Self { whole: self.nameless().into(), domain, name: 0, ..*self }
     }
 
     pub(crate) fn copy_domain(&self) -> Self {
@@ -112,8 +103,7 @@ impl Text {
     }
 
     pub(crate) fn unicode(&self) -> Option<&str> {
-        let end = self.address_start();
-        self.whole.get(end.checked_sub(usize::from(self.unicode))?..end).filter(|unicode| !unicode.is_empty())
+        self.nameless().get(..usize::from(self.unicode)).filter(|unicode| !unicode.is_empty())
     }
 
     pub(crate) fn local_part(&self) -> &str {
@@ -121,12 +111,18 @@ impl Text {
     }
 
     /// `local-part@domain`, without quotes.
+    #[inline]
     pub(crate) fn address(&self) -> &str {
         self.whole.get(self.address_start()..).unwrap_or_default()
     }
 
     pub(crate) fn is_plain(&self) -> bool {
         self.is_plain
+    }
+
+    /// The U-labels and the address.
+    fn nameless(&self) -> &str {
+        self.whole.get(self.address_start() - usize::from(self.unicode)..).unwrap_or_default()
     }
 
     fn address_start(&self) -> usize {
