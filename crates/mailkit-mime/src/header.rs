@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod date;
+mod encoded_part;
 pub(crate) mod encoded_word;
 pub(crate) mod fold;
 pub(crate) mod list;

@@ -2,7 +2,8 @@
 
 use mailkit_address::{AddressEntry, AddressList, Mailbox};
 
-use super::encoded_word::{Place, looks_encoded, passes_raw, write_encoded};
+use super::encoded_part::passes_raw;
+use super::encoded_word::{Place, looks_encoded, write_encoded};
 use super::fold::{Folder, Overlong};
 use super::parameter::quote;
 

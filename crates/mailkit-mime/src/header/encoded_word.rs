@@ -2,8 +2,9 @@
 
 use memchr::memchr;
 
+use super::encoded_part::{encoded_part, last_blank};
 use super::fold::Folder;
-use crate::encoding::{MAX_LINE, encode_base64, hex_escape};
+use crate::encoding::{encode_base64, hex_escape};
 
 /// RFC 2047 §2: the most characters in an encoded word.
 const MAX_WORD: usize = 75;
@@ -96,81 +97,6 @@ fn write_plain(folder: &mut Folder<'_>, words: &str) {
     }
 }
 
-fn last_blank(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().rposition(|byte| *byte == b' ')
-}
-
-/// Where the words from the first to the last that has to be encoded start and end.
-///
-/// Looks from both sides: what lies between is encoded anyhow.
-fn encoded_part(text: &str, utf8: bool) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let mut first = 0;
-    while let Some((before, [byte, ..])) = bytes.split_at_checked(first)
-        && !has_to_be_encoded(before, *byte, utf8)
-    {
-        first += 1;
-    }
-    let blank_end = bytes.ends_with(b" ");
-    let part = (first < bytes.len() || blank_end).then(|| {
-        let mut rest = bytes;
-        while let [before @ .., byte] = rest
-            && !blank_end
-            && !has_to_be_encoded(before, *byte, utf8)
-        {
-            rest = before;
-        }
-        let first = first.min(bytes.len() - 1);
-        let start = last_blank(bytes.get(..first).unwrap_or_default()).map_or(0, |at| at + 1);
-        let behind = bytes.get(rest.len()..).unwrap_or_default();
-        (start, rest.len() + behind.iter().position(|byte| *byte == b' ').unwrap_or(behind.len()))
-    });
-    if bytes.len() < MAX_LINE { part } else { with_long_words(text, part) }
-}
-
-/// Whether a byte is why its word has to be encoded; a blank too many is why its neighbours have to.
-#[inline(always)]
-fn has_to_be_encoded(before: &[u8], byte: u8, utf8: bool) -> bool {
-    match byte {
-        // Most are letters.
-        b'@'..=b'~' => false,
-        b' ' => matches!(before, [] | [.., b' ']),
-        // A reader would take the word for an encoded one.
-        b'?' => before.ends_with(b"="),
-        b'!'..=b'~' => false,
-        0x80.. if utf8 => ends_unfit(before, byte),
-        _ => true,
-    }
-}
-
-/// Whether a byte ends a character that may not stand raw ([`passes_raw`]).
-fn ends_unfit(before: &[u8], byte: u8) -> bool {
-    match before {
-        [.., 0xc2] => byte < 0xa0,
-        [.., 0xe2, 0x80] => matches!(byte, 0xa8 | 0xa9),
-        _ => false,
-    }
-}
-
-/// Adds the words that are too long for any line.
-fn with_long_words(text: &str, mut part: Option<(usize, usize)>) -> Option<(usize, usize)> {
-    let mut start = 0;
-    for word in text.split(' ') {
-        let end = start + word.len();
-        if word.len() >= MAX_LINE {
-            part = part.map_or(Some((start, end)), |(first, last)| Some((first.min(start), last.max(end))));
-        }
-        start = end + 1;
-    }
-    part
-}
-
-/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
-/// control character of C1 or at a separator of lines.
-pub(crate) fn passes_raw(character: char) -> bool {
-    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
-}
-
 /// Whether text has something that a reader would take for an encoded word.
 pub(crate) fn looks_encoded(text: &str) -> bool {
     let mut before = 0;
@@ -179,20 +105,21 @@ pub(crate) fn looks_encoded(text: &str) -> bool {
 
 /// Writes text as one or more encoded words, Q or B, whichever is shorter.
 pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
-    let quoted = place.quoted();
     // B takes four characters for each three bytes.
     let is_shorter = |length: usize| length.saturating_sub(1) / 4 * 3 < text.len();
     // Often the bytes beyond ASCII alone are too many for Q.
-    if is_shorter(text.len() + 2 * beyond_ascii(text.as_bytes()))
-        && is_shorter(text.bytes().map(|byte| cost(quoted, byte)).sum())
-    {
-        write_in_q(folder, text, quoted);
-    } else {
-        write_in_b(folder, text);
+    if is_shorter(text.len() + 2 * beyond_ascii(text.as_bytes())) {
+        let quoted = place.quoted();
+        let length = text.bytes().map(|byte| cost(quoted, byte)).sum();
+        if is_shorter(length) {
+            write_in_q(folder, text, length, quoted);
+            return;
+        }
     }
+    write_in_b(folder, text);
 }
 
-/// How many bytes are not ASCII, of a short text; of a longer one some.
+/// How many of the first 255 bytes are not ASCII.
 #[inline]
 fn beyond_ascii(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -207,11 +134,13 @@ fn beyond_ascii(bytes: &[u8]) -> usize {
     (sum.wrapping_mul(ONES) >> 56) as usize
 }
 
-/// `Q` (RFC 2047 §4.2).
-fn write_in_q(folder: &mut Folder<'_>, text: &str, quoted: &Quoted) {
+/// `Q` (RFC 2047 §4.2), so long altogether.
+fn write_in_q(folder: &mut Folder<'_>, text: &str, length: usize, quoted: &Quoted) {
     let mut rest = text;
     while !rest.is_empty() {
-        let (now, later) = rest.split_at(fitting(rest, room(folder), quoted));
+        let room = room(folder);
+        let end = if length <= room { rest.len() } else { fitting(rest, room, quoted) };
+        let (now, later) = rest.split_at(end);
         write_word(folder, b'q', |word| {
             let mut length = 0;
             for byte in now.bytes() {
@@ -262,10 +191,10 @@ fn room(folder: &mut Folder<'_>) -> usize {
 }
 
 /// The length of the longest start of `text`, in whole characters, whose cost is within `room`.
-fn fitting(text: &str, room: usize, table: &Quoted) -> usize {
+fn fitting(text: &str, room: usize, quoted: &Quoted) -> usize {
     let mut used = 0;
     let over = text.bytes().position(|byte| {
-        used += cost(table, byte);
+        used += cost(quoted, byte);
         used > room
     });
     floor(text, over.unwrap_or(text.len()))
@@ -283,6 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::encoding::MAX_LINE;
 
     fn field(name: &str, text: &str) -> String {
         let mut out = Vec::new();
@@ -324,31 +254,6 @@ mod tests {
         text
     }
 
-    /// The same as [`encoded_part`], by the rules for words: one is encoded if it may not stand as it
-    /// is, if it is empty, behind an empty one, or before a blank at the end.
-    fn word_by_word(text: &str, utf8: bool) -> Option<(usize, usize)> {
-        let passes = |c: char| c.is_ascii_graphic() || (utf8 && !c.is_ascii() && passes_raw(c));
-        let may_stand = |word: &str| word.chars().all(passes) && !looks_encoded(word) && word.len() < MAX_LINE;
-        let (mut start, mut was_empty, mut part) = (0, false, None);
-        for word in text.split(' ').filter(|_| !text.is_empty()) {
-            let end = start + word.len();
-            if !may_stand(word) || word.is_empty() || was_empty || text.get(end..) == Some(" ") {
-                part = Some((part.map_or(start, |(first, _)| first), end));
-            }
-            (start, was_empty) = (end + 1, word.is_empty());
-        }
-        part
-    }
-
-    #[test]
-    fn what_may_stand_raw_is_told_by_its_last_byte() {
-        for character in '\u{80}'..=char::MAX {
-            let mut bytes = [0; 4];
-            let (last, before) = character.encode_utf8(&mut bytes).as_bytes().split_last().unwrap();
-            assert_eq!(ends_unfit(before, *last), !passes_raw(character), "{character:?}");
-        }
-    }
-
     #[test]
     fn rfc_2047_section_5_and_8_cases() {
         for (text, wanted) in [
@@ -386,14 +291,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn what_has_to_be_encoded_is_found_from_both_sides(
-            text in "[a-c\u{e9}=? ]{0,12}|[\\PC\\t\u{85}\u{2028} ]{0,12}", long in 0_usize..3, utf8 in any::<bool>()
-        ) {
-            let text = text.replacen('a', &"a".repeat([1, 996, 998][long]), 2);
-            prop_assert_eq!(encoded_part(&text, utf8), word_by_word(&text, utf8));
-        }
-
         #[test]
         fn any_text_reads_back_from_any_column(
             name in "[A-Za-z-]{1,120}", text in "([ -~\\t]{0,40}|\\PC){0,40}"
