@@ -17,7 +17,7 @@ use self::fold::{Folder, Overlong};
 /// allowed (RFC 6532).
 pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: bool) -> Result<(), Overlong> {
     let mut folder = Folder::start(out, name).utf8(utf8);
-    let value = value.trim_matches(is_blank);
+    let value = trim_blanks(value);
     if value.is_ascii() {
         write_words_and_blanks(&mut folder, value);
     } else {
@@ -28,7 +28,7 @@ pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: boo
 
 /// Writes words with the blanks that are between them.
 fn write_words_and_blanks(folder: &mut Folder<'_>, value: &str) {
-    let mut rest = value.trim_matches(is_blank);
+    let mut rest = trim_blanks(value);
     let mut blanks = " ";
     while !rest.is_empty() {
         let (word, after) = rest.split_at(rest.find(is_blank).unwrap_or(rest.len()));
@@ -75,7 +75,8 @@ pub(crate) fn control_character(text: &str) -> Option<usize> {
     if any(text.as_bytes(), forbidden) { text.bytes().position(forbidden) } else { None }
 }
 
-/// Whether a byte is such; a test without branches is made of sixteen at once, and of some twice.
+/// Whether there is such a byte. The test has no branches, so that it is made of sixteen bytes at
+/// once, and of some at the end twice.
 #[inline]
 fn any(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
     let (blocks, rest) = bytes.as_chunks();
