@@ -12,7 +12,6 @@ use crate::builder::{Draft, Further, GivenMailbox, Refused, read_mailbox};
 use crate::content::SMALL;
 use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldProblem};
-use crate::header;
 use crate::header::message_id::MessageId;
 use crate::layout::lay_out;
 use crate::message::{Form, Message, Parts, Tree};
@@ -38,7 +37,7 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
         return Err(problems.into_errors());
     };
     if !matches!(nodes.as_slice(), [Node::Nothing]) {
-        header::write_line(&mut head, "MIME-Version", "1.0");
+        head.extend_from_slice(b"MIME-Version: 1.0\r\n");
     }
     let header_length = head.len();
     let (layout, kind) = lay_out(head, nodes.as_slice(), stamps.unique(), Capabilities::default());

@@ -117,6 +117,10 @@ impl Further {
         self.sender.as_ref()?.0.as_ref().ok()
     }
 
+    pub(crate) fn has_parts(&self) -> bool {
+        !self.alternatives.is_empty() || self.body.is_some() || !self.attachments.is_empty()
+    }
+
     /// The alternatives, the body and the attachments.
     pub(crate) fn take_parts(&mut self) -> (Vec<Part>, Option<Part>, Vec<(Part, bool)>) {
         (std::mem::take(&mut self.alternatives), self.body.take(), std::mem::take(&mut self.attachments))

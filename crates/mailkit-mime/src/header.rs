@@ -11,6 +11,7 @@ pub(crate) mod name;
 pub(crate) mod parameter;
 
 use self::fold::{Folder, Overlong};
+use self::message_id::MessageId;
 
 /// Writes a field that a caller named: ASCII as it is, folded at its blanks, so that structured
 /// fields stay what they are; anything else as unstructured text (RFC 2047), or raw where that is
@@ -28,8 +29,7 @@ pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: boo
 
 /// Writes words with the blanks that are between them.
 fn write_words_and_blanks(folder: &mut Folder<'_>, value: &str) {
-    let mut rest = trim_blanks(value);
-    let mut blanks = " ";
+    let (mut rest, mut blanks) = (value, " ");
     while !rest.is_empty() {
         let (word, after) = rest.split_at(rest.find(is_blank).unwrap_or(rest.len()));
         folder.word_behind(blanks, &[word]);
@@ -46,24 +46,23 @@ pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, text: &str, utf8: bool) 
     folder.finish()
 }
 
-/// Writes words that may be parted by folds and must not be changed.
-pub(crate) fn write_words<'a>(
-    out: &mut Vec<u8>,
-    name: &str,
-    words: impl IntoIterator<Item = &'a str>,
-) -> Result<(), Overlong> {
+/// Writes a field of identifiers (RFC 5322 §3.6.4), if there are any.
+#[inline]
+pub(crate) fn write_ids(out: &mut Vec<u8>, name: &str, ids: &[MessageId]) -> Result<(), Overlong> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let mut folder = Folder::start(out, name);
-    for word in words {
-        folder.word(word);
+    for id in ids {
+        folder.word(id.as_str());
     }
     folder.finish()
 }
 
-/// Writes a field of our own making that fits into one line.
+/// Writes a field of our own making that fits into one line: `start` is its name, a colon and a blank.
 #[inline]
-pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
+pub(crate) fn write_line(out: &mut Vec<u8>, start: &str, value: &str) {
+    out.extend_from_slice(start.as_bytes());
     out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }

@@ -227,7 +227,7 @@ fn essence(node: &Node) -> Option<&str> {
 /// Writes the fields that tell a reader how to read the part.
 fn write_fields(out: &mut Vec<u8>, leaf: &Leaf, token: Option<&str>) {
     match (&leaf.content_type, &leaf.details) {
-        (ContentType::Fixed(text), None) => header::write_line(out, "Content-Type", text),
+        (ContentType::Fixed(text), None) => header::write_line(out, "Content-Type: ", text),
         (content_type, details) => {
             let mut folder = Folder::start(out, "Content-Type");
             let (essence, fixed) = content_type.as_str().split_once("; ").unwrap_or((content_type.as_str(), ""));
@@ -252,7 +252,7 @@ fn write_fields(out: &mut Vec<u8>, leaf: &Leaf, token: Option<&str>) {
 
 fn write_more_fields(out: &mut Vec<u8>, leaf: &Leaf, token: Option<&str>) {
     if let Some(token) = token {
-        header::write_line(out, "Content-Transfer-Encoding", token);
+        header::write_line(out, "Content-Transfer-Encoding: ", token);
     }
     let Some(details) = &leaf.details else {
         return;

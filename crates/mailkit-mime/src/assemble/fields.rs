@@ -58,34 +58,19 @@ impl<'a> Fields<'a> {
     pub(super) fn write(&self, out: &mut Vec<u8>, problems: &mut Problems) {
         let Self { draft, further, needs_utf8: utf8, .. } = *self;
         if let Some(date) = self.date {
-            out.extend_from_slice(b"Date: ");
-            date.write(out);
-            out.extend_from_slice(b"\r\n");
+            date.write_field(out);
         }
-        let mut list = |out: &mut Vec<u8>, name: &str, list: &AddressList| {
-            if !list.is_empty() {
-                problems.check_written(name, "", address::write_list(out, name, list, utf8));
-            }
-        };
-        list(out, "From", &draft.from.list);
+        let mut check = |name, written| problems.check_written(name, "", written);
+        check("From", address::write_list(out, "From", &draft.from.list, utf8));
         if let Some(sender) = further.sender() {
-            // One mailbox is short enough for a line of its own.
-            let _ = address::write_one(out, "Sender", sender, utf8);
+            check("Sender", address::write_one(out, "Sender", sender, utf8));
         }
-        list(out, "Reply-To", &further.reply_to.list);
-        list(out, "To", &draft.to.list);
-        list(out, "Cc", &further.cc.list);
-        let ids = [
-            ("Message-ID", self.message_id.as_slice()),
-            ("In-Reply-To", &self.in_reply_to),
-            ("References", &self.references),
-        ];
-        for (name, ids) in ids {
-            if !ids.is_empty() {
-                let ids = ids.iter().map(MessageId::as_str);
-                problems.check_written(name, "", header::write_words(out, name, ids));
-            }
-        }
+        check("Reply-To", address::write_list(out, "Reply-To", &further.reply_to.list, utf8));
+        check("To", address::write_list(out, "To", &draft.to.list, utf8));
+        check("Cc", address::write_list(out, "Cc", &further.cc.list, utf8));
+        check("Message-ID", header::write_ids(out, "Message-ID", self.message_id.as_slice()));
+        check("In-Reply-To", header::write_ids(out, "In-Reply-To", &self.in_reply_to));
+        check("References", header::write_ids(out, "References", &self.references));
         if let Some(subject) = &draft.subject {
             problems.check_written("Subject", subject, header::write_text(out, "Subject", subject, utf8));
         }

@@ -37,6 +37,7 @@ impl Problems {
         self.add(field, &refused.text, refused.problem.clone());
     }
 
+    #[inline]
     pub(super) fn check_written(&mut self, field: &str, value: &str, written: Result<(), Overlong>) {
         if written.is_err() {
             self.add(field, value, FieldProblem::TooLong);

@@ -22,11 +22,10 @@ use crate::part::{Joined, MultipartKind, Part};
 pub(super) fn choose(draft: &mut Draft, found: &mut Vec<FieldError>) -> Part {
     let text = draft.text.take().map(Part::text);
     let html = draft.html.take().map(Part::html);
-    let further = draft.further.as_deref_mut();
-    let (others, body, attachments) = further.map(Further::take_parts).unwrap_or_default();
-    if html.is_none() && others.is_empty() && body.is_none() && attachments.is_empty() {
+    if html.is_none() && !draft.further.as_deref().is_some_and(Further::has_parts) {
         return text.unwrap_or_else(Part::nothing);
     }
+    let (others, body, attachments) = draft.further.as_deref_mut().map(Further::take_parts).unwrap_or_default();
     if body.is_some() && (text.is_some() || html.is_some() || !others.is_empty()) {
         found.push(FieldError::new("body", "", FieldProblem::TwoBodies));
     }

@@ -10,9 +10,13 @@ use super::parameter::quote;
 /// A longer quoted name is encoded, since a quoted string is not folded.
 const MAX_QUOTED: usize = 76;
 
-/// Writes an address field (RFC 5322 §3.4); with raw UTF-8 where that is allowed (RFC 6532).
+/// Writes an address field (RFC 5322 §3.4), if there is an address; with raw UTF-8 where that is
+/// allowed (RFC 6532).
 #[inline]
 pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList, utf8: bool) -> Result<(), Overlong> {
+    if list.is_empty() {
+        return Ok(());
+    }
     let mut folder = Folder::start(out, name).utf8(utf8);
     write_entries(&mut folder, list);
     folder.finish()

@@ -19,8 +19,8 @@ impl Date {
         (1900..=9999).contains(&at.year()).then_some(Self(at))
     }
 
-    /// Writes it as RFC 5322 §3.3 does: `Mon, 23 Nov 2026 07:03:00 +0000`.
-    pub(crate) fn write(self, out: &mut Vec<u8>) {
+    /// Writes the field: `Date: Mon, 23 Nov 2026 07:03:00 +0000` (RFC 5322 §3.3).
+    pub(crate) fn write_field(self, out: &mut Vec<u8>) {
         let Self(at) = self;
         let (year, month, day) = at.to_calendar_date();
         let (hour, minute, second) = at.to_hms();
@@ -29,21 +29,21 @@ impl Date {
         let month = MONTHS.get(usize::from(u8::from(month)) - 1);
         // The year has four digits: each half has two.
         let year = year.unsigned_abs();
-        let mut text = *b"Mon, 01 Jan 2026 00:00:00 +0000";
-        text[..4].copy_from_slice(*weekday.unwrap_or(&WEEKDAYS[0]));
-        text[5..7].copy_from_slice(&two_digits(day.into()));
-        text[8..12].copy_from_slice(*month.unwrap_or(&MONTHS[0]));
-        text[12..14].copy_from_slice(&two_digits(year / 100));
-        text[14..16].copy_from_slice(&two_digits(year % 100));
-        text[17..19].copy_from_slice(&two_digits(hour.into()));
-        text[20..22].copy_from_slice(&two_digits(minute.into()));
-        text[23..25].copy_from_slice(&two_digits(second.into()));
-        text[26] = if at.offset().is_negative() { b'-' } else { b'+' };
-        text[27..29].copy_from_slice(&two_digits(hours.unsigned_abs().into()));
-        text[29..].copy_from_slice(&two_digits(minutes.unsigned_abs().into()));
+        let mut text = *b"Date: Mon, 01 Jan 2026 00:00:00 +0000\r\n";
+        text[6..10].copy_from_slice(*weekday.unwrap_or(&WEEKDAYS[0]));
+        text[11..13].copy_from_slice(&two_digits(day.into()));
+        text[14..18].copy_from_slice(*month.unwrap_or(&MONTHS[0]));
+        text[18..20].copy_from_slice(&two_digits(year / 100));
+        text[20..22].copy_from_slice(&two_digits(year % 100));
+        text[23..25].copy_from_slice(&two_digits(hour.into()));
+        text[26..28].copy_from_slice(&two_digits(minute.into()));
+        text[29..31].copy_from_slice(&two_digits(second.into()));
+        text[32] = if at.offset().is_negative() { b'-' } else { b'+' };
+        text[33..35].copy_from_slice(&two_digits(hours.unsigned_abs().into()));
+        text[35..37].copy_from_slice(&two_digits(minutes.unsigned_abs().into()));
         if day < 10 {
-            out.extend_from_slice(&text[..5]);
-            out.extend_from_slice(&text[6..]);
+            out.extend_from_slice(&text[..11]);
+            out.extend_from_slice(&text[12..]);
         } else {
             out.extend_from_slice(&text);
         }
@@ -73,8 +73,8 @@ mod tests {
 
     fn date_time(at: OffsetDateTime) -> Option<String> {
         let mut out = Vec::new();
-        Date::new(at)?.write(&mut out);
-        Some(String::from_utf8(out).unwrap())
+        Date::new(at)?.write_field(&mut out);
+        Some(String::from_utf8(out).unwrap().strip_prefix("Date: ")?.strip_suffix("\r\n")?.to_owned())
     }
 
     #[test]

@@ -16,15 +16,13 @@ impl MessageId {
             Some(rest) => rest.strip_suffix('>')?,
             None => text,
         };
-        let mut rest = inner.as_bytes();
-        while let [before @ .., byte] = rest
-            && !is_special(*byte)
-        {
-            rest = before;
-        }
-        let sound = matches!(rest, [left @ .., b'@'] if !left.is_empty() && !any(left, is_special));
+        let bytes = inner.as_bytes();
+        let at = bytes.iter().rposition(|&byte| byte == b'@')?;
+        let left = bytes.get(..at).unwrap_or_default();
+        let one_between = at > 0 && at + 1 < bytes.len() && !any(left, |byte| byte == b'@');
+        let sound = one_between && !any(bytes, |byte| !byte.is_ascii_graphic() | (byte == b'<') | (byte == b'>'));
         // With its brackets and the blank before it, it has to fit into a line.
-        if !(sound && rest.len() < inner.len() && inner.len() + 3 <= MAX_LINE) {
+        if !(sound && inner.len() + 3 <= MAX_LINE) {
             return None;
         }
         let mut id = String::with_capacity(inner.len() + 2);
@@ -57,11 +55,6 @@ impl MessageId {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// What may stand on neither side of the `@`.
-fn is_special(byte: u8) -> bool {
-    !byte.is_ascii_graphic() | (byte == b'<') | (byte == b'>') | (byte == b'@')
 }
 
 /// Writes a number as 32 digits.
