@@ -24,6 +24,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(super) fn read(
         draft: &'a Draft,
         given_id: Option<Result<MessageId, String>>,
@@ -55,6 +56,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn write(&self, out: &mut Vec<u8>, problems: &mut Problems) {
         let Self { draft, further, needs_utf8: utf8, .. } = *self;
         if let Some(date) = self.date {
