@@ -112,7 +112,7 @@ impl Mailbox {
     /// The address, by value.
     #[must_use]
     pub fn into_address(self) -> Address {
-        self.address
+        Address::from(self.address.into_text().without_name())
     }
 
     fn text(&self) -> &Text {

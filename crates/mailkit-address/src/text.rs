@@ -7,6 +7,9 @@ use crate::mailbox::MAX_NAME_LEN;
 // The limits let every place fit into 16 bits.
 const _: () = assert!(MAX_NAME_LEN + MAX_UNICODE_LEN + MAX_ADDRESS_LEN + 2 <= u16::MAX as usize);
 
+/// The longest name that may stand before an address which is under no name any more.
+const LONGEST_KEPT: u16 = 64;
+
 /// A name, a domain in U-labels and `local-part@domain`, in this order; the domain is always there.
 ///
 /// To ask for memory costs more than to read what goes into it, so it is asked for once. Each value looks at its own
@@ -76,9 +79,9 @@ impl Text {
         }
     }
 
-    /// The name no longer counts.
+    /// The name no longer counts: a short one stays where it is, which costs less than a copy without it.
     pub(crate) fn without_name(self) -> Self {
-        Self { name: 0, ..self }
+        if self.name > LONGEST_KEPT { self.copy_address() } else { Self { name: 0, ..self } }
     }
 
     pub(crate) fn copy_mailbox(&self) -> Self {
@@ -179,6 +182,15 @@ mod tests {
             let other = Mailbox::new(Some("Bob"), named.into_address()).unwrap();
             assert_eq!((other.name(), other.address()), (Some("Bob"), bare.address()));
             assert_eq!(other.clone(), other);
+        }
+    }
+
+    #[test]
+    fn an_address_does_not_carry_a_long_name_along() {
+        for length in [1, 64, 65, crate::MAX_NAME_LEN] {
+            let mailbox = Mailbox::named(&"n".repeat(length), "ann@example.com").unwrap();
+            let kept = mailbox.into_address().text().whole.len();
+            assert!(kept <= 64 + "ann@example.com".len(), "{kept} bytes of a name of {length}");
         }
     }
 
