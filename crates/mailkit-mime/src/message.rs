@@ -1,5 +1,6 @@
 //! The finished message.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -51,11 +52,10 @@ use crate::stamps::Stamps;
 /// assert_eq!(message.envelope().recipients()[0].to_string(), "bob@example.org");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Message(Arc<Parts>);
 
 /// What a message consists of, shared by its clones.
-#[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) envelope: Envelope,
     pub(crate) message_id: Option<String>,
@@ -67,7 +67,6 @@ pub(crate) struct Parts {
 }
 
 /// What a message can be encoded anew from.
-#[derive(Debug)]
 pub(crate) enum Form {
     Built(Tree),
     /// It goes as it is.
@@ -75,7 +74,6 @@ pub(crate) enum Form {
 }
 
 /// The structure of a message that was built.
-#[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) nodes: Nodes,
     pub(crate) depth: usize,
@@ -270,9 +268,13 @@ impl Message {
     pub fn essence(&self) -> Chunks {
         let Form::Built(tree) = &self.0.form else { return self.chunks() };
         let mut header = Vec::with_capacity(tree.header_length);
+        let mut differs = false;
         for line in self.0.content.written(tree.header_length).split_inclusive(|byte| *byte == b'\n') {
-            // Neither is ever folded.
-            if !line.starts_with(b"Date:") && !line.starts_with(b"Message-ID:") {
+            // A blank starts a line that goes on with the field before: a long Message-ID is folded.
+            if !matches!(line, [b' ' | b'\t', ..]) {
+                differs = line.starts_with(b"Date:") || line.starts_with(b"Message-ID:");
+            }
+            if !differs {
                 header.extend_from_slice(line);
             }
         }
@@ -288,5 +290,18 @@ impl Message {
             // It is in memory: there is nothing that could fail.
             Form::Finished => Part::eml(self.0.content.to_bytes().unwrap_or_default()),
         }
+    }
+}
+
+/// Without the text and the hidden recipients: logs show it.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("message_id", &self.message_id())
+            .field("reverse_path", self.envelope().reverse_path())
+            .field("recipients", &self.envelope().recipients().len())
+            .field("subject", &self.subject())
+            .field("size", &self.size())
+            .finish_non_exhaustive()
     }
 }

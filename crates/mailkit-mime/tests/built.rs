@@ -241,6 +241,35 @@ fn equal_stamps_and_fields_make_equal_bytes() {
     assert_eq!(build(), build());
 }
 
+#[test]
+fn messages_that_say_the_same_have_one_essence_however_long_their_identifiers_are() {
+    let essence = |message: &Message| message.essence().collect::<Result<Vec<_>, _>>().unwrap().concat();
+    let build = |unique, domain: &str, id: Option<String>| {
+        let builder = Message::builder(Stamps::new(datetime!(2026-11-23 07:03 UTC), unique));
+        let builder = builder.from(format!("ann@{domain}.example")).to("bob@example.org").text("x");
+        id.map_or_else(|| builder.clone(), |id| builder.clone().message_id(id)).build().unwrap()
+    };
+    for length in 1..64 {
+        let domain = "d".repeat(length);
+        let [one, other] = [1, 2].map(|unique| build(unique, &domain, None));
+        assert_ne!(one.to_bytes().unwrap(), other.to_bytes().unwrap());
+        assert_eq!(essence(&one), essence(&other), "a domain of {length}");
+    }
+    for length in 1..200 {
+        let [one, other] = ["a", "b"].map(|letter| build(1, "d", Some(format!("{}@x", letter.repeat(length)))));
+        assert_eq!(essence(&one), essence(&other), "an identifier of {length}");
+    }
+}
+
+#[test]
+fn debug_shows_neither_the_text_nor_hidden_recipients() {
+    let builder = simple().bcc("eve@example.net").subject("Figures").text("confidential");
+    for text in [format!("{builder:?}"), format!("{:?}", builder.build().unwrap())] {
+        assert!(text.contains("Figures"), "{text}");
+        assert!(!text.contains("confidential") && !text.contains("eve@"), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
