@@ -111,6 +111,7 @@ impl Mailbox {
 
     /// The address, by value.
     #[must_use]
+    #[inline]
     pub fn into_address(self) -> Address {
         Address::from(self.address.into_text().without_name())
     }
