@@ -64,23 +64,15 @@ impl Envelope {
         Ok(Self { reverse_path: reverse_path.into(), recipients })
     }
 
-    /// The same from recipients that come one by one: a single one takes no memory of its own.
+    /// The same for all mailboxes of a list, groups included; a single one takes no memory of its own.
     ///
-    /// # Errors
+    /// ```
+    /// use mailkit_address::{AddressList, Envelope};
     ///
-    /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn collect(
-        reverse_path: impl Into<ReversePath>,
-        recipients: impl IntoIterator<Item = Address>,
-    ) -> Result<Self, EnvelopeError> {
-        let mut recipients = recipients.into_iter();
-        match (recipients.next(), recipients.next()) {
-            (Some(only), None) => Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only) }),
-            (first, second) => Self::new(reverse_path, first.into_iter().chain(second).chain(recipients).collect()),
-        }
-    }
-
-    /// The same for all mailboxes of a list, groups included.
+    /// let to = AddressList::parse("Ann <ann@example.com>, bob@example.org")?;
+    /// assert_eq!(Envelope::for_list(None, to)?.recipients().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -194,14 +186,6 @@ mod tests {
         let error = Envelope::new(None, Vec::new()).unwrap_err();
         assert_eq!(error, EnvelopeError::NoRecipients);
         assert!(error.to_string().starts_with("no recipients"));
-    }
-
-    #[test]
-    fn recipients_that_come_one_by_one_make_the_same_envelope() {
-        for texts in [&[][..], &["a@x"], &["a@x", "a@x"], &["a@x", "b@x", "a@x"]] {
-            let given = addresses(texts);
-            assert_eq!(Envelope::collect(None, given.iter().cloned()), Envelope::new(None, given));
-        }
     }
 
     #[test]

@@ -16,13 +16,13 @@ use crate::scan::Cursor;
 /// assert_eq!(group.to_string(), "Undisclosed recipients:;");
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
-    /// Apart, as nearly all entries of lists are mailboxes.
+    /// Apart, as nearly all entries of lists are mailboxes, and shared by clones.
     named: Arc<Named>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Named {
     name: Box<str>,
     members: Vec<Mailbox>,
@@ -88,6 +88,12 @@ impl Group {
         }
         cursor.skip_space()?;
         Ok(Self::of(name, members))
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("name", &self.name()).field("members", &self.members()).finish()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Address lists: the content of `To:`, `Cc:` and their like.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -97,13 +96,14 @@ impl fmt::Display for AddressEntry {
 /// assert_eq!(list.mailboxes().count(), 3);
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct AddressList {
     entries: Option<Entries>,
 }
 
-/// Most lists have one entry, which takes no memory of its own. Two and more stand apart: a list moves often.
-#[derive(Clone)]
+/// Most lists have one entry, which takes no memory of its own. Two and more stand apart, as a list moves often, and are
+/// shared by clones, as those of a builder are.
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Entries {
     One(AddressEntry),
     Many(Arc<Vec<AddressEntry>>),
@@ -316,20 +316,6 @@ impl fmt::Display for AddressList {
 impl fmt::Debug for AddressList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self).finish()
-    }
-}
-
-impl PartialEq for AddressList {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for AddressList {}
-
-impl Hash for AddressList {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_slice().hash(state);
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! `local@domain` and `Name <local@domain>`, with nothing that needs a second look: no quotes, no
 //! comments, no blanks but one between the words of a name, and a domain in lower-case letters,
-//! digits and hyphens. What is read here is read the same by the [`Cursor`](crate::scan::Cursor),
-//! which decides on everything else, faults included.
+//! digits and hyphens. Those of letters and digits alone are seen eight bytes at a time
+//! ([`glance`]), the others byte by byte. What is read here is read the same by the
+//! [`Cursor`](crate::scan::Cursor), which decides on everything else, faults included.
 
 use crate::address::{MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
-use crate::domain::{MAX_HOST_NAME_LEN, MAX_LABEL_LEN};
+use crate::domain::MAX_LABEL_LEN;
 use crate::glance;
 use crate::mailbox::{MAX_NAME_LEN, Mailbox};
 use crate::text::Text;
@@ -16,9 +17,9 @@ const ATEXT: u8 = 1;
 const WORD: u8 = 2;
 /// Of a label: a letter in lower case, or a digit.
 const LETTER: u8 = 4;
-const HYPHEN: u8 = 16;
+const HYPHEN: u8 = 8;
 /// Of a name that is no phrase: anything but control characters.
-const NAME: u8 = 8;
+const NAME: u8 = 16;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -126,7 +127,8 @@ fn local_part_end(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// A host name that is in its one form already: lower case, no A-label, no number at its end.
+/// A host name that is in its one form already: lower case, no A-label, no number at its end. In an address of
+/// [`MAX_ADDRESS_LEN`] it is short enough.
 fn domain_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
@@ -143,7 +145,7 @@ fn domain_end(text: &[u8], start: usize) -> Option<usize> {
         }
         if text.get(end) != Some(&b'.') {
             let is_number = text.get(at..end)?.iter().rev().all(u8::is_ascii_digit);
-            return (!is_number && end - start <= MAX_HOST_NAME_LEN).then_some(end);
+            return (!is_number).then_some(end);
         }
         at = end + 1;
     }

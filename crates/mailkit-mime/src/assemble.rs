@@ -8,7 +8,7 @@ use mailkit_address::{Envelope, ReversePath};
 
 use self::fields::Fields;
 use self::problems::Problems;
-use crate::builder::{Draft, Further, GivenMailbox, Refused, read_mailbox};
+use crate::builder::{Draft, Refused, read_mailbox};
 use crate::content::SMALL;
 use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldProblem};
@@ -80,18 +80,7 @@ fn reverse_path(text: Option<&str>, problems: &mut Problems) -> Option<ReversePa
 
 /// The envelope that the fields make.
 fn envelope(draft: Draft, reverse_path: Option<ReversePath>) -> Option<Envelope> {
-    let Draft { from, to, further, .. } = draft;
-    let (mut sender, mut recipients) = (None, to.list);
-    if let Some(further) = further {
-        let Further { sender: given, cc, bcc, envelope_to, .. } = *further;
-        sender = given.and_then(|GivenMailbox(read)| read.ok());
-        if envelope_to.is_empty() {
-            recipients.append(cc.list);
-            recipients.append(bcc.list);
-        } else {
-            recipients = envelope_to.list;
-        }
-    }
-    let sender = || sender.or_else(|| from.list.into_first()).map(|mailbox| mailbox.into_address().into());
+    let (sender, recipients) = draft.into_sender_and_recipients();
+    let sender = || sender.map(|mailbox| mailbox.into_address().into());
     Envelope::for_list(reverse_path.or_else(sender)?, recipients).ok()
 }

@@ -1,22 +1,21 @@
 //! The builder: takes fields as they come, and has them read when it is told to build.
 
 mod body;
+mod draft;
 mod given;
 mod list;
 
 use std::fmt;
 
-use mailkit_address::{AddressList, Mailbox};
 use time::OffsetDateTime;
 
+pub(crate) use self::draft::{Draft, Further};
 pub use self::given::{GivenAddresses, GivenMailbox};
 pub(crate) use self::given::{Refused, read_mailbox};
 use crate::assemble::assemble;
 use crate::error::{BuildErrors, FieldError, FieldProblem};
-use crate::header::list::ListField;
 use crate::header::message_id::MessageId;
 use crate::message::Message;
-use crate::part::Part;
 use crate::stamps::StampSource;
 
 /// Puts a message together.
@@ -53,96 +52,6 @@ pub struct MessageBuilder<S> {
     source: S,
     /// In one place, as the builder moves with each field.
     draft: Box<Draft>,
-}
-
-/// The fields as they were given; addresses are read.
-#[derive(Clone, Default)]
-pub(crate) struct Draft {
-    pub(crate) from: GivenAddresses,
-    pub(crate) to: GivenAddresses,
-    pub(crate) date: Option<OffsetDateTime>,
-    /// Read, or what could not be.
-    pub(crate) message_id: Option<Result<MessageId, String>>,
-    pub(crate) subject: Option<String>,
-    pub(crate) text: Option<String>,
-    pub(crate) html: Option<String>,
-    pub(crate) further: Option<Box<Further>>,
-}
-
-/// What many a message has nothing of: apart, so that such a message does not pay for it.
-#[derive(Clone)]
-pub(crate) struct Further {
-    pub(crate) sender: Option<GivenMailbox>,
-    pub(crate) reply_to: GivenAddresses,
-    pub(crate) cc: GivenAddresses,
-    pub(crate) bcc: GivenAddresses,
-    pub(crate) in_reply_to: Option<String>,
-    pub(crate) references: Vec<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) list: Vec<ListField>,
-    pub(crate) alternatives: Vec<Part>,
-    pub(crate) body: Option<Part>,
-    /// With whether each belongs to the HTML, if there is one.
-    pub(crate) attachments: Vec<(Part, bool)>,
-    pub(crate) envelope_from: Option<String>,
-    pub(crate) envelope_to: GivenAddresses,
-}
-
-impl Draft {
-    /// What there is further, perhaps nothing.
-    pub(crate) fn further(&self) -> &Further {
-        static NOTHING: Further = Further::nothing();
-        self.further.as_deref().unwrap_or(&NOTHING)
-    }
-
-    /// The lists that name recipients: those for the envelope, else those of the header.
-    pub(crate) fn recipients(&self) -> [&AddressList; 3] {
-        static NOBODY: AddressList = AddressList::new();
-        let further = self.further();
-        if further.envelope_to.is_empty() {
-            [&self.to.list, &further.cc.list, &further.bcc.list]
-        } else {
-            [&further.envelope_to.list, &NOBODY, &NOBODY]
-        }
-    }
-
-    /// The same, to add to it.
-    pub(crate) fn further_mut(&mut self) -> &mut Further {
-        self.further.get_or_insert_with(|| Box::new(Further::nothing()))
-    }
-}
-
-impl Further {
-    pub(crate) fn sender(&self) -> Option<&Mailbox> {
-        self.sender.as_ref()?.0.as_ref().ok()
-    }
-
-    pub(crate) fn has_parts(&self) -> bool {
-        !self.alternatives.is_empty() || self.body.is_some() || !self.attachments.is_empty()
-    }
-
-    /// The alternatives, the body and the attachments.
-    pub(crate) fn take_parts(&mut self) -> (Vec<Part>, Option<Part>, Vec<(Part, bool)>) {
-        (std::mem::take(&mut self.alternatives), self.body.take(), std::mem::take(&mut self.attachments))
-    }
-
-    const fn nothing() -> Self {
-        Self {
-            sender: None,
-            reply_to: GivenAddresses::none(),
-            cc: GivenAddresses::none(),
-            bcc: GivenAddresses::none(),
-            in_reply_to: None,
-            references: Vec::new(),
-            headers: Vec::new(),
-            list: Vec::new(),
-            alternatives: Vec::new(),
-            body: None,
-            attachments: Vec::new(),
-            envelope_from: None,
-            envelope_to: GivenAddresses::none(),
-        }
-    }
 }
 
 impl<S: StampSource> MessageBuilder<S> {

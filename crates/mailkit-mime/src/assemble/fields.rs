@@ -65,6 +65,7 @@ impl<'a> Fields<'a> {
         let mut check = |name, written| problems.check_written(name, "", written);
         check("From", address::write_list(out, "From", &draft.from.list, utf8));
         if let Some(sender) = further.sender() {
+            // One mailbox is short enough for a line of its own.
             check("Sender", address::write_one(out, "Sender", sender, utf8));
         }
         check("Reply-To", address::write_list(out, "Reply-To", &further.reply_to.list, utf8));

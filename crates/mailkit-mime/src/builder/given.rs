@@ -1,6 +1,7 @@
 //! What the address methods of the builder take: text, or values that were read before.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use mailkit_address::{Address, AddressEntry, AddressError, AddressList, Group, Mailbox};
@@ -35,8 +36,8 @@ pub struct GivenAddresses {
     pub(crate) refused: Refusals,
 }
 
-/// The texts that could not be read: apart, as there are nearly never any.
-#[derive(Debug, Clone, Default)]
+/// The texts that could not be read: apart, as there are nearly never any, and shared by clones.
+#[derive(Clone, Default)]
 pub(crate) struct Refusals(Option<Arc<Vec<Refused>>>);
 
 impl Refusals {
@@ -52,6 +53,12 @@ impl Refusals {
         if let Some(more) = more.0 {
             Arc::make_mut(self.0.get_or_insert_default()).extend(Arc::unwrap_or_clone(more));
         }
+    }
+}
+
+impl fmt::Debug for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
     }
 }
 
@@ -116,13 +123,13 @@ impl Refused {
 fn read_list(text: &str) -> GivenAddresses {
     match AddressList::parse_line(text) {
         Ok(list) if !list.is_empty() => list.into(),
-        _ => read_list_with_tabs(text).map_or_else(Into::into, Into::into),
+        _ => read_list_closely(text).map_or_else(Into::into, Into::into),
     }
 }
 
-/// Reads a list that is no plain line: a tab is white space, too.
+/// Reads a list that is no line of addresses: a tab is white space, too; else it says what is wrong.
 #[cold]
-fn read_list_with_tabs(text: &str) -> Result<AddressList, Refused> {
+fn read_list_closely(text: &str) -> Result<AddressList, Refused> {
     check(text)?;
     match AddressList::parse(text) {
         Ok(list) if list.is_empty() => Err(Refused::new(text, FieldProblem::Missing)),
@@ -185,11 +192,7 @@ from_text!(&str, &String, String, Box<str>, Cow<'_, str>);
 
 impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenAddresses {
     fn from((name, address): (N, A)) -> Self {
-        let (name, address) = (name.as_ref(), address.as_ref());
-        match Mailbox::named(name, address) {
-            Ok(mailbox) => mailbox.into(),
-            Err(error) => refuse_pair(name, address, error).into(),
-        }
+        join(name.as_ref(), address.as_ref()).map_or_else(Into::into, Into::into)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use mailkit_address::{AddressEntry, AddressList, Mailbox};
 
-use super::encoded_part::passes_raw;
 use super::encoded_word::{Place, looks_encoded, write_encoded};
 use super::fold::{Folder, Overlong};
 use super::parameter::quote;
@@ -126,6 +125,12 @@ fn write_any_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     if !end.is_empty() {
         folder.word(end);
     }
+}
+
+/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
+/// control character of C1 or at a separator of lines.
+pub(super) fn passes_raw(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Atoms with one blank between them, none of which looks encoded: what most names are.

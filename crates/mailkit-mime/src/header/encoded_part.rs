@@ -61,7 +61,7 @@ fn is_fit(before: &[u8], byte: u8, utf8: bool) -> bool {
     }
 }
 
-/// Whether a byte beyond ASCII does not end a character that may not stand raw ([`passes_raw`]).
+/// Whether a byte beyond ASCII does not end a character that may not stand raw ([`passes_raw`](super::address::passes_raw)).
 fn ends_fit(before: &[u8], byte: u8) -> bool {
     match before {
         [.., 0xc2] => byte >= 0xa0,
@@ -83,18 +83,13 @@ fn with_long_words(text: &str, mut part: Option<(usize, usize)>) -> Option<(usiz
     part
 }
 
-/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
-/// control character of C1 or at a separator of lines.
-pub(super) fn passes_raw(character: char) -> bool {
-    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::super::encoded_word::looks_encoded;
     use super::*;
+    use crate::header::address::passes_raw;
 
     /// The same as [`encoded_part`], by the rules for words: one is encoded if it may not stand as it
     /// is, if it is empty, behind an empty one, or before a blank at the end.
