@@ -326,3 +326,19 @@ pub(crate) fn check_input(input: &str) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_are_in_the_order_of_their_addresses_and_then_of_their_names() {
+        let ordered = ["a@x.example", "Ann <a@x.example>", "Bob <a@x.example>", "b@x.example", "Ann <b@x.example>"]
+            .map(|text| Mailbox::parse(text).unwrap());
+        for (place, one) in ordered.iter().enumerate() {
+            for (other_place, other) in ordered.iter().enumerate() {
+                assert_eq!(one.cmp(other), place.cmp(&other_place), "{one} and {other}");
+            }
+        }
+    }
+}

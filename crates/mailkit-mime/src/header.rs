@@ -136,6 +136,21 @@ mod tests {
         assert_eq!(custom(&value), wanted);
     }
 
+    #[test]
+    fn a_control_character_is_found_in_every_place_of_any_length() {
+        for length in 0..=50 {
+            let sound = "a\t".repeat(25)[..length].to_owned();
+            assert_eq!(control_character(&sound), None, "{length}");
+            for place in 0..length {
+                for control in ["\r", "\n", "\0", "\x7f"] {
+                    let mut text = sound.clone();
+                    text.replace_range(place..=place, control);
+                    assert_eq!(control_character(&text), Some(place), "{text:?}");
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn an_ascii_value_unfolds_to_itself(value in "[!-~]{1,100}([ \\t]{1,3}[!-~]{1,100}){0,10}") {

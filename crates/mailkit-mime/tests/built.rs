@@ -99,6 +99,13 @@ fn a_given_envelope_takes_the_place_of_the_header() {
 }
 
 #[test]
+fn a_given_envelope_without_a_recipient_does_not_fall_back_to_the_header() {
+    let errors = simple().cc("carl@example.org").bcc("eve@example.net").envelope_to("Team:;").build().unwrap_err();
+    let found: Vec<_> = errors.iter().map(|error| (error.field(), error.problem())).collect();
+    assert_eq!(found, [("To", &FieldProblem::NoRecipients)]);
+}
+
+#[test]
 fn every_bad_field_is_reported_at_once() {
     let errors = builder()
         .from("ann")
@@ -153,9 +160,12 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn a_field_that_cannot_be_folded_is_named() {
-    let errors = simple().header("X-Long", "x".repeat(998)).build().unwrap_err();
-    assert_eq!(fields(&errors), ["X-Long"]);
-    assert_eq!(errors.iter().next().unwrap().problem(), &FieldProblem::TooLong);
+    let too_long = "x".repeat(998);
+    for value in [too_long.clone(), format!("{too_long} b"), format!("b {too_long} {} b", "b".repeat(76))] {
+        let errors = simple().header("X-Long", value).build().unwrap_err();
+        assert_eq!(fields(&errors), ["X-Long"]);
+        assert_eq!(errors.iter().next().unwrap().problem(), &FieldProblem::TooLong);
+    }
     simple().header("X-Long", "x".repeat(997)).build().unwrap();
 }
 
@@ -202,6 +212,25 @@ fn rfc_6532_section_3_2_an_address_beyond_ascii_is_written_raw() {
     let domain = simple().cc("j@b\u{fc}cher.example").build().unwrap();
     assert!(!domain.needs_smtp_utf8());
     assert!(content(&domain).contains("Cc: j@xn--bcher-kva.example\r\n"));
+}
+
+#[test]
+fn rfc_6532_section_3_2_an_address_beyond_ascii_counts_in_every_field() {
+    type Set = fn(MessageBuilder<Stamps>, &str) -> MessageBuilder<Stamps>;
+    let setters: [(&str, Set); 5] = [
+        ("From", |builder, value| builder.from(value)),
+        ("Sender", |builder, value| builder.sender(value)),
+        ("Reply-To", |builder, value| builder.reply_to(value)),
+        ("To", |builder, value| builder.to(value)),
+        ("Cc", |builder, value| builder.cc(value)),
+    ];
+    for (field, set) in setters {
+        // An envelope of its own: that of the header would need SMTPUTF8, too.
+        let builder = simple().envelope_from("ann@example.com").envelope_to("bob@example.org");
+        let message = set(builder, "\u{e9} <\u{e9}@x.example>").build().unwrap();
+        assert!(message.needs_smtp_utf8() && message.needs_8bit(), "{field}");
+        assert!(content(&message).contains("\u{e9} <\u{e9}@x.example>\r\n"), "{field}");
+    }
 }
 
 #[test]

@@ -244,11 +244,10 @@ mod tests {
         fn an_ascii_list_parses_back(
             names in prop::collection::vec("[ -~]{1,30}", 1..8), group in any::<bool>()
         ) {
-            let members: Vec<_> = names
-                .iter()
-                .filter(|name| !name.trim().is_empty() && !name.contains("=?"))
-                .map(|name| mailbox(name))
-                .collect();
+            let is_ascii_name = |name: &&str| !name.trim().is_empty() && !name.contains("=?");
+            let names = names.iter().map(String::as_str).filter(is_ascii_name);
+            // One is sound whatever the others are: an empty list is no field.
+            let members: Vec<_> = names.chain(["Ann Lee"]).map(mailbox).collect();
             let list: AddressList = if group {
                 [Group::new("G 1", members).unwrap()].into_iter().collect()
             } else {

@@ -229,8 +229,11 @@ mod tests {
         let bytes = match inner.split_once('?')? {
             ("b", encoded) => STANDARD.decode(encoded).unwrap(),
             ("q", encoded) => {
-                let spaced = encoded.replace('_', " ");
-                quoted_printable::decode(spaced, quoted_printable::ParseMode::Strict).unwrap()
+                // The decoder drops blanks at an end of a line: a dot keeps them.
+                let spaced = encoded.replace('_', " ") + ".";
+                let mut bytes = quoted_printable::decode(spaced, quoted_printable::ParseMode::Strict).unwrap();
+                assert_eq!(bytes.pop(), Some(b'.'));
+                bytes
             }
             _ => return None,
         };
@@ -280,6 +283,42 @@ mod tests {
             assert!(line.len() <= 76, "{line}");
         }
         assert_eq!(decode(&folded), "\u{1f600}".repeat(40));
+    }
+
+    #[test]
+    fn blanks_alone_read_back() {
+        for length in 1..100 {
+            let blanks = " ".repeat(length);
+            assert_eq!(decode(&field("A", &blanks)), blanks);
+        }
+    }
+
+    #[test]
+    fn rfc_5322_section_2_1_1_plain_words_stay_on_a_line_of_78() {
+        let word = "x".repeat(70);
+        for (text, wanted) in [
+            (format!("{word} abcd"), format!("S: {word} abcd\r\n")),
+            (format!("{word} abcd e"), format!("S: {word} abcd\r\n e\r\n")),
+            (format!("{word} abcde"), format!("S: {word}\r\n abcde\r\n")),
+            (format!("{word} abcde f"), format!("S: {word}\r\n abcde f\r\n")),
+        ] {
+            assert_eq!(field("S", &text), wanted);
+        }
+    }
+
+    #[test]
+    fn of_the_first_255_bytes_each_beyond_ascii_is_counted() {
+        for length in 0..=300 {
+            for place in 0..=length {
+                for (others, one) in [(0x7f, 0x80), (0xff, b'a')] {
+                    let mut bytes = vec![others; length];
+                    // At the last place is none.
+                    bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte = one);
+                    let wanted = bytes.iter().take(255).filter(|byte| !byte.is_ascii()).count();
+                    assert_eq!(beyond_ascii(&bytes), wanted, "{one:#x} at {place} of {length}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -177,6 +177,17 @@ mod tests {
         assert_eq!(folded("A", &[&"x".repeat(998)]).1, Err(Overlong));
     }
 
+    #[test]
+    fn a_line_too_long_is_told_wherever_it_is() {
+        let (short, long) = ("x".repeat(70), "x".repeat(998));
+        for place in 0..4 {
+            let mut words = [short.as_str(); 4];
+            assert_eq!(folded("A", &words).1, Ok(()));
+            words[place] = &long;
+            assert_eq!(folded("A", &words).1, Err(Overlong), "{place}");
+        }
+    }
+
     proptest! {
         #[test]
         fn unfolds_to_what_was_written(

@@ -106,6 +106,25 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_byte_is_refused_in_every_place_of_any_length() {
+        for length in 3..=50 {
+            let many = "a".repeat(length - 2);
+            for sound in [format!("<{many}@b>"), format!("<b@{many}>")] {
+                assert!(MessageId::parse(&sound).is_some(), "{sound}");
+                for place in 1..=length {
+                    for bad in [" ", "\t", "<", ">", "@", "\r", "\n", "\0", "\x7f"] {
+                        let mut text = sound.clone();
+                        if bad != "@" || text.as_bytes()[place] != b'@' {
+                            text.replace_range(place..=place, bad);
+                            assert_eq!(MessageId::parse(&text), None, "{text:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_list_may_be_folded_or_packed() {
         let list = MessageId::parse_list("<a@b><c@d>\r\n <e@f>").unwrap();
         let texts: Vec<_> = list.iter().map(MessageId::as_str).collect();
