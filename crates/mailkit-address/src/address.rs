@@ -10,6 +10,7 @@ use crate::domain::Domain;
 use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::plain;
 use crate::scan::{Cursor, Spacing, is_atext};
+use crate::text::Text;
 
 /// The longest local part, in octets as printed (RFC 5321 §4.5.3.1.1).
 pub const MAX_LOCAL_PART_LEN: usize = 64;
@@ -36,12 +37,9 @@ pub const MAX_ADDRESS_LEN: usize = 254;
 /// assert_eq!(address.to_string(), r#""a@b"@example.com"#);
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Clone)]
 pub struct Address {
-    /// With the local part before it in the same text.
+    /// With the local part in the same text.
     domain: Domain,
-    /// Whether the local part is `dot-atom-text` in ASCII, as nearly all are.
-    is_plain: bool,
 }
 
 impl Address {
@@ -51,8 +49,8 @@ impl Address {
     ///
     /// Whatever is no address, with the place of the fault.
     pub fn parse(input: &str) -> Result<Self, AddressError> {
-        if let Some((address, "")) = plain::address(input) {
-            return Ok(address);
+        if let Some(at) = plain::address(input) {
+            return Ok(Self::from(Text::of_plain("", input, at)));
         }
         let mut cursor = Cursor::new(input, Spacing::None);
         Self::scan(&mut cursor)
@@ -81,7 +79,7 @@ impl Address {
     /// The local part as it is meant: without quotes or backslashes.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        self.domain.local_part()
+        self.text().local_part()
     }
 
     /// The domain.
@@ -100,8 +98,9 @@ impl Address {
     /// # Ok::<(), mailkit_address::AddressError>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn as_unquoted(&self) -> Option<&str> {
-        self.is_unquoted().then(|| self.domain.whole())
+        self.is_unquoted().then(|| self.text().address())
     }
 
     /// Whether only a server with SMTPUTF8 (RFC 6531) can take this address:
@@ -117,7 +116,7 @@ impl Address {
     /// ```
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        !self.is_plain && !self.local_part().is_ascii()
+        !self.text().is_plain() && !self.local_part().is_ascii()
     }
 
     /// The form for people: like the printed form, with the domain in U-labels.
@@ -137,14 +136,18 @@ impl Address {
         text
     }
 
-    /// What is known to be an address in its one form, with its `@` at this place.
-    pub(crate) fn plain(address: &str, at: usize) -> Self {
-        Self { domain: Domain::plain(address, at), is_plain: true }
+    /// The text that the address is part of.
+    pub(crate) fn text(&self) -> &Text {
+        self.domain.text()
+    }
+
+    pub(crate) fn into_text(self) -> Text {
+        self.domain.into_text()
     }
 
     /// Whether the local part is printed without quotes.
     fn is_unquoted(&self) -> bool {
-        self.is_plain || is_dot_string(self.local_part())
+        self.text().is_plain() || is_dot_string(self.local_part())
     }
 
     fn write(&self, out: &mut impl fmt::Write, domain: &str) -> fmt::Result {
@@ -202,7 +205,20 @@ impl Address {
         if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
             return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
         }
-        Ok(Self { domain: domain.behind(local_part), is_plain: plain::is_local_part(local_part) })
+        Ok(Self::from(domain.text().behind(local_part, plain::is_local_part(local_part))))
+    }
+}
+
+impl From<Text> for Address {
+    fn from(text: Text) -> Self {
+        Self { domain: text.into() }
+    }
+}
+
+/// Without the name of the mailbox that it may come from.
+impl Clone for Address {
+    fn clone(&self) -> Self {
+        Self::from(self.text().copy_address())
     }
 }
 

@@ -6,12 +6,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::scan::{Cursor, Spacing};
+use crate::text::Text;
 
 /// The longest domain, in octets (RFC 5321 §4.5.3.1.2). A name is at most 253,
 /// which is what the 255 octets of a name in DNS (RFC 1035 §2.3.4) leave for text.
@@ -22,6 +22,9 @@ pub const MAX_LABEL_LEN: usize = 63;
 
 /// The longest host name, in octets as text.
 pub(crate) const MAX_HOST_NAME_LEN: usize = 253;
+
+/// The longest host name in U-labels, in octets: at most one character of four for each of the form for the wire.
+pub(crate) const MAX_UNICODE_LEN: usize = 4 * MAX_HOST_NAME_LEN;
 
 /// The longest text worth handing to UTS 46: no character takes more than four octets.
 const MAX_UNMAPPED_LEN: usize = 4 * MAX_DOMAIN_LEN;
@@ -56,13 +59,9 @@ const DENIED: AsciiDenyList = AsciiDenyList::new(true, "!\"#$%&'()*+,/:;<=>?@[\\
 /// assert!(Domain::parse("[IPv6:2001:db8::1]")?.is_literal());
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Clone)]
 pub struct Domain {
-    /// The form for the wire, at the end of a text that an address shares with its domain.
-    text: Arc<str>,
-    start: usize,
-    /// Only where it differs from the form for the wire, which it follows from.
-    unicode: Option<Arc<str>>,
+    /// With the rest of the address or the mailbox that it belongs to.
+    text: Text,
 }
 
 impl Domain {
@@ -79,13 +78,13 @@ impl Domain {
     /// with its brackets.
     #[must_use]
     pub fn as_ascii(&self) -> &str {
-        self.text.get(self.start..).unwrap_or_default()
+        self.text.domain()
     }
 
     /// The form for people: a name in U-labels, or a literal with its brackets.
     #[must_use]
     pub fn as_unicode(&self) -> &str {
-        self.unicode.as_deref().unwrap_or(self.as_ascii())
+        self.text.unicode().unwrap_or(self.as_ascii())
     }
 
     /// The same as [`as_unicode`](Self::as_unicode), for callers that go on with a `Cow`.
@@ -120,28 +119,16 @@ impl Domain {
 
     /// What is known to be a domain, in its form for the wire.
     fn known(ascii: &str) -> Self {
-        Self { text: ascii.into(), start: 0, unicode: None }
+        Self::from(Text::of_domain(ascii, None))
     }
 
-    /// The domain behind the `@` at this place of an address in its one form.
-    pub(crate) fn plain(address: &str, at: usize) -> Self {
-        Self { text: address.into(), start: at + 1, unicode: None }
-    }
-
-    /// The same domain, behind a local part.
-    pub(crate) fn behind(self, local_part: &str) -> Self {
-        let text = [local_part, "@", self.as_ascii()].concat();
-        Self { text: text.into(), start: local_part.len() + 1, unicode: self.unicode }
-    }
-
-    /// The text that an address shares with its domain.
-    pub(crate) fn whole(&self) -> &str {
+    /// The text that the domain is part of.
+    pub(crate) fn text(&self) -> &Text {
         &self.text
     }
 
-    /// What stands before the domain and its `@`.
-    pub(crate) fn local_part(&self) -> &str {
-        self.start.checked_sub(1).and_then(|at| self.text.get(..at)).unwrap_or_default()
+    pub(crate) fn into_text(self) -> Text {
+        self.text
     }
 
     fn parse_whole(input: &str) -> Result<Self, Fault> {
@@ -217,7 +204,20 @@ impl Domain {
             .map_err(|_| locate_invalid_label(name))?;
         check_name(&ascii).map_err(|fault| Fault::new(fault.kind, 0))?;
         let (unicode, _) = uts46.to_unicode(ascii.as_bytes(), DENIED, Hyphens::CheckFirstLast);
-        Ok(Self { unicode: (unicode != ascii).then(|| unicode.into()), ..Self::known(&ascii) })
+        Ok(Self::from(Text::of_domain(&ascii, Some(&*unicode).filter(|unicode| *unicode != ascii))))
+    }
+}
+
+impl From<Text> for Domain {
+    fn from(text: Text) -> Self {
+        Self { text }
+    }
+}
+
+/// Without the address that it may belong to.
+impl Clone for Domain {
+    fn clone(&self) -> Self {
+        Self::from(self.text().copy_domain())
     }
 }
 

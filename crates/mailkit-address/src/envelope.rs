@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::list::AddressList;
+use crate::mailbox::Mailbox;
 use crate::path::ReversePath;
 
 /// One reverse path and at least one recipient (RFC 5321 §2.3.1).
@@ -62,19 +64,25 @@ impl Envelope {
         Ok(Self { reverse_path: reverse_path.into(), recipients })
     }
 
-    /// The same from recipients that come one by one: a single one takes no memory of its own.
+    /// The same for all mailboxes of a list, groups included; a single one takes no memory of its own.
+    ///
+    /// ```
+    /// use mailkit_address::{AddressList, Envelope};
+    ///
+    /// let to = AddressList::parse("Ann <ann@example.com>, bob@example.org")?;
+    /// assert_eq!(Envelope::for_list(None, to)?.recipients().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`EnvelopeError::NoRecipients`] where there are none.
-    pub fn collect(
-        reverse_path: impl Into<ReversePath>,
-        recipients: impl IntoIterator<Item = Address>,
-    ) -> Result<Self, EnvelopeError> {
-        let mut recipients = recipients.into_iter();
-        match (recipients.next(), recipients.next()) {
-            (Some(only), None) => Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only) }),
-            (first, second) => Self::new(reverse_path, first.into_iter().chain(second).chain(recipients).collect()),
+    pub fn for_list(reverse_path: impl Into<ReversePath>, list: AddressList) -> Result<Self, EnvelopeError> {
+        match list.into_only() {
+            Ok(only) => {
+                Ok(Self { reverse_path: reverse_path.into(), recipients: Recipients::One(only.into_address()) })
+            }
+            Err(list) => Self::new(reverse_path, list.into_mailboxes().map(Mailbox::into_address).collect()),
         }
     }
 
@@ -181,10 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn recipients_that_come_one_by_one_make_the_same_envelope() {
-        for texts in [&[][..], &["a@x"], &["a@x", "a@x"], &["a@x", "b@x", "a@x"]] {
-            let given = addresses(texts);
-            assert_eq!(Envelope::collect(None, given.iter().cloned()), Envelope::new(None, given));
+    fn the_mailboxes_of_a_list_make_the_same_envelope() {
+        for text in ["", "Team:;", "a@x", "Ann <a@x>, a@x", "Team: a@x;", "b@x, Team: a@x, b@x;"] {
+            let list = AddressList::parse(text).unwrap();
+            let given = list.mailboxes().map(|mailbox| mailbox.address().clone()).collect();
+            assert_eq!(Envelope::for_list(None, list), Envelope::new(None, given), "{text}");
         }
     }
 

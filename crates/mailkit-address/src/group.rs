@@ -1,6 +1,7 @@
 //! Groups: mailboxes under one name.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::mailbox::{Mailbox, check_name, phrase, write_phrase};
@@ -15,8 +16,14 @@ use crate::scan::Cursor;
 /// assert_eq!(group.to_string(), "Undisclosed recipients:;");
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
+    /// Apart, as nearly all entries of lists are mailboxes, and shared by clones.
+    named: Arc<Named>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Named {
     name: Box<str>,
     members: Vec<Mailbox>,
 }
@@ -31,20 +38,28 @@ impl Group {
     pub fn new(name: &str, members: Vec<Mailbox>) -> Result<Self, AddressError> {
         check_name(name)
             .and_then(|name| name.ok_or(Fault::new(AddressErrorKind::NoGroupName, 0)))
-            .map(|name| Self { name, members })
+            .map(|name| Self::of(name.into(), members))
             .map_err(|fault| AddressError::new(fault, name))
     }
 
     /// The name, without quotes.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.named.name
     }
 
     /// The mailboxes, in their order.
     #[must_use]
     pub fn members(&self) -> &[Mailbox] {
-        &self.members
+        &self.named.members
+    }
+
+    pub(crate) fn into_members(self) -> Vec<Mailbox> {
+        Arc::unwrap_or_clone(self.named).members
+    }
+
+    fn of(name: Box<str>, members: Vec<Mailbox>) -> Self {
+        Self { named: Arc::new(Named { name, members }) }
     }
 
     /// `group = display-name ":" [group-list] ";" [CFWS]` (RFC 5322 §3.4), with
@@ -72,15 +87,21 @@ impl Group {
             }
         }
         cursor.skip_space()?;
-        Ok(Self { name, members })
+        Ok(Self::of(name, members))
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("name", &self.name()).field("members", &self.members()).finish()
     }
 }
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_phrase(f, &self.name)?;
+        write_phrase(f, self.name())?;
         f.write_str(":")?;
-        for (index, member) in self.members.iter().enumerate() {
+        for (index, member) in self.members().iter().enumerate() {
             f.write_str(if index == 0 { " " } else { ", " })?;
             member.fmt(f)?;
         }

@@ -36,12 +36,14 @@ mod address;
 mod domain;
 mod envelope;
 mod error;
+mod glance;
 mod group;
 mod list;
 mod mailbox;
 mod path;
 mod plain;
 mod scan;
+mod text;
 
 pub use address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
 pub use domain::{Domain, MAX_DOMAIN_LEN, MAX_LABEL_LEN};

@@ -1,6 +1,8 @@
 //! Mailboxes: an address with the name that people know it by.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use crate::address::{Address, write_quoted};
@@ -8,6 +10,7 @@ use crate::error::{AddressError, AddressErrorKind, Fault};
 use crate::path::angle_address;
 use crate::plain;
 use crate::scan::{Cursor, MAX_INPUT_LEN, Spacing, control_character, is_atext};
+use crate::text::Text;
 
 /// The longest display name of a mailbox or a group, in octets.
 pub const MAX_NAME_LEN: usize = 4096;
@@ -29,10 +32,9 @@ pub const MAX_NAME_LEN: usize = 4096;
 /// assert_eq!(bare.name(), None);
 /// # Ok::<(), mailkit_address::AddressError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mailbox {
+    /// With the name in the same text.
     address: Address,
-    name: Option<Box<str>>,
 }
 
 impl Mailbox {
@@ -54,7 +56,32 @@ impl Mailbox {
             Some(name) => check_name(name).map_err(|fault| AddressError::new(fault, name))?,
             None => None,
         };
-        Ok(Self { address, name })
+        Ok(Self::joined(name, address))
+    }
+
+    /// Reads an address, by [`Address::parse`], and joins it with a name.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is no address, and the names that [`new`](Self::new) refuses.
+    ///
+    /// ```
+    /// use mailkit_address::Mailbox;
+    ///
+    /// let mailbox = Mailbox::named("Lee, Ann", "ann@example.com")?;
+    /// assert_eq!(mailbox.to_string(), r#""Lee, Ann" <ann@example.com>"#);
+    /// # Ok::<(), mailkit_address::AddressError>(())
+    /// ```
+    pub fn named(name: &str, address: &str) -> Result<Self, AddressError> {
+        match plain::address(address) {
+            Some(at) if plain::is_name(name) => Ok(Self::from(Text::of_plain(name, address, at))),
+            _ => Self::named_closely(name, address),
+        }
+    }
+
+    #[cold]
+    fn named_closely(name: &str, address: &str) -> Result<Self, AddressError> {
+        Self::new(Some(name), Address::parse(address)?)
     }
 
     /// Reads a whole text as one mailbox: `Ann <ann@example.com>` or
@@ -73,7 +100,7 @@ impl Mailbox {
     /// The display name, without quotes.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.text().name()
     }
 
     /// The address.
@@ -84,13 +111,21 @@ impl Mailbox {
 
     /// The address, by value.
     #[must_use]
+    #[inline]
     pub fn into_address(self) -> Address {
-        self.address
+        Address::from(self.address.into_text().without_name())
+    }
+
+    fn text(&self) -> &Text {
+        self.address.text()
     }
 
     /// Joins an address and a name that is known to be one.
-    pub(crate) fn joined(name: Option<Box<str>>, address: Address) -> Self {
-        Self { address, name }
+    fn joined(name: Option<&str>, address: Address) -> Self {
+        match name {
+            Some(name) => Self::from(address.text().under(name)),
+            None => Self::from(address),
+        }
     }
 
     fn parse_whole(input: &str) -> Result<Self, Fault> {
@@ -127,14 +162,26 @@ impl Mailbox {
             Lead::Address => (None, Address::scan(cursor)?),
         };
         cursor.skip_space()?;
-        Ok(Self { address, name })
+        Ok(Self::joined(name.as_deref(), address))
     }
 }
 
 impl From<Address> for Mailbox {
     /// A mailbox without a name.
     fn from(address: Address) -> Self {
-        Self { address, name: None }
+        Self::from(address.into_text().without_name())
+    }
+}
+
+impl From<Text> for Mailbox {
+    fn from(text: Text) -> Self {
+        Self { address: text.into() }
+    }
+}
+
+impl Clone for Mailbox {
+    fn clone(&self) -> Self {
+        Self::from(self.text().copy_mailbox())
     }
 }
 
@@ -148,13 +195,46 @@ impl FromStr for Mailbox {
 
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
+        match self.name() {
             Some(name) => {
                 write_phrase(f, name)?;
                 write!(f, " <{}>", self.address)
             }
             None => self.address.fmt(f),
         }
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("address", &self.address).field("name", &self.name()).finish()
+    }
+}
+
+impl PartialEq for Mailbox {
+    fn eq(&self, other: &Self) -> bool {
+        self.address == other.address && self.name() == other.name()
+    }
+}
+
+impl Eq for Mailbox {}
+
+impl Hash for Mailbox {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address.hash(state);
+        self.name().hash(state);
+    }
+}
+
+impl PartialOrd for Mailbox {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Mailbox {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.address.cmp(&other.address).then_with(|| self.name().cmp(&other.name()))
     }
 }
 
@@ -216,11 +296,14 @@ pub(crate) fn phrase(cursor: &mut Cursor<'_>) -> Result<Option<Box<str>>, Fault>
         name.push_str(&word);
         apart = quoted;
     }
-    check_name(&name).map_err(|fault| Fault::new(fault.kind, start))
+    check_name(&name).map(|name| name.map(Into::into)).map_err(|fault| Fault::new(fault.kind, start))
 }
 
 /// A name as it is kept, or none where it is empty.
-pub(crate) fn check_name(name: &str) -> Result<Option<Box<str>>, Fault> {
+pub(crate) fn check_name(name: &str) -> Result<Option<&str>, Fault> {
+    if plain::is_name(name) {
+        return Ok(Some(name));
+    }
     if let Some(position) = control_character(name) {
         return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
     }
@@ -228,7 +311,7 @@ pub(crate) fn check_name(name: &str) -> Result<Option<Box<str>>, Fault> {
     if trimmed.len() > MAX_NAME_LEN {
         return Err(Fault::new(AddressErrorKind::NameTooLong, 0));
     }
-    Ok((!trimmed.is_empty()).then(|| trimmed.into()))
+    Ok((!trimmed.is_empty()).then_some(trimmed))
 }
 
 /// Writes a name as atoms where they say it exactly, else as a quoted string.
@@ -242,4 +325,20 @@ pub(crate) fn check_input(input: &str) -> Result<(), Fault> {
         return Err(Fault::new(AddressErrorKind::InputTooLong, MAX_INPUT_LEN));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_are_in_the_order_of_their_addresses_and_then_of_their_names() {
+        let ordered = ["a@x.example", "Ann <a@x.example>", "Bob <a@x.example>", "b@x.example", "Ann <b@x.example>"]
+            .map(|text| Mailbox::parse(text).unwrap());
+        for (place, one) in ordered.iter().enumerate() {
+            for (other_place, other) in ordered.iter().enumerate() {
+                assert_eq!(one.cmp(other), place.cmp(&other_place), "{one} and {other}");
+            }
+        }
+    }
 }

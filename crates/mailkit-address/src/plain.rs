@@ -2,18 +2,24 @@
 //!
 //! `local@domain` and `Name <local@domain>`, with nothing that needs a second look: no quotes, no
 //! comments, no blanks but one between the words of a name, and a domain in lower-case letters,
-//! digits and hyphens. What is read here is read the same by the [`Cursor`](crate::scan::Cursor),
-//! which decides on everything else, faults included.
+//! digits and hyphens. Those of letters and digits alone are seen eight bytes at a time
+//! ([`glance`]), the others byte by byte. What is read here is read the same by the
+//! [`Cursor`](crate::scan::Cursor), which decides on everything else, faults included.
 
-use crate::address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
-use crate::domain::{MAX_HOST_NAME_LEN, MAX_LABEL_LEN};
+use crate::address::{MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
+use crate::domain::MAX_LABEL_LEN;
+use crate::glance;
 use crate::mailbox::{MAX_NAME_LEN, Mailbox};
+use crate::text::Text;
 
 const ATEXT: u8 = 1;
 /// Of a word of a name: `atext`, also beyond ASCII, and dots.
 const WORD: u8 = 2;
-const LABEL: u8 = 4;
-const DIGIT: u8 = 8;
+/// Of a label: a letter in lower case, or a digit.
+const LETTER: u8 = 4;
+const HYPHEN: u8 = 8;
+/// Of a name that is no phrase: anything but control characters.
+const NAME: u8 = 16;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -23,14 +29,14 @@ const fn classes() -> [u8; 256] {
     let mut byte = 0_u8;
     loop {
         classes[byte as usize] = match byte {
-            b'a'..=b'z' => ATEXT | WORD | LABEL,
-            b'0'..=b'9' => ATEXT | WORD | LABEL | DIGIT,
-            b'-' => ATEXT | WORD | LABEL,
-            b'A'..=b'Z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'/' => ATEXT | WORD,
-            b'=' | b'?' | b'^' | b'_' | b'`' | b'{' | b'|' | b'}' | b'~' => ATEXT | WORD,
-            b'.' => WORD,
+            b'a'..=b'z' | b'0'..=b'9' => ATEXT | WORD | LETTER | NAME,
+            b'-' => ATEXT | WORD | HYPHEN | NAME,
+            b'A'..=b'Z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'/' => ATEXT | WORD | NAME,
+            b'=' | b'?' | b'^' | b'_' | b'`' | b'{' | b'|' | b'}' | b'~' => ATEXT | WORD | NAME,
+            b'.' => WORD | NAME,
             // 0xC2 starts the control characters beyond ASCII.
-            0x80..=0xC1 | 0xC3..=0xFF => WORD,
+            0x80..=0xC1 | 0xC3..=0xFF => WORD | NAME,
+            b' '..=b'~' => NAME,
             _ => 0,
         };
         if byte == u8::MAX {
@@ -40,91 +46,119 @@ const fn classes() -> [u8; 256] {
     }
 }
 
-fn class(byte: u8) -> u8 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
-}
-
 fn is(byte: u8, wanted: u8) -> bool {
-    class(byte) & wanted != 0
+    CLASSES.get(usize::from(byte)).is_some_and(|class| class & wanted != 0)
 }
 
 /// A mailbox at the start of a text, up to its end or the next element of a list; and the rest.
 pub(crate) fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
-    let (name, text) = name(text).map_or((None, text), |(name, rest)| (Some(name), rest));
-    let (address, mut rest) = address(text)?;
-    if name.is_some() {
-        rest = rest.strip_prefix('>')?;
+    let bytes = text.as_bytes();
+    let (name, start) = name(bytes).map_or((0, 0), |length| (length, length + " <".len()));
+    let whole = if start == 0 { bytes } else { bytes.strip_suffix(b">").unwrap_or_default() };
+    let (at, end) = match whole.get(start..).and_then(glance::address) {
+        Some(at) => (start + at, whole.len()),
+        None => address_at(bytes, start)?,
+    };
+    let rest = text.get(end..)?;
+    let rest = if start == 0 { rest } else { rest.strip_prefix('>')? };
+    if !matches!(rest.as_bytes().first(), None | Some(b',' | b';')) {
+        return None;
     }
-    let ends = matches!(rest.as_bytes().first(), None | Some(b',' | b';'));
-    ends.then(|| (Mailbox::joined(name.map(Into::into), address), rest))
+    Some((Mailbox::from(Text::plain(text.get(..end)?.into(), name, start, at)), rest))
 }
 
-/// An address at the start of a text, and the rest: what follows may still make it another.
-pub(crate) fn address(text: &str) -> Option<(Address, &str)> {
-    let at = local_part_len(text.as_bytes())?;
-    let domain = text.as_bytes().get(at + 1..).filter(|_| text.as_bytes().get(at) == Some(&b'@'))?;
-    let (address, rest) = text.split_at_checked(at + 1 + domain_len(domain)?)?;
-    let sound = at <= MAX_LOCAL_PART_LEN && address.len() <= MAX_ADDRESS_LEN;
-    sound.then(|| (Address::plain(address, at), rest))
+/// Where the `@` is, if the whole text is an address.
+pub(crate) fn address(text: &str) -> Option<usize> {
+    let closely = || address_at(text.as_bytes(), 0).filter(|&(_, end)| end == text.len()).map(|(at, _)| at);
+    glance::address(text.as_bytes()).or_else(closely)
 }
 
-/// The words before an angle bracket, one blank apart and one before it; and what is behind it.
-fn name(text: &str) -> Option<(&str, &str)> {
-    let mut before = b' ';
-    for (at, &byte) in text.as_bytes().iter().enumerate() {
-        if !is(byte, WORD) && (byte != b' ' || before == b' ') {
-            let ends = byte == b'<' && before == b' ' && at > 1 && at <= MAX_NAME_LEN;
-            return if ends { Some((text.get(..at - 1)?, text.get(at + 1..)?)) } else { None };
-        }
-        before = byte;
-    }
-    None
+/// Whether a text is a name just as it stands: no control character, no blank at its ends.
+pub(crate) fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (glance::is_name(bytes) || bytes.iter().all(|&byte| is(byte, NAME)))
+        && !matches!(bytes, [] | [b' ', ..] | [.., b' '])
+        && bytes.len() <= MAX_NAME_LEN
 }
 
 /// Whether a text is `dot-atom-text` in ASCII.
 pub(crate) fn is_local_part(text: &str) -> bool {
-    local_part_len(text.as_bytes()) == Some(text.len())
+    local_part_end(text.as_bytes(), 0) == Some(text.len())
+}
+
+/// An address that starts here: where its `@` is and where it ends. What follows may still make it another.
+#[inline(always)]
+fn address_at(text: &[u8], start: usize) -> Option<(usize, usize)> {
+    let at = local_part_end(text, start)?;
+    if text.get(at) != Some(&b'@') {
+        return None;
+    }
+    let end = domain_end(text, at + 1)?;
+    (at - start <= MAX_LOCAL_PART_LEN && end - start <= MAX_ADDRESS_LEN).then_some((at, end))
+}
+
+/// The length of the words before an angle bracket: one blank apart, and one before the bracket.
+fn name(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let end = run(text, at, WORD);
+        if end == at || text.get(end) != Some(&b' ') {
+            return None;
+        }
+        at = end + 1;
+        if text.get(at) == Some(&b'<') {
+            return (end <= MAX_NAME_LEN).then_some(end);
+        }
+    }
 }
 
 /// `dot-atom-text` (RFC 5322 §3.2.3).
-fn local_part_len(text: &[u8]) -> Option<usize> {
-    let mut before = b'.';
-    let mut length = 0;
-    for &byte in text {
-        if !is(byte, ATEXT) && (byte != b'.' || before == b'.') {
-            break;
+fn local_part_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        let end = run(text, at, ATEXT);
+        if end == at {
+            return None;
         }
-        before = byte;
-        length += 1;
+        if text.get(end) != Some(&b'.') {
+            return Some(end);
+        }
+        at = end + 1;
     }
-    (before != b'.').then_some(length)
 }
 
-/// A host name that is in its one form already: lower case, no A-label, no number at its end.
-fn domain_len(text: &[u8]) -> Option<usize> {
-    let (mut length, mut start, mut classes) = (0, 0, DIGIT);
-    for &byte in text {
-        let class = class(byte);
-        if class & LABEL != 0 {
-            classes &= class;
-        } else if byte == b'.' {
-            if !is_label(text.get(start..length)?) {
+/// A host name that is in its one form already: lower case, no A-label, no number at its end. In an address of
+/// [`MAX_ADDRESS_LEN`] it is short enough.
+fn domain_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        let mut end = run(text, at, LETTER);
+        if text.get(end) == Some(&b'-') {
+            end = run(text, end, LETTER | HYPHEN);
+            let label = text.get(at..end)?;
+            if label.starts_with(b"-") || label.starts_with(b"xn--") || label.ends_with(b"-") {
                 return None;
             }
-            (start, classes) = (length + 1, DIGIT);
-        } else {
-            break;
         }
-        length += 1;
+        if end == at || end - at > MAX_LABEL_LEN {
+            return None;
+        }
+        if text.get(end) != Some(&b'.') {
+            let is_number = text.get(at..end)?.iter().rev().all(u8::is_ascii_digit);
+            return (!is_number).then_some(end);
+        }
+        at = end + 1;
     }
-    let is_number = classes & DIGIT != 0;
-    let sound = is_label(text.get(start..length)?) && !is_number && length <= MAX_HOST_NAME_LEN;
-    sound.then_some(length)
 }
 
-/// Whether letters, digits and hyphens are a label as they stand.
-fn is_label(label: &[u8]) -> bool {
-    !matches!(label, [] | [b'-', ..] | [.., b'-'] | [b'x', b'n', b'-', b'-', ..]) && label.len() <= MAX_LABEL_LEN
+/// Where the bytes of a class that start here end.
+#[inline(always)]
+fn run(text: &[u8], start: usize, class: u8) -> usize {
+    let mut at = start;
+    while text.get(at).is_some_and(|&byte| is(byte, class)) {
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -132,6 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::address::Address;
     use crate::scan::{Cursor, Spacing};
 
     fn agrees(text: &str) -> Result<bool, TestCaseError> {
@@ -143,7 +178,8 @@ mod tests {
                 prop_assert_eq!(cursor.rest(), rest, "{:?}", text);
             }
         }
-        if let Some((found, "")) = address(text) {
+        if let Some(at) = address(text) {
+            let found = Address::from(Text::of_plain("", text, at));
             let mut cursor = Cursor::new(text, Spacing::None);
             let wanted = Address::scan(&mut cursor).ok().filter(|_| cursor.at_end());
             prop_assert_eq!(wanted, Some(found), "{:?}", text);

@@ -1,8 +1,8 @@
 //! Texts written to get past a parser, or to keep it busy.
 
 use mailkit_address::{
-    Address, AddressErrorKind as Kind, AddressList, Domain, ForwardPath, MAX_COMMENT_DEPTH, MAX_INPUT_LEN, Mailbox,
-    ReversePath,
+    Address, AddressErrorKind as Kind, AddressList, Domain, ForwardPath, Group, MAX_COMMENT_DEPTH, MAX_INPUT_LEN,
+    MAX_NAME_LEN, Mailbox, ReversePath,
 };
 
 /// What a server might act on if a line broke, and what cuts a C string.
@@ -65,7 +65,7 @@ fn a_control_character_is_refused_in_every_part_that_values_are_made_of() {
         let errors = [
             Address::new(&text, address.domain().clone()).unwrap_err(),
             Mailbox::new(Some(&text), address.clone()).unwrap_err(),
-            mailkit_address::Group::new(&text, Vec::new()).unwrap_err(),
+            Group::new(&text, Vec::new()).unwrap_err(),
         ];
         for error in errors {
             assert_eq!((error.kind(), error.position()), (Kind::ControlCharacter, index), "{text:?}");
@@ -132,6 +132,37 @@ fn comments_nest_to_their_limit_and_no_deeper() {
     for depth in [MAX_COMMENT_DEPTH + 1, 100_000] {
         let error = AddressList::parse(&nested(depth)).unwrap_err();
         assert_eq!((error.kind(), error.position()), (Kind::CommentTooDeep, MAX_COMMENT_DEPTH));
+    }
+}
+
+#[test]
+fn a_name_has_4096_octets_and_no_more() {
+    let address = Address::parse("ann@example.com").unwrap();
+    for letter in ["n", "\u{e9}"] {
+        let longest = letter.repeat(MAX_NAME_LEN / letter.len());
+        let by_every_door = |name: &str| {
+            let plain = format!("{name} <{address}>");
+            let quoted = format!("\"{name}\" <{address}>");
+            let first = |text: &str| AddressList::parse(text).map(|list| list.mailboxes().next().unwrap().clone());
+            [
+                Mailbox::new(Some(name), address.clone()),
+                Mailbox::named(name, "ann@example.com"),
+                Mailbox::parse(&plain),
+                Mailbox::parse(&quoted),
+                first(&plain),
+                first(&quoted),
+            ]
+        };
+        for taken in by_every_door(&longest) {
+            assert_eq!(taken.unwrap().name(), Some(&*longest));
+        }
+        assert_eq!(Group::new(&longest, Vec::new()).unwrap().name(), longest);
+
+        let too_long = format!("{longest}n");
+        for refused in by_every_door(&too_long) {
+            assert_eq!(refused.unwrap_err().kind(), Kind::NameTooLong);
+        }
+        assert_eq!(Group::new(&too_long, Vec::new()).unwrap_err().kind(), Kind::NameTooLong);
     }
 }
 

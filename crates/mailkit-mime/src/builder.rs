@@ -1,6 +1,7 @@
 //! The builder: takes fields as they come, and has them read when it is told to build.
 
 mod body;
+mod draft;
 mod given;
 mod list;
 
@@ -8,14 +9,13 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
+pub(crate) use self::draft::{Draft, Further};
 pub use self::given::{GivenAddresses, GivenMailbox};
 pub(crate) use self::given::{Refused, read_mailbox};
 use crate::assemble::assemble;
 use crate::error::{BuildErrors, FieldError, FieldProblem};
-use crate::header::list::ListField;
 use crate::header::message_id::MessageId;
 use crate::message::Message;
-use crate::part::Part;
 use crate::stamps::StampSource;
 
 /// Puts a message together.
@@ -54,33 +54,6 @@ pub struct MessageBuilder<S> {
     draft: Box<Draft>,
 }
 
-/// The fields as they were given; addresses are read.
-#[derive(Clone, Default)]
-pub(crate) struct Draft {
-    pub(crate) from: GivenAddresses,
-    pub(crate) sender: Option<GivenMailbox>,
-    pub(crate) reply_to: GivenAddresses,
-    pub(crate) to: GivenAddresses,
-    pub(crate) cc: GivenAddresses,
-    pub(crate) bcc: GivenAddresses,
-    pub(crate) date: Option<OffsetDateTime>,
-    /// Read, or what could not be.
-    pub(crate) message_id: Option<Result<MessageId, String>>,
-    pub(crate) in_reply_to: Option<String>,
-    pub(crate) references: Vec<String>,
-    pub(crate) subject: Option<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) list: Vec<ListField>,
-    pub(crate) text: Option<String>,
-    pub(crate) html: Option<String>,
-    pub(crate) alternatives: Vec<Part>,
-    pub(crate) body: Option<Part>,
-    /// With whether each belongs to the HTML, if there is one.
-    pub(crate) attachments: Vec<(Part, bool)>,
-    pub(crate) envelope_from: Option<String>,
-    pub(crate) envelope_to: GivenAddresses,
-}
-
 impl<S: StampSource> MessageBuilder<S> {
     /// Starts a message that gets its stamps from `source` when it is built.
     pub fn new(source: S) -> Self {
@@ -95,13 +68,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Sets the one mailbox that sends for those in From (RFC 5322 §3.6.2).
     pub fn sender(mut self, mailbox: impl Into<GivenMailbox>) -> Self {
-        self.draft.sender = Some(mailbox.into());
+        self.draft.further_mut().sender = Some(mailbox.into());
         self
     }
 
     /// Adds where replies shall go.
     pub fn reply_to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.reply_to.add(addresses.into());
+        self.draft.further_mut().reply_to.add(addresses.into());
         self
     }
 
@@ -113,13 +86,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Adds recipients of a copy.
     pub fn cc(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.cc.add(addresses.into());
+        self.draft.further_mut().cc.add(addresses.into());
         self
     }
 
     /// Adds recipients of a copy whom nobody sees: they are in the envelope only.
     pub fn bcc(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.bcc.add(addresses.into());
+        self.draft.further_mut().bcc.add(addresses.into());
         self
     }
 
@@ -139,13 +112,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Sets the identifiers, apart by blanks, that this message answers (RFC 5322 §3.6.4).
     pub fn in_reply_to(mut self, ids: impl Into<String>) -> Self {
-        self.draft.in_reply_to = Some(ids.into());
+        self.draft.further_mut().in_reply_to = Some(ids.into());
         self
     }
 
     /// Adds identifiers, apart by blanks, of the conversation so far (RFC 5322 §3.6.4).
     pub fn references(mut self, ids: impl Into<String>) -> Self {
-        self.draft.references.push(ids.into());
+        self.draft.further_mut().references.push(ids.into());
         self
     }
 
@@ -160,20 +133,20 @@ impl<S: StampSource> MessageBuilder<S> {
     /// A value in ASCII goes out as it is, folded at its blanks; any other as unstructured text
     /// (RFC 2047). Fields that the builder writes itself, and `Content-` fields, are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.headers.push((name.into(), value.into()));
+        self.draft.further_mut().headers.push((name.into(), value.into()));
         self
     }
 
     /// Sets where reports about the message go, instead of the sender; an empty text or `<>` is
     /// the null path.
     pub fn envelope_from(mut self, address: impl Into<String>) -> Self {
-        self.draft.envelope_from = Some(address.into());
+        self.draft.further_mut().envelope_from = Some(address.into());
         self
     }
 
     /// Adds a recipient to the envelope. Once one is given, those of the header count no more.
     pub fn envelope_to(mut self, addresses: impl Into<GivenAddresses>) -> Self {
-        self.draft.envelope_to.add(addresses.into());
+        self.draft.further_mut().envelope_to.add(addresses.into());
         self
     }
 

@@ -31,7 +31,8 @@ pub(crate) struct Content {
 #[derive(Debug, Clone)]
 struct Row {
     written: Bytes,
-    inserts: Arc<[Insert]>,
+    /// Nothing where no body is apart: an empty row in an [`Arc`] would be counted by all threads in one place.
+    inserts: Option<Arc<[Insert]>>,
 }
 
 /// A body that goes out before the byte at `at`.
@@ -42,9 +43,13 @@ struct Insert {
 }
 
 impl Row {
+    fn inserts(&self) -> &[Insert] {
+        self.inserts.as_deref().unwrap_or_default()
+    }
+
     /// The written text between two bodies, or before the first or behind the last.
     fn between(&self, start: usize, insert: usize) -> Bytes {
-        let end = self.inserts.get(insert).map_or(self.written.len(), |insert| insert.at);
+        let end = self.inserts().get(insert).map_or(self.written.len(), |insert| insert.at);
         self.written.slice(start.min(end)..end)
     }
 }
@@ -61,13 +66,13 @@ impl Content {
 
     /// Whether all of it is in memory, so that making it waits for nothing.
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.row.inserts.iter().all(|insert| insert.body.is_in_memory())
+        self.row.inserts().iter().all(|insert| insert.body.is_in_memory())
     }
 
     /// Whether some of it can be read once only.
     #[cfg(feature = "dkim")]
     pub(crate) fn reads_once(&self) -> bool {
-        self.row.inserts.iter().any(|insert| insert.body.reads_once())
+        self.row.inserts().iter().any(|insert| insert.body.reads_once())
     }
 
     /// The same behind another text.
@@ -76,7 +81,7 @@ impl Content {
         let later = |insert: &Insert| Insert { at: insert.at + text.len(), body: insert.body.clone() };
         let row = Row {
             written: Bytes::from([text, &self.row.written].concat()),
-            inserts: self.row.inserts.iter().map(later).collect(),
+            inserts: self.row.inserts.as_deref().map(|inserts| inserts.iter().map(later).collect()),
         };
         Self { row, size: self.size.map(|size| size + text.len() as u64) }
     }
@@ -90,7 +95,7 @@ impl Content {
     }
 
     pub(crate) fn to_bytes(&self) -> io::Result<Bytes> {
-        match &*self.row.inserts {
+        match self.row.inserts() {
             [] => return Ok(self.row.written.clone()),
             [only] if self.row.written.is_empty() => {
                 if let Some(ready) = only.body.ready() {
@@ -102,12 +107,12 @@ impl Content {
         let size = self.size.and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
         let mut out = Vec::with_capacity(size);
         let mut start = 0;
-        for (number, insert) in self.row.inserts.iter().enumerate() {
+        for (number, insert) in self.row.inserts().iter().enumerate() {
             out.extend_from_slice(&self.row.between(start, number));
             insert.body.write_whole(&mut out)?;
             start = insert.at;
         }
-        out.extend_from_slice(&self.row.between(start, self.row.inserts.len()));
+        out.extend_from_slice(&self.row.between(start, self.row.inserts().len()));
         Ok(Bytes::from(out))
     }
 }
@@ -171,8 +176,7 @@ impl Layout {
     pub(crate) fn finish(mut self) -> Content {
         self.end_line();
         let size = self.size.map(|size| size + self.written.len() as u64);
-        // Most have no body apart, and an empty slice by default takes no memory.
-        let inserts = if self.inserts.is_empty() { Arc::default() } else { self.inserts.into() };
+        let inserts = (!self.inserts.is_empty()).then(|| self.inserts.into());
         Content { row: Row { written: Bytes::from(self.written), inserts }, size }
     }
 }

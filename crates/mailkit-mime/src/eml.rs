@@ -11,7 +11,7 @@ use self::fields::Field;
 use crate::content::Layout;
 use crate::error::EmlError;
 use crate::header::name::is_blind;
-use crate::message::{Form, Message};
+use crate::message::{Form, Message, Parts};
 
 pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Message, EmlError> {
     let fields = fields::read(message)?;
@@ -23,7 +23,7 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
         kept = blind.range.end;
     }
     layout.lines(message.slice(kept..));
-    Ok(Message {
+    Ok(Message::from(Parts {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
         subject: first(&fields, "Subject"),
         needs_smtp_utf8: envelope.needs_smtp_utf8() || has_utf8(message, &fields),
@@ -31,7 +31,7 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
         content: layout.finish(),
         envelope,
         form: Form::Finished,
-    })
+    }))
 }
 
 /// The message without the fields that name hidden recipients; copied only if it has any.

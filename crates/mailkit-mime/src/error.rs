@@ -26,7 +26,7 @@ pub(crate) use self::shown::{SHOWN, shown};
 ///     .build()
 ///     .unwrap_err();
 /// let fields: Vec<_> = errors.iter().map(|error| error.field()).collect();
-/// assert_eq!(fields, ["X-Id", "From"]);
+/// assert_eq!(fields, ["From", "X-Id"]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildErrors {

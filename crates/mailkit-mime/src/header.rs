@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod date;
+mod encoded_part;
 pub(crate) mod encoded_word;
 pub(crate) mod fold;
 pub(crate) mod list;
@@ -10,13 +11,14 @@ pub(crate) mod name;
 pub(crate) mod parameter;
 
 use self::fold::{Folder, Overlong};
+use self::message_id::MessageId;
 
 /// Writes a field that a caller named: ASCII as it is, folded at its blanks, so that structured
 /// fields stay what they are; anything else as unstructured text (RFC 2047), or raw where that is
 /// allowed (RFC 6532).
 pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: bool) -> Result<(), Overlong> {
     let mut folder = Folder::start(out, name).utf8(utf8);
-    let value = value.trim_matches(is_blank);
+    let value = trim_blanks(value);
     if value.is_ascii() {
         write_words_and_blanks(&mut folder, value);
     } else {
@@ -27,8 +29,7 @@ pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: boo
 
 /// Writes words with the blanks that are between them.
 fn write_words_and_blanks(folder: &mut Folder<'_>, value: &str) {
-    let mut rest = value.trim_matches(is_blank);
-    let mut blanks = " ";
+    let (mut rest, mut blanks) = (value, " ");
     while !rest.is_empty() {
         let (word, after) = rest.split_at(rest.find(is_blank).unwrap_or(rest.len()));
         folder.word_behind(blanks, &[word]);
@@ -38,41 +39,60 @@ fn write_words_and_blanks(folder: &mut Folder<'_>, value: &str) {
 }
 
 /// Writes an unstructured field (RFC 5322 §3.2.5) so that all its text reads back.
+#[inline]
 pub(crate) fn write_text(out: &mut Vec<u8>, name: &str, text: &str, utf8: bool) -> Result<(), Overlong> {
     let mut folder = Folder::start(out, name).utf8(utf8);
     encoded_word::write_text(&mut folder, text);
     folder.finish()
 }
 
-/// Writes words that may be parted by folds and must not be changed.
-pub(crate) fn write_words<'a>(
-    out: &mut Vec<u8>,
-    name: &str,
-    words: impl IntoIterator<Item = &'a str>,
-) -> Result<(), Overlong> {
+/// Writes a field of identifiers (RFC 5322 §3.6.4), if there are any.
+#[inline]
+pub(crate) fn write_ids(out: &mut Vec<u8>, name: &str, ids: &[MessageId]) -> Result<(), Overlong> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let mut folder = Folder::start(out, name);
-    for word in words {
-        folder.word(word);
+    for id in ids {
+        folder.word(id.as_str());
     }
     folder.finish()
 }
 
-/// Writes a field of our own making that fits into one line.
+/// Writes a field of our own making that fits into one line: `start` is its name, a colon and a blank.
 #[inline]
-pub(crate) fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
+pub(crate) fn write_line(out: &mut Vec<u8>, start: &str, value: &str) {
+    out.extend_from_slice(start.as_bytes());
     out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 /// The place of the first C0 control character other than a tab, or DEL.
 pub(crate) fn control_character(text: &str) -> Option<usize> {
-    let forbidden = |byte: u8| byte.is_ascii_control() && byte != b'\t';
-    // Nearly no text has any: without a way out of the loop, many bytes are seen at a time.
-    let found = text.bytes().fold(false, |found, byte| found | forbidden(byte));
-    if found { text.bytes().position(forbidden) } else { None }
+    let forbidden = |byte: u8| byte.is_ascii_control() & (byte != b'\t');
+    // Nearly no text has any.
+    if any(text.as_bytes(), forbidden) { text.bytes().position(forbidden) } else { None }
+}
+
+/// Whether there is such a byte. The test has no branches, so that it is made of sixteen bytes at
+/// once, and of some at the end twice.
+#[inline]
+fn any(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
+    let (blocks, rest) = bytes.as_chunks();
+    let in_block = |block: &[u8; 16]| block.iter().fold(false, |any, &byte| any | is_such(byte));
+    let in_rest = || match bytes.last_chunk() {
+        Some(last) => in_block(last),
+        None => rest.iter().any(|&byte| is_such(byte)),
+    };
+    blocks.iter().any(in_block) || (!rest.is_empty() && in_rest())
+}
+
+/// The text without the blanks around it.
+fn trim_blanks(mut text: &str) -> &str {
+    while let Some(rest) = text.strip_prefix([' ', '\t']).or_else(|| text.strip_suffix([' ', '\t'])) {
+        text = rest;
+    }
+    text
 }
 
 /// `token` (RFC 2045 §5.1).
@@ -114,6 +134,21 @@ mod tests {
         let value = format!("{}  \t{}", "a".repeat(60), "b".repeat(30));
         let wanted = format!("X-A: {}\r\n  \t{}\r\n", "a".repeat(60), "b".repeat(30));
         assert_eq!(custom(&value), wanted);
+    }
+
+    #[test]
+    fn a_control_character_is_found_in_every_place_of_any_length() {
+        for length in 0..=50 {
+            let sound = "a\t".repeat(25)[..length].to_owned();
+            assert_eq!(control_character(&sound), None, "{length}");
+            for place in 0..length {
+                for control in ["\r", "\n", "\0", "\x7f"] {
+                    let mut text = sound.clone();
+                    text.replace_range(place..=place, control);
+                    assert_eq!(control_character(&text), Some(place), "{text:?}");
+                }
+            }
+        }
     }
 
     proptest! {

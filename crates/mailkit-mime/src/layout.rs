@@ -41,6 +41,18 @@ impl Plan {
 ///
 /// `unique` is the number that boundaries are made from.
 pub(crate) fn lay_out(header: Vec<u8>, nodes: &[Node], unique: u128, server: Capabilities) -> (Layout, BodyKind) {
+    match nodes {
+        [Node::Leaf(leaf)] => {
+            let plan = plan_leaf(&leaf.source, server, false);
+            let mut layout = Layout::new(header);
+            write_leaf(&mut layout, leaf, plan);
+            (layout, plan.kind)
+        }
+        _ => lay_out_tree(header, nodes, unique, server),
+    }
+}
+
+fn lay_out_tree(header: Vec<u8>, nodes: &[Node], unique: u128, server: Capabilities) -> (Layout, BodyKind) {
     let mut few = [Plan::FRAME; FEW];
     let mut many = Vec::new();
     let plans = match few.get_mut(..nodes.len()) {
@@ -79,16 +91,18 @@ pub(crate) fn lay_out(header: Vec<u8>, nodes: &[Node], unique: u128, server: Cap
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(header);
             }
-            Node::Leaf(leaf) => {
-                let out = layout.out();
-                write_fields(out, leaf, Some(plan.token()));
-                out.extend_from_slice(b"\r\n");
-                layout.body(&leaf.source, plan.transfer, plan.size);
-            }
+            Node::Leaf(leaf) => write_leaf(&mut layout, leaf, *plan),
             Node::Nothing | Node::Close | Node::Refused(_) => layout.out().extend_from_slice(b"\r\n"),
         }
     }
     (layout, kind)
+}
+
+fn write_leaf(layout: &mut Layout, leaf: &Leaf, plan: Plan) {
+    let out = layout.out();
+    write_fields(out, leaf, Some(plan.token()));
+    out.extend_from_slice(b"\r\n");
+    layout.body(&leaf.source, plan.transfer, plan.size);
 }
 
 impl Plan {
@@ -213,7 +227,7 @@ fn essence(node: &Node) -> Option<&str> {
 /// Writes the fields that tell a reader how to read the part.
 fn write_fields(out: &mut Vec<u8>, leaf: &Leaf, token: Option<&str>) {
     match (&leaf.content_type, &leaf.details) {
-        (ContentType::Fixed(text), None) => header::write_line(out, "Content-Type", text),
+        (ContentType::Fixed(text), None) => header::write_line(out, "Content-Type: ", text),
         (content_type, details) => {
             let mut folder = Folder::start(out, "Content-Type");
             let (essence, fixed) = content_type.as_str().split_once("; ").unwrap_or((content_type.as_str(), ""));
@@ -238,7 +252,7 @@ fn write_fields(out: &mut Vec<u8>, leaf: &Leaf, token: Option<&str>) {
 
 fn write_more_fields(out: &mut Vec<u8>, leaf: &Leaf, token: Option<&str>) {
     if let Some(token) = token {
-        header::write_line(out, "Content-Transfer-Encoding", token);
+        header::write_line(out, "Content-Transfer-Encoding: ", token);
     }
     let Some(details) = &leaf.details else {
         return;

@@ -1,5 +1,6 @@
 //! The finished message.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::stamps::Stamps;
 /// A finished message: an envelope and the content that goes with it.
 ///
 /// The content has CRLF line ends only and ends in one; it is the same each time that it is
-/// written. Bcc is in the envelope only. A clone shares the content.
+/// written. Bcc is in the envelope only. A clone shares all of it.
 ///
 /// [`encode`](Self::encode) gives it in the form for a server; the methods on the message itself
 /// give the form that asks the least of one.
@@ -51,8 +52,11 @@ use crate::stamps::Stamps;
 /// assert_eq!(message.envelope().recipients()[0].to_string(), "bob@example.org");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct Message {
+#[derive(Clone)]
+pub struct Message(Arc<Parts>);
+
+/// What a message consists of, shared by its clones.
+pub(crate) struct Parts {
     pub(crate) envelope: Envelope,
     pub(crate) message_id: Option<String>,
     pub(crate) subject: Option<String>,
@@ -63,21 +67,25 @@ pub struct Message {
 }
 
 /// What a message can be encoded anew from.
-#[derive(Debug, Clone)]
 pub(crate) enum Form {
-    Built(Arc<Tree>),
+    Built(Tree),
     /// It goes as it is.
     Finished,
 }
 
 /// The structure of a message that was built.
-#[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) nodes: Nodes,
     pub(crate) depth: usize,
     pub(crate) unique: u128,
     /// How much of the content is its header, without the fields of the first part.
     pub(crate) header_length: usize,
+}
+
+impl From<Parts> for Message {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
 }
 
 impl Message {
@@ -120,21 +128,21 @@ impl Message {
     /// Whom the message is from and goes to, for the servers.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
-        &self.envelope
+        &self.0.envelope
     }
 
     /// The Message-ID in its angle brackets. Only a message from
     /// [`from_eml`](Self::from_eml) may have none.
     #[must_use]
     pub fn message_id(&self) -> Option<&str> {
-        self.message_id.as_deref()
+        self.0.message_id.as_deref()
     }
 
     /// The subject: as it was given to the builder; of a message from
     /// [`from_eml`](Self::from_eml) as it stands in the header, unfolded but not decoded.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.0.subject.as_deref()
     }
 
     /// Encodes the message for what a server has. Nothing is read or copied for it.
@@ -148,51 +156,51 @@ impl Message {
     ///
     /// What the message cannot do without and the server lacks; a reader that was read before.
     pub fn encode(&self, server: Capabilities) -> Result<Encoded, EncodeError> {
-        if self.needs_smtp_utf8 && !server.smtp_utf8 {
+        if self.0.needs_smtp_utf8 && !server.smtp_utf8 {
             return Err(EncodeError::NeedsSmtpUtf8);
         }
         // RFC 6531 §3.1: a server with SMTPUTF8 has 8BITMIME.
         let server = Capabilities { eight_bit: server.eight_bit || server.smtp_utf8 || server.binary, ..server };
-        if self.needs_8bit && !server.eight_bit {
+        if self.0.needs_8bit && !server.eight_bit {
             return Err(EncodeError::NeedsEightBit);
         }
-        let least = if self.needs_8bit { BodyKind::EightBit } else { BodyKind::SevenBit };
-        let Form::Built(tree) = &self.form else {
-            return Ok(Encoded { content: self.content.clone(), body: least, smtp_utf8: self.needs_smtp_utf8 });
+        let least = if self.0.needs_8bit { BodyKind::EightBit } else { BodyKind::SevenBit };
+        let Form::Built(tree) = &self.0.form else {
+            return Ok(Encoded { content: self.0.content.clone(), body: least, smtp_utf8: self.0.needs_smtp_utf8 });
         };
         let used_up = |node: &Node| matches!(node, Node::Leaf(leaf) if leaf.source.is_used_up());
         if tree.nodes.as_slice().iter().any(used_up) {
             return Err(EncodeError::AlreadyRead);
         }
         let (content, body) = if server.eight_bit {
-            let header = self.content.written(tree.header_length).to_vec();
+            let header = self.0.content.written(tree.header_length).to_vec();
             let (layout, kind) = lay_out(header, tree.nodes.as_slice(), tree.unique, server);
             (layout.finish(), kind)
         } else {
-            (self.content.clone(), BodyKind::SevenBit)
+            (self.0.content.clone(), BodyKind::SevenBit)
         };
-        Ok(Encoded { content, body: body.max(least), smtp_utf8: self.needs_smtp_utf8 })
+        Ok(Encoded { content, body: body.max(least), smtp_utf8: self.0.needs_smtp_utf8 })
     }
 
     /// The exact size of the content in bytes, before any dot-stuffing; nothing if an attachment
     /// comes from a reader of unknown size.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.content.size()
+        self.0.content.size()
     }
 
     /// Whether only a server with SMTPUTF8 can take the message: an address has a local part
     /// beyond ASCII, or the header holds raw UTF-8 (RFC 6532).
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
-        self.needs_smtp_utf8
+        self.0.needs_smtp_utf8
     }
 
     /// Whether the content has bytes beyond ASCII that may not be encoded, which only a server
     /// with 8BITMIME takes.
     #[must_use]
     pub fn needs_8bit(&self) -> bool {
-        self.needs_8bit
+        self.0.needs_8bit
     }
 
     /// The content in pieces, encoded as they are asked for.
@@ -209,7 +217,7 @@ impl Message {
     /// ```
     #[must_use]
     pub fn chunks(&self) -> Chunks {
-        self.content.chunks()
+        self.0.content.chunks()
     }
 
     /// Writes the content.
@@ -218,7 +226,7 @@ impl Message {
     ///
     /// Those of the writer, and of the sources that the content is read from.
     pub fn write_to(&self, writer: &mut (impl Write + ?Sized)) -> io::Result<()> {
-        self.content.write_to(writer)
+        self.0.content.write_to(writer)
     }
 
     /// The whole content, held in memory.
@@ -227,13 +235,13 @@ impl Message {
     ///
     /// Those of the sources that the content is read from; none if all of it was in memory.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
-        self.content.to_bytes()
+        self.0.content.to_bytes()
     }
 
     /// Whether an attachment comes from a reader: then the content can be had once.
     #[must_use]
     pub fn is_read_once(&self) -> bool {
-        let Form::Built(tree) = &self.form else { return false };
+        let Form::Built(tree) = &self.0.form else { return false };
         tree.nodes
             .as_slice()
             .iter()
@@ -258,11 +266,15 @@ impl Message {
     /// ```
     #[must_use]
     pub fn essence(&self) -> Chunks {
-        let Form::Built(tree) = &self.form else { return self.chunks() };
+        let Form::Built(tree) = &self.0.form else { return self.chunks() };
         let mut header = Vec::with_capacity(tree.header_length);
-        for line in self.content.written(tree.header_length).split_inclusive(|byte| *byte == b'\n') {
-            // Neither is ever folded.
-            if !line.starts_with(b"Date:") && !line.starts_with(b"Message-ID:") {
+        let mut differs = false;
+        for line in self.0.content.written(tree.header_length).split_inclusive(|byte| *byte == b'\n') {
+            // A blank starts a line that goes on with the field before: a long Message-ID is folded.
+            if !matches!(line, [b' ' | b'\t', ..]) {
+                differs = line.starts_with(b"Date:") || line.starts_with(b"Message-ID:");
+            }
+            if !differs {
                 header.extend_from_slice(line);
             }
         }
@@ -270,13 +282,26 @@ impl Message {
     }
 
     pub(crate) fn as_part(&self) -> Part {
-        match &self.form {
+        match &self.0.form {
             Form::Built(tree) => {
-                let header = Bytes::copy_from_slice(self.content.written(tree.header_length));
+                let header = Bytes::copy_from_slice(self.0.content.written(tree.header_length));
                 Part::of_message(header, tree.nodes.as_slice(), tree.depth)
             }
             // It is in memory: there is nothing that could fail.
-            Form::Finished => Part::eml(self.content.to_bytes().unwrap_or_default()),
+            Form::Finished => Part::eml(self.0.content.to_bytes().unwrap_or_default()),
         }
+    }
+}
+
+/// Without the text and the hidden recipients: logs show it.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("message_id", &self.message_id())
+            .field("reverse_path", self.envelope().reverse_path())
+            .field("recipients", &self.envelope().recipients().len())
+            .field("subject", &self.subject())
+            .field("size", &self.size())
+            .finish_non_exhaustive()
     }
 }

@@ -99,6 +99,13 @@ fn a_given_envelope_takes_the_place_of_the_header() {
 }
 
 #[test]
+fn a_given_envelope_without_a_recipient_does_not_fall_back_to_the_header() {
+    let errors = simple().cc("carl@example.org").bcc("eve@example.net").envelope_to("Team:;").build().unwrap_err();
+    let found: Vec<_> = errors.iter().map(|error| (error.field(), error.problem())).collect();
+    assert_eq!(found, [("To", &FieldProblem::NoRecipients)]);
+}
+
+#[test]
 fn every_bad_field_is_reported_at_once() {
     let errors = builder()
         .from("ann")
@@ -118,17 +125,17 @@ fn every_bad_field_is_reported_at_once() {
     assert_eq!(
         fields(&errors),
         [
+            "Date",
+            "From",
+            "To",
             "Subject",
+            "Message-ID",
+            "Sender",
+            "Cc",
+            "envelope to",
             "Bad Name",
             "bcc",
             "Content-Type",
-            "Date",
-            "From",
-            "Message-ID",
-            "Sender",
-            "To",
-            "Cc",
-            "envelope to",
             "X-Long"
         ]
     );
@@ -153,9 +160,12 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn a_field_that_cannot_be_folded_is_named() {
-    let errors = simple().header("X-Long", "x".repeat(998)).build().unwrap_err();
-    assert_eq!(fields(&errors), ["X-Long"]);
-    assert_eq!(errors.iter().next().unwrap().problem(), &FieldProblem::TooLong);
+    let too_long = "x".repeat(998);
+    for value in [too_long.clone(), format!("{too_long} b"), format!("b {too_long} {} b", "b".repeat(76))] {
+        let errors = simple().header("X-Long", value).build().unwrap_err();
+        assert_eq!(fields(&errors), ["X-Long"]);
+        assert_eq!(errors.iter().next().unwrap().problem(), &FieldProblem::TooLong);
+    }
     simple().header("X-Long", "x".repeat(997)).build().unwrap();
 }
 
@@ -205,6 +215,25 @@ fn rfc_6532_section_3_2_an_address_beyond_ascii_is_written_raw() {
 }
 
 #[test]
+fn rfc_6532_section_3_2_an_address_beyond_ascii_counts_in_every_field() {
+    type Set = fn(MessageBuilder<Stamps>, &str) -> MessageBuilder<Stamps>;
+    let setters: [(&str, Set); 5] = [
+        ("From", |builder, value| builder.from(value)),
+        ("Sender", |builder, value| builder.sender(value)),
+        ("Reply-To", |builder, value| builder.reply_to(value)),
+        ("To", |builder, value| builder.to(value)),
+        ("Cc", |builder, value| builder.cc(value)),
+    ];
+    for (field, set) in setters {
+        // An envelope of its own: that of the header would need SMTPUTF8, too.
+        let builder = simple().envelope_from("ann@example.com").envelope_to("bob@example.org");
+        let message = set(builder, "\u{e9} <\u{e9}@x.example>").build().unwrap();
+        assert!(message.needs_smtp_utf8() && message.needs_8bit(), "{field}");
+        assert!(content(&message).contains("\u{e9} <\u{e9}@x.example>\r\n"), "{field}");
+    }
+}
+
+#[test]
 fn a_separator_of_lines_is_never_raw_in_the_header() {
     for separator in ['\u{2028}', '\u{2029}', '\u{85}'] {
         let text = format!("a{separator}Bcc: eve@example.net");
@@ -239,6 +268,35 @@ fn text_keeps_blanks_dots_and_from_lines() {
 fn equal_stamps_and_fields_make_equal_bytes() {
     let build = || simple().subject("\u{e9}").text("\u{e9}").build().unwrap().to_bytes().unwrap();
     assert_eq!(build(), build());
+}
+
+#[test]
+fn messages_that_say_the_same_have_one_essence_however_long_their_identifiers_are() {
+    let essence = |message: &Message| message.essence().collect::<Result<Vec<_>, _>>().unwrap().concat();
+    let build = |unique, domain: &str, id: Option<String>| {
+        let builder = Message::builder(Stamps::new(datetime!(2026-11-23 07:03 UTC), unique));
+        let builder = builder.from(format!("ann@{domain}.example")).to("bob@example.org").text("x");
+        id.map_or_else(|| builder.clone(), |id| builder.clone().message_id(id)).build().unwrap()
+    };
+    for length in 1..64 {
+        let domain = "d".repeat(length);
+        let [one, other] = [1, 2].map(|unique| build(unique, &domain, None));
+        assert_ne!(one.to_bytes().unwrap(), other.to_bytes().unwrap());
+        assert_eq!(essence(&one), essence(&other), "a domain of {length}");
+    }
+    for length in 1..200 {
+        let [one, other] = ["a", "b"].map(|letter| build(1, "d", Some(format!("{}@x", letter.repeat(length)))));
+        assert_eq!(essence(&one), essence(&other), "an identifier of {length}");
+    }
+}
+
+#[test]
+fn debug_shows_neither_the_text_nor_hidden_recipients() {
+    let builder = simple().bcc("eve@example.net").subject("Figures").text("confidential");
+    for text in [format!("{builder:?}"), format!("{:?}", builder.build().unwrap())] {
+        assert!(text.contains("Figures"), "{text}");
+        assert!(!text.contains("confidential") && !text.contains("eve@"), "{text}");
+    }
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! The structure of a message, chosen for who writes it.
 
-use crate::builder::Draft;
+use crate::builder::{Draft, Further};
 use crate::error::{FieldError, FieldProblem};
 use crate::part::{Joined, MultipartKind, Part};
 
@@ -22,19 +22,18 @@ use crate::part::{Joined, MultipartKind, Part};
 pub(super) fn choose(draft: &mut Draft, found: &mut Vec<FieldError>) -> Part {
     let text = draft.text.take().map(Part::text);
     let html = draft.html.take().map(Part::html);
-    if html.is_none() && draft.alternatives.is_empty() && draft.body.is_none() && draft.attachments.is_empty() {
+    if html.is_none() && !draft.further.as_deref().is_some_and(Further::has_parts) {
         return text.unwrap_or_else(Part::nothing);
     }
-    let others = std::mem::take(&mut draft.alternatives);
-    if draft.body.is_some() && (text.is_some() || html.is_some() || !others.is_empty()) {
+    let (others, body, attachments) = draft.further.as_deref_mut().map(Further::take_parts).unwrap_or_default();
+    if body.is_some() && (text.is_some() || html.is_some() || !others.is_empty()) {
         found.push(FieldError::new("body", "", FieldProblem::TwoBodies));
     }
     let has_html = html.is_some();
-    let attachments = std::mem::take(&mut draft.attachments);
     let (inline, attached): (Vec<_>, Vec<_>) =
         attachments.into_iter().partition(|(_, is_inline)| *is_inline && has_html);
     let html = html.map(|html| first_of(MultipartKind::Related, html, inline.into_iter().map(|(part, _)| part)));
-    let mut alternatives = text.into_iter().chain(html).chain(others).chain(draft.body.take());
+    let mut alternatives = text.into_iter().chain(html).chain(others).chain(body);
     let body = alternatives.next().map(|first| first_of(MultipartKind::Alternative, first, alternatives));
     let mut attached = attached.into_iter().map(|(part, _)| part);
     match (body, attached.next()) {

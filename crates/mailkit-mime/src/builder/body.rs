@@ -23,7 +23,7 @@ impl<S: StampSource> MessageBuilder<S> {
     /// Adds a file, bytes or what a reader gives.
     pub fn attach(mut self, attachment: Attachment) -> Self {
         let is_inline = attachment.is_inline();
-        self.draft.attachments.push((attachment.into(), is_inline));
+        self.draft.further_mut().attachments.push((attachment.into(), is_inline));
         self
     }
 
@@ -44,7 +44,7 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Adds any part behind the body.
     pub fn attach_part(mut self, part: Part) -> Self {
-        self.draft.attachments.push((part, false));
+        self.draft.further_mut().attachments.push((part, false));
         self
     }
 
@@ -55,14 +55,14 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Adds another form of the same content, better than those before it.
     pub fn alternative(mut self, part: Part) -> Self {
-        self.draft.alternatives.push(part);
+        self.draft.further_mut().alternatives.push(part);
         self
     }
 
     /// Sets the body as it shall be, in the place of text, HTML and alternatives; attachments
     /// still stand behind it.
     pub fn body(mut self, part: Part) -> Self {
-        self.draft.body = Some(part);
+        self.draft.further_mut().body = Some(part);
         self
     }
 }

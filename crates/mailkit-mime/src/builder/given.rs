@@ -1,8 +1,10 @@
 //! What the address methods of the builder take: text, or values that were read before.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
-use mailkit_address::{Address, AddressEntry, AddressList, Group, Mailbox};
+use mailkit_address::{Address, AddressEntry, AddressError, AddressList, Group, Mailbox};
 
 use crate::error::FieldProblem;
 use crate::header::control_character;
@@ -28,10 +30,51 @@ use crate::header::control_character;
 /// assert_eq!(message.envelope().recipients().len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct GivenAddresses {
     pub(crate) list: AddressList,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Refusals,
+}
+
+/// The texts that could not be read: apart, as there are nearly never any, and shared by clones.
+#[derive(Clone, Default)]
+pub(crate) struct Refusals(Option<Arc<Vec<Refused>>>);
+
+impl Refusals {
+    const fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Refused> {
+        self.0.as_deref().map_or(&[][..], Vec::as_slice).iter()
+    }
+
+    fn append(&mut self, more: Self) {
+        if let Some(more) = more.0 {
+            Arc::make_mut(self.0.get_or_insert_default()).extend(Arc::unwrap_or_clone(more));
+        }
+    }
+}
+
+impl fmt::Debug for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+impl From<Refused> for Refusals {
+    fn from(refused: Refused) -> Self {
+        Self(Some(Arc::new(vec![refused])))
+    }
+}
+
+impl<'a> IntoIterator for &'a Refusals {
+    type Item = &'a Refused;
+    type IntoIter = std::slice::Iter<'a, Refused>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// One mailbox for a field: made from text, as in `Ann <ann@example.com>`; from a name and an
@@ -47,17 +90,27 @@ pub(crate) struct Refused {
 }
 
 impl GivenAddresses {
+    pub(crate) const fn none() -> Self {
+        Self { list: AddressList::new(), refused: Refusals::none() }
+    }
+
     pub(crate) fn add(&mut self, more: Self) {
         if self.is_empty() {
             *self = more;
         } else {
-            self.list.extend(more.list);
-            self.refused.extend(more.refused);
+            self.list.append(more.list);
+            self.refused.append(more.refused);
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.refused.is_empty()
+        self.list.is_empty() && self.refused.0.is_none()
+    }
+}
+
+impl Default for GivenAddresses {
+    fn default() -> Self {
+        Self::none()
     }
 }
 
@@ -67,7 +120,16 @@ impl Refused {
     }
 }
 
-fn read_list(text: &str) -> Result<AddressList, Refused> {
+fn read_list(text: &str) -> GivenAddresses {
+    match AddressList::parse_line(text) {
+        Ok(list) if !list.is_empty() => list.into(),
+        _ => read_list_closely(text).map_or_else(Into::into, Into::into),
+    }
+}
+
+/// Reads a list that is no line of addresses: a tab is white space, too; else it says what is wrong.
+#[cold]
+fn read_list_closely(text: &str) -> Result<AddressList, Refused> {
     check(text)?;
     match AddressList::parse(text) {
         Ok(list) if list.is_empty() => Err(Refused::new(text, FieldProblem::Missing)),
@@ -77,16 +139,23 @@ fn read_list(text: &str) -> Result<AddressList, Refused> {
 }
 
 pub(crate) fn read_mailbox(text: &str) -> Result<Mailbox, Refused> {
-    check(text)?;
-    Mailbox::parse(text).map_err(|error| Refused::new(text, FieldProblem::Address(error)))
+    Mailbox::parse(text)
+        .map_err(|error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error))))
 }
 
 /// Joins a name, which is text and no phrase, and an address.
+#[inline]
 fn join(name: &str, address: &str) -> Result<Mailbox, Refused> {
-    let refused =
-        |text: &str, error| check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)));
-    let parsed = Address::parse(address).map_err(|error| refused(address, error))?;
-    Mailbox::new(Some(name), parsed).map_err(|error| refused(name, error))
+    Mailbox::named(name, address).map_err(|error| refuse_pair(name, address, error))
+}
+
+#[cold]
+fn refuse_pair(name: &str, address: &str, error: AddressError) -> Refused {
+    let (text, error) = match Address::parse(address) {
+        Ok(_) => (name, error),
+        Err(error) => (address, error),
+    };
+    check(text).err().unwrap_or_else(|| Refused::new(text, FieldProblem::Address(error)))
 }
 
 /// Refuses what could end a line or hide one.
@@ -97,12 +166,9 @@ fn check(text: &str) -> Result<(), Refused> {
     }
 }
 
-impl<L: Into<AddressList>> From<Result<L, Refused>> for GivenAddresses {
-    fn from(read: Result<L, Refused>) -> Self {
-        match read {
-            Ok(list) => Self { list: list.into(), refused: Vec::new() },
-            Err(refused) => Self { list: AddressList::new(), refused: vec![refused] },
-        }
+impl From<Refused> for GivenAddresses {
+    fn from(refused: Refused) -> Self {
+        Self { list: AddressList::new(), refused: refused.into() }
     }
 }
 
@@ -110,7 +176,7 @@ macro_rules! from_text {
     ($($text:ty),*) => {$(
         impl From<$text> for GivenAddresses {
             fn from(text: $text) -> Self {
-                read_list(&text).into()
+                read_list(&text)
             }
         }
 
@@ -126,7 +192,7 @@ from_text!(&str, &String, String, Box<str>, Cow<'_, str>);
 
 impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenAddresses {
     fn from((name, address): (N, A)) -> Self {
-        join(name.as_ref(), address.as_ref()).into()
+        join(name.as_ref(), address.as_ref()).map_or_else(Into::into, Into::into)
     }
 }
 
@@ -138,7 +204,7 @@ impl<N: AsRef<str>, A: AsRef<str>> From<(N, A)> for GivenMailbox {
 
 impl From<AddressList> for GivenAddresses {
     fn from(list: AddressList) -> Self {
-        Self { list, refused: Vec::new() }
+        Self { list, refused: Refusals::none() }
     }
 }
 
@@ -208,7 +274,7 @@ mod tests {
     fn a_folded_list_is_not_taken_as_text() {
         let given = GivenAddresses::from("a@x.example,\r\n b@x.example");
         assert!(given.list.is_empty());
-        assert_eq!(given.refused[0].problem, FieldProblem::ControlCharacter { position: 12 });
+        assert_eq!(given.refused.iter().next().unwrap().problem, FieldProblem::ControlCharacter { position: 12 });
     }
 
     proptest! {

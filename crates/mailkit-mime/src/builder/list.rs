@@ -48,8 +48,9 @@ impl<S: StampSource> MessageBuilder<S> {
     }
 
     fn list_field(mut self, field: ListField) -> Self {
-        self.draft.list.retain(|given| given.name() != field.name());
-        self.draft.list.push(field);
+        let fields = &mut self.draft.further_mut().list;
+        fields.retain(|given| given.name() != field.name());
+        fields.push(field);
         self
     }
 }

@@ -54,7 +54,7 @@ impl Chunks {
 
     /// Goes on to the next body and the text behind it; false at the end.
     fn advance(&mut self) -> io::Result<bool> {
-        let Some(insert) = self.row.inserts.get(self.insert) else {
+        let Some(insert) = self.row.inserts().get(self.insert) else {
             return Ok(false);
         };
         self.insert += 1;
@@ -83,7 +83,7 @@ impl Chunks {
                 if !reading.step(&mut out)? {
                     self.open = None;
                 }
-            } else if self.at < self.row.inserts.get(self.insert).map_or(self.row.written.len(), |insert| insert.at) {
+            } else if self.at < self.row.inserts().get(self.insert).map_or(self.row.written.len(), |insert| insert.at) {
                 self.ready = self.row.between(self.at, self.insert);
                 self.at += self.ready.len();
             } else if !self.advance()? {

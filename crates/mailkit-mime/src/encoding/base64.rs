@@ -104,10 +104,16 @@ pub(crate) fn encoded_size(length: u64) -> u64 {
 
 /// Encodes bytes with padding and without line ends into `out`, which has room for it, and
 /// says how much was written.
+#[inline(always)]
 pub(crate) fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
-    let (triples, rest) = bytes.as_chunks::<3>();
-    let (groups, tail) = out.split_at_mut_checked(4 * triples.len()).unwrap_or_default();
-    for ([a, b, c], group) in triples.iter().zip(groups.as_chunks_mut().0) {
+    let (sixes, rest) = bytes.as_chunks();
+    let (eights, tail) = out.split_at_mut_checked(8 * sixes.len()).unwrap_or_default();
+    for (six, eight) in sixes.iter().zip(eights.as_chunks_mut().0) {
+        *eight = eight_characters(*six);
+    }
+    let (triple, rest) = rest.as_chunks();
+    let (groups, _) = tail.as_chunks_mut();
+    if let ([[a, b, c]], Some(group)) = (triple, groups.first_mut()) {
         *group = characters(*a, *b, *c);
     }
     let last = match *rest {
@@ -119,16 +125,25 @@ pub(crate) fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
             let [w, x, y, _] = characters(a, b, 0);
             [w, x, y, b'=']
         }
-        _ => return 4 * triples.len(),
+        _ => return 8 * sixes.len() + 4 * triple.len(),
     };
-    if let Some(group) = tail.first_chunk_mut() {
+    if let Some(group) = groups.get_mut(triple.len()) {
         *group = last;
     }
-    4 * triples.len() + 4
+    8 * sixes.len() + 4 * triple.len() + 4
 }
 
-fn characters(a: u8, b: u8, c: u8) -> [u8; 4] {
+/// For six bytes at once, which takes fewer steps than for three, twice.
+#[inline(always)]
+fn eight_characters([a, b, c, d, e, f]: [u8; 6]) -> [u8; 8] {
     // Put together as a number, they are not taken apart on the way.
+    let (start, end) = (u32::from_be_bytes([a, b, c, d]), u32::from(u16::from_be_bytes([e, f])));
+    let pair = |bits: u32| u64::from(u16::from_le_bytes(PAIRS[bits as usize & 0xfff]));
+    (pair(start >> 20) | pair(start >> 8) << 16 | pair(start << 4 | end >> 12) << 32 | pair(end) << 48).to_le_bytes()
+}
+
+#[inline(always)]
+fn characters(a: u8, b: u8, c: u8) -> [u8; 4] {
     let pair = |bits: usize| u32::from(u16::from_le_bytes(PAIRS[bits]));
     let bits = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
     (pair(bits >> 12) | pair(bits & 0xfff) << 16).to_le_bytes()

@@ -187,7 +187,7 @@ impl Line<'_> {
 
     #[inline(always)]
     fn escape(&mut self, byte: u8) {
-        self.put(&ESCAPES[usize::from(byte)], 3);
+        self.put(&ESCAPES[byte as usize], 3);
     }
 
     /// Writes so many of the bytes. All are copied, since a fixed number is copied fastest.
@@ -260,8 +260,8 @@ pub(super) fn most(unbroken: u64) -> u64 {
 pub(super) const UNBROKEN: usize = LAST_COLUMN;
 
 /// `=XX`, as quoted-printable and the Q encoding write a byte.
-pub(crate) fn hex_escape(byte: u8) -> [u8; 3] {
-    let [sign, high, low, _] = ESCAPES[usize::from(byte)];
+pub(crate) const fn hex_escape(byte: u8) -> [u8; 3] {
+    let [sign, high, low, _] = ESCAPES[byte as usize];
     [sign, high, low]
 }
 

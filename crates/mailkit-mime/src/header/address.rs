@@ -2,27 +2,34 @@
 
 use mailkit_address::{AddressEntry, AddressList, Mailbox};
 
-use super::encoded_word::{Place, looks_encoded, passes_raw, write_encoded};
+use super::encoded_word::{Place, looks_encoded, write_encoded};
 use super::fold::{Folder, Overlong};
 use super::parameter::quote;
 
 /// A longer quoted name is encoded, since a quoted string is not folded.
 const MAX_QUOTED: usize = 76;
 
-/// Writes an address field (RFC 5322 §3.4); with raw UTF-8 where that is allowed (RFC 6532).
+/// Writes an address field (RFC 5322 §3.4), if there is an address; with raw UTF-8 where that is
+/// allowed (RFC 6532).
+#[inline]
 pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList, utf8: bool) -> Result<(), Overlong> {
+    if list.is_empty() {
+        return Ok(());
+    }
     let mut folder = Folder::start(out, name).utf8(utf8);
-    let mut entries = list.iter().peekable();
+    write_entries(&mut folder, list);
+    folder.finish()
+}
+
+fn write_entries(folder: &mut Folder<'_>, list: &AddressList) {
+    let mut entries = list.iter();
     while let Some(entry) = entries.next() {
-        let comma = if entries.peek().is_some() { "," } else { "" };
+        let comma = if entries.as_slice().is_empty() { "" } else { "," };
         match entry {
-            AddressEntry::Mailbox(mailbox) => write_mailbox(&mut folder, mailbox, comma),
-            AddressEntry::Group(group) => {
-                write_group(&mut folder, group.name(), group.members(), comma);
-            }
+            AddressEntry::Mailbox(mailbox) => write_mailbox(folder, mailbox, comma),
+            AddressEntry::Group(group) => write_group(folder, group.name(), group.members(), comma),
         }
     }
-    folder.finish()
 }
 
 /// Writes a field with one mailbox.
@@ -42,21 +49,21 @@ fn write_mailbox(folder: &mut Folder<'_>, mailbox: &Mailbox, end: &str) {
             &quoted
         }
     };
-    let length = address.len() + end.len();
-    match mailbox.name() {
-        Some(name) => {
-            write_phrase(folder, name, "");
-            folder.word_by(length + 2, |out| {
-                out.push(b'<');
-                out.extend_from_slice(address.as_bytes());
-                out.push(b'>');
-                out.extend_from_slice(end.as_bytes());
-            });
-        }
-        None => folder.word_by(length, |out| {
-            out.extend_from_slice(address.as_bytes());
-            out.extend_from_slice(end.as_bytes());
-        }),
+    let length = 1 + address.len() + end.len();
+    let Some(name) = mailbox.name() else {
+        let out = folder.place(length, 0);
+        out.push(b' ');
+        out.extend_from_slice(address.as_bytes());
+        out.extend_from_slice(end.as_bytes());
+        return;
+    };
+    write_phrase(folder, name, "");
+    let out = folder.place(length + 2, 0);
+    out.extend_from_slice(b" <");
+    out.extend_from_slice(address.as_bytes());
+    out.push(b'>');
+    if !end.is_empty() {
+        out.extend_from_slice(end.as_bytes());
     }
 }
 
@@ -80,13 +87,18 @@ pub(super) fn write_phrase_before(folder: &mut Folder<'_>, name: &str) {
     }
 }
 
-/// Writes a `phrase` (RFC 5322 §3.2.5): atoms where they say it all, a quoted string where that
-/// is enough, else encoded words.
+/// Writes a `phrase` (RFC 5322 §3.2.5).
+#[inline(always)]
 fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
-    if end.is_empty() && folder.fits(phrase) && is_atoms(phrase) {
+    if end.is_empty() && phrase.len() <= folder.room_for_words() && is_atoms(phrase) {
         folder.word(phrase);
-        return;
+    } else {
+        write_any_phrase(folder, phrase, end);
     }
+}
+
+/// Writes atoms where they say it all, a quoted string where that is enough, else encoded words.
+fn write_any_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     let utf8 = folder.is_utf8();
     let printable =
         if utf8 { phrase.chars().all(passes_raw) } else { phrase.bytes().all(|byte| matches!(byte, b' '..=b'~')) };
@@ -115,11 +127,21 @@ fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     }
 }
 
+/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
+/// control character of C1 or at a separator of lines.
+pub(super) fn passes_raw(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
+}
+
 /// Atoms with one blank between them, none of which looks encoded: what most names are.
 fn is_atoms(phrase: &str) -> bool {
     let mut before = b' ';
     for byte in phrase.bytes() {
-        let fits = if byte == b' ' { before != b' ' } else { is_atext(byte) && (byte != b'?' || before != b'=') };
+        let fits = match byte {
+            b' ' => before != b' ',
+            b'?' => before != b'=',
+            _ => is_atext(byte),
+        };
         if !fits {
             return false;
         }
@@ -130,9 +152,19 @@ fn is_atoms(phrase: &str) -> bool {
 
 /// `atext` (RFC 5322 §3.2.3).
 fn is_atext(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'^'..=b'`' | b'{'..=b'~' | b'#'..=b'\'')
-        || matches!(byte, b'!' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?')
+    ATEXT[usize::from(byte)]
 }
+
+static ATEXT: [bool; 256] = {
+    let mut atext = [false; 256];
+    let mut byte = b'!';
+    while byte < 0x7f {
+        atext[byte as usize] =
+            !matches!(byte, b'"' | b'(' | b')' | b',' | b'.' | b':'..=b'<' | b'>' | b'@' | b'['..=b']');
+        byte += 1;
+    }
+    atext
+};
 
 #[cfg(test)]
 mod tests {
@@ -212,11 +244,10 @@ mod tests {
         fn an_ascii_list_parses_back(
             names in prop::collection::vec("[ -~]{1,30}", 1..8), group in any::<bool>()
         ) {
-            let members: Vec<_> = names
-                .iter()
-                .filter(|name| !name.trim().is_empty() && !name.contains("=?"))
-                .map(|name| mailbox(name))
-                .collect();
+            let is_ascii_name = |name: &&str| !name.trim().is_empty() && !name.contains("=?");
+            let names = names.iter().map(String::as_str).filter(is_ascii_name);
+            // One is sound whatever the others are: an empty list is no field.
+            let members: Vec<_> = names.chain(["Ann Lee"]).map(mailbox).collect();
             let list: AddressList = if group {
                 [Group::new("G 1", members).unwrap()].into_iter().collect()
             } else {

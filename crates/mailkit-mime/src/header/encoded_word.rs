@@ -1,9 +1,10 @@
 //! Text beyond ASCII in header fields (RFC 2047).
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
+use super::encoded_part::{encoded_part, last_blank};
 use super::fold::Folder;
-use crate::encoding::{MAX_LINE, encode_base64, hex_escape};
+use crate::encoding::{encode_base64, hex_escape};
 
 /// RFC 2047 §2: the most characters in an encoded word.
 const MAX_WORD: usize = 75;
@@ -21,39 +22,48 @@ pub(crate) enum Place {
     Phrase,
 }
 
-impl Place {
-    /// How many characters each byte becomes in Q.
-    fn costs(self) -> &'static [u8; 256] {
-        match self {
-            Self::Text => &COSTS_IN_TEXT,
-            Self::Phrase => &COSTS_IN_PHRASE,
-        }
-    }
+/// What each byte becomes in `Q`: up to three characters, and behind them how many.
+type Quoted = [[u8; 4]; 256];
 
-    fn cost(self, byte: u8) -> usize {
-        usize::from(self.costs()[usize::from(byte)])
-    }
-}
+static QUOTED_IN_TEXT: Quoted = quoted(b"!\"#$%&'()*+,-./:;<>@[\\]^`{|}~");
+static QUOTED_IN_PHRASE: Quoted = quoted(b"!*+-/");
 
-static COSTS_IN_TEXT: [u8; 256] = costs(b"!\"#$%&'()*+,-./:;<>@[\\]^`{|}~");
-static COSTS_IN_PHRASE: [u8; 256] = costs(b"!*+-/");
-
-/// One for letters, digits, these signs and a space, which has a sign of its own; three for others.
-const fn costs(signs: &[u8]) -> [u8; 256] {
-    let mut costs = [3; 256];
+/// Letters, digits and these signs stay, and a space has a sign of its own (RFC 2047 §4.2).
+const fn quoted(signs: &[u8]) -> Quoted {
+    let mut quoted = [[0; 4]; 256];
     let mut byte = 0_u8;
-    while byte < 0x80 {
-        if byte == b' ' || byte.is_ascii_alphanumeric() {
-            costs[byte as usize] = 1;
+    loop {
+        let [sign, high, low] = hex_escape(byte);
+        let passes = byte.is_ascii_alphanumeric() || contains(signs, byte);
+        quoted[byte as usize] = if passes { [byte, 0, 0, 1] } else { [sign, high, low, 3] };
+        if byte == u8::MAX {
+            quoted[b' ' as usize] = [b'_', 0, 0, 1];
+            return quoted;
         }
         byte += 1;
     }
+}
+
+const fn contains(signs: &[u8], byte: u8) -> bool {
     let mut at = 0;
-    while at < signs.len() {
-        costs[signs[at] as usize] = 1;
+    while at < signs.len() && signs[at] != byte {
         at += 1;
     }
-    costs
+    at < signs.len()
+}
+
+impl Place {
+    fn quoted(self) -> &'static Quoted {
+        match self {
+            Self::Text => &QUOTED_IN_TEXT,
+            Self::Phrase => &QUOTED_IN_PHRASE,
+        }
+    }
+}
+
+/// How many characters a byte becomes in `Q`.
+fn cost(quoted: &Quoted, byte: u8) -> usize {
+    usize::from(quoted[usize::from(byte)][3])
 }
 
 /// Writes unstructured text: plain words as they are, and all from the first that has to be encoded
@@ -61,12 +71,7 @@ const fn costs(signs: &[u8]) -> [u8; 256] {
 ///
 /// A reader gets back every blank: runs of them, and those at either end, are encoded.
 pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
-    let run = if is_regular(text) && (text.is_ascii() || !folder.is_utf8()) {
-        run_beyond_ascii(text)
-    } else {
-        run_of_words(text, folder.is_utf8())
-    };
-    let Some((start, end)) = run else {
+    let Some((start, end)) = encoded_part(text, folder.is_utf8()) else {
         write_plain(folder, text);
         return;
     };
@@ -76,77 +81,20 @@ pub(crate) fn write_text(folder: &mut Folder<'_>, text: &str) {
     write_plain(folder, text.get(end + 1..).unwrap_or_default());
 }
 
-/// Writes words that may stand as they are: all at once as soon as the rest fits.
+/// Writes words that may stand as they are, a line at a time.
 fn write_plain(folder: &mut Folder<'_>, words: &str) {
-    let mut rest = Some(words).filter(|words| !words.is_empty());
-    while let Some(words) = rest {
-        let blank = if folder.fits(words) { None } else { memchr(b' ', words.as_bytes()) };
-        let (word, behind) = match blank.and_then(|at| words.split_at_checked(at)) {
-            Some((word, behind)) => (word, behind.get(1..)),
-            None => (words, None),
-        };
-        folder.word(word);
-        rest = behind;
-    }
-}
-
-/// Whether nothing but characters beyond ASCII has to be encoded: what most subjects are.
-fn is_regular(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    // Without a way out of the loops, many bytes are seen at a time.
-    let printable = bytes.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != 0x7f));
-    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    let marked = pairs.fold(false, |any, (&a, &b)| any | ((a == b' ') & (b == b' ')) | ((a == b'=') & (b == b'?')));
-    let blank_end = matches!(bytes, [b' ', ..] | [.., b' ']);
-    printable && !marked && !blank_end && bytes.len() < MAX_LINE
-}
-
-/// The words from the first to the last beyond ASCII.
-fn run_beyond_ascii(text: &str) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let first = bytes.iter().position(|byte| !byte.is_ascii())?;
-    let last = bytes.iter().rposition(|byte| !byte.is_ascii())?;
-    let start = memrchr(b' ', bytes.get(..first)?).map_or(0, |at| at + 1);
-    let end = memchr(b' ', bytes.get(last..)?).map_or(bytes.len(), |at| last + at);
-    Some((start, end))
-}
-
-/// The words from the first to the last that has to be encoded, in any text.
-///
-/// An empty word stands for one blank too many: its neighbour carries it.
-fn run_of_words(text: &str, utf8: bool) -> Option<(usize, usize)> {
-    let (mut start, mut was_empty, mut run) = (0, false, None);
-    loop {
-        let (length, sound) = word_at(text.get(start..).unwrap_or_default(), utf8);
-        let end = start + length;
-        if !sound || length == 0 || was_empty || end + 1 == text.len() {
-            run = Some((run.map_or(start, |(first, _)| first), end));
+    let mut rest = words;
+    while !rest.is_empty() {
+        let (room, bytes) = (folder.room_for_words(), rest.as_bytes());
+        let last =
+            if rest.len() <= room { Some(rest.len()) } else { last_blank(bytes.get(..=room).unwrap_or_default()) };
+        let end = last.or_else(|| memchr(b' ', bytes)).unwrap_or(rest.len());
+        folder.word(rest.get(..end).unwrap_or_default());
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if last.is_some() && !rest.is_empty() {
+            folder.fold();
         }
-        if end >= text.len() {
-            return run.filter(|_| !text.is_empty());
-        }
-        (start, was_empty) = (end + 1, length == 0);
     }
-}
-
-/// The length of the word up to the next blank, and whether it may stand as it is.
-fn word_at(text: &str, utf8: bool) -> (usize, bool) {
-    let length = memchr(b' ', text.as_bytes()).unwrap_or(text.len());
-    let word = text.get(..length).unwrap_or_default();
-    let printable = word.bytes().all(|byte| byte.is_ascii_graphic()) || (utf8 && is_printable(word));
-    (length, printable && !looks_encoded(word) && length < MAX_LINE)
-}
-
-/// Whether a word may stand as raw UTF-8 (RFC 6532 §3.2); control characters beyond ASCII may not.
-fn is_printable(word: &str) -> bool {
-    word.chars()
-        .all(|character| if character.is_ascii() { character.is_ascii_graphic() } else { passes_raw(character) })
-}
-
-/// Whether a character beyond ASCII may stand raw (RFC 6532 §3.1). Some readers end a line at a
-/// control character of C1 or at a separator of lines.
-pub(crate) fn passes_raw(character: char) -> bool {
-    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether text has something that a reader would take for an encoded word.
@@ -157,40 +105,96 @@ pub(crate) fn looks_encoded(text: &str) -> bool {
 
 /// Writes text as one or more encoded words, Q or B, whichever is shorter.
 pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
-    let quoted: usize = text.bytes().map(|byte| place.cost(byte)).sum();
-    let base64 = text.len().div_ceil(3) * 4;
-    let is_quoted = quoted <= base64;
+    // B takes four characters for each three bytes.
+    let is_shorter = |length: usize| length.saturating_sub(1) / 4 * 3 < text.len();
+    // Often the bytes beyond ASCII alone are too many for Q.
+    if is_shorter(text.len() + 2 * beyond_ascii(text.as_bytes())) {
+        let quoted = place.quoted();
+        let length = text.bytes().map(|byte| cost(quoted, byte)).sum();
+        if is_shorter(length) {
+            write_in_q(folder, text, length, quoted);
+            return;
+        }
+    }
+    write_in_b(folder, text);
+}
+
+/// How many of the first 255 bytes are not ASCII.
+#[inline]
+fn beyond_ascii(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (rest, words) = bytes.get(..255).unwrap_or(bytes).as_rchunks();
+    let start = match bytes.first_chunk() {
+        Some(start) => u64::from_le_bytes(*start) & ((1 << (8 * rest.len())) - 1),
+        None => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let tops = |word: u64| (word >> 7) & ONES;
+    let sum = words.iter().fold(tops(start), |sum, word| sum + tops(u64::from_le_bytes(*word)));
+    // The product adds up what is in the bytes.
+    (sum.wrapping_mul(ONES) >> 56) as usize
+}
+
+/// `Q` (RFC 2047 §4.2), so long altogether.
+fn write_in_q(folder: &mut Folder<'_>, text: &str, length: usize, quoted: &Quoted) {
     let mut rest = text;
     while !rest.is_empty() {
-        let mut room = folder.room();
-        if room < LEAST_ROOM {
-            folder.fold();
-            room = folder.room();
-        }
-        let room = room.min(MAX_WORD) - FRAME;
-        let end = match is_quoted {
-            _ if quoted.min(base64) <= room => rest.len(),
-            true => fitting(rest, room, place),
-            false => floor(rest, room / 4 * 3),
-        };
+        let room = room(folder);
+        let end = if length <= room { rest.len() } else { fitting(rest, room, quoted) };
         let (now, later) = rest.split_at(end);
-        let mut word = EncodedWord::new(if is_quoted { b'q' } else { b'b' });
-        if is_quoted {
-            word.write_q(now, place)
-        } else {
-            word.write_b(now)
-        }
-        folder.encoded_word(word.finish());
+        write_word(folder, b'q', |word| {
+            let mut length = 0;
+            for byte in now.bytes() {
+                let quoted = quoted[usize::from(byte)];
+                if let Some(slot) = word.get_mut(length..).and_then(<[u8]>::first_chunk_mut) {
+                    *slot = quoted;
+                }
+                length += usize::from(quoted[3]);
+            }
+            length
+        });
         debug_assert!(!now.is_empty(), "the least room takes any character");
         rest = later;
     }
 }
 
+/// `B` (RFC 2047 §4.1).
+fn write_in_b(folder: &mut Folder<'_>, text: &str) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(floor(rest, room(folder) / 4 * 3));
+        write_word(folder, b'b', |word| encode_base64(now.as_bytes(), word));
+        debug_assert!(!now.is_empty(), "the least room takes any character");
+        rest = later;
+    }
+}
+
+/// Has a word written where it belongs, in its frame: there is room for the longest, and for the
+/// rest of an escape.
+#[inline]
+fn write_word(folder: &mut Folder<'_>, encoding: u8, write: impl FnOnce(&mut [u8; MAX_WORD]) -> usize) {
+    let start = [b' ', b'=', b'?', b'u', b't', b'f', b'-', b'8', b'?', encoding, b'?'];
+    let out = folder.place_encoded();
+    out.extend_from_slice(&start);
+    let length = out.len();
+    out.extend_from_slice(&[0; MAX_WORD]);
+    let written = out.last_chunk_mut().map_or(0, write);
+    out.truncate(length + written);
+    out.extend_from_slice(b"?=");
+}
+
+/// The room for what is encoded, in a new line if there is too little in this one.
+fn room(folder: &mut Folder<'_>) -> usize {
+    if folder.room() < LEAST_ROOM {
+        folder.fold();
+    }
+    folder.room().min(MAX_WORD) - FRAME
+}
+
 /// The length of the longest start of `text`, in whole characters, whose cost is within `room`.
-fn fitting(text: &str, room: usize, place: Place) -> usize {
+fn fitting(text: &str, room: usize, quoted: &Quoted) -> usize {
     let mut used = 0;
     let over = text.bytes().position(|byte| {
-        used += place.cost(byte);
+        used += cost(quoted, byte);
         used > room
     });
     floor(text, over.unwrap_or(text.len()))
@@ -201,51 +205,6 @@ fn floor(text: &str, length: usize) -> usize {
     (0..=length.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default()
 }
 
-/// A word in the making, with the blank before it: longer than any by the rest of an escape.
-struct EncodedWord {
-    bytes: [u8; 1 + MAX_WORD + 3],
-    length: usize,
-}
-
-impl EncodedWord {
-    fn new(encoding: u8) -> Self {
-        let mut bytes = [b' '; 1 + MAX_WORD + 3];
-        let start = [b' ', b'=', b'?', b'u', b't', b'f', b'-', b'8', b'?', encoding, b'?'];
-        if let Some(slot) = bytes.first_chunk_mut() {
-            *slot = start;
-        }
-        Self { bytes, length: start.len() }
-    }
-
-    /// `Q` (RFC 2047 §4.2).
-    fn write_q(&mut self, text: &str, place: Place) {
-        for byte in text.bytes() {
-            let (escape, length) = match byte {
-                b' ' => ([b'_', 0, 0], 1),
-                _ if place.cost(byte) == 1 => ([byte, 0, 0], 1),
-                _ => (hex_escape(byte), 3),
-            };
-            if let Some(slot) = self.bytes.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) {
-                *slot = escape;
-            }
-            self.length += length;
-        }
-    }
-
-    /// `B` (RFC 2047 §4.1).
-    fn write_b(&mut self, text: &str) {
-        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
-        self.length += encode_base64(text.as_bytes(), room);
-    }
-
-    fn finish(&mut self) -> &[u8] {
-        if let Some(slot) = self.bytes.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) {
-            *slot = *b"?=";
-        }
-        self.bytes.get(..self.length + 2).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -253,6 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::encoding::MAX_LINE;
 
     fn field(name: &str, text: &str) -> String {
         let mut out = Vec::new();
@@ -269,8 +229,11 @@ mod tests {
         let bytes = match inner.split_once('?')? {
             ("b", encoded) => STANDARD.decode(encoded).unwrap(),
             ("q", encoded) => {
-                let spaced = encoded.replace('_', " ");
-                quoted_printable::decode(spaced, quoted_printable::ParseMode::Strict).unwrap()
+                // The decoder drops blanks at an end of a line: a dot keeps them.
+                let spaced = encoded.replace('_', " ") + ".";
+                let mut bytes = quoted_printable::decode(spaced, quoted_printable::ParseMode::Strict).unwrap();
+                assert_eq!(bytes.pop(), Some(b'.'));
+                bytes
             }
             _ => return None,
         };
@@ -323,6 +286,42 @@ mod tests {
     }
 
     #[test]
+    fn blanks_alone_read_back() {
+        for length in 1..100 {
+            let blanks = " ".repeat(length);
+            assert_eq!(decode(&field("A", &blanks)), blanks);
+        }
+    }
+
+    #[test]
+    fn rfc_5322_section_2_1_1_plain_words_stay_on_a_line_of_78() {
+        let word = "x".repeat(70);
+        for (text, wanted) in [
+            (format!("{word} abcd"), format!("S: {word} abcd\r\n")),
+            (format!("{word} abcd e"), format!("S: {word} abcd\r\n e\r\n")),
+            (format!("{word} abcde"), format!("S: {word}\r\n abcde\r\n")),
+            (format!("{word} abcde f"), format!("S: {word}\r\n abcde f\r\n")),
+        ] {
+            assert_eq!(field("S", &text), wanted);
+        }
+    }
+
+    #[test]
+    fn of_the_first_255_bytes_each_beyond_ascii_is_counted() {
+        for length in 0..=300 {
+            for place in 0..=length {
+                for (others, one) in [(0x7f, 0x80), (0xff, b'a')] {
+                    let mut bytes = vec![others; length];
+                    // At the last place is none.
+                    bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte = one);
+                    let wanted = bytes.iter().take(255).filter(|byte| !byte.is_ascii()).count();
+                    assert_eq!(beyond_ascii(&bytes), wanted, "{one:#x} at {place} of {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_word_too_long_for_any_line_is_encoded() {
         let text = "x".repeat(5000);
         let folded = field("Subject", &text);
@@ -331,13 +330,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_run_of_a_regular_text_is_found_alike(text in "[a-c\u{e9}=? ]{0,12}|\\PC{0,12}") {
-            if is_regular(&text) {
-                prop_assert_eq!(run_beyond_ascii(&text), run_of_words(&text, false));
-            }
-        }
-
         #[test]
         fn any_text_reads_back_from_any_column(
             name in "[A-Za-z-]{1,120}", text in "([ -~\\t]{0,40}|\\PC){0,40}"

@@ -14,10 +14,13 @@ const WANTED_WITH_ENCODED_WORD: usize = 76;
 #[derive(Debug)]
 pub(crate) struct Folder<'a> {
     out: &'a mut Vec<u8>,
-    column: usize,
+    /// Where the field's name ends.
+    name_end: usize,
+    /// Where this line starts.
+    line: usize,
+    /// How long this line may become.
     wanted: usize,
-    /// Nothing but the field's name stands on this line.
-    bare: bool,
+    /// A line before this one is too long.
     overlong: bool,
     /// Raw UTF-8 may stand in the field (RFC 6532).
     utf8: bool,
@@ -28,14 +31,16 @@ pub(crate) struct Folder<'a> {
 pub(crate) struct Overlong;
 
 impl<'a> Folder<'a> {
+    #[inline]
     pub(crate) fn start(out: &'a mut Vec<u8>, name: &str) -> Self {
+        let line = out.len();
         out.extend_from_slice(name.as_bytes());
         out.push(b':');
-        let column = name.len() + 1;
-        Self { out, column, wanted: WANTED, bare: true, overlong: column > MAX_LINE, utf8: false }
+        Self { name_end: out.len(), out, line, wanted: WANTED, overlong: false, utf8: false }
     }
 
     /// Lets raw UTF-8 stand in the field, as SMTPUTF8 does (RFC 6532 §3.2).
+    #[inline]
     pub(crate) fn utf8(mut self, allowed: bool) -> Self {
         self.utf8 = allowed;
         self
@@ -48,7 +53,9 @@ impl<'a> Folder<'a> {
 
     /// Writes a word behind one blank, on a new line where it has to be.
     pub(crate) fn word(&mut self, word: &str) {
-        self.word_by(word.len(), |out| out.extend_from_slice(word.as_bytes()));
+        let out = self.place(1 + word.len(), 0);
+        out.push(b' ');
+        out.extend_from_slice(word.as_bytes());
     }
 
     /// Writes a word that comes in pieces.
@@ -64,88 +71,77 @@ impl<'a> Folder<'a> {
     /// The same, where so many bytes shall still find room behind it.
     pub(crate) fn word_before(&mut self, blanks: &str, pieces: &[&str], behind: usize) {
         let length = blanks.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-        if self.column + length + behind > self.wanted && self.new_line_helps(length) {
-            self.fold();
-        }
-        self.out.reserve(length);
-        self.out.extend_from_slice(blanks.as_bytes());
+        let out = self.place(length, behind);
+        out.extend_from_slice(blanks.as_bytes());
         for piece in pieces {
-            self.out.extend_from_slice(piece.as_bytes());
+            out.extend_from_slice(piece.as_bytes());
         }
-        self.advance(length);
-        self.bare = false;
     }
 
-    /// Writes a word of a known length behind one blank, on a new line where it has to be.
+    /// Where to write a word with the blank before it, so long together, with so much behind it:
+    /// on a new line where it has to be.
     #[inline]
-    pub(crate) fn word_by(&mut self, length: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let length = 1 + length;
-        if self.column + length > self.wanted && self.new_line_helps(length) {
+    pub(crate) fn place(&mut self, length: usize, behind: usize) -> &mut Vec<u8> {
+        if self.column() + length + behind > self.wanted && self.new_line_helps(length) {
             self.fold();
         }
-        self.out.reserve(length);
-        self.out.push(b' ');
-        write(self.out);
-        self.advance(length);
-        self.bare = false;
+        self.out
     }
 
-    /// Whether text fits on this line, behind one blank.
-    pub(crate) fn fits(&self, text: &str) -> bool {
-        self.column + 1 + text.len() <= self.wanted
+    /// The room for words on this line, behind one blank.
+    pub(crate) fn room_for_words(&self) -> usize {
+        self.wanted.saturating_sub(self.column() + 1)
     }
 
     /// Writes close behind the last word.
     pub(crate) fn append(&mut self, end: &str) {
-        self.put(end.as_bytes());
+        self.out.extend_from_slice(end.as_bytes());
     }
 
-    /// Writes an encoded word with the blank before it; the caller keeps it within [`Folder::room`].
-    pub(crate) fn encoded_word(&mut self, word: &[u8]) {
-        self.out.extend_from_slice(word);
-        self.column += word.len();
+    /// Where to write an encoded word with the blank before it; the caller keeps it within
+    /// [`Folder::room`].
+    pub(crate) fn place_encoded(&mut self) -> &mut Vec<u8> {
         self.wanted = WANTED_WITH_ENCODED_WORD;
-        self.bare = false;
+        self.out
     }
 
     /// The room for an encoded word on this line, behind one blank.
     pub(crate) fn room(&self) -> usize {
-        WANTED_WITH_ENCODED_WORD.saturating_sub(self.column + 1)
+        WANTED_WITH_ENCODED_WORD.saturating_sub(self.column() + 1)
     }
 
     /// Goes on in a new line; the next word brings its blank.
     pub(crate) fn fold(&mut self) {
+        self.overlong |= self.column() > MAX_LINE;
         self.out.extend_from_slice(b"\r\n");
-        self.column = 0;
+        self.line = self.out.len();
         self.wanted = WANTED;
-        self.bare = false;
     }
 
+    #[inline]
     pub(crate) fn finish(self) -> Result<(), Overlong> {
-        let overlong = self.overlong;
+        let overlong = self.overlong || self.column() > MAX_LINE;
         self.end();
         if overlong { Err(Overlong) } else { Ok(()) }
     }
 
     /// Ends a field whose words are known to be short.
+    #[inline]
     pub(crate) fn end(self) {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// How long this line is.
+    fn column(&self) -> usize {
+        self.out.len() - self.line
+    }
+
     fn new_line_helps(&self, length: usize) -> bool {
-        let fits_here = self.column + length <= MAX_LINE;
+        // Nothing but the field's name stands on this line.
+        let bare = self.out.len() == self.name_end;
+        let fits_here = self.column() + length <= MAX_LINE;
         // Behind the bare name a long word may as well stay: its line is too long anyway.
-        !(self.column == 0 || (self.bare && fits_here && length > WANTED))
-    }
-
-    fn put(&mut self, text: &[u8]) {
-        self.out.extend_from_slice(text);
-        self.advance(text.len());
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.column += bytes;
-        self.overlong |= self.column > MAX_LINE;
+        !(self.column() == 0 || (bare && fits_here && length > WANTED))
     }
 }
 
@@ -179,6 +175,17 @@ mod tests {
         let on_its_own = "x".repeat(997);
         assert_eq!(folded("A", &[&on_its_own]), (format!("A:\r\n {on_its_own}\r\n"), Ok(())));
         assert_eq!(folded("A", &[&"x".repeat(998)]).1, Err(Overlong));
+    }
+
+    #[test]
+    fn a_line_too_long_is_told_wherever_it_is() {
+        let (short, long) = ("x".repeat(70), "x".repeat(998));
+        for place in 0..4 {
+            let mut words = [short.as_str(); 4];
+            assert_eq!(folded("A", &words).1, Ok(()));
+            words[place] = &long;
+            assert_eq!(folded("A", &words).1, Err(Overlong), "{place}");
+        }
     }
 
     proptest! {

@@ -152,7 +152,7 @@ impl ListField {
                 }
                 folder.finish().map_err(|_| "List-Unsubscribe")?;
                 if way.one_click {
-                    super::write_line(out, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+                    super::write_line(out, "List-Unsubscribe-Post: ", "List-Unsubscribe=One-Click");
                 }
                 Ok(())
             }
@@ -170,7 +170,7 @@ impl ListField {
                 folder.finish().map_err(|_| *field)
             }
             Self::AutoSubmitted(state) => {
-                super::write_line(out, "Auto-Submitted", state.keyword());
+                super::write_line(out, "Auto-Submitted: ", state.keyword());
                 Ok(())
             }
             Self::FeedbackId(text) => {

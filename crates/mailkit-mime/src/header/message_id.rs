@@ -1,7 +1,6 @@
 //! Message identifiers (RFC 5322 §3.6.4).
 
-use memchr::{memchr, memrchr};
-
+use super::{any, trim_blanks};
 use crate::encoding::MAX_LINE;
 
 /// One message identifier in angle brackets (RFC 5322 §3.6.4).
@@ -12,18 +11,18 @@ impl MessageId {
     /// Takes `<left@right>` or `left@right`: printable ASCII, one `@` with something on both
     /// sides. Wider than the grammar, as identifiers in references come from any program.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches([' ', '\t']);
+        let text = trim_blanks(text);
         let inner = match text.strip_prefix('<') {
             Some(rest) => rest.strip_suffix('>')?,
             None => text,
         };
-        let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
-        // Without a way out of the loop, many bytes are seen at a time.
-        let sound = inner.bytes().fold(true, |sound, byte| sound & allowed(byte));
-        let has_both = !inner.starts_with('@') && !inner.ends_with('@');
-        let one_at = memchr(b'@', inner.as_bytes()).is_some_and(|at| memrchr(b'@', inner.as_bytes()) == Some(at));
+        let bytes = inner.as_bytes();
+        let at = bytes.iter().rposition(|&byte| byte == b'@')?;
+        let left = bytes.get(..at).unwrap_or_default();
+        let one_between = at > 0 && at + 1 < bytes.len() && !any(left, |byte| byte == b'@');
+        let sound = one_between && !any(bytes, |byte| !byte.is_ascii_graphic() | (byte == b'<') | (byte == b'>'));
         // With its brackets and the blank before it, it has to fit into a line.
-        if !(sound && has_both && one_at && inner.len() + 3 <= MAX_LINE) {
+        if !(sound && inner.len() + 3 <= MAX_LINE) {
             return None;
         }
         let mut id = String::with_capacity(inner.len() + 2);
@@ -103,6 +102,25 @@ mod tests {
             &long,
         ] {
             assert_eq!(MessageId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_byte_is_refused_in_every_place_of_any_length() {
+        for length in 3..=50 {
+            let many = "a".repeat(length - 2);
+            for sound in [format!("<{many}@b>"), format!("<b@{many}>")] {
+                assert!(MessageId::parse(&sound).is_some(), "{sound}");
+                for place in 1..=length {
+                    for bad in [" ", "\t", "<", ">", "@", "\r", "\n", "\0", "\x7f"] {
+                        let mut text = sound.clone();
+                        if bad != "@" || text.as_bytes()[place] != b'@' {
+                            text.replace_range(place..=place, bad);
+                            assert_eq!(MessageId::parse(&text), None, "{text:?}");
+                        }
+                    }
+                }
+            }
         }
     }
 

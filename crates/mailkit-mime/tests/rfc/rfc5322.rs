@@ -138,6 +138,9 @@ fn section_3_6_2_several_authors_need_a_sender_and_none_is_a_group() {
     let two = "a@example.com, c@example.com";
     assert_eq!(from(two).build().unwrap_err().iter().next().unwrap().problem(), &FieldProblem::NoSender);
     assert_eq!(field(&written(from(two).sender("a@example.com")), "From"), two);
+    let errors = from(two).sender("a@").build().unwrap_err();
+    let found: Vec<_> = errors.iter().map(|error| error.field()).collect();
+    assert_eq!(found, ["Sender"], "one that cannot be read was given all the same");
     for group in ["Team: a@example.com;", "Team:;"] {
         let errors = from(group).sender("a@example.com").build().unwrap_err();
         assert!(errors.iter().any(|error| *error.problem() == FieldProblem::Group), "{group}: {errors}");
@@ -156,6 +159,22 @@ fn section_3_6_4_identifiers_are_unique_and_in_brackets() {
         let errors = letter().message_id(bad).build().unwrap_err();
         assert_eq!(errors.iter().next().unwrap().field(), "Message-ID", "{bad:?}");
     }
+}
+
+#[test]
+fn section_3_6_4_the_longest_identifier_fills_a_line_of_998() {
+    let id = |length: usize| format!("<{}@b>", "a".repeat(length - " <@b>".len()));
+    let with_all = |id: &str| letter().message_id(id).in_reply_to(id).references(format!("{id} {id}"));
+    let longest = id(998);
+    let content = written(with_all(&longest));
+    assert_eq!(content.lines().filter(|line| line.len() == 998).count(), 4);
+    for (name, wanted) in [("Message-ID", 1), ("In-Reply-To", 1), ("References", 2)] {
+        assert_eq!(field(&content, name), vec![longest.as_str(); wanted].join(" "));
+    }
+    let errors = with_all(&id(999)).build().unwrap_err();
+    let found: Vec<_> = errors.iter().map(|error| (error.field(), error.problem())).collect();
+    let wanted = ["Message-ID", "In-Reply-To", "References"].map(|name| (name, &FieldProblem::InvalidMessageId));
+    assert_eq!(found, wanted);
 }
 
 fn appendix() -> MessageBuilder<Stamps> {
