@@ -178,7 +178,8 @@ async fn an_index_of_the_log_that_was_removed_stops_the_store_before_it_writes_o
     let before = std::fs::read(&log).unwrap();
     assert_eq!(reason(queue.enqueue(message("after")).await), INDEX);
     assert!(std::fs::read(&log).unwrap() == before, "nothing was put where another process may have put its own");
-    drop(queue);
+    // Until it is closed, this process still has the index that was removed.
+    assert_eq!(reason(queue.close().await), INDEX);
     assert_eq!(ready(&path).await, 5);
 }
 
