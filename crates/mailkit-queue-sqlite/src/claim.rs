@@ -74,9 +74,18 @@ impl Claim {
         }
         // SQLite puts its other files beside what a link leads to.
         let path = path.canonicalize()?;
+        // Who makes a store has its header written before there is a log. Asked of every file: one that is known here may
+        // have been removed, and its number given to this one.
+        let had_log = has_log(&path);
         let metadata = std::fs::metadata(&path)?;
         if !metadata.is_file() {
             return Err(StoreError::Broken("it is a folder or a device, and no file".into()));
+        }
+        if had_log && metadata.len() == 0 {
+            return Err(StoreError::Unfit(
+                "it is empty, but beside it lies the log (-wal) of a store that was moved or removed, which SQLite would \
+                 take away: move the log to where its file is",
+            ));
         }
         let was = identity(&metadata);
         let header = match was.and_then(|was| open.get_mut(&was)) {
@@ -271,15 +280,24 @@ fn has_log(path: &Path) -> bool {
 
 /// The header of an SQLite file, as far as it goes.
 fn first_look(path: &Path) -> Result<Vec<u8>, StoreError> {
-    // Who makes a store has its header written before there is a log.
-    let had_log = has_log(path);
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
-    if had_log && header.is_empty() {
-        return Err(StoreError::Unfit(
-            "it is empty, but beside it lies the log (-wal) of a store that was moved or removed, which SQLite would take \
-             away: move the log to where its file is",
-        ));
-    }
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is removed while it is known gives its number to the next one.
+    #[test]
+    fn an_empty_file_beside_a_log_is_refused_also_where_its_number_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailkit.db");
+        let known = Claim::make(&path).unwrap();
+        std::fs::write(known.beside("-wal"), "mail").unwrap();
+        assert!(matches!(Claim::make(&path), Err(StoreError::Unfit(_))));
+        drop(known);
+        assert!(matches!(Claim::find(&path), Err(StoreError::Unfit(_))));
+    }
 }
