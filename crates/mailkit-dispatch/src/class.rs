@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::classify::Subject;
+
 /// What kind of trouble an attempt had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "whoever acts on classes shall notice a new one")]
@@ -31,20 +33,30 @@ pub enum Class {
     Content,
     /// A fault of the sending program: it panicked, or dropped the message.
     Defect,
+    /// The account of the route has sent as much as it may for now.
+    AccountLimit,
+    /// The route does not take mail of this sender.
+    SenderRefused,
+    /// The server takes no more recipients in one transaction.
+    TooManyRecipients,
+    /// The server of the route lacks an extension or the size that the message needs.
+    Capability,
 }
 
 /// What a class means: one row of the table.
 struct Meaning {
     name: &'static str,
-    /// Whether the route failed, not the message: it counts for the breaker, and shrinks the window.
-    route: bool,
+    /// What it is about, where no reply says more.
+    subject: Subject,
+    /// Whether the breaker of the route counts it as a failure, and its window shrinks.
+    breaker: bool,
     /// The least time until the next attempt, in seconds; the retry settings may make it more.
     wait: u64,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Connection,
         Self::Closing,
         Self::TooManyConnections,
@@ -57,28 +69,36 @@ impl Class {
         Self::Login,
         Self::Content,
         Self::Defect,
+        Self::AccountLimit,
+        Self::SenderRefused,
+        Self::TooManyRecipients,
+        Self::Capability,
     ];
 
     const fn meaning(self) -> Meaning {
-        let (name, route, wait) = match self {
-            Self::Connection => ("connection", true, 0),
-            Self::Closing => ("closing", true, 0),
-            Self::TooManyConnections => ("too-many-connections", true, 0),
+        let (name, subject, breaker, wait) = match self {
+            Self::Connection => ("connection", Subject::Route, true, 0),
+            Self::Closing => ("closing", Subject::Route, true, 0),
+            Self::TooManyConnections => ("too-many-connections", Subject::Route, true, 0),
             // Limits are mostly kept by the minute.
-            Self::Rate => ("rate", true, 60),
+            Self::Rate => ("rate", Subject::Route, true, 60),
             // Postgrey, and most others, take a message after 5 minutes.
-            Self::Greylisted => ("greylisted", false, 300),
+            Self::Greylisted => ("greylisted", Subject::Message, false, 300),
             // A person has to clear it up.
-            Self::MailboxFull => ("mailbox-full", false, 900),
-            Self::Temporary => ("temporary", false, 0),
-            Self::Ambiguous => ("ambiguous", true, 0),
-            Self::Permanent => ("permanent", false, 0),
+            Self::MailboxFull => ("mailbox-full", Subject::Message, false, 900),
+            Self::Temporary => ("temporary", Subject::Message, false, 0),
+            Self::Ambiguous => ("ambiguous", Subject::Message, true, 0),
+            Self::Permanent => ("permanent", Subject::Message, false, 0),
             // Servers lock accounts after a few wrong logins.
-            Self::Login => ("login", true, 60),
-            Self::Content => ("content", false, 0),
-            Self::Defect => ("defect", false, 0),
+            Self::Login => ("login", Subject::Route, true, 60),
+            Self::Content => ("content", Subject::Message, false, 0),
+            Self::Defect => ("defect", Subject::Message, false, 0),
+            Self::AccountLimit => ("account-limit", Subject::Route, false, 0),
+            Self::SenderRefused => ("sender-refused", Subject::Sender, false, 0),
+            Self::TooManyRecipients => ("too-many-recipients", Subject::Message, false, 0),
+            Self::Capability => ("capability", Subject::Route, false, 0),
         };
-        Meaning { name, route, wait }
+        Meaning { name, subject, breaker, wait }
     }
 
     /// The word for it, as logs and metrics use it.
@@ -87,15 +107,20 @@ impl Class {
         self.meaning().name
     }
 
-    /// Whether it speaks against the route rather than against the message.
+    /// What it is about, where no reply says more.
     #[must_use]
-    pub const fn is_of_route(self) -> bool {
-        self.meaning().route
+    pub const fn subject(self) -> Subject {
+        self.meaning().subject
     }
 
-    /// Whether it says nothing of the route, since the fault is on our side.
-    pub(crate) const fn is_ours(self) -> bool {
-        matches!(self, Self::Content | Self::Defect)
+    /// Whether the breaker of the route counts it as a failure.
+    pub(crate) const fn counts_for_breaker(self) -> bool {
+        self.meaning().breaker
+    }
+
+    /// Whether it says nothing about the route: the fault is on our side, or nothing was sent.
+    pub(crate) const fn is_silent_on_route(self) -> bool {
+        matches!(self, Self::Content | Self::Defect | Self::Capability)
     }
 
     /// The least time until the message is tried again.
@@ -106,7 +131,7 @@ impl Class {
 
     /// Whether nothing of the message can have reached a mailbox, nor a server's count of messages.
     pub(crate) const fn is_before_mail(self) -> bool {
-        matches!(self, Self::Connection | Self::TooManyConnections | Self::Login)
+        matches!(self, Self::Connection | Self::TooManyConnections | Self::Login | Self::Capability)
     }
 }
 
@@ -116,89 +141,12 @@ impl fmt::Display for Class {
     }
 }
 
-/// Words by which servers tell what a code leaves open, in small letters: real replies have been read for them.
-const WORDS: [(Class, &[&str]); 4] = [
-    (
-        Class::TooManyConnections,
-        &["too many concurrent", "too many connections", "too many sessions", "maximum number of connections"],
-    ),
-    (Class::Greylisted, &["greylist", "graylist", "grey list", "gray list", "postgrey"]),
-    (Class::Rate, &["rate limit", "too many messages", "too many emails", "too fast", "throttl", "slow down"]),
-    (Class::MailboxFull, &["mailbox full", "mailbox is full", "over quota", "quota exceeded", "out of storage"]),
-];
-
-/// The class of a refusal: by its reply code (RFC 5321 §4.2), its enhanced status code (RFC 3463), and its words.
-///
-/// `at_recipient` says whether it answered RCPT, and so speaks of one mailbox only.
-///
-/// ```
-/// use mailkit_dispatch::{Class, class_of};
-///
-/// assert_eq!(class_of(550, Some("5.1.1"), "no such user", true), Class::Permanent);
-/// assert_eq!(class_of(421, None, "4.7.0 Too many concurrent SMTP connections", false), Class::TooManyConnections);
-/// assert_eq!(class_of(451, Some("4.7.1"), "Greylisted, please come back", true), Class::Greylisted);
-/// ```
-#[must_use]
-pub fn class_of(code: u16, enhanced: Option<&str>, text: &str, at_recipient: bool) -> Class {
-    if code >= 500 {
-        return Class::Permanent;
-    }
-    let text = text.to_ascii_lowercase();
-    let by_words =
-        WORDS.iter().find(|(_, words)| words.iter().any(|word| text.contains(word))).map(|(class, _)| *class);
-    match (by_words, enhanced, code) {
-        (Some(Class::MailboxFull), _, _) if !at_recipient => Class::Temporary,
-        (Some(class), _, _) => class,
-        (None, Some("4.2.2"), _) | (None, _, 452) if at_recipient => Class::MailboxFull,
-        (None, _, 421) => Class::Closing,
-        (None, _, 454) if !at_recipient => Class::Login,
-        (None, ..) => Class::Temporary,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn replies_of_real_servers_find_their_class() {
-        let cases = [
-            (
-                421,
-                "4.7.0",
-                "mx.example too many concurrent SMTP connections from this IP",
-                false,
-                Class::TooManyConnections,
-            ),
-            (421, "4.3.2", "Service not available, closing transmission channel", false, Class::Closing),
-            (
-                450,
-                "4.2.0",
-                "<a@b>: Recipient address rejected: Greylisted, see http://postgrey.example/",
-                true,
-                Class::Greylisted,
-            ),
-            (452, "4.2.2", "The recipient's inbox is out of storage space", true, Class::MailboxFull),
-            (452, "4.3.1", "Insufficient system storage", false, Class::Temporary),
-            (
-                450,
-                "4.2.1",
-                "The user is receiving mail at a rate that prevents delivery; rate limited",
-                true,
-                Class::Rate,
-            ),
-            (454, "4.7.0", "Throttling failure: Maximum sending rate exceeded", false, Class::Rate),
-            (454, "4.7.0", "Temporary authentication failure", false, Class::Login),
-            (451, "4.3.0", "Local error in processing", false, Class::Temporary),
-            (552, "5.2.2", "Mailbox full", true, Class::Permanent),
-        ];
-        for (code, enhanced, text, at_recipient, class) in cases {
-            assert_eq!(class_of(code, Some(enhanced), text, at_recipient), class, "{code} {text}");
-        }
-    }
-
-    #[test]
-    fn no_two_classes_share_a_word() {
+    fn no_two_classes_share_a_name() {
         let names: std::collections::BTreeSet<_> = Class::ALL.iter().map(|class| class.name()).collect();
         assert_eq!(names.len(), Class::ALL.len());
     }

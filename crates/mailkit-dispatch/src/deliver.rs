@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
-use crate::class::Class;
+use crate::classify::Disposition;
 use crate::jobs::Jobs;
 
 /// Carries messages of one route to their server.
@@ -43,7 +43,7 @@ pub trait Deliver: Send + Sync + 'static {
 #[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
 pub struct Outcome {
     /// What became of each recipient. One that is not named was not reached.
-    pub recipients: Vec<RecipientOutcome>,
+    pub recipients: Vec<RecipientResult>,
     /// What went wrong with the transaction or its connection, where something did.
     pub trouble: Option<Trouble>,
 }
@@ -52,12 +52,9 @@ impl Outcome {
     /// All were accepted, in these words.
     #[must_use]
     pub fn accepted(recipients: &[mailkit_address::Address], words: &str) -> Self {
-        let accepted = |address: &mailkit_address::Address| RecipientOutcome {
-            address: address.clone(),
-            status: RecipientStatus::Accepted,
-            code: Some(250),
-            enhanced: None,
-            text: words.to_owned(),
+        let accepted = |address: &mailkit_address::Address| {
+            let (status, text) = (RecipientStatus::Accepted, words.to_owned());
+            RecipientOutcome { address: address.clone(), status, code: Some(250), enhanced: None, text }.into()
         };
         Self { recipients: recipients.iter().map(accepted).collect(), trouble: None }
     }
@@ -69,12 +66,28 @@ impl Outcome {
     }
 }
 
+/// What became of one recipient, and whose fault it was where it was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
+pub struct RecipientResult {
+    /// What became of the recipient.
+    pub outcome: RecipientOutcome,
+    /// Whose fault it was, by [`classify`](crate::classify); `None` leaves it to the status.
+    pub fault: Option<Disposition>,
+}
+
+impl From<RecipientOutcome> for RecipientResult {
+    fn from(outcome: RecipientOutcome) -> Self {
+        Self { outcome, fault: None }
+    }
+}
+
 /// What went wrong as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
 pub struct Trouble {
-    /// Of what kind it is.
-    pub class: Class,
+    /// Whose fault it is, and of what kind.
+    pub fault: Disposition,
     /// The server's words, or ours: which step, what happened.
     pub words: String,
     /// The least time until another attempt, where the server named one.
@@ -83,7 +96,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// Trouble of a kind, in these words.
-    pub fn new(class: Class, words: impl Into<String>) -> Self {
-        Self { class, words: words.into(), retry_after: None }
+    pub fn new(fault: impl Into<Disposition>, words: impl Into<String>) -> Self {
+        Self { fault: fault.into(), words: words.into(), retry_after: None }
     }
 }

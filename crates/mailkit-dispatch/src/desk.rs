@@ -69,7 +69,7 @@ impl Desk {
 
     /// Takes in what came of a job.
     pub(crate) fn finish(self: &Arc<Self>, mut flight: Flight, outcome: Outcome) {
-        let refused = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class.is_before_mail());
+        let refused = outcome.trouble.as_ref().is_some_and(|trouble| trouble.fault.class.is_before_mail());
         let receipt = flight.receipt.take().filter(|_| refused);
         let (now, clock, place) = (Instant::now(), self.clock(), flight.route);
         let mut state = self.state();
@@ -88,11 +88,11 @@ impl Desk {
         }
         tracing::warn!(
             route = &*state.routes[place].name,
-            class = trouble.class.name(),
+            class = trouble.fault.class.name(),
             words = trouble.words,
             "no way"
         );
-        let aftermath = state.broken(place, way, trouble.class, now);
+        let aftermath = state.broken(place, way, trouble.fault, now);
         let is_charged = state.is_last_hope(place, way);
         if aftermath.closed && !is_charged {
             self.look_after(&mut state, place, &aftermath, now, clock);

@@ -7,6 +7,7 @@ use mailkit_queue::{Settlement, Timestamp};
 use tokio::time::Instant;
 
 use crate::class::Class;
+use crate::classify::{Disposition, Subject};
 use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
@@ -37,10 +38,11 @@ impl State {
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
         }
-        let is_silent = |class: Class| class.is_ours() || matches!(class, Class::Connection | Class::Ambiguous);
-        let is_word = !verdict.class.is_some_and(is_silent);
+        let is_silent =
+            |class: Class| class.is_silent_on_route() || matches!(class, Class::Connection | Class::Ambiguous);
+        let is_word = !verdict.fault.is_some_and(|fault| is_silent(fault.class));
         let is_back = is_word && self.hear(flight.route, now);
-        let mut aftermath = self.feed_back(flight.route, flight.way, verdict.class, now - flight.taken, now);
+        let mut aftermath = self.feed_back(flight.route, flight.way, verdict.fault, now - flight.taken, now);
         aftermath.grown |= is_back && !aftermath.closed;
         self.ended_unheard(flight.route, now);
         self.write_down(flight, verdict, now);
@@ -48,7 +50,7 @@ impl State {
     }
 
     fn judge(&mut self, flight: &Flight, outcome: Outcome, may_have_left: bool, clock: Timestamp) -> Verdict {
-        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.class == Class::Defect);
+        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.fault.class == Class::Defect);
         let defects = if is_defect { self.count_defect(flight) } else { 0 };
         let random = self.random.f64();
         let retry = &self.settings.retry;
@@ -59,10 +61,11 @@ impl State {
     fn write_down(&mut self, flight: Flight, verdict: Verdict, now: Instant) {
         let took = now - flight.taken;
         let route = &mut self.routes[flight.route];
-        route.outcomes.count(&verdict.recipients, verdict.class);
+        let class = verdict.fault.map(|fault| fault.class);
+        route.outcomes.count(&verdict.recipients, class);
         let name = Arc::clone(&route.name);
         log_attempt(&flight, &name, &verdict, took);
-        let Verdict { words, recipients, next, class, dead } = verdict;
+        let Verdict { words, recipients, next, dead, .. } = verdict;
         if self.heard {
             let (id, attempt) = (flight.message.lease.id(), flight.message.attempts.saturating_add(1));
             let (route, recipients) = (Arc::clone(&name), recipients.clone());
@@ -83,23 +86,35 @@ impl State {
     }
 
     /// Lets window and breaker of a route learn from an attempt.
-    fn feed_back(&mut self, place: usize, way: u64, class: Option<Class>, took: Duration, now: Instant) -> Aftermath {
+    fn feed_back(
+        &mut self,
+        place: usize,
+        way: u64,
+        fault: Option<Disposition>,
+        took: Duration,
+        now: Instant,
+    ) -> Aftermath {
+        let class = fault.map(|fault| fault.class);
         let route = &mut self.routes[place];
         let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.window.size();
-        let failed = class.is_some_and(Class::is_of_route);
-        let is_ours = class.is_some_and(Class::is_ours);
+        // A mailbox that receives too fast is no failure of the route.
+        let counts = |fault: Disposition| {
+            fault.class.counts_for_breaker() && (fault.subject == Subject::Route || fault.class == Class::Ambiguous)
+        };
+        let failed = fault.is_some_and(counts);
+        let is_silent = class.is_some_and(Class::is_silent_on_route);
         let (mut proved, mut probe, mut is_left) = (true, false, false);
         if let Some(way) = route.ways.get_mut(&way) {
             (proved, probe, is_left) = (way.proved, way.probe && !route.breaker.is_closed(), way.left);
-            way.proved |= !failed && !is_ours;
+            way.proved |= !failed && !is_silent;
         }
         if is_left {
             // The route has gone on without it. But a probe that is answered at last has found the server.
-            let is_back = probe && !failed && !is_ours;
+            let is_back = probe && !failed && !is_silent;
             return if is_back { self.probe_told(place, false, now) } else { Aftermath::default() };
         }
-        if is_ours {
+        if is_silent {
             if probe {
                 route.breaker.probe_ended();
             }
@@ -168,11 +183,12 @@ impl State {
     }
 
     /// A way could not be opened, or broke without a job on it.
-    pub(crate) fn broken(&mut self, place: usize, way: u64, class: Class, now: Instant) -> Aftermath {
+    pub(crate) fn broken(&mut self, place: usize, way: u64, fault: Disposition, now: Instant) -> Aftermath {
         self.routes[place].put_off_opening(now);
         // Whatever it was, a way that is not there is a failure of the route.
-        let class = if class.is_of_route() { class } else { Class::Connection };
-        let aftermath = self.feed_back(place, way, Some(class), Duration::ZERO, now);
+        let is_known = fault.subject == Subject::Route && fault.class.counts_for_breaker();
+        let fault = if is_known { fault } else { Class::Connection.into() };
+        let aftermath = self.feed_back(place, way, Some(fault), Duration::ZERO, now);
         let route = &self.routes[place];
         let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && other.proved);
         if !aftermath.closed && alone && route.unopened >= MOST_UNOPENED && route.breaker.is_closed() {
@@ -209,7 +225,7 @@ fn log_attempt(flight: &Flight, route: &str, verdict: &Verdict, took: Duration) 
         trace_id,
         route,
         attempt = message.attempts.saturating_add(1),
-        outcome = verdict.class.map_or("accepted", Class::name),
+        outcome = verdict.fault.map_or("accepted", |fault| fault.class.name()),
         words = verdict.words,
         took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "attempt"

@@ -6,8 +6,9 @@ use std::time::Duration;
 use mailkit_address::Address;
 use mailkit_queue::{Leased, Next, OnAmbiguous, RecipientOutcome, RecipientStatus, Timestamp};
 
-use crate::class::{Class, class_of};
-use crate::deliver::{Outcome, Trouble};
+use crate::class::Class;
+use crate::classify::Disposition;
+use crate::deliver::{Outcome, RecipientResult, Trouble};
 use crate::event::DeadReason;
 use crate::retry::RetrySettings;
 
@@ -33,8 +34,8 @@ pub(crate) struct Verdict {
     pub(crate) words: String,
     pub(crate) recipients: Vec<RecipientOutcome>,
     pub(crate) next: Next,
-    /// What kind of trouble there was: the worst, where recipients differ.
-    pub(crate) class: Option<Class>,
+    /// Whose fault it was, if anything failed: the one with the longest wait, where recipients differ.
+    pub(crate) fault: Option<Disposition>,
     /// Why it is dead, if it is.
     pub(crate) dead: DeadReason,
 }
@@ -46,53 +47,53 @@ pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) ->
         silent.then(|| Trouble::new(Class::Defect, "whoever delivered said nothing of any recipient"))
     });
     name_the_rest(message, &mut recipients, trouble.as_ref(), grounds.may_have_left);
-    let class = trouble.as_ref().map(|trouble| trouble.class).or_else(|| worst(&recipients));
+    let fault = trouble.as_ref().map(|trouble| trouble.fault).or_else(|| worst(&recipients));
+    let recipients: Vec<RecipientOutcome> = recipients.into_iter().map(|result| result.outcome).collect();
     let retry_after = trouble.as_ref().and_then(|trouble| trouble.retry_after).unwrap_or_default();
     let words = trouble.map(|trouble| trouble.words).unwrap_or_default();
-    let (next, dead) = next(message, &recipients, class, retry_after, grounds);
-    Verdict { words, recipients, next, class, dead }
+    let (next, dead) = next(message, &recipients, fault.map(|fault| fault.class), retry_after, grounds);
+    Verdict { words, recipients, next, fault, dead }
 }
 
 /// Says of each recipient that the outcome does not name what follows from the trouble.
 fn name_the_rest(
     message: &Leased,
-    recipients: &mut Vec<RecipientOutcome>,
+    recipients: &mut Vec<RecipientResult>,
     trouble: Option<&Trouble>,
     may_have_left: bool,
 ) {
-    let status = match trouble.map(|trouble| trouble.class) {
-        Some(Class::Permanent) => RecipientStatus::Permanent,
-        Some(Class::Ambiguous) => RecipientStatus::Ambiguous,
-        Some(Class::Defect) if may_have_left => RecipientStatus::Ambiguous,
+    let fault = trouble.map(|trouble| trouble.fault);
+    let status = match fault {
+        Some(Disposition { is_permanent: true, .. }) => RecipientStatus::Permanent,
+        Some(Disposition { class: Class::Ambiguous, .. }) => RecipientStatus::Ambiguous,
+        Some(Disposition { class: Class::Defect, .. }) if may_have_left => RecipientStatus::Ambiguous,
         _ => RecipientStatus::Temporary,
     };
-    let named: HashSet<&Address> = recipients.iter().map(|recipient| &recipient.address).collect();
+    let named: HashSet<&Address> = recipients.iter().map(|recipient| &recipient.outcome.address).collect();
     let rest = message.recipients().iter().filter(|address| !named.contains(address));
-    let rest: Vec<RecipientOutcome> = rest
+    let rest: Vec<RecipientResult> = rest
         .map(|address| {
             let text = trouble.map_or("not reached", |trouble| &trouble.words).to_owned();
-            RecipientOutcome { address: address.clone(), status, code: None, enhanced: None, text }
+            let outcome = RecipientOutcome { address: address.clone(), status, code: None, enhanced: None, text };
+            RecipientResult { outcome, fault }
         })
         .collect();
     recipients.extend(rest);
 }
 
-/// The class of the recipient that has to wait longest; a refusal for good only where there is nothing else.
-fn worst(recipients: &[RecipientOutcome]) -> Option<Class> {
-    recipients.iter().filter_map(class_at).max_by_key(|class| (*class != Class::Permanent, class.least_wait()))
+/// The fault that has the longest wait; a refusal for good only where there is nothing else.
+fn worst(recipients: &[RecipientResult]) -> Option<Disposition> {
+    recipients.iter().filter_map(fault_of).max_by_key(|fault| (!fault.is_permanent, fault.class.least_wait()))
 }
 
-fn class_at(recipient: &RecipientOutcome) -> Option<Class> {
-    match recipient.status {
-        RecipientStatus::Accepted => None,
-        RecipientStatus::Permanent => Some(Class::Permanent),
-        RecipientStatus::Ambiguous => Some(Class::Ambiguous),
-        RecipientStatus::Pending | RecipientStatus::Temporary => Some(
-            recipient
-                .code
-                .map_or(Class::Temporary, |code| class_of(code, recipient.enhanced.as_deref(), &recipient.text, true)),
-        ),
-    }
+fn fault_of(recipient: &RecipientResult) -> Option<Disposition> {
+    let by_status = match recipient.outcome.status {
+        RecipientStatus::Accepted => return None,
+        RecipientStatus::Permanent => Class::Permanent,
+        RecipientStatus::Ambiguous => Class::Ambiguous,
+        RecipientStatus::Pending | RecipientStatus::Temporary => Class::Temporary,
+    };
+    Some(recipient.fault.unwrap_or_else(|| by_status.into()))
 }
 
 fn next(

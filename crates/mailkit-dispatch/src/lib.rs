@@ -28,6 +28,7 @@
 mod assign;
 mod breaker;
 mod class;
+mod classify;
 mod deliver;
 mod desk;
 mod dispatcher;
@@ -54,8 +55,9 @@ mod stats;
 mod window;
 
 pub use self::breaker::BreakerState;
-pub use self::class::{Class, class_of};
-pub use self::deliver::{Deliver, Outcome, Trouble};
+pub use self::class::Class;
+pub use self::classify::{Disposition, Refusal, Step, Subject, classify};
+pub use self::deliver::{Deliver, Outcome, RecipientResult, Trouble};
 pub use self::dispatcher::{Builder, Dispatcher, Plan};
 pub use self::event::{DeadReason, Event};
 pub use self::job::{Gate, Job};

@@ -25,6 +25,7 @@
 #[cfg(feature = "config")]
 pub mod config;
 mod error;
+mod fault;
 mod mailer;
 mod message;
 mod outbox;
@@ -34,6 +35,7 @@ mod signing;
 mod stamps;
 
 pub use error::{Error, ErrorKind};
+pub use fault::fault_of;
 pub use mailer::{Mailer, Outgoing};
 pub use message::Message;
 pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};

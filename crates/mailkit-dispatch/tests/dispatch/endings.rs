@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_dispatch::{
-    Class, DeadReason, Deliver, Dispatcher, Event, Jobs, Outcome, Rate, RetrySettings, RouteSettings, Settings, Trouble,
+    Class, DeadReason, Deliver, Dispatcher, Event, Jobs, Outcome, Rate, RecipientResult, RetrySettings, RouteSettings,
+    Settings, Trouble,
 };
 use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use crate::server::{Server, enqueue, message, queue, seeded, start, start_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn said(address: &mailkit_address::Address, status: RecipientStatus, code: u16, text: &str) -> RecipientOutcome {
+fn said(address: &mailkit_address::Address, status: RecipientStatus, code: u16, text: &str) -> RecipientResult {
     RecipientOutcome { address: address.clone(), status, code: Some(code), enhanced: None, text: text.to_owned() }
+        .into()
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +99,7 @@ async fn greylisting_waits_longer_and_a_server_may_name_its_time() {
         let (queue, server) = (queue(), Server::new());
         queue.enqueue(message(&["u@example.org"])).await.unwrap();
         server.replies(move |job| {
-            let trouble = Trouble { class, words: "450 later".to_owned(), retry_after };
+            let trouble = Trouble { fault: class.into(), words: "450 later".to_owned(), retry_after };
             (job.attempt() == 1).then(|| Outcome::failed(trouble))
         });
         let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);

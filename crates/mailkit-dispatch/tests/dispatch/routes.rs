@@ -148,12 +148,10 @@ async fn slow_calls_open_the_breaker_though_they_succeed() {
 async fn a_refused_recipient_is_no_failure_of_the_route() {
     let (queue, server) = (queue(), Server::new());
     server.replies(|job| {
-        let refused = |address: &mailkit_address::Address| RecipientOutcome {
-            address: address.clone(),
-            status: RecipientStatus::Permanent,
-            code: Some(550),
-            enhanced: Some("5.1.1".to_owned()),
-            text: "no such user".to_owned(),
+        let refused = |address: &mailkit_address::Address| {
+            let (status, text) = (RecipientStatus::Permanent, "no such user".to_owned());
+            let enhanced = Some("5.1.1".to_owned());
+            RecipientOutcome { address: address.clone(), status, code: Some(550), enhanced, text }.into()
         };
         Some(Outcome { recipients: job.message().recipients().iter().map(refused).collect(), trouble: None })
     });

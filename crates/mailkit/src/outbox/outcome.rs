@@ -1,87 +1,92 @@
 //! What a server said, in the words of the dispatcher.
 
-use mailkit_dispatch::{Class, Outcome, Trouble, class_of};
+use mailkit_dispatch::{Class, Disposition, Outcome, RecipientResult, Subject, Trouble};
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
+use crate::fault::{fault_of_reply, fault_without_reply, faults_of};
 use crate::{Error, ErrorKind};
 
 /// What came of a message that was given to a mailer.
 pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
     match result {
-        Ok(report) => {
-            let recipients: Vec<_> = report.recipients.iter().filter_map(|entry| recipient(entry, None)).collect();
-            Outcome { trouble: refusal_of_all(&report), recipients }
-        }
+        Ok(report) => Outcome { trouble: refusal_of_all(&report), recipients: recipients(&report, None) },
         Err(error) => {
             let trouble = trouble(&error);
-            let entries = error.report().map(|report| report.recipients.as_slice()).unwrap_or_default();
-            let recipients = entries.iter().filter_map(|entry| recipient(entry, Some(&trouble))).collect();
+            let recipients = error.report().map(|report| recipients(report, Some(&trouble))).unwrap_or_default();
             Outcome { recipients, trouble: Some(trouble) }
         }
     }
 }
 
-/// One recipient; nothing for one that was not reached, unless the message can go nowhere like this.
-fn recipient(entry: &RecipientReport, trouble: Option<&Trouble>) -> Option<RecipientOutcome> {
+/// What became of each recipient; those that were not reached are left out.
+fn recipients(report: &Report, trouble: Option<&Trouble>) -> Vec<RecipientResult> {
+    let entries = report.recipients.iter().zip(faults_of(report));
+    entries.filter_map(|(entry, fault)| recipient(entry, fault, trouble)).collect()
+}
+
+/// One recipient; `None` for one that was not reached, unless the message can go nowhere like this.
+fn recipient(
+    entry: &RecipientReport,
+    fault: Option<Disposition>,
+    trouble: Option<&Trouble>,
+) -> Option<RecipientResult> {
     let (status, text) = match (&entry.status, trouble) {
         (Status::Accepted(reply), _) => (RecipientStatus::Accepted, reply.text().to_owned()),
-        (Status::Refused { reply, .. }, _) if reply.is_temporary() => {
-            (RecipientStatus::Temporary, reply.text().to_owned())
+        (Status::Refused { reply, .. }, _) => {
+            let is_permanent = fault.is_some_and(|fault| fault.is_permanent);
+            let status = if is_permanent { RecipientStatus::Permanent } else { RecipientStatus::Temporary };
+            (status, reply.text().to_owned())
         }
-        (Status::Refused { reply, .. }, _) => (RecipientStatus::Permanent, reply.text().to_owned()),
         (Status::Ambiguous, trouble) => {
             let words = trouble.map_or("no answer to the content", |trouble| &trouble.words);
             (RecipientStatus::Ambiguous, words.to_owned())
         }
-        (_, Some(trouble)) if trouble.class == Class::Permanent => (RecipientStatus::Permanent, trouble.words.clone()),
+        (_, Some(trouble)) if trouble.fault.is_permanent => (RecipientStatus::Permanent, trouble.words.clone()),
         _ => return None,
     };
     let reply = entry.status.reply();
-    Some(RecipientOutcome {
+    let outcome = RecipientOutcome {
         address: entry.address.clone(),
         status,
         code: reply.map(|reply| reply.code().get()),
         enhanced: reply.and_then(Reply::enhanced).map(|enhanced| enhanced.to_string()),
         text,
-    })
+    };
+    Some(RecipientResult { outcome, fault })
 }
 
-/// The refusal of the transaction as a whole, where there was one: MAIL, DATA or the content was refused for now.
+/// The refusal of the transaction as a whole, where there was one: of MAIL, DATA or the content, for a reason of the route
+/// or of the sender. Any other refusal is each recipient's own: in LMTP the content has an answer for each.
 fn refusal_of_all(report: &Report) -> Option<Trouble> {
     let whole = |entry: &RecipientReport| match &entry.status {
-        Status::Refused { step, reply } if *step != Step::Rcpt && reply.is_temporary() => Some((*step, reply.clone())),
+        Status::Refused { step, reply } if *step != Step::Rcpt => {
+            let fault = fault_of_reply(*step, reply, false);
+            (fault.subject != Subject::Message).then(|| Trouble::new(fault, format!("{step}: {reply}")))
+        }
         _ => None,
     };
-    let (step, reply) = report.recipients.iter().find_map(whole)?;
-    Some(Trouble::new(class(&reply), format!("{step}: {reply}")))
-}
-
-fn class(reply: &Reply) -> Class {
-    let enhanced = reply.enhanced().map(|enhanced| enhanced.to_string());
-    class_of(reply.code().get(), enhanced.as_deref(), reply.text(), false)
+    report.recipients.iter().find_map(whole)
 }
 
 /// What went wrong with a conversation, or before there was one.
 pub(super) fn trouble(error: &Error) -> Trouble {
-    let class = match error.kind() {
-        _ if error.is_ambiguous() => Class::Ambiguous,
-        ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => Class::Login,
-        ErrorKind::Message => Class::Permanent,
+    let fault: Disposition = match error.kind() {
+        _ if error.is_ambiguous() => Class::Ambiguous.into(),
+        ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => Class::Login.into(),
+        ErrorKind::Message => Class::Permanent.into(),
         // What is stored is no longer what was enqueued: no attempt will be better.
-        ErrorKind::Content if is_damaged(error) => Class::Permanent,
+        ErrorKind::Content if is_damaged(error) => Class::Permanent.into(),
         // The store, or the file behind it, cannot be read now: neither message nor server is at fault.
-        ErrorKind::Content => Class::Content,
-        ErrorKind::Refused => match error.reply().map(class) {
+        ErrorKind::Content => Class::Content.into(),
+        ErrorKind::Refused => match (error.step(), error.reply()) {
+            (Some(step), Some(reply)) => fault_of_reply(step, reply, false),
             // The server lacks what the message needs.
-            None => Class::Permanent,
-            // One that refuses the session for good says nothing of the message.
-            Some(Class::Permanent) => Class::Login,
-            Some(class) => class,
+            _ => Class::Capability.into(),
         },
-        _ => Class::Connection,
+        _ => error.step().map_or(Class::Connection.into(), fault_without_reply),
     };
-    Trouble::new(class, words(error))
+    Trouble::new(fault, words(error))
 }
 
 /// Whether content was read, and is not what it was.
@@ -133,7 +138,8 @@ mod tests {
             1,
         );
         let outcome = outcome(Ok(report));
-        let statuses: Vec<_> = outcome.recipients.iter().map(|entry| (entry.status, entry.code)).collect();
+        let statuses: Vec<_> =
+            outcome.recipients.iter().map(|entry| (entry.outcome.status, entry.outcome.code)).collect();
         let wanted = [
             (RecipientStatus::Accepted, Some(250)),
             (RecipientStatus::Permanent, Some(550)),
@@ -147,7 +153,7 @@ mod tests {
     fn a_refusal_of_the_content_for_now_is_the_trouble_of_the_whole() {
         let refused = Status::Refused { step: Step::Content, reply: reply(451, "rate limit exceeded") };
         let trouble = outcome(Ok(Report::new(vec![entry(refused)], 1))).trouble.unwrap();
-        assert_eq!(trouble.class, Class::Rate);
+        assert_eq!((trouble.fault.subject, trouble.fault.class), (Subject::Route, Class::Rate));
         assert!(trouble.words.starts_with("content: 451"), "{}", trouble.words);
     }
 }

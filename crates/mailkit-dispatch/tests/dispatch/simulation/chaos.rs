@@ -128,12 +128,9 @@ impl Chaos {
             return false;
         }
         let all = |job: &Job, status, code| {
-            let said = |address: &Address| RecipientOutcome {
-                address: address.clone(),
-                status,
-                code: Some(code),
-                enhanced: None,
-                text: "said".to_owned(),
+            let said = |address: &Address| {
+                let (address, text) = (address.clone(), "said".to_owned());
+                RecipientOutcome { address, status, code: Some(code), enhanced: None, text }.into()
             };
             Outcome { recipients: job.message().recipients().iter().map(said).collect(), trouble: None }
         };
