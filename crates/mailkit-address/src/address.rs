@@ -12,11 +12,12 @@ use crate::plain;
 use crate::scan::{Cursor, Spacing, is_atext};
 use crate::text::Text;
 
-/// The longest local part, in octets as printed (RFC 5321 §4.5.3.1.1).
-pub const MAX_LOCAL_PART_LEN: usize = 64;
-
 /// The longest address, in octets as printed: the 256 octets of a path
 /// (RFC 5321 §4.5.3.1.3) without its angle brackets.
+///
+/// A local part has no limit of its own. RFC 5321 §4.5.3.1.1 lets a server refuse
+/// more than 64 octets and asks it to take more where it can, and the senders of
+/// mailing lists (VERP) are longer than that.
 pub const MAX_ADDRESS_LEN: usize = 254;
 
 /// Where mail goes: `local-part@domain`, the `Mailbox` of RFC 5321 §4.1.2.
@@ -62,8 +63,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// A local part that is empty, too long or holds a control character, and
-    /// an address that is too long.
+    /// A local part that is empty or holds a control character, and an address
+    /// that is longer than [`MAX_ADDRESS_LEN`].
     ///
     /// ```
     /// use mailkit_address::{Address, Domain};
@@ -198,11 +199,7 @@ impl Address {
         if let Some(position) = local_part.find(ends_line) {
             return Err(Fault::new(AddressErrorKind::ControlCharacter, position));
         }
-        let length = local_part_len(local_part);
-        if length > MAX_LOCAL_PART_LEN {
-            return Err(Fault::new(AddressErrorKind::LocalPartTooLong, 0));
-        }
-        if length + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
+        if local_part_len(local_part) + 1 + domain.as_ascii().len() > MAX_ADDRESS_LEN {
             return Err(Fault::new(AddressErrorKind::AddressTooLong, 0));
         }
         Ok(Self::from(domain.text().behind(local_part, plain::is_local_part(local_part))))

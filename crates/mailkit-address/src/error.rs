@@ -88,9 +88,6 @@ pub enum AddressErrorKind {
     MisplacedDot,
     /// Nothing stands before the `@`.
     NoLocalPart,
-    /// The local part, as printed, is longer than
-    /// [`MAX_LOCAL_PART_LEN`](crate::MAX_LOCAL_PART_LEN).
-    LocalPartTooLong,
     /// The domain is missing.
     NoDomain,
     /// A name that is no valid host name, by UTS 46 or by its hyphens or
@@ -112,6 +109,11 @@ pub enum AddressErrorKind {
     AddressTooLong,
     /// An address that should stand in angle brackets does not.
     MissingAngleBrackets,
+    /// An address stands as the name of another one, without quotes.
+    AddressAsName,
+    /// Words without an address stand before a comma, and a name with its address behind it: the comma is taken
+    /// for the end of an address, and is often part of the name, as in `Doe, Ann <ann@example.com>`.
+    UnquotedComma,
     /// A `<` without its `>`.
     UnclosedAngleBracket,
     /// A `[` without its `]`.
@@ -144,7 +146,6 @@ impl AddressErrorKind {
             Self::TrailingText => ("more text after the end", "remove it: one is expected here"),
             Self::MisplacedDot => ("misplaced dot", "a dot only stands between other characters"),
             Self::NoLocalPart => ("nothing before the @", "write it as name@example.com"),
-            Self::LocalPartTooLong => ("too long a local part", "at most 64 octets are allowed"),
             Self::NoDomain => ("no domain", "write it as name@example.com"),
             Self::InvalidDomain => ("invalid domain name", "check its spelling"),
             Self::LabelTooLong => ("too long a label", "at most 63 octets are allowed between two dots"),
@@ -155,6 +156,14 @@ impl AddressErrorKind {
             Self::MissingAngleBrackets => {
                 ("no angle bracket", "write it as <name@example.com>, after a name if there is one")
             }
+            Self::AddressAsName => {
+                ("address as the name of another", "put the name in quotation marks, or a comma between two addresses")
+            }
+            Self::UnquotedComma => (
+                "no address before the comma",
+                "if the comma is part of a name, put the name in quotation marks, as in \"Doe, Ann\" <ann@example.com>; \
+                 else write the first address as name@example.com",
+            ),
             Self::UnclosedAngleBracket => ("angle bracket without end", "close it with >"),
             Self::UnclosedLiteral => ("square bracket without end", "close it with ]"),
             Self::UnclosedQuote => ("quotation mark without end", "close it with \""),
@@ -216,12 +225,11 @@ fn floor_boundary(text: &str, index: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MAX_ADDRESS_LEN, MAX_COMMENT_DEPTH, MAX_INPUT_LEN, MAX_LABEL_LEN, MAX_LOCAL_PART_LEN, MAX_NAME_LEN};
+    use crate::{MAX_ADDRESS_LEN, MAX_COMMENT_DEPTH, MAX_INPUT_LEN, MAX_LABEL_LEN, MAX_NAME_LEN};
 
     #[test]
     fn the_limits_in_the_words_are_those_in_force() {
         for (kind, limit) in [
-            (AddressErrorKind::LocalPartTooLong, MAX_LOCAL_PART_LEN),
             (AddressErrorKind::LabelTooLong, MAX_LABEL_LEN),
             (AddressErrorKind::DomainTooLong, crate::domain::MAX_HOST_NAME_LEN),
             (AddressErrorKind::AddressTooLong, MAX_ADDRESS_LEN),

@@ -3,7 +3,7 @@
 /// How many bytes are seen at a time.
 const WORD: usize = size_of::<u64>();
 
-/// Shorter addresses do not fill a word. In longer ones a label or the local part could be too long.
+/// Shorter addresses do not fill a word. In longer ones a label could be too long.
 const LENGTHS: std::ops::RangeInclusive<usize> = WORD..=64;
 
 /// The bit of each byte that answers a question.

@@ -45,7 +45,7 @@ mod plain;
 mod scan;
 mod text;
 
-pub use address::{Address, MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
+pub use address::{Address, MAX_ADDRESS_LEN};
 pub use domain::{Domain, MAX_DOMAIN_LEN, MAX_LABEL_LEN};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::{AddressError, AddressErrorKind};

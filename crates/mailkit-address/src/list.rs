@@ -60,7 +60,7 @@ impl AddressEntry {
         }
         match lead(cursor)? {
             Lead::Group(_) => Group::scan(cursor).map(Self::Group),
-            Lead::Name | Lead::Address => Mailbox::scan_closely(cursor).map(Self::Mailbox),
+            Lead::Name | Lead::AddressAsName | Lead::Address => Mailbox::scan_closely(cursor).map(Self::Mailbox),
         }
     }
 }

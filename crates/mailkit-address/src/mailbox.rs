@@ -21,6 +21,10 @@ pub const MAX_NAME_LEN: usize = 4096;
 /// with RFC 2047 words untouched, since to decode them is the reader's task.
 /// Spaces at its ends are dropped; an empty name is none.
 ///
+/// One form is read beyond the grammar, since many programs write it and it can mean one thing
+/// only: an address that stands as its own name (`ann@example.com <ann@example.com>`). It is
+/// printed in quotes. Any other name with an `@` needs them.
+///
 /// ```
 /// use mailkit_address::Mailbox;
 ///
@@ -159,7 +163,15 @@ impl Mailbox {
                 return Err(Fault::new(AddressErrorKind::UnexpectedGroup, position));
             }
             Lead::Name => (phrase(cursor)?, angle_address(cursor)?),
-            Lead::Address => (None, Address::scan(cursor)?),
+            Lead::AddressAsName => {
+                let (name, address) = address_as_name(cursor)?;
+                (Some(name), address)
+            }
+            Lead::Address => {
+                let start = cursor.position();
+                let address = Address::scan(cursor);
+                (None, address.map_err(|fault| find_unquoted_comma(cursor, start, fault))?)
+            }
         };
         cursor.skip_space()?;
         Ok(Self::joined(name.as_deref(), address))
@@ -242,6 +254,8 @@ impl Ord for Mailbox {
 pub(crate) enum Lead {
     /// The name before an angle bracket, or nothing before it.
     Name,
+    /// An address without brackets or quotes, which is the name before an angle bracket.
+    AddressAsName,
     /// The name of a group, whose colon stands at this place.
     Group(usize),
     /// The local part of an address.
@@ -253,17 +267,15 @@ pub(crate) enum Lead {
 pub(crate) fn lead(cursor: &mut Cursor<'_>) -> Result<Lead, Fault> {
     cursor.skip_space()?;
     let start = cursor.position();
-    loop {
-        cursor.skip_space()?;
-        if cursor.peek() == Some('"') {
-            cursor.quoted_string()?;
-        } else if cursor.take_while(|c| is_atext(c) || c == '.').is_empty() {
-            break;
-        }
-    }
+    skip_words(cursor)?;
     let lead = match cursor.peek() {
         Some('<') => Lead::Name,
         Some(':') => Lead::Group(cursor.position()),
+        Some('@') if cursor.since(start).chars().all(is_in_name) => {
+            cursor.take_while(is_in_address_as_name);
+            cursor.skip_space()?;
+            if cursor.peek() == Some('<') { Lead::AddressAsName } else { Lead::Address }
+        }
         Some(c) if c.is_control() => {
             return Err(cursor.fault(AddressErrorKind::ControlCharacter));
         }
@@ -271,6 +283,57 @@ pub(crate) fn lead(cursor: &mut Cursor<'_>) -> Result<Lead, Fault> {
     };
     cursor.rewind(start);
     Ok(lead)
+}
+
+/// Skips the words that a name may be made of.
+fn skip_words(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    loop {
+        cursor.skip_space()?;
+        if cursor.peek() == Some('"') {
+            cursor.quoted_string()?;
+        } else if cursor.take_while(is_in_name).is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// What a name without quotes is made of: atoms and dots (`obs-phrase` of RFC 5322 §4.1).
+fn is_in_name(c: char) -> bool {
+    is_atext(c) || c == '.'
+}
+
+fn is_in_address_as_name(c: char) -> bool {
+    is_in_name(c) || c == '@'
+}
+
+/// An address as a name, and the address in angle brackets, if both are the same. If they differ, readers disagree on
+/// which of them counts.
+fn address_as_name(cursor: &mut Cursor<'_>) -> Result<(Box<str>, Address), Fault> {
+    let start = cursor.position();
+    let name = cursor.take_while(is_in_address_as_name);
+    cursor.skip_space()?;
+    let address = angle_address(cursor)?;
+    match Address::parse(name) {
+        Ok(same) if same.to_string().eq_ignore_ascii_case(&address.to_string()) => Ok((name.into(), address)),
+        _ => Err(Fault::new(AddressErrorKind::AddressAsName, start)),
+    }
+}
+
+/// What is wrong with text that was read as an address and is none: a comma outside quotes, if words, a comma and the
+/// words before an angle bracket stand at `start`; else the fault that was found.
+fn find_unquoted_comma(cursor: &mut Cursor<'_>, start: usize, found: Fault) -> Fault {
+    if found.kind == AddressErrorKind::ControlCharacter {
+        return found;
+    }
+    cursor.rewind(start);
+    let mut skip = || skip_words(cursor).is_ok().then(|| (cursor.position(), cursor.eat(',')));
+    match skip() {
+        Some((comma, true)) if comma > start => {
+            while let Some((_, true)) = skip() {}
+            if cursor.peek() == Some('<') { Fault::new(AddressErrorKind::UnquotedComma, comma) } else { found }
+        }
+        _ => found,
+    }
 }
 
 /// `phrase = 1*word / obs-phrase` (RFC 5322 §3.2.5, §4.1): words, and dots
@@ -282,11 +345,7 @@ pub(crate) fn phrase(cursor: &mut Cursor<'_>) -> Result<Option<Box<str>>, Fault>
     loop {
         apart |= cursor.skip_space()?;
         let quoted = cursor.peek() == Some('"');
-        let word = if quoted {
-            cursor.quoted_string()?.content
-        } else {
-            cursor.take_while(|c| is_atext(c) || c == '.').into()
-        };
+        let word = if quoted { cursor.quoted_string()?.content } else { cursor.take_while(is_in_name).into() };
         if word.is_empty() && !quoted {
             break;
         }

@@ -66,6 +66,11 @@ impl<'a> Cursor<'a> {
         self.input.get(self.position..).unwrap_or_default()
     }
 
+    /// The text from an earlier place up to this one.
+    pub(crate) fn since(&self, start: usize) -> &'a str {
+        self.input.get(start..self.position).unwrap_or_default()
+    }
+
     pub(crate) fn rewind(&mut self, position: usize) {
         self.position = position;
     }

@@ -1,11 +1,11 @@
 //! The one text that a mailbox, its address and its domain share.
 
-use crate::address::{MAX_ADDRESS_LEN, MAX_LOCAL_PART_LEN};
+use crate::address::MAX_ADDRESS_LEN;
 use crate::domain::MAX_UNICODE_LEN;
 use crate::mailbox::MAX_NAME_LEN;
 
-// The limits let every place fit into 16 bits.
-const _: () = assert!(MAX_LOCAL_PART_LEN < u8::MAX as usize);
+// The limits let every place fit into 16 bits, and every place in an address into 8.
+const _: () = assert!(MAX_ADDRESS_LEN <= u8::MAX as usize);
 const _: () = assert!(MAX_NAME_LEN + MAX_UNICODE_LEN + MAX_ADDRESS_LEN + 2 <= u16::MAX as usize);
 
 /// The longest name that may stand before an address which is under no name any more.
