@@ -10,6 +10,7 @@ use self::fields::Fields;
 use self::problems::Problems;
 use crate::builder::{Draft, Refused, read_mailbox};
 use crate::content::SMALL;
+use crate::eml::EmlNotes;
 use crate::encoded::{BodyKind, Capabilities};
 use crate::error::{BuildErrors, FieldProblem};
 use crate::header::message_id::MessageId;
@@ -48,6 +49,7 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
         needs_8bit: needs_utf8 || kind != BodyKind::SevenBit,
         content: layout.finish(),
         subject,
+        notes: EmlNotes::default(),
         form: Form::Built(Tree { nodes, depth, unique: stamps.unique(), header_length }),
     }))
 }

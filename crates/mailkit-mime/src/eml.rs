@@ -1,42 +1,68 @@
 //! A finished message on its way through: its header is looked at, its content kept.
 
 mod fields;
+mod notes;
+mod preamble;
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use bytes::Bytes;
 use mailkit_address::{Address, AddressList, Envelope};
 
 use self::fields::Field;
+pub use self::notes::EmlNote;
+pub(crate) use self::notes::EmlNotes;
+use self::preamble::Preamble;
 use crate::content::Layout;
 use crate::error::EmlError;
-use crate::header::name::is_blind;
+use crate::header::name::{is_blind, is_return_path};
 use crate::message::{Form, Message, Parts};
 
 pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Message, EmlError> {
-    let fields = fields::read(message)?;
+    let Preamble { length, lines, mut notes } = Preamble::of(message);
+    let message = &message.slice(length..);
+    let fields = fields::read(message).map_err(|error| error.behind_lines(lines))?;
     let envelope = envelope.map_or_else(|| derive_envelope(&fields), Ok)?;
     let mut layout = Layout::new(Vec::new());
     let mut kept = 0;
-    for blind in fields.iter().filter(|field| is_blind(field.name)) {
-        layout.lines(message.slice(kept..blind.range.start));
-        kept = blind.range.end;
+    let mut needs_8bit = false;
+    let mut keep = |range: Range<usize>| {
+        let lines = message.slice(range);
+        needs_8bit |= !lines.is_ascii();
+        layout.lines(lines);
+    };
+    for field in fields.iter().filter(|field| is_left_out(field.name)) {
+        if is_return_path(field.name) {
+            notes.add(EmlNote::ReturnPath);
+        }
+        keep(kept..field.range.start);
+        kept = field.range.end;
     }
-    layout.lines(message.slice(kept..));
+    keep(kept..message.len());
     Ok(Message::from(Parts {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
         subject: first(&fields, "Subject"),
         needs_smtp_utf8: envelope.needs_smtp_utf8() || has_utf8(message, &fields),
-        needs_8bit: !message.is_ascii(),
+        needs_8bit,
+        notes,
         content: layout.finish(),
         envelope,
         form: Form::Finished,
     }))
 }
 
-/// The message without the fields that name hidden recipients; copied only if it has any.
+/// Whether a field may not go out: one that names hidden recipients, or that only the last server writes.
+fn is_left_out(name: &str) -> bool {
+    is_blind(name) || is_return_path(name)
+}
+
+/// The message without what stands in front of its header, and without the fields that name hidden recipients; copied
+/// only if it has any.
 pub(crate) fn without_blind(message: &Bytes) -> Result<Bytes, EmlError> {
-    let fields = fields::read(message)?;
+    let Preamble { length, lines, .. } = Preamble::of(message);
+    let message = &message.slice(length..);
+    let fields = fields::read(message).map_err(|error| error.behind_lines(lines))?;
     let blind: Vec<_> = fields.iter().filter(|field| is_blind(field.name)).map(|field| field.range.clone()).collect();
     if blind.is_empty() {
         return Ok(message.clone());
@@ -126,7 +152,7 @@ fn bracketed(value: &str) -> Option<String> {
 /// Whether a field that goes out holds UTF-8 beyond ASCII (RFC 6532). Other bytes beyond ASCII
 /// are of no known charset, and no extension covers them.
 fn has_utf8(message: &Bytes, fields: &[Field<'_>]) -> bool {
-    fields.iter().filter(|field| !is_blind(field.name)).any(|field| {
+    fields.iter().filter(|field| !is_left_out(field.name)).any(|field| {
         let bytes = message.get(field.range.clone()).unwrap_or_default();
         !bytes.is_ascii() && str::from_utf8(bytes).is_ok()
     })

@@ -55,6 +55,7 @@ mod stamps;
 
 pub use builder::{GivenAddresses, GivenMailbox, MessageBuilder};
 pub use content::{Chunks, ContentReader};
+pub use eml::EmlNote;
 pub use encoded::{BodyKind, Capabilities, Encoded};
 pub use error::{BuildErrors, EmlError, EncodeError, FieldError, FieldProblem};
 pub use header::list::{AutoSubmitted, ListUnsubscribe};

@@ -9,6 +9,7 @@ use mailkit_address::Envelope;
 
 use crate::builder::MessageBuilder;
 use crate::content::{Chunks, Content};
+use crate::eml::{EmlNote, EmlNotes};
 use crate::encoded::{BodyKind, Capabilities, Encoded};
 use crate::error::{EmlError, EncodeError};
 use crate::layout::lay_out;
@@ -63,6 +64,7 @@ pub(crate) struct Parts {
     pub(crate) content: Content,
     pub(crate) needs_smtp_utf8: bool,
     pub(crate) needs_8bit: bool,
+    pub(crate) notes: EmlNotes,
     pub(crate) form: Form,
 }
 
@@ -96,9 +98,10 @@ impl Message {
 
     /// Takes a finished message, as a `.eml` file holds it.
     ///
-    /// It goes out byte for byte, with two exceptions: Bcc and Resent-Bcc are taken out, and line
-    /// ends become CRLF (a bare CR and a bare LF each end a line). Nothing is added: a message
-    /// without Date or Message-ID stays without, and a line above 998 bytes is not broken.
+    /// It goes out byte for byte, with these exceptions: Bcc and Resent-Bcc are taken out; so is what
+    /// does not belong on the wire, which [`notes`](Self::notes) tells; and line ends become CRLF (a
+    /// bare CR and a bare LF each end a line). Nothing is added: a message without Date or
+    /// Message-ID stays without, and a line above 998 bytes is not broken.
     ///
     /// Without an envelope, one is made from the header as `sendmail -t` does: from Sender, else
     /// the first mailbox of From, to To, Cc and Bcc. If the message was resent, the first block
@@ -143,6 +146,21 @@ impl Message {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
+    }
+
+    /// What was left out of a finished message, for the person who sends it; nothing of one that was built.
+    ///
+    /// ```
+    /// use mailkit_mime::{EmlNote, Message};
+    ///
+    /// let saved = "From ann@example.com Mon Nov 23 07:03:00 2026\nFrom: ann@example.com\nTo: bob@example.org\n\nHello\n";
+    /// let message = Message::from_eml(saved, None)?;
+    /// assert!(message.to_bytes()?.starts_with(b"From: ann@example.com\r\n"));
+    /// assert_eq!(message.notes().collect::<Vec<_>>(), [EmlNote::MailboxSeparator]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn notes(&self) -> impl Iterator<Item = EmlNote> + use<> {
+        self.0.notes.iter()
     }
 
     /// Encodes the message for what a server has. Nothing is read or copied for it.

@@ -128,7 +128,8 @@ fn a_signature_states_what_was_asked_for_and_no_length() {
             "a=rsa-sha256",
             "c=relaxed/relaxed",
             "d=example.com",
-            "h=From:From:To:To:Subject:Subject:Date:Message-ID:List-Unsubscribe",
+            "h=From:From:Sender:Reply-To:To:To:Cc:Subject:Subject:Date:Message-ID:In-Reply-To:References:MIME-Version:\
+             Content-Type:Content-Transfer-Encoding:List-Unsubscribe:List-Unsubscribe-Post",
             "s=rsa",
             "t=1700000000",
             "v=1",
@@ -265,6 +266,55 @@ fn real_dkimpy_verifies_both_algorithms_in_every_form() {
     let Some(results) = dkimpy(&[&rsa(), &ed25519()], &signed) else { return };
     for (at, result) in results.iter().enumerate() {
         assert_eq!(result.split(' ').collect::<Vec<_>>(), ["pass"; 10], "message {at}");
+    }
+}
+
+/// The fields that nobody may add to a signed message (RFC 6376 §8.15).
+const OVERSIGNED: [&str; 15] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+];
+
+#[test]
+fn rfc_6376_section_8_15_each_field_is_named_once_more_than_it_occurs() {
+    let header = OVERSIGNED.map(|name| format!("{name}: a\r\n"));
+    for present in [String::new(), header.concat(), header.concat().repeat(2)] {
+        let message = format!("From: ann@example.com\r\n{present}\r\nhi\r\n");
+        let named = tags(&sign_message(message.as_bytes(), &[ed25519()], NOW).unwrap());
+        for name in OVERSIGNED {
+            let occurs = message.lines().filter(|line| line.starts_with(&format!("{name}:"))).count();
+            assert_eq!(named["h"].split(':').filter(|named| *named == name).count(), occurs + 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn real_dkimpy_finds_each_field_that_was_added() {
+    let header = OVERSIGNED.map(|name| format!("{name}: a\r\n")).concat();
+    for present in ["From: ann@example.com\r\n", &header] {
+        let message = format!("{present}X-Other: 1\r\n\r\nhi\r\n");
+        let fields = String::from_utf8(sign_message(message.as_bytes(), &[rsa(), ed25519()], NOW).unwrap()).unwrap();
+        let with = |more: &str| format!("{fields}{more}{message}").into_bytes();
+        let mut copies = vec![with(""), with("X-Other: 2\r\n")];
+        copies.extend(OVERSIGNED.map(|name| with(&format!("{name}: b\r\n"))));
+        let Some(results) = dkimpy(&[&rsa(), &ed25519()], &copies) else { return };
+        assert_eq!(results[..2], ["pass pass"; 2]);
+        for (name, result) in OVERSIGNED.iter().zip(&results[2..]) {
+            assert_eq!(result, "fail fail", "{name}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::error::Error as _;
 
 use mailkit_address::{Address, Envelope};
-use mailkit_mime::{EmlError, Message};
+use mailkit_mime::{EmlError, EmlNote, Message, MessageBuilder, Stamps};
 use proptest::prelude::*;
 
 fn recipients(message: &Message) -> Vec<String> {
@@ -113,11 +113,8 @@ fn what_is_no_message_says_why() {
         ("", "no header: a message starts with its header fields"),
         ("\r\ntext", "no header: a message starts with its header fields"),
         ("A: b\nnonsense\n", "line 2 is no header field, `nonsense`: write it as `Name: value`"),
-        (
-            "From ann Mon Nov 23\nA: b\n",
-            "line 1 is no header field but the separator of a mailbox file, \
-             `From ann Mon Nov 23`: remove it",
-        ),
+        ("From ann Mon Nov 23\nA: b\nnonsense\n", "line 3 is no header field, `nonsense`: write it as `Name: value`"),
+        ("From ann Mon Nov 23\n\ntext", "no header: a message starts with its header fields"),
         ("To: b@example.org\n\n", "no sender: add a From field or give an envelope"),
         (
             "From: a@example.com\nTo: undisclosed-recipients:;\n\n",
@@ -139,9 +136,83 @@ fn an_address_that_is_not_utf8_is_no_address() {
     assert_eq!(Message::from_eml(eml, None).unwrap_err(), EmlError::NotUtf8 { field: "To" });
 }
 
+/// What programs put in front of a header, and the notes about it.
+const PREAMBLES: [(&str, &[EmlNote]); 6] = [
+    ("\u{feff}", &[EmlNote::ByteOrderMark]),
+    ("From ann@example.com Mon Nov 23 07:03:00 2026\n", &[EmlNote::MailboxSeparator]),
+    ("From ann@example.com Mon Nov 23 07:03:00 2026\r\n", &[EmlNote::MailboxSeparator]),
+    ("From - Mon Nov 23 07:03:00 2026\r", &[EmlNote::MailboxSeparator]),
+    ("From MAILER-DAEMON\n>From ann@example.com\n", &[EmlNote::MailboxSeparator]),
+    ("\u{feff}From : me\nFrom ann\n", &[EmlNote::ByteOrderMark]),
+];
+
+#[test]
+fn what_stands_in_front_of_the_header_is_left_out_with_a_note() {
+    let eml = "From: a@example.com\r\nTo: b@example.org\r\n\r\nFrom here\r\n\u{feff}\r\n";
+    for (before, wanted) in &PREAMBLES[..5] {
+        for envelope in [None, Some(envelope())] {
+            let message = Message::from_eml(format!("{before}{eml}"), envelope).unwrap();
+            assert_eq!(message.to_bytes().unwrap(), eml, "{before:?}");
+            assert_eq!(message.size(), Some(eml.len() as u64));
+            assert_eq!(message.notes().collect::<Vec<_>>(), *wanted, "{before:?}");
+        }
+    }
+    let clean = Message::from_eml(eml, None).unwrap();
+    assert_eq!(clean.notes().next(), None);
+    // A field with a blank before its colon is no separator, and behind a field there is none.
+    let error = Message::from_eml(PREAMBLES[5].0, Some(envelope())).unwrap_err();
+    assert!(error.to_string().starts_with("line 2 is no header field, `From ann`"), "{error}");
+}
+
+#[test]
+fn an_attached_message_starts_with_its_header() {
+    let eml = "From: a@example.com\r\nTo: b@example.org\r\n\r\nHello\r\n";
+    for (before, _) in &PREAMBLES[..5] {
+        let stamps = Stamps::new(time::macros::datetime!(2026-11-23 07:03 UTC), 1);
+        let builder = MessageBuilder::new(stamps).from("a@example.com").to("b@example.org");
+        let message = builder.attach_eml(format!("{before}{eml}").into_bytes()).build().unwrap();
+        let content = String::from_utf8(message.to_bytes().unwrap().to_vec()).unwrap();
+        assert!(
+            content.contains(&format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n{eml}")),
+            "{content}"
+        );
+    }
+}
+
+#[test]
+fn rfc_5321_section_4_4_a_return_path_does_not_go_out() {
+    for field in ["Return-Path: <ann@example.com>\r\n", "RETURN-PATH :\r\n <j\u{fc}rgen@example.com>\r\n"] {
+        let eml = format!("{field}From: a@example.com\r\n{field}To: b@example.org\r\n\r\n{field}");
+        let message = Message::from_eml(eml.clone(), None).unwrap();
+        let wanted = format!("From: a@example.com\r\nTo: b@example.org\r\n\r\n{field}");
+        assert_eq!(message.to_bytes().unwrap(), wanted);
+        assert_eq!(message.notes().collect::<Vec<_>>(), [EmlNote::ReturnPath]);
+        assert!(!message.needs_smtp_utf8());
+        // Within a message that is attached it is part of what somebody wants to show.
+        let stamps = Stamps::new(time::macros::datetime!(2026-11-23 07:03 UTC), 1);
+        let builder = MessageBuilder::new(stamps).from("a@example.com").to("b@example.org");
+        let attached = builder.attach_eml(eml.clone().into_bytes()).build().unwrap();
+        assert!(String::from_utf8_lossy(&attached.to_bytes().unwrap()).contains(&eml));
+    }
+}
+
 /// What a header is made of, and what may hide in one.
-const PIECES: &[&[u8]] =
-    &[b"\r", b"\n", b"\r\n", b" ", b"Bcc", b":", b"bcc: secret", b"A: b", b"\xff", b"Resent-Bcc : secret"];
+const PIECES: &[&[u8]] = &[
+    b"\xef\xbb\xbf",
+    b"From x",
+    b">From x",
+    b"Return-Path",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"Bcc",
+    b":",
+    b"bcc: secret",
+    b"A: b",
+    b"\xff",
+    b"Resent-Bcc : secret",
+];
 
 proptest! {
     #[test]
@@ -167,6 +238,7 @@ proptest! {
                 let folded = line[0] == b' ';
                 prop_assert!(folded || !name.eq_ignore_ascii_case(b"bcc"));
                 prop_assert!(folded || !name.eq_ignore_ascii_case(b"resent-bcc"));
+                prop_assert!(folded || !name.eq_ignore_ascii_case(b"return-path"));
             }
         }
     }

@@ -4,23 +4,28 @@ use super::canonical::Canonicalization;
 use super::error::{DkimError, excerpt};
 use super::fields::Field;
 
-/// Listed once more than present, so that none can be added behind the signature's back.
-const OVERSIGNED: [&str; 6] = ["From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe"];
-
-/// Signed as often as present: what RFC 6376 §5.4.1 advises, what RFC 8058 §4 demands beside
-/// List-Unsubscribe, what gives the body its meaning, and Feedback-ID, which providers heed only signed.
-const SIGNED: [&str; 10] = [
+/// Listed once more than present, so that none can be added behind the signature's back (RFC 6376 §8.15): what a reader
+/// is shown, where answers and unsubscriptions go, and what gives the body its meaning.
+const OVERSIGNED: [&str; 15] = [
+    "From",
     "Sender",
     "Reply-To",
+    "To",
     "Cc",
+    "Subject",
+    "Date",
+    "Message-ID",
     "In-Reply-To",
     "References",
     "MIME-Version",
     "Content-Type",
     "Content-Transfer-Encoding",
+    "List-Unsubscribe",
     "List-Unsubscribe-Post",
-    "Feedback-ID",
 ];
+
+/// Signed as often as present: providers heed Feedback-ID only signed.
+const SIGNED: [&str; 1] = ["Feedback-ID"];
 
 /// The longest name of a header field: `h=` keeps to lines of 78.
 const MAX_NAME_LEN: usize = 76;
@@ -140,7 +145,25 @@ mod tests {
         let selection = Selection::default();
         assert_eq!(
             apply(&selection, "From: a\r\nCc: b\r\nReceived: c\r\n").0,
-            ["From", "From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "Cc"]
+            [
+                "From",
+                "From",
+                "Sender",
+                "Reply-To",
+                "To",
+                "Cc",
+                "Cc",
+                "Subject",
+                "Date",
+                "Message-ID",
+                "In-Reply-To",
+                "References",
+                "MIME-Version",
+                "Content-Type",
+                "Content-Transfer-Encoding",
+                "List-Unsubscribe",
+                "List-Unsubscribe-Post"
+            ]
         );
     }
 

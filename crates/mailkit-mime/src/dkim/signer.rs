@@ -24,9 +24,9 @@ const MAX_LABEL_LEN: usize = 63;
 /// Makes DKIM-Signature fields for one domain with one key.
 ///
 /// From the start it signs relaxed/relaxed, states the time, sets no end and no identity, and covers
-/// these fields. Listed once more than present, so that nobody can add one: From, To, Subject, Date,
-/// Message-ID, List-Unsubscribe. As often as present: Sender, Reply-To, Cc, In-Reply-To, References,
-/// MIME-Version, Content-Type, Content-Transfer-Encoding, List-Unsubscribe-Post, Feedback-ID.
+/// these fields. Listed once more than present, so that nobody can add one: From, Sender, Reply-To, To,
+/// Cc, Subject, Date, Message-ID, In-Reply-To, References, MIME-Version, Content-Type,
+/// Content-Transfer-Encoding, List-Unsubscribe, List-Unsubscribe-Post. As often as present: Feedback-ID.
 #[derive(Clone)]
 pub struct Signer {
     key: SigningKey,

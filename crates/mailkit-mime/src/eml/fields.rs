@@ -54,7 +54,7 @@ pub(crate) fn read(message: &[u8]) -> Result<Vec<Field<'_>>, EmlError> {
 }
 
 /// The first line without its end, and its length with it.
-fn first_line(text: &[u8]) -> (&[u8], usize) {
+pub(super) fn first_line(text: &[u8]) -> (&[u8], usize) {
     let Some(at) = memchr2(b'\r', b'\n', text) else {
         return (text, text.len());
     };

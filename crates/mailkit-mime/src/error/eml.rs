@@ -36,13 +36,20 @@ pub enum EmlError {
     NoRecipients,
 }
 
+impl EmlError {
+    /// The same where so many lines stand in front of what was read.
+    pub(crate) fn behind_lines(self, lines: u64) -> Self {
+        match self {
+            Self::MalformedHeader { line, text } => Self::MalformedHeader { line: line + lines, text },
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for EmlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHeader => f.write_str("no header: a message starts with its header fields"),
-            Self::MalformedHeader { line: 1, text } if text.starts_with("From ") => {
-                write!(f, "line 1 is no header field but the separator of a mailbox file, `{text}`: remove it")
-            }
             Self::MalformedHeader { line, text } => {
                 write!(f, "line {line} is no header field, `{text}`: write it as `Name: value`")
             }

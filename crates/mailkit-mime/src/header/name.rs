@@ -14,6 +14,7 @@ const OWN: &[(&str, Option<&str>)] = &[
     ("References", Some("references")),
     ("Reply-To", Some("reply_to")),
     ("Resent-Bcc", Some("bcc")),
+    ("Return-Path", Some("envelope_from")),
     ("Sender", Some("sender")),
     ("Subject", Some("subject")),
     ("To", Some("to")),
@@ -55,6 +56,11 @@ pub(crate) fn own_part_field(name: &str) -> Option<Option<&'static str>> {
 /// Whether a field names recipients that the others must not see.
 pub(crate) fn is_blind(name: &str) -> bool {
     name.eq_ignore_ascii_case("Bcc") || name.eq_ignore_ascii_case("Resent-Bcc")
+}
+
+/// Whether a field is the trace field that only the server writes which delivers a message finally (RFC 5321 §4.4).
+pub(crate) fn is_return_path(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Return-Path")
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! Parameters of Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2231).
 
 use super::fold::Folder;
-use super::is_token;
 
 /// The most that a line has, without the blank it starts with and the `;` it ends with.
 const ROOM: usize = 76;
 /// What introduces an extended value: its charset, and no language (RFC 2231 §4).
 const CHARSET: &str = "utf-8''";
 
-/// Writes `; name=value` behind what the folder holds: as a token or a quoted string where that
+/// Writes `; name=value` behind what the folder holds: as it is or as a quoted string where that
 /// fits a line, else percent-encoded, and over several lines if need be (RFC 2231 §3 and §4).
+///
+/// What RFC 2231 excludes from `attribute-char` is quoted even where RFC 2045 calls it a token:
+/// readers take `'`, `*` and `%` outside quotes for a charset, a section or an escape. Python's
+/// `email` loses `it's.pdf` without quotes.
 pub(crate) fn write_parameter(folder: &mut Folder<'_>, name: &str, value: &str) {
     folder.append(";");
-    if is_token(value) && name.len() + 1 + value.len() <= ROOM {
+    if !value.is_empty() && value.chars().all(passes) && name.len() + 1 + value.len() <= ROOM {
         write_word(folder, &[name, "=", value]);
         return;
     }
@@ -146,7 +149,12 @@ mod tests {
             ("", "filename=\"\""),
             ("=?utf-8?q?x?=", "filename*=utf-8''%3D%3Futf-8%3Fq%3Fx%3F%3D"),
             ("na\u{ef}ve.txt", "filename*=utf-8''na%C3%AFve.txt"),
-            ("100%", "filename=100%"),
+            ("100%.pdf", "filename=\"100%.pdf\""),
+            ("it's.pdf", "filename=\"it's.pdf\""),
+            ("a*b.pdf", "filename=\"a*b.pdf\""),
+            ("'a'b.pdf", "filename=\"'a'b.pdf\""),
+            ("a!#$&+-.^_`{|}~b", "filename=a!#$&+-.^_`{|}~b"),
+            ("it's \u{e9}*%", "filename*=utf-8''it%27s%20%C3%A9%2A%25"),
         ] {
             let unfolded = field(value).replace("\r\n", "");
             assert_eq!(unfolded, format!("Content-Disposition: attachment; {wanted}"), "{value:?}");
