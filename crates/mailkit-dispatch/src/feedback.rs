@@ -143,7 +143,7 @@ impl State {
         };
         if !failed {
             route.opened();
-            route.returning &= route.window.size() < route.settings.first_ways.get();
+            route.returning &= route.window.size() < route.settings.initial_slots();
         }
         // Silence that ends like this was none of a server that is only slow.
         let is_dead = failed && self.is_shunned(place, now);

@@ -26,6 +26,7 @@
 //! - A message is tried again only for recipients that were not accepted, and one that may have been delivered says so.
 
 mod assign;
+mod bounds;
 mod breaker;
 mod class;
 mod classify;
@@ -54,6 +55,7 @@ mod state;
 mod stats;
 mod window;
 
+pub use self::bounds::SpanBounds;
 pub use self::breaker::BreakerState;
 pub use self::class::Class;
 pub use self::classify::{Disposition, Refusal, Step, Subject, classify};
@@ -64,6 +66,8 @@ pub use self::job::{Gate, Job};
 pub use self::jobs::Jobs;
 pub use self::rate::{InvalidLimit, Quota, Rate, Unit};
 pub use self::retry::RetrySettings;
-pub use self::settings::{BreakerSettings, InvalidShare, Limits, RouteSettings, Settings, SettingsError, Share};
+pub use self::settings::{
+    BreakerSettings, InvalidShare, LEASE_BOUNDS, Limits, RouteSettings, Settings, SettingsError, Share,
+};
 pub use self::span::LONGEST_SPAN;
 pub use self::stats::{Outcomes, RouteStats, Stats};

@@ -77,6 +77,12 @@ impl Rate {
         self
     }
 
+    /// In which span of time so many may leave: a second for `14/s`.
+    #[must_use]
+    pub const fn per(&self) -> Duration {
+        self.per
+    }
+
     /// What it counts.
     #[must_use]
     pub const fn unit(&self) -> Unit {

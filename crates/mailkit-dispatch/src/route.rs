@@ -80,7 +80,7 @@ impl Route {
         Self {
             name: settings.name.as_str().into(),
             rows: Rows::default(),
-            window: Window::new(settings.first_ways.get(), settings.most_ways.get()),
+            window: Window::new(settings.initial_slots(), settings.most_ways.get()),
             breaker: Breaker::new(settings.breaker),
             silence: Silence::default(),
             domains: Scopes::new(format!("{key}/domain"), spelled(&settings.per_domain)),

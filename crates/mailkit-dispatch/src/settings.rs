@@ -9,9 +9,17 @@ use std::time::Duration;
 
 use mailkit_address::Domain;
 
+use crate::bounds::SpanBounds;
 use crate::rate::{Quota, Rate};
 use crate::retry::RetrySettings;
 use crate::span::LONGEST_SPAN;
+
+/// The length of a lease. A lease that ends while its worker is alive sends the message a second time, and a worker may be
+/// late by a second: a disk that is busy, a machine without a free core. Mail of a worker that died waits for as long.
+pub const LEASE_BOUNDS: SpanBounds = SpanBounds::new(Duration::from_secs(5), Duration::from_secs(86_400));
+
+/// Spans that only have to be longer than nothing.
+const ANY_SPAN: SpanBounds = SpanBounds::new(Duration::from_nanos(1), LONGEST_SPAN);
 
 /// What holds for all routes.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +27,7 @@ use crate::span::LONGEST_SPAN;
 pub struct Settings {
     /// When a message is tried again, and when no more.
     pub retry: RetrySettings,
-    /// For how long messages are leased; a lease is renewed when half of it is over. 60 s.
+    /// For how long messages are leased; a lease is renewed when half of it is over. 60 s, within [`LEASE_BOUNDS`].
     pub lease: Duration,
     /// A message that a limit lets go within this time waits here; one that has to wait longer is put back until its
     /// time. 5 s.
@@ -83,7 +91,7 @@ pub struct RouteSettings {
     pub limits: Limits,
     /// What may leave over it to each domain of recipients, in any spelling; `*` is for each that is not named.
     pub per_domain: BTreeMap<String, Limits>,
-    /// How many ways are tried at first. 5, as Postfix does (`initial_destination_concurrency`).
+    /// How many ways are tried at first, if there may be as many. 5, as Postfix does (`initial_destination_concurrency`).
     pub first_ways: NonZeroU32,
     /// How many ways there may be. 20, as Postfix does (`default_destination_concurrency_limit`).
     pub most_ways: NonZeroU32,
@@ -131,8 +139,12 @@ impl RouteSettings {
     #[must_use]
     pub fn most_ways(mut self, most: NonZeroU32) -> Self {
         self.most_ways = most;
-        self.first_ways = self.first_ways.min(most);
         self
+    }
+
+    /// How many slots the route begins with: a route that may have few begins with all of them.
+    pub(crate) fn initial_slots(&self) -> u32 {
+        self.first_ways.min(self.most_ways).get()
     }
 }
 
@@ -144,10 +156,6 @@ impl RouteSettings {
     pub fn check(&self) -> Result<(), SettingsError> {
         if self.name.is_empty() {
             return Err(SettingsError::Nameless);
-        }
-        if self.first_ways > self.most_ways {
-            let (first, most) = (self.first_ways, self.most_ways);
-            return Err(SettingsError::Ways { route: self.name.clone(), first, most });
         }
         if let Some(domain) = self.per_domain.keys().find(|name| spell(name).is_none()) {
             return Err(SettingsError::Domain { route: self.name.clone(), domain: domain.clone() });
@@ -258,21 +266,14 @@ pub enum SettingsError {
     Nameless,
     /// Two routes have this name.
     Twice(String),
-    /// A route would try more ways at first than it may have.
-    Ways {
-        /// The route.
-        route: String,
-        /// How many it would try.
-        first: NonZeroU32,
-        /// How many it may have.
-        most: NonZeroU32,
-    },
-    /// A span that has to be longer than nothing, and shorter than 100 years.
+    /// A span of time that is too short or too long.
     Span {
         /// Which setting.
         setting: &'static str,
         /// What it is.
         value: Duration,
+        /// What it may be.
+        bounds: SpanBounds,
     },
     /// The first wait before a retry is longer than the longest.
     Retry {
@@ -298,12 +299,7 @@ impl fmt::Display for SettingsError {
             Self::NoRoute => f.write_str("there is no route: give one at least"),
             Self::Nameless => f.write_str("a route has no name: give each one"),
             Self::Twice(name) => write!(f, "two routes are named `{}`: rename one", name.escape_debug()),
-            Self::Ways { route, first, most } => {
-                write!(f, "route `{}` would begin with {first} ways and may have {most}", route.escape_debug())
-            }
-            Self::Span { setting, value } => {
-                write!(f, "`{setting}` is {value:?}: it has to be longer than nothing, and shorter than 100 years")
-            }
+            Self::Span { setting, value, bounds } => write!(f, "`{setting}` is {}", bounds.refusal(*value)),
             Self::Retry { first, max } => {
                 write!(f, "the first wait before a retry, {first:?}, is longer than the longest, {max:?}")
             }
@@ -329,7 +325,7 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
             return Err(SettingsError::Twice(route.name.clone()));
         }
     }
-    check_span("lease", settings.lease)?;
+    LEASE_BOUNDS.check("lease", settings.lease)?;
     check_span("local_wait", settings.local_wait)?;
     check_span("linger", settings.linger)?;
     settings.retry.check()
@@ -349,8 +345,5 @@ pub(crate) fn spelled(limits: &BTreeMap<String, Limits>) -> BTreeMap<String, Lim
 }
 
 pub(crate) fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {
-    match value.is_zero() || value > LONGEST_SPAN {
-        true => Err(SettingsError::Span { setting, value }),
-        false => Ok(()),
-    }
+    ANY_SPAN.check(setting, value)
 }

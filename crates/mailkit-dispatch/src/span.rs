@@ -6,7 +6,8 @@ use std::time::Duration;
 pub const LONGEST_SPAN: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The units, largest first, in milliseconds.
-const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+pub(crate) const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads `30s`; a unit alone is one of it where `bare` allows that. Nothing else, and no zero.
 pub(crate) fn parse(text: &str, bare: bool) -> Option<Duration> {

@@ -34,7 +34,7 @@ impl Program {
     fn work(&self) -> Command {
         let mut command = self.command("work");
         // What a killed worker leaves behind is soon taken up.
-        command.args(["--server", &self.server, "--lease", "3s", "-q"]);
+        command.args(["--server", &self.server, "--lease", "5s", "-q"]);
         command
     }
 

@@ -21,7 +21,7 @@ fn no_acknowledged_message_is_lost_however_often_worker_and_enqueuer_are_killed(
     let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
         // Its lease runs out soon, so that what it leaves behind is taken up.
-        let worker = store.worker(&sink.plain(), &["--lease", "1s", "-q"]);
+        let worker = store.worker(&sink.plain(), &["--lease", "5s", "-q"]);
         acknowledged.extend(enqueue_until_killed(&store, round));
         worker.kill();
     }

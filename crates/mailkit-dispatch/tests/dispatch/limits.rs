@@ -159,18 +159,31 @@ async fn settings_that_contradict_each_other_are_refused_and_change_nothing() {
     };
     let mut late = seeded();
     late.retry.first = late.retry.max * 2;
-    let zero = Settings { lease: Duration::ZERO, ..seeded() };
+    let short = |milliseconds| Settings { lease: Duration::from_millis(milliseconds), ..seeded() };
     assert_eq!(refused(seeded(), &[]), SettingsError::NoRoute);
     assert_eq!(refused(seeded(), &[main_route(), main_route()]), SettingsError::Twice("main".to_owned()));
     assert!(matches!(refused(late, &[main_route()]), SettingsError::Retry { .. }));
-    assert!(matches!(refused(zero, &[main_route()]), SettingsError::Span { setting: "lease", .. }));
-    let mut ways = main_route();
-    ways.most_ways = std::num::NonZeroU32::MIN;
-    assert!(matches!(refused(seeded(), &[ways]), SettingsError::Ways { .. }));
+    for milliseconds in [0, 5, 4_999, 86_400_001] {
+        let error = refused(short(milliseconds), &[main_route()]);
+        assert!(matches!(error, SettingsError::Span { setting: "lease", .. }), "{milliseconds}");
+    }
     let nowhere = main_route().per_domain("no domain", "1/s".parse::<mailkit_dispatch::Rate>().unwrap());
     assert!(matches!(refused(seeded(), &[nowhere]), SettingsError::Domain { .. }));
     enqueue(&queue, 3).await;
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_may_have_any_number_of_slots_from_one() {
+    for most in 1..=6 {
+        let (queue, server) = (queue(), Server::new());
+        let mut route = main_route();
+        route.most_ways = std::num::NonZeroU32::new(most).unwrap();
+        enqueue(&queue, 30).await;
+        let dispatcher = start(&queue, &[(route, &server)]);
+        assert_eq!(dispatcher.until_empty().await.unwrap().sent, 30);
+        assert!(dispatcher.stats().routes[0].window <= most);
+    }
 }
 
 #[tokio::test(start_paused = true)]

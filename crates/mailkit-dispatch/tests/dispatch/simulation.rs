@@ -56,7 +56,7 @@ fn schedule(rng: &mut Rng, world: &Shared) -> Schedule {
     };
     let mut settings = Settings {
         retry,
-        lease: Duration::from_secs(4),
+        lease: Duration::from_secs(5),
         local_wait: MILLISECOND * rng.u32(100..2_000),
         seed: Some(rng.u64(..)),
         ..Settings::default()

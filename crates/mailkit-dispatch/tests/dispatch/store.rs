@@ -188,12 +188,12 @@ async fn who_waits_for_the_end_is_told_when_nothing_is_sent_any_more() {
 #[tokio::test(start_paused = true)]
 async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
     let server = Server::new();
-    let (shaky, dispatcher) = shaky(&server, Settings { lease: 4 * SECOND, ..seeded() });
+    let (shaky, dispatcher) = shaky(&server, Settings { lease: 5 * SECOND, ..seeded() });
     server.takes(10 * SECOND);
     enqueue(&shaky.inner, 1).await;
     sleep(SECOND / 2).await;
     shaky.trouble.store(NOT_RENEWING, Ordering::SeqCst);
-    sleep(4 * SECOND).await;
+    sleep(5 * SECOND).await;
     let other = shaky.inner.lease(&LeaseRequest::new(NonZeroU32::MIN, 10 * SECOND)).await.unwrap();
     assert_eq!(other.len(), 1, "the lease ran out, and another worker has the message");
     sleep(7 * SECOND).await;
