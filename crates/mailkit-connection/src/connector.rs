@@ -1,6 +1,5 @@
 //! From settings to a connection that is secured, greeted and logged in.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use mailkit_address::Domain;
@@ -11,6 +10,7 @@ use crate::connection::Connection;
 use crate::dial::dial;
 use crate::driver::{Driver, now};
 use crate::error::{Cause, Error};
+use crate::host_name::full_host_name;
 use crate::probe::speaks_tls;
 use crate::settings::{ConnectorConfig, Endpoint, TlsMode};
 use crate::tls::{TlsClient, TlsError, TlsInfo, secure};
@@ -91,15 +91,43 @@ impl Connector {
     /// As for [`connect`](Self::connect).
     pub async fn connect_over(&self, stream: impl Transport + 'static) -> Result<Connection, Error> {
         let dialed = Dialed { transport: Box::new(stream), peer: Peer::Brought, local: None };
-        self.open(dialed, self.config.tls_mode()).await
+        let name = self.own_name().await;
+        self.open(dialed, self.config.tls_mode(), name).await
     }
 
     async fn connect_with(&self, mode: TlsMode) -> Result<Connection, Error> {
-        self.open(dial(&self.config).await.map_err(Cause::Dial)?, mode).await
+        // The name is looked up meanwhile; an error of the connection does not wait for it.
+        let name = self.own_name();
+        tokio::pin!(name);
+        let mut found = None;
+        let dialing = dial(&self.config);
+        tokio::pin!(dialing);
+        let dialed = loop {
+            tokio::select! {
+                dialed = &mut dialing => break dialed.map_err(Cause::Dial)?,
+                name = &mut name, if found.is_none() => found = Some(name),
+            }
+        };
+        let name = match found {
+            Some(name) => name,
+            None => name.await,
+        };
+        self.open(dialed, mode, name).await
     }
 
-    async fn open(&self, dialed: Dialed, mode: TlsMode) -> Result<Connection, Error> {
+    /// The name to introduce ourselves by: the one that was set, else the host's full name, if it has one.
+    async fn own_name(&self) -> Option<String> {
+        match self.config.ehlo_name() {
+            Some(name) => Some(name.to_owned()),
+            None => full_host_name().await,
+        }
+    }
+
+    async fn open(&self, dialed: Dialed, mode: TlsMode, name: Option<String>) -> Result<Connection, Error> {
         let Dialed { mut transport, peer, local } = dialed;
+        // RFC 5321 §4.1.4: who has no name of its own to give says its address; a made-up name would be refused.
+        let name = name.or_else(|| local.map(|address| Domain::from(address).to_string()));
+        let name = name.unwrap_or_else(|| "localhost".to_owned());
         let mut tls = None;
         let security = match mode {
             TlsMode::Implicit => {
@@ -111,7 +139,7 @@ impl Connector {
             TlsMode::Opportunistic => Security::Opportunistic,
             TlsMode::None => Security::None,
         };
-        let mut driver = Driver::new(transport, Client::new(self.client_config(security, local)?, now()));
+        let mut driver = Driver::new(transport, Client::new(self.client_config(security, name.clone())?, now()));
         self.await_greeting(&mut driver, peer != Peer::Brought).await?;
         loop {
             match driver.event().await {
@@ -123,7 +151,7 @@ impl Connector {
                     client.handle_tls_established(now());
                     driver = Driver::new(transport, client);
                 }
-                _ => return Err(driver.broken()),
+                _ => return Err(driver.broken().introduced_as(name)),
             }
         }
     }
@@ -162,17 +190,11 @@ impl Connector {
         secure(transport, tls, name, self.config.limits().tls).await.map_err(|error| Cause::Tls(error).into())
     }
 
-    fn client_config(&self, security: Security, local: Option<IpAddr>) -> Result<ClientConfig, Error> {
+    fn client_config(&self, security: Security, name: String) -> Result<ClientConfig, Error> {
         let config = &self.config;
         let (host, port) = match config.endpoint() {
             Endpoint::Tcp { host, port } => (host.to_string(), *port),
             Endpoint::Unix(_) => (String::new(), 0),
-        };
-        // RFC 5321 §4.1.4: who has no name of its own to give says its address; a made-up name would be refused.
-        let name = match (config.ehlo_name(), local) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(address)) => Domain::from(address).to_string(),
-            (None, None) => "localhost".to_owned(),
         };
         let mut nonce = vec![0; 18];
         if config.credentials().is_some() {

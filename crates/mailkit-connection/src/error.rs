@@ -15,6 +15,8 @@ use crate::tls::TlsError;
 pub struct Error {
     cause: Cause,
     report: Option<Report>,
+    /// The name that was given in EHLO, where the server refused that.
+    introduced_as: Option<Box<str>>,
 }
 
 /// What went wrong, by layer.
@@ -37,11 +39,20 @@ pub enum Cause {
 
 impl Error {
     pub(crate) const fn new(cause: Cause) -> Self {
-        Self { cause, report: None }
+        Self { cause, report: None, introduced_as: None }
     }
 
     pub(crate) fn with_report(mut self, report: Report) -> Self {
         self.report = Some(report);
+        self
+    }
+
+    /// Notes the name that was given in EHLO, if the server refused that: many refuse for the name.
+    pub(crate) fn introduced_as(mut self, name: String) -> Self {
+        let is_refusal = |reply: &Reply| reply.code().get() == 421 || reply.code().get() >= 500;
+        if self.step() == Step::Ehlo && self.reply().is_some_and(is_refusal) {
+            self.introduced_as = Some(name.into());
+        }
         self
     }
 
@@ -119,7 +130,14 @@ impl fmt::Display for Error {
         match &self.cause {
             Cause::Dial(_) => f.write_str("no connection"),
             Cause::Tls(_) => f.write_str("no secure connection"),
-            Cause::Session(_) => f.write_str("the conversation ended early"),
+            Cause::Session(_) => match &self.introduced_as {
+                None => f.write_str("the conversation ended early"),
+                Some(name) => write!(
+                    f,
+                    "the conversation ended early, in answer to EHLO {name} (`hostname` in the configuration, or ehlo=NAME in \
+                     the server's URL, sets another name)"
+                ),
+            },
             Cause::Begin(_) => f.write_str("the message cannot go over this connection"),
             Cause::Content(_) => f.write_str("the content could not be read"),
             Cause::Randomness(_) => f.write_str("the system gives no random numbers"),

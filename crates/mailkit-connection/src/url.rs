@@ -5,8 +5,7 @@ mod error;
 mod parameters;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -19,6 +18,7 @@ pub use error::UrlError;
 use parameters::{Parameters, TlsChoice};
 
 use crate::settings::{ConnectorConfig, Endpoint, TimeLimits, TlsMode};
+use crate::settings_file::read_settings_file;
 use crate::tls::TlsSettings;
 
 const SCHEMES: &str = "smtp://, smtps://, lmtp:// or lmtp+unix://";
@@ -92,9 +92,6 @@ impl ServerUrl {
         if url.password.is_some() && url.parameters.password_file.is_some() {
             return Err(UrlError::PasswordTwice);
         }
-        if url.user.is_none() && url.parameters.password_file.is_some() {
-            return Err(UrlError::UserMissing);
-        }
         Ok(url)
     }
 
@@ -110,10 +107,23 @@ impl ServerUrl {
         &self.endpoint
     }
 
+    /// Whether there is a password, or a file to read it from.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password.is_some() || self.parameters.password_file.is_some()
+    }
+
     /// Whether there is a user, but neither a password nor a file to read it from.
     #[must_use]
     pub fn password_missing(&self) -> bool {
-        self.user.is_some() && self.password.is_none() && self.parameters.password_file.is_none()
+        self.user.is_some() && !self.has_password()
+    }
+
+    /// The same URL with this user, in place of any other.
+    #[must_use]
+    pub fn with_user(mut self, user: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self
     }
 
     /// The same URL with this password, in place of any other and of a password file.
@@ -145,6 +155,9 @@ impl ServerUrl {
     /// As [`read_password_file`](Self::read_password_file); a user without a password; a user or
     /// password that no login can carry.
     pub fn into_config(self) -> Result<ConnectorConfig, UrlError> {
+        if self.user.is_none() && self.has_password() {
+            return Err(UrlError::UserMissing);
+        }
         let url = self.read_password_file()?;
         let credentials = url.credentials()?;
         let parameters = url.parameters;
@@ -346,18 +359,9 @@ fn tls_settings(parameters: &Parameters) -> TlsSettings {
 }
 
 fn read_secret(path: &Path) -> io::Result<Secret> {
-    let file = File::open(path)?;
-    // All of it at once: growing would leave copies of the password behind in freed memory.
-    let mut text = String::with_capacity(PASSWORD_FILE_LIMIT + 1);
-    let limit = u64::try_from(PASSWORD_FILE_LIMIT).unwrap_or(u64::MAX) + 1;
-    let outcome = file.take(limit).read_to_string(&mut text);
-    let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
-    let too_long = text.len() > PASSWORD_FILE_LIMIT;
-    text.truncate(length);
-    let secret = Secret::new(text);
-    outcome?;
-    if too_long {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 64 KiB"));
-    }
-    Ok(secret)
+    let content = read_settings_file(path, PASSWORD_FILE_LIMIT)?;
+    let text = std::str::from_utf8(&content);
+    let text = text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))?;
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(Secret::new(line.to_owned()))
 }

@@ -1,8 +1,6 @@
 //! From settings to a rustls configuration.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -14,12 +12,13 @@ use zeroize::Zeroizing;
 
 use super::verify::{AcceptAny, TrustAdded};
 use super::{BaseRoots, Identity, Pem, TlsError, TlsSettings};
+use crate::settings_file::read_settings_file;
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
 compile_error!("mailkit-connection needs a crypto provider: enable the feature `ring` or `aws-lc-rs`");
 
 /// More than every root certificate in the world takes.
-const FILE_LIMIT: u64 = 16 * 1024 * 1024;
+const FILE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The client's side of TLS, made once and shared: sessions are resumed between all connections that
 /// are secured with it or a clone of it.
@@ -174,11 +173,6 @@ fn read(pem: &Pem) -> Result<Arc<Zeroizing<Vec<u8>>>, TlsError> {
         Pem::Text(text) => return Ok(Arc::clone(text)),
         Pem::File(path) => path,
     };
-    let failed = |source| TlsError::File { path: path.clone(), source };
-    let file = File::open(path).map_err(failed)?;
-    // Room for all of it at once, since growing leaves copies of a key behind.
-    let length = file.metadata().map_err(failed)?.len().min(FILE_LIMIT);
-    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
-    file.take(FILE_LIMIT).read_to_end(&mut text).map_err(failed)?;
+    let text = read_settings_file(path, FILE_LIMIT).map_err(|source| TlsError::File { path: path.clone(), source })?;
     Ok(Arc::new(text))
 }

@@ -132,7 +132,8 @@ impl fmt::Display for UrlError {
             Self::SocketPath => f.write_str("a Unix socket is written lmtp+unix:///absolute/path, without a host"),
             Self::UserMissing => f.write_str("there is a password, but no user"),
             Self::PasswordMissing => f.write_str(
-                "there is a user, but no password: write user:password@, or password-file=PATH, or set MAILKIT_PASSWORD",
+                "there is a user, but no password: write user:password@, or password-file=PATH, or set MAILKIT_PASSWORD \
+                 (in a configuration, `password` may stand beside `server`)",
             ),
             Self::PasswordTwice => f.write_str("there is a password and a password-file: only one may be given"),
             Self::PasswordFile { path, source } => {

@@ -107,8 +107,24 @@ async fn a_server_that_hangs_up_is_told_from_one_that_says_why() {
     let error = fails(&[Say("220 mx\r\n"), Hear("EHLO"), Say("421 4.3.2 shutting down\r\n")]).await;
     let Cause::Session(client::Error::Closing(Step::Ehlo, reply)) = error.cause() else { panic!("{error:?}") };
     assert_eq!((reply.text(), error.is_temporary()), ("shutting down", true));
+    let words = error.to_string();
+    assert!(words.contains("EHLO client.example.com") && words.contains("`hostname`"), "{words}");
     let error = fails(&[Say("220 mx\r\n"), Hear("EHLO")]).await;
     assert!(matches!(error.cause(), Cause::Session(client::Error::Disconnected(Step::Ehlo, _))), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_ehlo_names_the_name_that_was_given_and_how_to_set_it() {
+    for (reply, named) in [
+        ("550 5.7.1 who are you\r\n", true),
+        ("421 4.7.0 not like this\r\n", true),
+        ("504 need a full name\r\n", true),
+        ("450 later\r\n", false),
+    ] {
+        let error = fails(&[Say("220 mx\r\n"), Hear("EHLO"), Say(reply), Hear("HELO"), Say(reply)]).await;
+        let words = error.to_string();
+        assert_eq!(words.contains("EHLO client.example.com (`hostname`"), named, "{reply}: {words}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
