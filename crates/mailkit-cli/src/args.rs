@@ -74,6 +74,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether a configuration changes what it does; other commands read one only where it is named.
+    pub(crate) const fn is_configured(&self) -> bool {
+        matches!(self, Self::Send(_) | Self::Enqueue(_) | Self::Work(_) | Self::Queue(_) | Self::Check(_))
+    }
+
     /// What is logged without `-v` and `-q`: a sink is there for its log, and a worker tells of each attempt.
     pub(crate) const fn log_level(&self) -> Level {
         match self {
@@ -101,7 +106,8 @@ pub(crate) struct Global {
     /// When to use colors; auto means on a terminal
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: Color,
-    /// A file with the queue, the routes and their limits, for enqueue, work and queue
+    /// The configuration: queue, routes, limits, signatures. Else $MAILKIT_CONFIG, ./mailkit.toml or
+    /// /etc/mailkit/mailkit.toml, where there is one
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

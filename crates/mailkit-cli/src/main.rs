@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use args::{Cli, Command};
 use exit::Exit;
 use failure::Failure;
-use mailkit::config::Config;
+use mailkit::config::{self, Config};
 use output::Output;
 
 fn main() -> ExitCode {
@@ -42,19 +42,34 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
-    let config = cli.global.config.as_deref().map(Config::read).transpose()?;
+    let config = configuration(&cli)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::system("the runtime does not start", &error))?;
     runtime.block_on(async {
         match cli.command {
-            Command::Send(args) => commands::send::run(args, output).await,
+            Command::Send(args) => commands::send::run(args, config.as_ref(), output).await,
             Command::Enqueue(args) => commands::enqueue::run(args, config.as_ref(), output).await,
             Command::Work(args) => commands::work::run(args, config, output).await,
             Command::Queue(args) => commands::queue::run(args, config.as_ref(), output).await,
             Command::Render(args) => commands::render::run(args, output),
-            Command::Check(args) => commands::check::run(&args, output).await,
+            Command::Check(args) => commands::check::run(&args, config.as_ref(), output).await,
             Command::Sink(args) => commands::sink::run(args, output).await,
             Command::Demo(args) => commands::demo::run(&args, output).await,
         }
     })
+}
+
+/// The configuration that the command goes by, if there is one.
+fn configuration(cli: &Cli) -> Result<Option<Config>, Failure> {
+    let named = cli.global.config.as_deref();
+    if named.is_none() && !cli.command.is_configured() {
+        return Ok(None);
+    }
+    let Some(path) = config::locate(named) else { return Ok(None) };
+    tracing::debug!(file = %path.display(), "reading the configuration");
+    let config = Config::read(path)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(config))
 }

@@ -1,7 +1,8 @@
 //! The server that a command talks to.
 
+use mailkit::config::Config;
 use mailkit::connection::ServerUrl;
-use mailkit::{Error, Mailer};
+use mailkit::{Error, Mailer, server_config};
 
 use crate::failure::Failure;
 
@@ -14,10 +15,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Reads a server's URL. The text itself goes nowhere: it may hold a password.
-    pub(crate) fn open(url: &str) -> Result<Self, Failure> {
+    /// Reads a server's URL. The text itself goes nowhere: it may hold a password. Without a pool, since the command ends
+    /// with one message: nothing is kept, and no pause before a next try is announced that will not be made.
+    pub(crate) fn open(url: &str, config: Option<&Config>) -> Result<Self, Failure> {
         let parsed = ServerUrl::parse(url).map_err(Error::from).map_err(Failure::from)?;
-        let mailer = Mailer::from_url(url)?;
+        let settings = server_config(url)?;
+        let settings = match config.and_then(|config| config.hostname.as_deref()) {
+            Some(name) if settings.ehlo_name().is_none() => settings.with_ehlo_name(name),
+            _ => settings,
+        };
+        let mailer = Mailer::direct(settings)?;
         Ok(Self { shown: parsed.to_string(), user: parsed.user().map(str::to_owned), mailer })
     }
 }

@@ -36,7 +36,7 @@ mod stamps;
 
 pub use error::{Error, ErrorKind};
 pub use fault::fault_of;
-pub use mailer::{Mailer, Outgoing};
+pub use mailer::{Mailer, Outgoing, server_config};
 pub use message::Message;
 pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};
 pub use queue_url::{OpenQueue, QueueUrl, QueueUrlError};

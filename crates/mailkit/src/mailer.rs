@@ -259,9 +259,21 @@ impl Mailer {
     }
 }
 
-/// The settings that a server URL stands for, with the password from the environment where it lacks one.
+/// The settings that a server URL stands for, with the password from the environment variable `MAILKIT_PASSWORD` where it
+/// names a user alone: for a [`Mailer`] or a [`Route`](crate::Route) with settings beyond those of a URL.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): what is wrong in the URL, or with its password file.
+pub fn server_config(url: &str) -> Result<ConnectorConfig, Error> {
+    config_of(url)
+}
+
 pub(crate) fn config_of(url: &str) -> Result<ConnectorConfig, Error> {
-    let mut url = ServerUrl::parse(url)?;
+    config_of_url(ServerUrl::parse(url)?)
+}
+
+/// The same for a URL that was read.
+pub(crate) fn config_of_url(mut url: ServerUrl) -> Result<ConnectorConfig, Error> {
     if url.password_missing()
         && let Ok(password) = std::env::var(PASSWORD_VARIABLE)
     {

@@ -22,12 +22,13 @@ pub(crate) struct WorkArgs {
     /// Ends when nothing is ready or leased
     #[arg(long)]
     pub(crate) until_idle: bool,
-    /// For how long a message is leased; renewed while this worker lives
+    /// For how long a message is leased, 5s at least; renewed while this worker lives
     #[arg(long, value_name = "SPAN", value_parser = span::parse)]
     pub(crate) lease: Option<Duration>,
-    /// For how long messages on their way may take to end, once it is told to stop
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "30s")]
-    pub(crate) drain: Duration,
+    /// For how long messages on their way may take to end, once it is told to stop; 30s where the configuration has no
+    /// drain
+    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    pub(crate) drain: Option<Duration>,
 }
 
 const EXAMPLES: &str = "\

@@ -5,6 +5,7 @@ mod certificate;
 mod look;
 mod print;
 
+use mailkit::config::Config;
 use serde_json::json;
 
 use crate::args::CheckArgs;
@@ -14,8 +15,8 @@ use crate::output::Output;
 use crate::server::Server;
 use look::{Findings, Login};
 
-pub(crate) async fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let server = Server::open(&args.server)?;
+pub(crate) async fn run(args: &CheckArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
+    let server = Server::open(&args.server, config)?;
     let findings = look::look(&server).await;
     let advice = advice::advice(&server, &findings);
     if output.json {

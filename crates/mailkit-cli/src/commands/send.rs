@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use mailkit::config::Config;
 use mailkit::{Mailer, RecipientReport, Report, Status};
 use serde::Serialize;
 
@@ -13,10 +14,10 @@ use crate::message::{Composed, Purpose, compose};
 use crate::output::{Output, Tone};
 use crate::server::Server;
 
-pub(crate) async fn run(args: SendArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: SendArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut attempt = Attempt::default();
-    let outcome = attempt.make(args).await;
+    let outcome = attempt.make(args, config).await;
     let recipients = attempt.recipients(outcome.as_ref());
     let shown = if output.json {
         output.object(&attempt.result(&recipients, outcome.as_ref(), started.elapsed()))
@@ -44,11 +45,11 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn make(&mut self, args: SendArgs) -> Result<Report, Failure> {
+    async fn make(&mut self, args: SendArgs, config: Option<&Config>) -> Result<Report, Failure> {
         let Composed { message, options, signer, date, .. } = compose(args.message, Purpose::Send)?;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
-        let server = Server::open(&args.server)?;
+        let server = Server::open(&args.server, config)?;
         self.server = Some(server.shown);
         let mailer = server.mailer.with_signers(Vec::from_iter(signer));
         // As `render` does: the date that was given is the signature's as well.

@@ -22,6 +22,8 @@ use worker::{Done, Until};
 
 /// How long is waited before a store that is away is tried again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long what is on its way may take to end, unless somebody says otherwise.
+const DRAIN: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Output) -> Result<Exit, Failure> {
     let mut signals = Signals::catch().map_err(|error| Failure::system("no signals can be received", &error))?;
@@ -30,6 +32,7 @@ pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Out
         tracing::warn!("a queue in memory begins empty, and no other command can put mail into it");
     }
     let lease = args.lease.or(config.as_ref().and_then(|config| config.lease));
+    let drain = args.drain.or(config.as_ref().and_then(|config| config.drain)).unwrap_or(DRAIN);
     let retry = config.as_ref().map(|config| config.retry).unwrap_or_default();
     let settings = Settings { retry, lease: lease.unwrap_or(Settings::default().lease), ..Settings::default() };
     let routes = routes(args.server.as_deref(), config)?;
@@ -44,7 +47,7 @@ pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Out
         (_, true) => Until::Idle,
         _ => Until::Told,
     };
-    let outcome = worker::run(&outbox, until, args.drain, &mut signals, output).await;
+    let outcome = worker::run(&outbox, until, drain, &mut signals, output).await;
     let counted = queue.queue().stats().await;
     place::close(&queue).await;
     // A store that has failed says itself why.
@@ -56,7 +59,11 @@ pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Out
 /// The route to `--server`, or else those of the configuration.
 fn routes(server: Option<&str>, config: Option<Config>) -> Result<Vec<Route>, Failure> {
     let routes = match server {
-        Some(url) => vec![Route::new("primary", url)?],
+        Some(url) => {
+            let route = Route::new("primary", url)?;
+            let hostname = config.and_then(|config| config.hostname);
+            vec![hostname.iter().fold(route, |route, name| route.hostname(name))]
+        }
         None => config.map(|config| config.routes).unwrap_or_default(),
     };
     match routes.is_empty() {

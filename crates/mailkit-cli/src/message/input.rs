@@ -3,7 +3,13 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use mailkit::connection::read_settings_file;
+use zeroize::Zeroizing;
+
 use crate::failure::Failure;
+
+/// More than any private key takes.
+const KEY_LIMIT: usize = 1024 * 1024;
 
 /// Reads files; `-` is standard input, which can be read once.
 #[derive(Default)]
@@ -23,6 +29,19 @@ impl Input {
         let mut content = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut content);
         read.map(|_| content).map_err(|error| Failure::input(Path::new("standard input"), &error))
+    }
+
+    /// A private key, which is wiped from memory when it is no longer needed.
+    pub(super) fn read_key(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if path.as_os_str() == "-" {
+            return self.read(path).map(Zeroizing::new);
+        }
+        read_settings_file(path, KEY_LIMIT).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => {
+                Failure::configuration(&format!("the key {} is of no use", path.display()), &error)
+            }
+            _ => Failure::input(path, &error),
+        })
     }
 
     /// The whole of a text file, for a field.

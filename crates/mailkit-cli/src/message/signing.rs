@@ -2,7 +2,6 @@
 
 use mailkit::address::Domain;
 use mailkit::mime::dkim::{Signer, SigningKey};
-use zeroize::Zeroizing;
 
 use super::input::Input;
 use crate::args::DkimArgs;
@@ -13,7 +12,7 @@ pub(super) fn signer(args: &DkimArgs, input: &mut Input) -> Result<Option<Signer
     let (Some(path), Some(selector), Some(domain)) = (&args.dkim_key, &args.dkim_selector, &args.dkim_domain) else {
         return Ok(None);
     };
-    let text = Zeroizing::new(input.read(path)?);
+    let text = input.read_key(path)?;
     let key = SigningKey::from_pem(&text)
         .map_err(|error| Failure::configuration(&format!("the DKIM key {} is of no use", path.display()), &error))?;
     let domain =

@@ -5,6 +5,7 @@
 mod arguments;
 mod attaching;
 mod checking;
+mod configuring;
 mod crashing;
 mod demo;
 mod enqueueing;

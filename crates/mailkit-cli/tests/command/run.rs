@@ -53,7 +53,7 @@ impl From<Output> for Ended {
 /// The command with nothing of the tester's environment that it looks at.
 pub(crate) fn command<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailkit"));
-    command.env_remove("MAILKIT_PASSWORD").env_remove("NO_COLOR").stdin(Stdio::null());
+    command.env_remove("MAILKIT_PASSWORD").env_remove("MAILKIT_CONFIG").env_remove("NO_COLOR").stdin(Stdio::null());
     for arg in args {
         command.arg(arg.as_ref());
     }

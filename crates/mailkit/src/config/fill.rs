@@ -1,10 +1,81 @@
 //! Texts with variables of the environment in them.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// Fills `${VAR}` and `${VAR:-default}`; a `$` without a brace stands for itself.
 pub(super) fn fill(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    fill_with(text, variable, |_, value, _| value)
+}
+
+/// The same for a URL: a value is percent-encoded as its place in the URL needs it. What the file itself says, defaults
+/// included, stays as it is; so does a value that is the whole URL, or its beginning.
+pub(super) fn fill_url(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    fill_with(text, variable, |before, value, behind| match Place::of(before, behind) {
+        Place::Beginning => value,
+        Place::User => utf8_percent_encode(&value, USER).to_string(),
+        Place::Value => utf8_percent_encode(&value, VALUE).to_string(),
+        // The URL of a proxy is a value, and has a user and a password itself.
+        Place::ProxyValue => utf8_percent_encode(&utf8_percent_encode(&value, USER).to_string(), VALUE).to_string(),
+    })
+}
+
+/// What stands for itself in a user or a password (RFC 3986 §2.3).
+const USER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What stands for itself in a host with its port, in a path and in a parameter.
+const VALUE: &AsciiSet = &USER.remove(b'/').remove(b':').remove(b',').remove(b'*').remove(b'[').remove(b']');
+
+/// Where in a URL a variable stands.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Before `://`, or in a URL that has none and takes its path as it is, such as `sqlite:PATH`.
+    Beginning,
+    /// The user or the password.
+    User,
+    /// Any other place.
+    Value,
+    /// The URL of a proxy.
+    ProxyValue,
+}
+
+impl Place {
+    /// `before` and `behind` are the text of the file around the variable.
+    fn of(before: &str, behind: &str) -> Self {
+        let (before, behind) = (without_variables(before), without_variables(behind));
+        let Some((scheme, before)) = before.split_once("://") else { return Self::Beginning };
+        if scheme == "sqlite" {
+            return Self::Beginning;
+        }
+        if let Some((_, query)) = before.split_once('?') {
+            let parameter = query.rsplit('&').next().unwrap_or(query);
+            return if parameter.starts_with("proxy=") { Self::ProxyValue } else { Self::Value };
+        }
+        let rest_of_authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
+        let is_in_authority = !before.contains('/');
+        if is_in_authority && rest_of_authority.contains('@') { Self::User } else { Self::Value }
+    }
+}
+
+/// The text without its `${…}`.
+fn without_variables(text: &str) -> String {
+    let (mut literal, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once("${") {
-        filled.push_str(before);
+        literal.push_str(before);
+        rest = after.split_once('}').map_or("", |(_, behind)| behind);
+    }
+    literal.push_str(rest);
+    literal
+}
+
+/// `write` is given the text before a variable, its value, and the text behind it.
+fn fill_with(
+    text: &str,
+    variable: impl Fn(&str) -> Option<String>,
+    write: impl Fn(&str, String, &str) -> String,
+) -> Result<String, String> {
+    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((literal, after)) = rest.split_once("${") {
+        filled.push_str(literal);
         let Some((inside, behind)) = after.split_once('}') else {
             return Err("`${` without its `}`".to_owned());
         };
@@ -15,10 +86,12 @@ pub(super) fn fill(text: &str, variable: impl Fn(&str) -> Option<String>) -> Res
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err("`${…}` does not name a variable of letters, digits and `_`".to_owned());
         }
+        // Two for `${`.
+        let before = text.get(..text.len() - after.len() - 2).unwrap_or_default();
         // As in a shell, an empty variable counts as none where there is a default.
         match (variable(name), default) {
-            (Some(value), None) => filled.push_str(&value),
-            (Some(value), Some(_)) if !value.is_empty() => filled.push_str(&value),
+            (Some(value), None) => filled.push_str(&write(before, value, behind)),
+            (Some(value), Some(_)) if !value.is_empty() => filled.push_str(&write(before, value, behind)),
             (_, Some(default)) => filled.push_str(default),
             (None, None) => {
                 return Err(format!("the environment has no variable {name}: set it, or write ${{{name}:-default}}"));
@@ -34,12 +107,22 @@ pub(super) fn fill(text: &str, variable: impl Fn(&str) -> Option<String>) -> Res
 mod tests {
     use super::*;
 
+    fn variable(name: &str) -> Option<String> {
+        let value = match name {
+            "A" => "a${B}",
+            "EMPTY" => "",
+            "PASSWORD" => "p@ss:w/rd?#%41 &=+é",
+            "USER" => "ann@example.com",
+            "HOST" => "mail.example:2525",
+            "PATH" => "/run/a b",
+            "URL" => "smtp://ann:p%40@h?tls=none",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
     fn filled(text: &str) -> Result<String, String> {
-        fill(text, |name| match name {
-            "A" => Some("a${B}".to_owned()),
-            "EMPTY" => Some(String::new()),
-            _ => None,
-        })
+        fill(text, variable)
     }
 
     #[test]
@@ -50,6 +133,7 @@ mod tests {
             ("${A:-b}", "a${B}"),
             ("${NONE:-b}${NONE:-}", "b"),
             ("[${EMPTY}${EMPTY:-b}]", "[b]"),
+            ("${PASSWORD}", "p@ss:w/rd?#%41 &=+é"),
         ] {
             assert_eq!(filled(text).as_deref(), Ok(wanted), "{text}");
         }
@@ -59,5 +143,29 @@ mod tests {
     fn what_cannot_be_filled_is_named() {
         assert!(filled("${NONE}").unwrap_err().contains("no variable NONE"));
         assert!(filled("${A").is_err() && filled("${}").is_err() && filled("${A B}").is_err());
+    }
+
+    #[test]
+    fn in_a_url_a_value_is_encoded_for_its_place() {
+        const ENCODED: &str = "p%40ss%3Aw%2Frd%3F%23%2541%20%26%3D%2B%C3%A9";
+        for (text, wanted) in [
+            ("smtp://ann:${PASSWORD}@h", format!("smtp://ann:{ENCODED}@h")),
+            ("smtp://ann:${PASSWORD:-x}@h", format!("smtp://ann:{ENCODED}@h")),
+            ("smtp://ann:${NONE:-p%40}@h", "smtp://ann:p%40@h".to_owned()),
+            ("smtp://${USER}:${PASSWORD}@${HOST}", format!("smtp://ann%40example.com:{ENCODED}@mail.example:2525")),
+            ("smtp://${HOST}?ca=${PATH}", "smtp://mail.example:2525?ca=/run/a%20b".to_owned()),
+            ("lmtp+unix://${PATH}", "lmtp+unix:///run/a%20b".to_owned()),
+            ("smtp://${NONE:-a/b@c}${HOST}", "smtp://a/b@cmail.example:2525".to_owned()),
+            (
+                "smtp://h?proxy=socks5://u:${PASSWORD}@p",
+                format!("smtp://h?proxy=socks5://u:{}@p", ENCODED.replace('%', "%25")),
+            ),
+            // The whole URL, and paths that nobody decodes.
+            ("${URL}", "smtp://ann:p%40@h?tls=none".to_owned()),
+            ("sqlite:${PATH}/mail.db", "sqlite:/run/a b/mail.db".to_owned()),
+            ("sqlite://${PATH}/mail.db", "sqlite:///run/a b/mail.db".to_owned()),
+        ] {
+            assert_eq!(fill_url(text, variable), Ok(wanted), "{text}");
+        }
     }
 }

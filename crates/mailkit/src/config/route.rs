@@ -2,22 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::num::NonZeroU32;
 
+use mailkit_connection::ServerUrl;
 use mailkit_dispatch::{BreakerSettings, Limits, Quota, Rate, Share};
 use mailkit_pool::PoolSettings;
-use mailkit_smtp::sasl::Credentials;
 use serde::Deserialize;
 
-use super::words::{Hidden, Span, Text, Word, Words};
-use crate::mailer::config_of;
+use super::bounds::{AcquireTimeout, IdleTimeout, MaxLifetime, ProbeAfter, Silence, Slow};
+use super::words::{Hidden, MOST_COUNT, Number, Span, Text, UrlText, Word, Words};
+use crate::mailer::config_of_url;
 use crate::outbox::Route;
+
+/// More connections than any server takes from one client.
+const MOST_CONNECTIONS: u64 = 10_000;
+/// More attempts than anybody needs to see that a route is broken; each of them takes memory.
+const MOST_ATTEMPTS_SEEN: u64 = 100_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table: [[route]]")]
 pub(super) struct RouteSection {
     name: Text,
-    server: Text,
+    server: UrlText,
     user: Option<Text>,
     password: Option<Hidden>,
     #[serde(default)]
@@ -29,29 +34,29 @@ pub(super) struct RouteSection {
     per_domain: BTreeMap<String, Word<Rate>>,
     #[serde(default)]
     breaker: BreakerSection,
-    preference: Option<u32>,
-    weight: Option<NonZeroU32>,
+    preference: Option<Number<0, MOST_COUNT>>,
+    weight: Option<Number<1, MOST_COUNT>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in pool = { max_size = 16 }")]
 struct PoolSection {
-    max_size: Option<NonZeroU32>,
-    min_idle: Option<u32>,
-    acquire_timeout: Option<Span>,
-    idle_timeout: Option<Span>,
-    max_lifetime: Option<Span>,
-    messages_per_connection: Option<NonZeroU32>,
+    max_size: Option<Number<1, MOST_CONNECTIONS>>,
+    min_idle: Option<Number<0, MOST_CONNECTIONS>>,
+    acquire_timeout: Option<Span<AcquireTimeout>>,
+    idle_timeout: Option<Span<IdleTimeout>>,
+    max_lifetime: Option<Span<MaxLifetime>>,
+    messages_per_connection: Option<Number<1, MOST_COUNT>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in breaker = { slow = \"10s\" }")]
 struct BreakerSection {
     open_at: Option<Word<Share>>,
-    over: Option<Word<NonZeroU32>>,
-    slow: Option<Span>,
-    silence: Option<Span>,
-    probe_after: Option<Span>,
+    over: Option<Number<1, MOST_ATTEMPTS_SEEN>>,
+    slow: Option<Span<Slow>>,
+    silence: Option<Span<Silence>>,
+    probe_after: Option<Span<ProbeAfter>>,
 }
 
 impl RouteSection {
@@ -70,21 +75,15 @@ impl RouteSection {
     }
 
     fn read(self) -> Result<Route, Box<dyn Error>> {
-        let config = config_of(&self.server.0)?;
-        let config = match (self.user, self.password) {
-            (None, None) => config,
-            (Some(Text(user)), Some(Hidden(password))) => {
-                config.with_credentials(Credentials::password(user, password)?)
-            }
-            _ => return Err("user and password go together".into()),
-        };
+        let url = logged_in(ServerUrl::parse(&self.server.0)?, self.user, self.password)?;
+        let config = config_of_url(url)?;
         let mut route = Route::with_config(self.name.0, config).pool(self.pool.settings()?);
         let settings = route.settings_mut();
         settings.limits = Limits { rate: self.rate.map(|Word(rate)| rate), quotas: self.quota.0 };
         settings.per_domain = self.per_domain.into_iter().map(|(domain, Word(rate))| (domain, rate.into())).collect();
         settings.breaker = self.breaker.settings();
-        settings.preference = self.preference;
-        settings.weight = self.weight.unwrap_or(settings.weight);
+        settings.preference = self.preference.map(Number::as_u32);
+        settings.weight = self.weight.map_or(settings.weight, Number::as_non_zero);
         settings.check()?;
         Ok(route)
     }
@@ -93,16 +92,17 @@ impl RouteSection {
 impl PoolSection {
     fn settings(self) -> Result<PoolSettings, mailkit_pool::SettingsError> {
         let defaults = PoolSettings::default();
-        let or = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
-        let max_size = self.max_size.unwrap_or(defaults.max_size);
+        let max_size = self.max_size.map_or(defaults.max_size, Number::as_non_zero);
         let settings = PoolSettings {
             max_size,
             // A pool of none idle is asked for by name; a small pool shall not have to say so.
-            min_idle: self.min_idle.unwrap_or(defaults.min_idle.min(max_size.get())),
-            acquire_timeout: or(self.acquire_timeout, defaults.acquire_timeout),
-            idle_timeout: or(self.idle_timeout, defaults.idle_timeout),
-            max_lifetime: or(self.max_lifetime, defaults.max_lifetime),
-            messages_per_connection: self.messages_per_connection.unwrap_or(defaults.messages_per_connection),
+            min_idle: self.min_idle.map_or(defaults.min_idle.min(max_size.get()), Number::as_u32),
+            acquire_timeout: self.acquire_timeout.map_or(defaults.acquire_timeout, |span| span.0),
+            idle_timeout: self.idle_timeout.map_or(defaults.idle_timeout, |span| span.0),
+            max_lifetime: self.max_lifetime.map_or(defaults.max_lifetime, |span| span.0),
+            messages_per_connection: self
+                .messages_per_connection
+                .map_or(defaults.messages_per_connection, Number::as_non_zero),
         };
         settings.check().map(|()| settings)
     }
@@ -111,13 +111,33 @@ impl PoolSection {
 impl BreakerSection {
     fn settings(self) -> BreakerSettings {
         let defaults = BreakerSettings::default();
-        let or = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
         BreakerSettings {
             open_at: self.open_at.map_or(defaults.open_at, |Word(share)| share),
-            over: self.over.map_or(defaults.over, |Word(over)| over),
-            slow: or(self.slow, defaults.slow),
-            silence: or(self.silence, defaults.silence),
-            probe_after: or(self.probe_after, defaults.probe_after),
+            over: self.over.map_or(defaults.over, Number::as_non_zero),
+            slow: self.slow.map_or(defaults.slow, |span| span.0),
+            silence: self.silence.map_or(defaults.silence, |span| span.0),
+            probe_after: self.probe_after.map_or(defaults.probe_after, |span| span.0),
         }
     }
+}
+
+/// The URL with the login that stands in it, beside it, or partly here and partly there.
+fn logged_in(mut url: ServerUrl, user: Option<Text>, password: Option<Hidden>) -> Result<ServerUrl, Box<dyn Error>> {
+    if let Some(Text(user)) = user {
+        if let Some(other) = url.user().filter(|other| *other != user) {
+            let (other, user) = (other.escape_debug(), user.escape_debug());
+            return Err(format!("`server` names the user `{other}`, and `user` is `{user}`: write one of them").into());
+        }
+        url = url.with_user(user);
+    }
+    if let Some(Hidden(password)) = password {
+        if url.has_password() {
+            return Err("`server` has a password (or a password-file) already, beside `password`: write it once".into());
+        }
+        if url.user().is_none() {
+            return Err("`password` is there, but no user: set `user`, or write smtps://USER@HOST".into());
+        }
+        url = url.with_password(password);
+    }
+    Ok(url)
 }

@@ -75,10 +75,30 @@ impl Route {
         self
     }
 
+    /// The name to introduce ourselves by in EHLO, where the server's URL sets none (`ehlo=NAME`).
+    pub fn hostname(mut self, name: &str) -> Self {
+        if self.config.ehlo_name().is_none() {
+            self.config = self.config.with_ehlo_name(name);
+        }
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// How its server is reached.
+    #[must_use]
+    pub const fn config(&self) -> &ConnectorConfig {
+        &self.config
+    }
+
+    /// How its connections are kept.
+    #[must_use]
+    pub const fn pool_settings(&self) -> &PoolSettings {
+        &self.pool
     }
 
     /// All that the dispatcher knows of it: preference and weight among routes, more limits.
@@ -120,13 +140,13 @@ mod tests {
         };
         let ways = |route: Route| {
             let (settings, _) = route.into_parts().unwrap();
-            (settings.first_ways.get(), settings.most_ways.get())
+            settings.most_ways.get()
         };
-        assert_eq!((ways(route(50)), ways(route(2))), ((5, 50), (2, 2)));
+        assert_eq!((ways(route(50)), ways(route(2))), (50, 2));
         for (wanted, most) in [(3, 3), (60, 50)] {
             let mut route = route(50);
             route.settings_mut().most_ways = number(wanted);
-            assert_eq!(ways(route).1, most);
+            assert_eq!(ways(route), most);
         }
     }
 }
