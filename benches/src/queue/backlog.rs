@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mailkit::queue::{LeaseRequest, NewMessage, Next, QueueSettings, RecipientOutcome, RecipientStatus, Settlement};
+use mailkit::queue::{
+    AttemptOutcome, LeaseRequest, NewMessage, QueueSettings, RecipientOutcome, RecipientStatus, Settlement,
+};
 use mailkit::{Address, Outbox, Queue as _, Route, SqliteQueue};
 use mailkit_server::Sink;
 use serde::{Deserialize, Serialize};
@@ -159,8 +161,8 @@ async fn round(queue: &SqliteQueue) -> Result<[Duration; 3], Failure> {
     for leased in leased {
         let queue = queue.clone();
         let recipients = leased.recipients().iter().map(accepted).collect();
-        let (route, outcome) = (Some("main".to_owned()), "delivered".to_owned());
-        let settlement = Settlement { route, outcome, recipients, next: Next::Ready };
+        let (route, outcome) = (Some("main".to_owned()), AttemptOutcome::Accepted);
+        let settlement = Settlement { route, counts: true, outcome, recipients, ..Settlement::untouched() };
         settlers.spawn(async move { queue.settle(leased.lease, settlement).await });
     }
     while let Some(settled) = settlers.join_next().await {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use mailkit_queue::{Leased, Settlement, Timestamp};
+use mailkit_queue::{Leased, QueueId, Settlement, Timestamp};
 use tokio::time::Instant;
 
 use crate::event::DeadReason;
+use crate::round::Other;
 use crate::route::Route;
 use crate::state::{Phase, State};
 
@@ -102,10 +103,10 @@ impl State {
                 }
                 place
             }
-            None => self.choose(now),
+            None => self.choose(message.lease.id(), now),
         };
         let Some(place) = place else {
-            self.put_back(*message, Settlement::untouched());
+            self.put_back_homeless(*message, clock);
             return None;
         };
         let (probe, wait) = {
@@ -123,6 +124,18 @@ impl State {
         Some(place)
     }
 
+    /// Gives a message back that no route takes now. Where routes that are open have passed it on, it waits: it would be
+    /// leased for them again at once.
+    fn put_back_homeless(&mut self, message: Leased, clock: Timestamp) {
+        let id = message.lease.id();
+        if self.rounds.get(id).is_none_or(|round| round.passed.is_empty()) {
+            return self.put_back(message, Settlement::untouched());
+        }
+        self.rounds.end(id);
+        let wait = self.settings.retry.wait(1, Duration::ZERO, self.random.f64());
+        self.put_off(message, wait, clock);
+    }
+
     fn put_off_unknown(&mut self, message: Leased, clock: Timestamp) {
         let name = message.route.clone().unwrap_or_default();
         tracing::warn!(queue_id = %message.lease.id(), route = name, "a message names a route that is not there");
@@ -135,9 +148,12 @@ impl State {
     }
 
     /// The route for a message that may take any: one that wants a probe, else among those of the lowest preference that
-    /// are open by weight, those with room first.
-    fn choose(&mut self, now: Instant) -> Option<usize> {
-        let places = self.by_preference();
+    /// are open by weight, those with room first. Routes that passed it on in this round are left out.
+    fn choose(&mut self, id: QueueId, now: Instant) -> Option<usize> {
+        let mut places = self.by_preference();
+        if let Some(round) = self.rounds.get(id) {
+            places.retain(|place| !round.has_passed(&self.routes[*place].name));
+        }
         let mut start = 0;
         while start < places.len() {
             let preference = self.preference(places[start]);
@@ -176,6 +192,22 @@ impl State {
         })
     }
 
+    /// The other routes that may carry a message.
+    pub(crate) fn others(&self, message: &Leased, place: usize, now: Instant) -> Vec<Other<'_>> {
+        if message.route.is_some() {
+            return Vec::new();
+        }
+        let round = self.rounds.get(message.lease.id());
+        let others = self.routes.iter().enumerate().filter(|(other, route)| *other != place && !route.removed);
+        let other = |(place, route)| {
+            let route: &Route = route;
+            let passed = round.and_then(|round| round.passed.iter().find(|passed| passed.route == route.name));
+            let is_available = route.is_open() && !self.is_shunned(place, now) || route.wants_probe(now);
+            Other { name: &route.name, is_available, passed }
+        };
+        others.map(other).collect()
+    }
+
     /// Empties the row of a route that is closed: its messages go elsewhere, or back into the queue.
     pub(crate) fn redistribute(&mut self, place: usize, now: Instant, clock: Timestamp) -> Vec<usize> {
         let mut touched = Vec::new();
@@ -194,7 +226,7 @@ impl State {
 /// For how long a message that comes to a route has to be put off; nothing where it may wait here.
 fn wait_for(route: &Route, local_wait: Duration, now: Instant) -> Option<Duration> {
     if !route.is_open() {
-        let until = route.breaker.probe_at().filter(|at| *at > now);
+        let until = route.suspended_until.or(route.breaker.probe_at()).filter(|at| *at > now);
         return Some(until.map_or(OVERFLOW, |at| at - now));
     }
     match route.target(local_wait, now) {
@@ -207,6 +239,9 @@ fn wait_for(route: &Route, local_wait: Duration, now: Instant) -> Option<Duratio
 fn wakes_at(route: &Route, now: Instant) -> Option<Instant> {
     if route.paused || route.removed {
         return None;
+    }
+    if let Some(until) = route.suspended_until {
+        return Some(until);
     }
     let limited = route.scope.look(crate::limit::Weight { recipients: 1 }, now);
     let probe = route.breaker.probe_at().filter(|at| *at > now);

@@ -92,11 +92,14 @@ pub struct Trouble {
     pub words: String,
     /// The least time until another attempt, where the server named one.
     pub retry_after: Option<Duration>,
+    /// For a [capability](crate::Class::Capability) that the route lacks: whether the route could carry the message if it
+    /// were converted. It is offered the message again when no other route can carry it as it is.
+    pub can_convert: bool,
 }
 
 impl Trouble {
     /// Trouble of a kind, in these words.
     pub fn new(fault: impl Into<Disposition>, words: impl Into<String>) -> Self {
-        Self { fault: fault.into(), words: words.into(), retry_after: None }
+        Self { fault: fault.into(), words: words.into(), retry_after: None, can_convert: false }
     }
 }

@@ -92,7 +92,7 @@ impl Desk {
             words = trouble.words,
             "no way"
         );
-        let aftermath = state.broken(place, way, trouble.fault, now);
+        let aftermath = state.broken(place, way, &trouble, now);
         let is_charged = state.is_last_hope(place, way);
         if aftermath.closed && !is_charged {
             self.look_after(&mut state, place, &aftermath, now, clock);
@@ -144,7 +144,7 @@ impl Desk {
         }
         let Some(route) = state.routes.get_mut(place) else { return };
         let waiting = route.rows.len();
-        if waiting == 0 || route.paused || route.removed {
+        if waiting == 0 || route.is_held() {
             return;
         }
         if !route.breaker.is_closed() {

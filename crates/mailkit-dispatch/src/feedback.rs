@@ -1,9 +1,11 @@
 //! What the outcome of a job means for its route.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkit_queue::{Settlement, Timestamp};
+use mailkit_address::Address;
+use mailkit_queue::{Next, QueueId, RecipientStatus, Settlement, Timestamp};
 use tokio::time::Instant;
 
 use crate::class::Class;
@@ -11,7 +13,8 @@ use crate::classify::{Disposition, Subject};
 use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
-use crate::judge::{Grounds, Verdict, judge};
+use crate::judge::{Grounds, Onward, Verdict, judge};
+use crate::round::Passed;
 use crate::state::{Done, State, Told};
 
 /// How many messages with defects are remembered.
@@ -32,7 +35,7 @@ pub(crate) struct Aftermath {
 impl State {
     /// Takes in what came of a job.
     pub(crate) fn finish(&mut self, flight: Flight, outcome: Outcome, now: Instant, clock: Timestamp) -> Aftermath {
-        let verdict = self.judge(&flight, outcome, flight.may_have_left(), clock);
+        let verdict = self.judge(&flight, outcome, flight.may_have_left(), now, clock);
         let route = &mut self.routes[flight.route];
         route.in_flight = route.in_flight.saturating_sub(1);
         if let Some(way) = route.ways.get_mut(&flight.way) {
@@ -42,19 +45,80 @@ impl State {
             |class: Class| class.is_silent_on_route() || matches!(class, Class::Connection | Class::Ambiguous);
         let is_word = !verdict.fault.is_some_and(|fault| is_silent(fault.class));
         let is_back = is_word && self.hear(flight.route, now);
-        let mut aftermath = self.feed_back(flight.route, flight.way, verdict.fault, now - flight.taken, now);
+        let is_accepted = verdict.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted);
+        // A recipient that the route cannot address says nothing about it beside one that it accepted.
+        let fault = verdict.fault.filter(|fault| !is_accepted || fault.class != Class::Capability);
+        let mut aftermath = self.feed_back(flight.route, flight.way, fault, now - flight.taken, now);
+        aftermath.closed |= self.hear_of_account(flight.route, &flight, &verdict, now);
         aftermath.grown |= is_back && !aftermath.closed;
         self.ended_unheard(flight.route, now);
         self.write_down(flight, verdict, now);
         aftermath
     }
 
-    fn judge(&mut self, flight: &Flight, outcome: Outcome, may_have_left: bool, clock: Timestamp) -> Verdict {
+    /// What the outcome says of the account behind the route. Returns whether the route closed for it.
+    fn hear_of_account(&mut self, place: usize, flight: &Flight, verdict: &Verdict, now: Instant) -> bool {
+        let route = &mut self.routes[place];
+        if verdict.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted) {
+            route.accepted();
+        }
+        match verdict.fault {
+            Some(Disposition { class: Class::AccountLimit, .. }) => return self.suspend(place, &verdict.words, now),
+            Some(Disposition { subject: Subject::Route, .. }) => {}
+            Some(Disposition { class: Class::SenderRefused, .. }) => {
+                let is_several = route.refused_sender(flight.message.envelope.reverse_path());
+                if is_several && route.breaker.is_closed() {
+                    let reply = &*verdict.words;
+                    tracing::warn!(route = &*route.name, reply, "the route refuses one sender after another");
+                    self.close_route(place, now);
+                    return true;
+                }
+            }
+            Some(fault) if fault.class.is_silent_on_route() || fault.class == Class::Ambiguous => {}
+            _ => route.took_sender(),
+        }
+        false
+    }
+
+    /// Lets nothing go over a route for a while whose account has sent as much as it may. Returns whether that is news.
+    fn suspend(&mut self, place: usize, reply: &str, now: Instant) -> bool {
+        let route = &mut self.routes[place];
+        let Some(pause) = route.suspend(now) else { return false };
+        route.wake_all();
+        tracing::warn!(
+            route = &*route.name,
+            reply,
+            retry_in_s = pause.as_secs(),
+            "the account of the route has reached a limit: nothing goes over it for a while"
+        );
+        true
+    }
+
+    fn judge(
+        &mut self,
+        flight: &Flight,
+        outcome: Outcome,
+        may_have_left: bool,
+        now: Instant,
+        clock: Timestamp,
+    ) -> Verdict {
         let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.fault.class == Class::Defect);
         let defects = if is_defect { self.count_defect(flight) } else { 0 };
         let random = self.random.f64();
-        let retry = &self.settings.retry;
-        judge(&flight.message, outcome, Grounds { retry, may_have_left, defects, now: clock, random })
+        let others = self.others(&flight.message, flight.route, now);
+        let round = self.rounds.get(flight.message.lease.id());
+        let grounds = Grounds {
+            retry: &self.settings.retry,
+            route: &self.routes[flight.route].name,
+            others: &others,
+            fruitless: round.map_or(0, |round| round.fruitless),
+            is_last_resort: round.is_some_and(|round| round.is_last_resort),
+            may_have_left,
+            defects,
+            now: clock,
+            random,
+        };
+        judge(&flight.message, outcome, grounds)
     }
 
     /// Counts an attempt, tells of it, and hands it on to be written down.
@@ -62,18 +126,44 @@ impl State {
         let took = now - flight.taken;
         let route = &mut self.routes[flight.route];
         let class = verdict.fault.map(|fault| fault.class);
-        route.outcomes.count(&verdict.recipients, class);
         let name = Arc::clone(&route.name);
+        if verdict.is_tried {
+            route.outcomes.count(&verdict.recipients, class);
+        }
         log_attempt(&flight, &name, &verdict, took);
-        let Verdict { words, recipients, next, dead, .. } = verdict;
-        if self.heard {
+        self.go_on(flight.message.lease.id(), &name, &verdict);
+        let Verdict { words, recipients, outcome, next, counts, is_tried, dead, .. } = verdict;
+        if self.heard && is_tried {
             let (id, attempt) = (flight.message.lease.id(), flight.message.attempts.saturating_add(1));
             let (route, recipients) = (Arc::clone(&name), recipients.clone());
             self.events.push(Event::Attempted { id, route, attempt, class, recipients, took });
         }
-        let settlement = Settlement { route: Some(name.to_string()), outcome: words, recipients, next };
+        let settlement = Settlement {
+            route: is_tried.then(|| name.to_string()),
+            counts,
+            outcome,
+            class: class.map(|class| class.name().to_owned()),
+            text: words,
+            recipients,
+            next,
+        };
         let told = Told { route: name, class, dead };
         self.outbox.push(Done { lease: flight.message.lease, settlement, told: Some(told) });
+    }
+
+    /// Remembers which routes a message was offered to.
+    fn go_on(&mut self, id: QueueId, route: &Arc<str>, verdict: &Verdict) {
+        let passed = |recipients: &HashSet<Address>| {
+            let (route, words, can_convert) = (Arc::clone(route), verdict.words.clone(), verdict.can_convert);
+            let fault = verdict.fault.unwrap_or_else(|| Class::Temporary.into());
+            Passed { route, fault, words, recipients: recipients.clone(), can_convert }
+        };
+        match &verdict.onward {
+            Onward::Next { recipients } => self.rounds.pass(id, passed(recipients)),
+            Onward::Convert => self.rounds.convert(id, passed(&HashSet::new())),
+            Onward::Wait if matches!(verdict.next, Next::At(_)) => self.rounds.end(id),
+            Onward::Wait | Onward::Over => self.rounds.remove(id),
+        }
     }
 
     fn count_defect(&mut self, flight: &Flight) -> u32 {
@@ -183,9 +273,13 @@ impl State {
     }
 
     /// A way could not be opened, or broke without a job on it.
-    pub(crate) fn broken(&mut self, place: usize, way: u64, fault: Disposition, now: Instant) -> Aftermath {
+    pub(crate) fn broken(&mut self, place: usize, way: u64, trouble: &Trouble, now: Instant) -> Aftermath {
         self.routes[place].put_off_opening(now);
+        let fault = trouble.fault;
         // Whatever it was, a way that is not there is a failure of the route.
+        if fault.class == Class::AccountLimit && self.suspend(place, &trouble.words, now) {
+            return Aftermath { closed: true, grown: false };
+        }
         let is_known = fault.subject == Subject::Route && fault.class.counts_for_breaker();
         let fault = if is_known { fault } else { Class::Connection.into() };
         let aftermath = self.feed_back(place, way, Some(fault), Duration::ZERO, now);
@@ -211,7 +305,10 @@ impl State {
 
     /// Counts trouble with a way as an attempt of a message that was not handed out.
     pub(crate) fn charge(&mut self, flight: Flight, trouble: Trouble, now: Instant, clock: Timestamp) {
-        let verdict = self.judge(&flight, Outcome::failed(trouble), false, clock);
+        // Whatever was said, no message was on its way.
+        let is_known = trouble.fault.subject == Subject::Route || trouble.fault.class == Class::Defect;
+        let fault = if is_known { trouble.fault } else { Class::Connection.into() };
+        let verdict = self.judge(&flight, Outcome::failed(Trouble { fault, ..trouble }), false, now, clock);
         self.write_down(flight, verdict, now);
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailkit_queue::{LeaseToken, Leased, OnAmbiguous, QueueError, QueueId};
+use tokio::time::Instant;
 
 use crate::class::Class;
 use crate::deliver::{Outcome, Trouble};
 use crate::desk::Desk;
 use crate::flight::Flight;
+use crate::round::is_for_good;
 
 /// One message to be delivered now.
 #[must_use = "a job that is dropped counts as a failed attempt"]
@@ -46,6 +48,19 @@ impl Job {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.message().attempts.saturating_add(1)
+    }
+
+    /// Whether another configured route may still carry the message as it is: it was not asked in this round, or failed for
+    /// a reason that passes. `false` means that this route is the last one, so that a message which it can only carry
+    /// converted is to be converted now.
+    #[must_use]
+    pub fn may_go_elsewhere(&self) -> bool {
+        let flight = self.flight();
+        let state = self.desk.state();
+        let round = state.rounds.get(flight.message.lease.id());
+        let others = state.others(&flight.message, flight.route, Instant::now());
+        let is_last_resort = round.is_some_and(|round| round.is_last_resort);
+        !is_last_resort && others.iter().any(|other| other.passed.is_none_or(|passed| !is_for_good(passed.fault)))
     }
 
     /// For a message that shall be held when it is ambiguous: the gate that it has to pass before the last octet of

@@ -113,7 +113,7 @@ impl Jobs {
             true => route.working() <= route.window.size() as usize,
             false => way.probe && !way.carried,
         };
-        is_wanted && state.phase == Phase::Running && !way.left && !route.paused && !route.removed
+        is_wanted && state.phase == Phase::Running && !way.left && !route.is_held()
     }
 
     /// The way is open: it asks for the first time. Where jobs are on their way already, only an answer to one is a word of

@@ -83,6 +83,9 @@ fn look(desk: &Arc<Desk>) -> Option<(Room, Duration)> {
     // A route that waited to open a way may do so now.
     let now = Instant::now();
     for place in 0..state.routes.len() {
+        if state.routes[place].resumes(now) {
+            tracing::info!(route = &*state.routes[place].name, "the route is tried again after a limit of its account");
+        }
         if state.routes[place].reopens(now) {
             desk.staff(&mut state, place, now);
         }

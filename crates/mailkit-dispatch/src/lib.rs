@@ -45,6 +45,7 @@ mod paying;
 mod pick;
 mod rate;
 mod retry;
+mod round;
 mod route;
 mod rows;
 mod settings;

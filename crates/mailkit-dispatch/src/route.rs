@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use mailkit_address::ReversePath;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -23,6 +24,14 @@ const ROOM: std::ops::RangeInclusive<usize> = 4..=1_024;
 const REOPEN: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const REOPEN_MOST: Duration = Duration::from_secs(10);
+
+/// So many different senders refused in a row, with none taken between, speak against the route: fewer may be typos.
+const SEVERAL_SENDERS: usize = 5;
+/// How long a route is suspended whose account has sent as much as it may; twice as long each time in a row. Providers
+/// count by the hour or by the day, in windows that slide.
+const SUSPENSION: Duration = Duration::from_secs(600);
+/// The longest suspension.
+const SUSPENSION_MOST: Duration = Duration::from_secs(4 * 3_600);
 
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
@@ -43,6 +52,12 @@ pub(crate) struct Route {
     /// Jobs handed out and not finished.
     pub(crate) in_flight: u32,
     pub(crate) paused: bool,
+    /// Its account has sent as much as it may: nothing goes over it before that time.
+    pub(crate) suspended_until: Option<Instant>,
+    /// How often in a row it was suspended.
+    suspensions: u32,
+    /// The different senders that it refused in a row, up to [`SEVERAL_SENDERS`].
+    refused_senders: Vec<ReversePath>,
     /// Taken out of the settings; it comes back under the same name.
     pub(crate) removed: bool,
     /// Its breaker closed a short while ago: it takes no more than it has ways for.
@@ -93,6 +108,9 @@ impl Route {
             parked: Vec::new(),
             in_flight: 0,
             paused: false,
+            suspended_until: None,
+            suspensions: 0,
+            refused_senders: Vec::new(),
             removed: false,
             returning: false,
             reopen_at: None,
@@ -114,14 +132,53 @@ impl Route {
         self.removed = false;
     }
 
+    /// Whether nothing may go over it, whatever its breaker says.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.paused || self.removed || self.suspended_until.is_some()
+    }
+
     /// Whether messages go over it.
     pub(crate) const fn is_open(&self) -> bool {
-        !self.paused && !self.removed && self.breaker.is_closed()
+        !self.is_held() && self.breaker.is_closed()
     }
 
     /// Whether one message may try it.
     pub(crate) fn wants_probe(&self, now: Instant) -> bool {
-        !self.paused && !self.removed && self.breaker.wants_probe(now) && self.rows.is_empty()
+        !self.is_held() && self.breaker.wants_probe(now) && self.rows.is_empty()
+    }
+
+    /// Its account has sent as much as it may. Returns until when it is suspended, where that is news.
+    pub(crate) fn suspend(&mut self, now: Instant) -> Option<Duration> {
+        if self.suspended_until.is_some() {
+            return None;
+        }
+        let pause = SUSPENSION.saturating_mul(1 << self.suspensions.min(8)).min(SUSPENSION_MOST);
+        self.suspensions = self.suspensions.saturating_add(1);
+        self.suspended_until = Some(now + pause);
+        Some(pause)
+    }
+
+    /// Whether its suspension is over. True once for each.
+    pub(crate) fn resumes(&mut self, now: Instant) -> bool {
+        self.suspended_until.take_if(|until| *until <= now).is_some()
+    }
+
+    /// It took a message of a sender, or refused one for another reason than its sender and itself.
+    pub(crate) fn took_sender(&mut self) {
+        self.refused_senders.clear();
+    }
+
+    /// The account may send again.
+    pub(crate) const fn accepted(&mut self) {
+        self.suspensions = 0;
+    }
+
+    /// It refused a sender. Returns whether it refused several different ones in a row, and no other.
+    pub(crate) fn refused_sender(&mut self, sender: &ReversePath) -> bool {
+        if self.refused_senders.len() < SEVERAL_SENDERS && !self.refused_senders.contains(sender) {
+            self.refused_senders.push(sender.clone());
+        }
+        self.refused_senders.len() >= SEVERAL_SENDERS
     }
 
     /// How many messages shall wait here: twice what is on its way, so that none of the ways runs dry while more are

@@ -11,6 +11,7 @@ use crate::class::Class;
 use crate::deliver::Deliver;
 use crate::event::{DeadReason, Event};
 use crate::limit::Scopes;
+use crate::round::Rounds;
 use crate::route::Route;
 use crate::settings::{RouteSettings, Settings};
 
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) settling: usize,
     /// Messages on which the sending program failed, and how often.
     pub(crate) defects: HashMap<QueueId, u32>,
+    /// Which routes messages were offered to since they last waited.
+    pub(crate) rounds: Rounds,
     /// The store is out of reach.
     pub(crate) away: bool,
     pub(crate) dead: BTreeMap<DeadReason, u64>,
@@ -85,6 +88,7 @@ impl State {
             outbox: Vec::new(),
             settling: 0,
             defects: HashMap::new(),
+            rounds: Rounds::default(),
             away: false,
             dead: BTreeMap::new(),
             random,
@@ -117,8 +121,8 @@ impl State {
 
     /// Ends a message that was not tried, and cannot be.
     pub(crate) fn bury(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, words: &str) {
-        let outcome = words.to_owned();
-        let settlement = Settlement { outcome, next: Next::Dead, ..Settlement::untouched() };
+        let text = words.to_owned();
+        let settlement = Settlement { text, next: Next::Dead, ..Settlement::untouched() };
         let told = Told { route: Arc::clone(route), class: None, dead: reason };
         self.outbox.push(Done { lease: message.lease, settlement, told: Some(told) });
     }
@@ -144,6 +148,7 @@ impl State {
         now: Instant,
     ) {
         self.tenants.update(&settings.tenants, now);
+        self.rounds.clear();
         self.settings = settings;
         for route in &mut self.routes {
             route.removed = true;

@@ -213,16 +213,19 @@ pub(crate) fn record(row: &Row, letter: Letter) -> Result<Record, StoreError> {
 
 /// The attempts of a message, oldest first.
 pub(crate) fn history(conn: &Connection, seq: i64) -> Result<Vec<Attempt>, StoreError> {
-    let select = "SELECT at, route, outcome, recipients FROM attempt WHERE seq = ? ORDER BY number";
+    let select = "SELECT at, route, outcome, class, text, recipients FROM attempt WHERE seq = ? ORDER BY number";
     let mut statement = conn.prepare_cached(select)?;
     let mut rows = statement.query([seq])?;
     let mut history = Vec::new();
     while let Some(row) = rows.next()? {
+        let outcome: String = row.get(2)?;
         history.push(Attempt {
             at: Timestamp::from_millis(row.get(0)?),
             route: row.get(1)?,
-            outcome: row.get(2)?,
-            recipients: recipients::parse(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+            outcome: outcome.parse().map_err(|error| StoreError::Broken(format!("{error}")))?,
+            class: row.get(3)?,
+            text: row.get(4)?,
+            recipients: recipients::parse(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
         });
     }
     Ok(history)

@@ -77,6 +77,8 @@ CREATE TABLE attempt (
   at INTEGER NOT NULL,
   route TEXT NOT NULL,
   outcome TEXT NOT NULL,
+  class TEXT,
+  text TEXT NOT NULL,
   recipients TEXT NOT NULL,
   PRIMARY KEY (seq, number)
 ) WITHOUT ROWID;

@@ -39,7 +39,7 @@ fn settle(batch: &mut Batch<'_>, token: LeaseToken, settlement: &Settlement) -> 
         batch.count_ambiguous()?;
     }
     if let Some(route) = &settlement.route {
-        row.attempts = row.attempts.saturating_add(1);
+        row.attempts = row.attempts.saturating_add(u32::from(settlement.counts));
         remember(batch, (row.seq, row.fence), now.as_millis(), settlement, route, &tried)?;
     }
     let is_delivered = known.iter().all(|recipient| recipient.status == RecipientStatus::Accepted);
@@ -89,9 +89,11 @@ fn remember(
     tried: &[RecipientRecord],
 ) -> Result<(), StoreError> {
     let (seq, number) = token;
-    let insert = "INSERT INTO attempt (seq, number, at, route, outcome, recipients) VALUES (?, ?, ?, ?, ?, ?)";
-    let tried = recipients::print(tried)?;
-    batch.conn.prepare_cached(insert)?.execute(params![seq, number, at, route, settlement.outcome, tried])?;
+    let insert = "INSERT INTO attempt (seq, number, at, route, outcome, class, text, recipients) \
+                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let (outcome, class, text) = (settlement.outcome.name(), &settlement.class, &settlement.text);
+    let values = params![seq, number, at, route, outcome, class, text, recipients::print(tried)?];
+    batch.conn.prepare_cached(insert)?.execute(values)?;
     if number > MOST_ATTEMPTS {
         let forget = "DELETE FROM attempt WHERE seq = ?1 AND number <= \
                       (SELECT number FROM attempt WHERE seq = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";

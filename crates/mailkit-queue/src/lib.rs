@@ -45,5 +45,5 @@ pub use self::queue::Queue;
 pub use self::quota::{QuotaReceipt, QuotaSpend, SlidingWindow};
 pub use self::record::{Attempt, RecipientRecord, Record};
 pub use self::settings::QueueSettings;
-pub use self::settlement::{Next, RecipientOutcome, RecipientStatus, Settlement};
+pub use self::settlement::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};
 pub use self::state::State;

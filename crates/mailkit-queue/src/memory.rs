@@ -324,13 +324,13 @@ mod tests {
         let id = queue.enqueue(message()).await.unwrap().id;
         for attempt in 0..60 {
             let leased = queue.lease(&one()).await.unwrap().pop().unwrap();
-            let (route, outcome) = (Some("main".to_owned()), attempt.to_string());
-            let settlement = Settlement { route, outcome, recipients: Vec::new(), next: Next::Ready };
+            let (route, text) = (Some("main".to_owned()), attempt.to_string());
+            let settlement = Settlement { route, counts: true, text, ..Settlement::untouched() };
             assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Ready);
         }
         let record = queue.get(id).await.unwrap().unwrap();
         assert_eq!((record.attempts, record.history.len()), (60, 50));
-        assert_eq!(record.history[0].outcome, "10");
+        assert_eq!(record.history[0].text, "10");
     }
 
     #[tokio::test(start_paused = true)]

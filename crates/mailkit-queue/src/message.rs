@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::str::FromStr;
 
 use mailkit_address::Envelope;
 
@@ -128,7 +127,7 @@ pub struct Carriage {
 }
 
 /// An enum of words: the words, their parser and their printer from one table.
-macro_rules! words {
+macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,23 +149,25 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.name())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl std::str::FromStr for $name {
+            type Err = $crate::UnknownWord;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|known| known.name() == word).ok_or_else(|| UnknownWord::new(word, $what))
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                let unknown = || $crate::UnknownWord::new(word, $what);
+                Self::ALL.iter().copied().find(|known| known.name() == word).ok_or_else(unknown)
             }
         }
     };
 }
+pub(crate) use string_enum;
 
-words! {
+string_enum! {
     /// What goes first. Among ready messages a higher priority always does.
     #[derive(Default)]
     Priority, "a priority: high, normal or low" {
@@ -180,7 +181,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What happens to a message when the connection broke at the moment in which nobody can know whether it was
     /// delivered.
     #[derive(Default)]
@@ -193,7 +194,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// When a notification is wanted (RFC 3461 §4.1).
     Notify, "a notification: never, success, failure or delay" {
         /// None at all.
@@ -207,7 +208,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How much of a message a notification brings back (RFC 3461 §4.3).
     ReturnContent, "what to return: full or headers" {
         /// All of it.

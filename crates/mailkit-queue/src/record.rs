@@ -5,7 +5,7 @@ use mailkit_address::{Address, ReversePath};
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::message::{Carriage, OnAmbiguous, Priority};
-use crate::settlement::RecipientStatus;
+use crate::settlement::{AttemptOutcome, RecipientStatus};
 use crate::state::State;
 
 /// All that a queue knows of a message but its content.
@@ -78,8 +78,12 @@ pub struct Attempt {
     pub at: Timestamp,
     /// The route that was tried.
     pub route: String,
-    /// What came of it as a whole, in words.
-    pub outcome: String,
+    /// What came of it as a whole.
+    pub outcome: AttemptOutcome,
+    /// The class of the failure, if anything failed.
+    pub class: Option<String>,
+    /// What was said of it as a whole: the server's reply, a connection that failed, a time-out.
+    pub text: String,
     /// What became of each recipient that was tried.
     pub recipients: Vec<RecipientRecord>,
 }

@@ -3,15 +3,23 @@
 use mailkit_address::Address;
 
 use crate::clock::Timestamp;
+use crate::message::string_enum;
 
 /// What came of an attempt, or that there was none: see [`Queue::settle`](crate::Queue::settle).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct Settlement {
-    /// The route that was tried; nothing where none was: then it is no attempt, and nothing goes into the history.
+    /// The route that was tried; `None` where none was: then it is no attempt, and nothing goes into the history.
     pub route: Option<String>,
-    /// What went wrong as a whole, in words: a connection that failed, a time-out.
-    pub outcome: String,
+    /// Whether what was tried is an attempt of the message. A failure of the route is none: it is remembered, and not
+    /// counted.
+    pub counts: bool,
+    /// What came of the attempt as a whole.
+    pub outcome: AttemptOutcome,
+    /// The class of the failure, if anything failed.
+    pub class: Option<String>,
+    /// What was said of the attempt as a whole: the server's reply, a connection that failed, a time-out.
+    pub text: String,
     /// What became of recipients; those that are not named stay as they were.
     pub recipients: Vec<RecipientOutcome>,
     /// Where the message goes from here.
@@ -22,13 +30,41 @@ impl Settlement {
     /// The message was not tried, and is as ready as before.
     #[must_use]
     pub fn untouched() -> Self {
-        Self { route: None, outcome: String::new(), recipients: Vec::new(), next: Next::Ready }
+        Self {
+            route: None,
+            counts: false,
+            outcome: AttemptOutcome::default(),
+            class: None,
+            text: String::new(),
+            recipients: Vec::new(),
+            next: Next::Ready,
+        }
     }
 
     /// The message was not tried, and shall not be before that time.
     #[must_use]
     pub fn not_before(at: Timestamp) -> Self {
         Self { next: Next::At(at), ..Self::untouched() }
+    }
+}
+
+string_enum! {
+    /// What came of an attempt as a whole.
+    #[derive(Default)]
+    AttemptOutcome, "an outcome: accepted, temporary, permanent, ambiguous, network or partial" {
+        /// The server accepted the message for every recipient.
+        Accepted = "accepted",
+        /// Nobody accepted it, and another attempt may succeed.
+        #[default]
+        Temporary = "temporary",
+        /// The server refused it for every recipient, for good.
+        Permanent = "permanent",
+        /// It may have been delivered: nobody can know.
+        Ambiguous = "ambiguous",
+        /// The connection failed before the server said anything about the message.
+        Network = "network",
+        /// Some recipients were accepted and others were not.
+        Partial = "partial",
     }
 }
 

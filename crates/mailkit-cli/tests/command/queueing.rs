@@ -56,7 +56,7 @@ fn the_json_objects_have_exactly_these_names() {
         "text": "no such user"});
     assert_eq!(shown["recipients"][1], wanted);
     let attempt = &shown["history"][0];
-    assert_eq!(Ended::keys(attempt), ["at", "outcome", "recipients", "route"]);
+    assert_eq!(Ended::keys(attempt), ["at", "class", "outcome", "recipients", "route", "text"]);
     assert_eq!((&attempt["route"], attempt["recipients"].as_array().unwrap().len()), (&json!("primary"), 2));
 }
 

@@ -99,7 +99,8 @@ async fn greylisting_waits_longer_and_a_server_may_name_its_time() {
         let (queue, server) = (queue(), Server::new());
         queue.enqueue(message(&["u@example.org"])).await.unwrap();
         server.replies(move |job| {
-            let trouble = Trouble { fault: class.into(), words: "450 later".to_owned(), retry_after };
+            let trouble =
+                Trouble { fault: class.into(), words: "450 later".to_owned(), retry_after, can_convert: false };
             (job.attempt() == 1).then(|| Outcome::failed(trouble))
         });
         let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);

@@ -210,14 +210,18 @@ async fn a_message_that_pays_while_its_route_closes_goes_elsewhere() {
     tokio::time::sleep(SECOND / 5).await;
     enqueue(&queue, 1).await;
     tokio::time::sleep(SECOND).await;
-    assert_eq!((primary.count(), backup.count()), (1, 1));
+    assert_eq!((primary.count(), backup.count()), (1, 2));
     dispatcher.shutdown(SECOND).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_found_no_connection_gets_its_quota_back() {
     let (queue, server) = (queue(), Server::new());
-    server.replies(|job| (job.attempt() == 1).then(|| Outcome::failed(Trouble::new(Class::Connection, "reset"))));
+    let first = std::sync::atomic::AtomicBool::new(true);
+    server.replies(move |_| {
+        let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        is_first.then(|| Outcome::failed(Trouble::new(Class::Connection, "reset")))
+    });
     enqueue(&queue, 1).await;
     let dispatcher = start(&queue, &[(main_route().quota("1/1h messages".parse().unwrap()), &server)]);
     dispatcher.until_empty().await.unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod endings;
+mod faults;
 mod flow;
 mod limits;
 mod moods;

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use mailkit_address::{Address, Envelope};
 use mailkit_queue::{
-    Clock, Content, IdempotencyKey, LeaseRequest, Leased, NewMessage, Next, OnAmbiguous, Queue, QueueSettings,
-    RecipientOutcome, RecipientStatus, Settlement, Timestamp,
+    AttemptOutcome, Clock, Content, IdempotencyKey, LeaseRequest, Leased, NewMessage, OnAmbiguous, Queue,
+    QueueSettings, RecipientOutcome, RecipientStatus, Settlement, Timestamp,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
@@ -96,9 +96,10 @@ pub(crate) fn accepted(leased: &Leased) -> Settlement {
     };
     Settlement {
         route: Some("main".to_owned()),
-        outcome: "delivered".to_owned(),
+        counts: true,
+        outcome: AttemptOutcome::Accepted,
         recipients: leased.recipients().iter().map(outcome).collect(),
-        next: Next::Ready,
+        ..Settlement::untouched()
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use mailkit_address::Envelope;
 use mailkit_queue::{
-    LeaseRequest, Leased, NewMessage, Next, Queue, QueueError, RecipientOutcome, RecipientStatus, Settlement,
+    AttemptOutcome, LeaseRequest, Leased, NewMessage, Queue, QueueError, RecipientOutcome, RecipientStatus, Settlement,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
@@ -49,8 +49,9 @@ fn accepted(leased: &Leased) -> Settlement {
     };
     Settlement {
         route: Some("main".to_owned()),
-        outcome: "delivered".to_owned(),
+        counts: true,
+        outcome: AttemptOutcome::Accepted,
         recipients: leased.recipients().iter().map(outcome).collect(),
-        next: Next::Ready,
+        ..Settlement::untouched()
     }
 }

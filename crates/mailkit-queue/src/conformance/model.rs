@@ -180,7 +180,7 @@ impl Model {
             }
         }
         if settlement.route.is_some() {
-            entry.attempts += 1;
+            entry.attempts += u32::from(settlement.counts);
             entry.history += 1;
         }
         let accepted = entry.recipients.iter().all(|(_, status)| *status == RecipientStatus::Accepted);

@@ -11,7 +11,7 @@ use crate::error::QueueError;
 use crate::lease::{LeaseRequest, LeaseToken, Leased};
 use crate::message::{NewMessage, OnAmbiguous, Priority};
 use crate::query::{Action, Filter};
-use crate::settlement::{Next, RecipientStatus, Settlement};
+use crate::settlement::{AttemptOutcome, Next, RecipientStatus, Settlement};
 use crate::state::State;
 
 const ADDRESSES: [&str; 4] = ["a@x", "b@x", "c@y", "d@y"];
@@ -126,7 +126,9 @@ impl Walk {
                 recipients.push(outcome(&address.to_string(), status));
             }
         }
-        Settlement { route: self.word(), outcome: String::new(), recipients, next }
+        let outcome = *self.rng.choice(AttemptOutcome::ALL).unwrap();
+        let (route, counts, class, text) = (self.word(), self.rng.bool(), self.word(), String::new());
+        Settlement { route, counts, outcome, class, text, recipients, next }
     }
 
     async fn settle(&mut self) {

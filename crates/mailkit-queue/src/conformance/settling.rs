@@ -3,7 +3,7 @@
 use super::world::{
     ACCEPTED, AMBIGUOUS, MINUTE, Maker, PENDING, PERMANENT, TEMPORARY, message, message_to, outcome, tried,
 };
-use crate::settlement::{Next, Settlement};
+use crate::settlement::{AttemptOutcome, Next, Settlement};
 use crate::state::State;
 
 const BOB: &str = "bob@example.org";
@@ -90,16 +90,29 @@ pub(super) async fn an_attempt_is_counted_and_remembered_only_with_a_route(make:
     let first = world.now();
     world.advance(MINUTE);
     let leased = world.take_one().await;
-    let untried = Settlement { route: None, outcome: "no route".to_owned(), ..Settlement::untouched() };
+    let untried = Settlement { counts: true, text: "no route".to_owned(), ..Settlement::untouched() };
     world.settle(leased, untried).await;
     let leased = world.take_one().await;
     assert_eq!(leased.attempts, 1);
+    let failed = Settlement {
+        counts: false,
+        outcome: AttemptOutcome::Network,
+        class: Some("connection".to_owned()),
+        ..tried(Vec::new(), Next::Ready)
+    };
+    world.settle(leased, failed).await;
+    let leased = world.take_one().await;
+    assert_eq!(leased.attempts, 1, "a failure of the route is no attempt");
     world.settle(leased, tried(Vec::new(), Next::Dead)).await;
 
     let record = world.record(id).await;
-    assert_eq!((record.attempts, record.history.len()), (2, 2));
-    assert_eq!((record.history[0].at, record.history[1].at), (first, world.now()));
-    assert_eq!((record.history[0].route.as_str(), record.history[0].outcome.as_str()), ("main", "as said"));
+    assert_eq!((record.attempts, record.history.len()), (2, 3));
+    assert_eq!((record.history[0].at, record.history[2].at), (first, world.now()));
+    assert_eq!((record.history[0].route.as_str(), record.history[0].text.as_str()), ("main", "as said"));
+    let kinds: Vec<_> = record.history.iter().map(|attempt| (attempt.outcome, attempt.class.as_deref())).collect();
+    let (partial, network) = (AttemptOutcome::Partial, AttemptOutcome::Network);
+    let temporary = (partial, Some("temporary"));
+    assert_eq!(kinds, [temporary, (network, Some("connection")), temporary]);
     let [eve] = record.history[0].recipients.as_slice() else { panic!("only who was tried") };
     assert_eq!((eve.address.to_string().as_str(), eve.status, eve.code), (EVE, TEMPORARY, Some(250)));
     assert_eq!((eve.enhanced.as_deref(), eve.text.as_str()), (Some("2.1.5"), "so it is"));

@@ -21,7 +21,7 @@ use crate::query::Filter;
 use crate::queue::Queue;
 use crate::record::Record;
 use crate::settings::QueueSettings;
-use crate::settlement::{Next, RecipientOutcome, RecipientStatus, Settlement};
+use crate::settlement::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};
 use crate::state::State;
 
 type Made = (Arc<dyn Queue>, Box<dyn Any + Send>);
@@ -217,7 +217,9 @@ pub(super) fn outcome(address: &str, status: RecipientStatus) -> RecipientOutcom
 
 /// An attempt on the route `main`.
 pub(super) fn tried(recipients: Vec<RecipientOutcome>, next: Next) -> Settlement {
-    Settlement { route: Some("main".to_owned()), outcome: "as said".to_owned(), recipients, next }
+    let (outcome, class) = (AttemptOutcome::Partial, Some("temporary".to_owned()));
+    let (route, text) = (Some("main".to_owned()), "as said".to_owned());
+    Settlement { route, counts: true, outcome, class, text, recipients, next }
 }
 
 /// Whether an error says that the lease was lost.

@@ -159,9 +159,9 @@ impl Entry {
         Some(RecipientRecord { address, status, code, enhanced, text })
     }
 
-    /// Writes down an attempt.
-    pub(super) fn remember(&mut self, attempt: Attempt) {
-        self.attempts = self.attempts.saturating_add(1);
+    /// Writes down what was tried, and counts it where it is an attempt.
+    pub(super) fn remember(&mut self, attempt: Attempt, counts: bool) {
+        self.attempts = self.attempts.saturating_add(u32::from(counts));
         if self.history.len() == MOST_ATTEMPTS {
             self.history.pop_front();
         }

@@ -78,14 +78,14 @@ impl Store {
         if !self.messages.get(&token.id).is_some_and(|entry| entry.is_leased_as(token)) {
             return Err(Box::new((QueueError::LeaseLost(token.id), settlement)));
         }
-        let Settlement { route, outcome, recipients, next } = settlement;
+        let Settlement { route, counts, outcome, class, text, recipients, next } = settlement;
         let settled = self.change(token.id, |entry| {
             let mut place = 0;
             let noted = recipients.into_iter().filter_map(|outcome| entry.note(outcome, &mut place));
             let recipients: Vec<_> = noted.collect();
             let ambiguous = recipients.iter().any(|recipient| recipient.status == RecipientStatus::Ambiguous);
             if let Some(route) = route {
-                entry.remember(Attempt { at: now, route, outcome, recipients });
+                entry.remember(Attempt { at: now, route, outcome, class, text, recipients }, counts);
             }
             match next {
                 _ if entry.is_delivered() => entry.finish(State::Sent, now),

@@ -46,8 +46,8 @@ fn print(record: &Record, output: &mut Output) -> io::Result<()> {
         output.line(format_args!("  to {}", line(recipient)))?;
     }
     for attempt in &record.history {
-        let outcome = plain(&attempt.outcome);
-        output.line(format!("  {} by {}  {outcome}", rfc3339(attempt.at), plain(&attempt.route)).trim_end())?;
+        let (at, route, text) = (rfc3339(attempt.at), plain(&attempt.route), plain(&attempt.text));
+        output.line(format!("  {at} by {route}  {}  {text}", attempt.outcome).trim_end())?;
         for recipient in &attempt.recipients {
             output.line(format_args!("    {}", line(recipient)))?;
         }

@@ -97,7 +97,9 @@ impl<'a> Recipient<'a> {
 struct Past<'a> {
     at: String,
     route: &'a str,
-    outcome: &'a str,
+    outcome: &'static str,
+    class: Option<&'a str>,
+    text: &'a str,
     recipients: Vec<Recipient<'a>>,
 }
 
@@ -106,7 +108,9 @@ impl<'a> Past<'a> {
         Self {
             at: rfc3339(attempt.at),
             route: &attempt.route,
-            outcome: &attempt.outcome,
+            outcome: attempt.outcome.name(),
+            class: attempt.class.as_deref(),
+            text: &attempt.text,
             recipients: attempt.recipients.iter().map(Recipient::new).collect(),
         }
     }
