@@ -284,9 +284,12 @@ impl Dispatcher {
         let unsettled = self.desk.state().leases.len();
         self.stop();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks {
-            // One that panicked has ended too.
-            let _ = task.await;
+        let end = Instant::now() + LAST_WORDS;
+        for mut task in tasks {
+            // One that panicked has ended too. One that waits for a store which does not answer is not waited for.
+            if timeout_at(end, &mut task).await.is_err() {
+                task.abort();
+            }
         }
         given_up.max(unsettled)
     }

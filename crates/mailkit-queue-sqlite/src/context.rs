@@ -4,6 +4,7 @@ use mailkit_queue::{Clock, QueueSettings};
 
 use crate::bell::Bell;
 use crate::error::Fault;
+use crate::interrupt::Interrupt;
 
 /// What the writer goes by.
 #[derive(Clone, Debug)]
@@ -14,4 +15,5 @@ pub(crate) struct Context {
     pub(crate) queue: i64,
     pub(crate) fault: Fault,
     pub(crate) bell: Bell,
+    pub(crate) interrupt: Interrupt,
 }

@@ -23,6 +23,8 @@ pub(crate) enum StoreError {
     Unfit(&'static str),
     /// A transaction that failed could not be taken back.
     Stuck(rusqlite::Error),
+    /// The store was closed before this was done.
+    Interrupted,
     /// The store was closed.
     Closed,
 }
@@ -74,6 +76,7 @@ impl StoreError {
                 | ErrorCode::ReadOnly
                 | ErrorCode::PermissionDenied
                 | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
                 | ErrorCode::FileLockingProtocolFailed => Meaning::Passing,
                 _ => Meaning::Failed,
             },
@@ -85,7 +88,7 @@ impl StoreError {
                 | rusqlite::Error::QueryReturnedNoRows,
             )
             | Self::Broken(_) => Meaning::Damaged,
-            Self::Io(_) | Self::Unfit(_) => Meaning::Passing,
+            Self::Io(_) | Self::Unfit(_) | Self::Interrupted => Meaning::Passing,
             Self::Sqlite(_) | Self::Gone(_) | Self::Stuck(_) | Self::Closed => Meaning::Failed,
         }
     }
@@ -109,11 +112,15 @@ impl fmt::Display for StoreError {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                 f.write_str("another process has kept it locked for too long")
             }
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                Self::Interrupted.fmt(f)
+            }
             Self::Sqlite(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Broken(what) => f.write_str(what),
             Self::Gone(what) | Self::Unfit(what) => f.write_str(what),
             Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
+            Self::Interrupted => f.write_str("the store was closed, and the statement that ran was interrupted"),
             Self::Closed => f.write_str("the store was closed"),
         }
     }
@@ -125,7 +132,7 @@ impl Error for StoreError {
             Self::Sqlite(error) => error.source(),
             Self::Io(error) => error.source(),
             Self::Stuck(error) => Some(error),
-            Self::Broken(_) | Self::Gone(_) | Self::Unfit(_) | Self::Closed => None,
+            Self::Broken(_) | Self::Gone(_) | Self::Unfit(_) | Self::Interrupted | Self::Closed => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::claim::Claim;
 use crate::error::StoreError;
+use crate::interrupt::Interrupt;
 use crate::schema;
 
 /// How long a writer waits for another process to finish its transaction.
@@ -22,10 +23,10 @@ const READER_CACHE: i64 = 1 << 10;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Opens a store and checks it, or makes a new one of an empty file; gives the connection that writes.
-pub(crate) fn open(path: &Path) -> Result<(Claim, Connection), StoreError> {
-    let (claim, mut conn, is_store) = match open_for_writing(path) {
+pub(crate) fn open(path: &Path, interrupt: &Interrupt) -> Result<(Claim, Connection), StoreError> {
+    let (claim, mut conn, is_store) = match open_for_writing(path, interrupt) {
         // Where layers lie over one another, a file may become another one when it is first opened for writing.
-        Err(StoreError::Gone(_)) => open_for_writing(path)?,
+        Err(StoreError::Gone(_)) => open_for_writing(path, interrupt)?,
         opened => opened?,
     };
     if is_store || schema::version(&conn)? > 0 {
@@ -33,6 +34,7 @@ pub(crate) fn open(path: &Path) -> Result<(Claim, Connection), StoreError> {
     }
     schema::migrate(&mut conn)?;
     write_ahead(&conn)?;
+    schema::drop_statistics(&conn)?;
     // A checkpoint is the writer's own work, since SQLite would hide its errors.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
@@ -45,10 +47,11 @@ pub(crate) fn open(path: &Path) -> Result<(Claim, Connection), StoreError> {
 }
 
 /// Opens the file at a path, and says whether it is a store or empty.
-fn open_for_writing(path: &Path) -> Result<(Claim, Connection, bool), StoreError> {
+fn open_for_writing(path: &Path, interrupt: &Interrupt) -> Result<(Claim, Connection, bool), StoreError> {
     let claim = Claim::make(path)?;
     let is_store = look(&claim)?;
-    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE, interrupt)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // A file that is not sound must not be written to when it is closed, and errors of a checkpoint must be seen.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     claim.check_file()?;
@@ -56,16 +59,19 @@ fn open_for_writing(path: &Path) -> Result<(Claim, Connection, bool), StoreError
 }
 
 /// Opens a connection that only reads.
-pub(crate) fn open_reader(claim: &Claim) -> Result<Connection, StoreError> {
-    settle_reader(connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?, claim)
+pub(crate) fn open_reader(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
+    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY, interrupt)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    settle_reader(conn, claim)
 }
 
 /// Opens a store as it is, to read what can be read of it.
-pub(crate) fn open_damaged(claim: &Claim) -> Result<Connection, StoreError> {
+pub(crate) fn open_damaged(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
     let was_store = look(claim)?;
     let open = |path: &Path, flags| {
-        let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        // A file that was cut short is read as far as it goes.
+        let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY, interrupt)?;
+        // A file that was cut short is read as far as it goes. The defensive mode would forbid that; what it guards against
+        // needs a connection that writes.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
         settle_reader(conn, claim)
     };
@@ -84,6 +90,7 @@ pub(crate) fn open_damaged(claim: &Claim) -> Result<Connection, StoreError> {
     if !was_store && schema::version(&conn)? == 0 {
         return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
     }
+    schema::check_to_read(&conn)?;
     Ok(conn)
 }
 
@@ -94,13 +101,29 @@ fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreErr
     Ok(conn)
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+fn connect(path: &Path, flags: OpenFlags, interrupt: &Interrupt) -> Result<Connection, StoreError> {
     let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    distrust(&conn)?;
+    interrupt.watch(&mut conn)?;
     conn.busy_handler(Some(wait_for_turn))?;
     // Without it, SQLite looks into the parameters when it plans, and plans again whenever they change.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
+}
+
+/// Has SQLite run nothing that stands in the file: it may come from elsewhere, and be changed while it is open. No
+/// statement of this crate needs a trigger, a view or a foreign key.
+fn distrust(conn: &Connection) -> Result<(), StoreError> {
+    for off in [
+        DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
+        DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
+        DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+    ] {
+        conn.set_db_config(off, false)?;
+    }
+    Ok(())
 }
 
 /// Another process writes: its transaction is over in some milliseconds, and the next one is soon begun.

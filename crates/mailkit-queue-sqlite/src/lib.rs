@@ -15,6 +15,12 @@
 //! `enqueue` may still accept into a store that a worker refuses as damaged. [`SqliteQueue::salvage`] brings out what can
 //! be read.
 //!
+//! A file from elsewhere is not trusted: one with a table, index, view or trigger that this crate does not make is refused
+//! as damaged, and on the connections of this crate no trigger and no view runs, whoever puts one there later. [`close`]
+//! interrupts statements that run for more than 5 seconds.
+//!
+//! [`close`]: SqliteQueue::close
+//!
 //! What it does not do: it does not send, and keeps no message in memory. What it cannot know: that a log belongs to
 //! another file, as after a backup is put back while `-wal` of the file before still lies beside it; and damage in a row
 //! that makes another valid row of it, since contents alone have checksums.
@@ -31,6 +37,7 @@ mod enqueue;
 mod error;
 mod failpoint;
 mod file;
+mod interrupt;
 mod lease;
 mod letter;
 mod message;
@@ -42,6 +49,8 @@ mod recipients;
 mod salvage;
 mod schema;
 mod settle;
+#[cfg(test)]
+mod closing_tests;
 #[cfg(test)]
 mod storage_tests;
 mod store;

@@ -123,7 +123,7 @@ mod tests {
     /// How SQLite goes about a statement.
     fn plan(sql: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let (_claim, conn) = crate::file::open(&folder.path().join("mailkit.db")).unwrap();
+        let (_claim, conn) = crate::file::open(&folder.path().join("mailkit.db"), &Default::default()).unwrap();
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::claim::Claim;
 use crate::error::{Fault, Meaning, Shared, StoreError};
 use crate::file;
+use crate::interrupt::Interrupt;
 
 /// How many there are at once.
 const MOST: usize = 4;
@@ -24,24 +25,25 @@ struct Pool {
     fault: Fault,
     open: Open,
     claim: Arc<Claim>,
+    interrupt: Interrupt,
 }
 
 /// How a connection is opened.
-type Open = fn(&Claim) -> Result<Connection, StoreError>;
+type Open = fn(&Claim, &Interrupt) -> Result<Connection, StoreError>;
 
 impl Readers {
-    pub(crate) fn new(claim: Arc<Claim>, fault: Fault) -> Self {
-        Self::opened_by(file::open_reader, claim, fault)
+    pub(crate) fn new(claim: Arc<Claim>, fault: Fault, interrupt: Interrupt) -> Self {
+        Self::opened_by(file::open_reader, claim, fault, interrupt)
     }
 
     /// Those of a file that may be damaged.
     pub(crate) fn of_damaged(claim: Arc<Claim>) -> Self {
-        Self::opened_by(file::open_damaged, claim, Fault::default())
+        Self::opened_by(file::open_damaged, claim, Fault::default(), Interrupt::default())
     }
 
-    fn opened_by(open: Open, claim: Arc<Claim>, fault: Fault) -> Self {
+    fn opened_by(open: Open, claim: Arc<Claim>, fault: Fault, interrupt: Interrupt) -> Self {
         let turns = Arc::new(Semaphore::new(MOST));
-        Self(Arc::new(Pool { idle: Mutex::default(), turns, fault, open, claim }))
+        Self(Arc::new(Pool { idle: Mutex::default(), turns, fault, open, claim, interrupt }))
     }
 
     /// Reads on a thread that may block.
@@ -64,7 +66,8 @@ impl Readers {
     pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, Shared> {
         self.0.fault.check()?;
         let idle = self.idle().pop();
-        let conn = idle.map_or_else(|| (self.0.open)(&self.0.claim), Ok).map_err(|error| self.note(error))?;
+        let open = || (self.0.open)(&self.0.claim, &self.0.interrupt);
+        let conn = idle.map_or_else(open, Ok).map_err(|error| self.note(error))?;
         let result = read(&conn).map_err(|error| self.note(error))?;
         let mut idle = self.idle();
         if idle.len() < MOST && !self.0.turns.is_closed() {

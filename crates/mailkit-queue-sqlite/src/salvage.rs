@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::content;
 use crate::error::StoreError;
 use crate::file;
+use crate::interrupt::Interrupt;
 use crate::letter::{self, Letter};
 use crate::message::{self, Row};
 use crate::query::{history, record};
@@ -48,7 +49,7 @@ impl SqliteQueue {
     /// [`QueueError::Unavailable`] where there is no such file.
     pub fn salvage(path: impl AsRef<Path>) -> Result<Salvage, QueueError> {
         let claim = Arc::new(Claim::find(path.as_ref()).map_err(QueueError::from)?);
-        let conn = file::open_damaged(&claim)?;
+        let conn = file::open_damaged(&claim, &Interrupt::default())?;
         Ok(Salvage { conn, claim, next: i64::MIN, skipped: 0 })
     }
 }

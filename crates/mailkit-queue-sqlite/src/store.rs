@@ -17,9 +17,13 @@ use crate::claim::Claim;
 use crate::context::Context;
 use crate::error::{Fault, StoreError};
 use crate::file;
+use crate::interrupt::Interrupt;
 use crate::readers::Readers;
 use crate::watch::Watch;
 use crate::writer::Writer;
+
+/// How long closing waits for statements that run: what mailkit asks of a file takes milliseconds.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A queue in one SQLite file; cheap to clone, and every clone is the same queue.
 ///
@@ -103,18 +107,21 @@ impl Builder {
     /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
     /// it is changed. [`QueueError::Unavailable`] where it cannot be opened or made, or has a second name (a hard link).
     pub async fn open(self) -> Result<SqliteQueue, QueueError> {
-        let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
+        let interrupt = Interrupt::default();
+        let abandoned = interrupt.set_on_drop();
+        let opened = tokio::task::spawn_blocking(move || self.open_blocking(interrupt)).await;
+        abandoned.keep();
         Ok(opened.map_err(|panic| StoreError::Io(std::io::Error::other(panic)))??)
     }
 
-    fn open_blocking(self) -> Result<SqliteQueue, StoreError> {
-        let (mut claim, conn) = file::open(&self.path)?;
+    fn open_blocking(self, interrupt: Interrupt) -> Result<SqliteQueue, StoreError> {
+        let (mut claim, conn) = file::open(&self.path, &interrupt)?;
         let queue = queue_row(&conn, &self.name)?;
         claim.know_beside()?;
         let claim = Arc::new(claim);
         let (fault, bell) = (Fault::default(), Bell::default());
-        let readers = Readers::new(Arc::clone(&claim), fault.clone());
-        let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell };
+        let readers = Readers::new(Arc::clone(&claim), fault.clone(), interrupt.clone());
+        let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell, interrupt };
         let writer = Writer::start(conn, context.clone(), Arc::clone(&claim))?;
         let watch = Watch::default();
         Ok(SqliteQueue { shared: Arc::new(Shared { context, writer, readers, watch, claim }) })
@@ -143,14 +150,33 @@ impl SqliteQueue {
     /// Finishes what was begun, and leaves all of the store in its one file where nobody else has it open: who still reads
     /// or writes keeps the log beside it, which then belongs to the file. Every call after this fails.
     ///
+    /// A statement that still runs after 5 seconds is interrupted; its caller gets [`QueueError::Unavailable`].
+    ///
     /// A store that is dropped instead loses nothing: what is in the log beside the file is found when it is opened.
     ///
     /// # Errors
     /// The store's own.
     pub async fn close(&self) -> Result<(), QueueError> {
         self.shared.readers.close();
-        self.shared.watch.close();
-        self.shared.writer.close().await
+        let queue = self.clone();
+        let closing = async {
+            // It may have to wait for a statement. That it panicked says that the runtime ends.
+            tokio::task::spawn_blocking(move || queue.watch().close()).await.ok();
+            self.shared.writer.close().await
+        };
+        tokio::pin!(closing);
+        let interrupt = &self.shared.context.interrupt;
+        let outcome = match tokio::time::timeout(CLOSING, &mut closing).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                tracing::warn!("a statement on the queue's file still runs: it is interrupted");
+                interrupt.set();
+                closing.await
+            }
+        };
+        // Who still reads now is not waited for.
+        interrupt.set();
+        outcome
     }
 
     pub(crate) fn writer(&self) -> &Writer {
@@ -182,7 +208,7 @@ impl SqliteQueue {
     }
 
     pub(crate) fn open_reader(&self) -> Result<Connection, StoreError> {
-        file::open_reader(&self.shared.claim)
+        file::open_reader(&self.shared.claim, &self.shared.context.interrupt)
     }
 }
 

@@ -239,6 +239,9 @@ impl Transactor {
         if self.context.fault.check().is_err() {
             return Err(StoreError::Closed);
         }
+        if self.context.interrupt.is_set() {
+            return Err(StoreError::Interrupted);
+        }
         step("begin")?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.memory.refresh(&self.conn)

@@ -83,7 +83,7 @@ async fn a_store_whose_tables_were_changed_is_left_as_it_is() {
     let conn = Connection::open(&path).unwrap();
     conn.execute_batch("PRAGMA journal_mode = DELETE; ALTER TABLE letter ADD COLUMN colour TEXT").unwrap();
     drop(conn);
-    assert_eq!(refused(&path).await, "its tables are not those that mailkit makes");
+    assert_eq!(refused(&path).await, "its table `letter` is not the one that mailkit makes");
 }
 
 #[tokio::test]

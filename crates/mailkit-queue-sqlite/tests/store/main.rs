@@ -3,6 +3,7 @@
 
 mod damage;
 mod files;
+mod foreign;
 mod gone;
 mod history;
 mod large;
