@@ -98,6 +98,19 @@ impl Connection {
         self.driver.client.is_idle() && !self.driver.client.is_used_up()
     }
 
+    /// Why the conversation is over, where it is, and was not ended by [`quit`](Self::quit).
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.driver.cause().map(Error::from)
+    }
+
+    /// Whether the server has answered a message on this connection: taken it for a recipient, or refused it by another
+    /// code than 421. A connection that ends before was of no use to anybody.
+    #[must_use]
+    pub const fn has_answered(&self) -> bool {
+        self.driver.answered
+    }
+
     /// Looks whether the server has closed the connection, or spoken out of turn, while nobody was sending. Takes no
     /// time and no round trip, so it sees only what has arrived by now.
     #[must_use]

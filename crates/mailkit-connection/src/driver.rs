@@ -34,6 +34,8 @@ pub(crate) struct Driver {
     woken: Option<Waker>,
     /// What the network said when it broke.
     fault: Option<io::Error>,
+    /// Whether the server has answered a message: it took it for a recipient, or refused it by another code than 421.
+    pub(crate) answered: bool,
 }
 
 pub(crate) fn now() -> Instant {
@@ -44,7 +46,7 @@ impl Driver {
     pub(crate) fn new(transport: BoxedTransport, client: Client) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(deadline(&client).unwrap_or_else(now).into()));
         let read = vec![0; READ].into();
-        Self { client, thinking: None, transport, read, unflushed: false, timer, woken: None, fault: None }
+        Self { client, thinking: None, transport, read, unflushed: false, timer, woken: None, fault: None, answered: false }
     }
 
     /// Parts with the machine and the stream, for the handshake of STARTTLS.

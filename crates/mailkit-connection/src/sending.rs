@@ -207,6 +207,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 Event::Interrupted(report) => (report, true),
                 _ => continue,
             };
+            driver.answered |= report.recipients.iter().any(is_answer);
             let Some(pending) = self.pending.iter_mut().find(|pending| pending.open > 0) else { continue };
             pending.open -= 1;
             pending.report.merge(report);
@@ -214,6 +215,15 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 pending.cause = driver.cause();
             }
         }
+    }
+}
+
+/// Whether the server has said what becomes of the message for a recipient, and not only that it hangs up.
+fn is_answer(recipient: &RecipientReport) -> bool {
+    match &recipient.status {
+        Status::Accepted(_) => true,
+        Status::Refused { reply, .. } => !reply.is_closing(),
+        _ => false,
     }
 }
 

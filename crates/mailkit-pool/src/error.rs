@@ -11,7 +11,8 @@ use mailkit_connection::Error;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// The server refuses: the session, the login, or our trust. It is left alone for a while.
+    /// The server refuses: the session, the login, or our trust; or it was of no use time and again: it cannot be reached,
+    /// or what it opens ends before a message was answered. It is left alone for a while.
     Refused {
         /// What it said.
         error: Arc<Error>,
@@ -27,7 +28,7 @@ pub enum AcquireError {
     TimedOut {
         /// How long was waited.
         limit: Duration,
-        /// How many connections were in use.
+        /// How many connections were in use or being closed: one at least.
         in_use: u32,
         /// Why no further one could be opened, where that was tried.
         last: Option<Arc<Error>>,

@@ -127,8 +127,7 @@ impl bb8::ManageConnection for Manager {
             link.retire(reason);
             return true;
         }
-        link.idle_since = tokio::time::Instant::now();
-        link.uses += 1;
+        link.came_back();
         slot.berth.lay(link);
         false
     }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use mailkit_connection::Connector;
+use mailkit_connection::{Cause, Connection, Connector, Error};
+use mailkit_smtp::client::BeginError;
 use tokio::sync::{Semaphore, watch};
 
 use crate::gate::Gate;
@@ -60,11 +61,11 @@ impl Shared {
             () = self.closing() => return Err(NotOpened),
         };
         let endpoint = self.connector.config().endpoint();
-        let connection = match outcome {
+        let connection = match outcome.and_then(usable) {
             Ok(connection) => connection,
             Err(error) => {
                 let reason = chain(&error);
-                let pause = self.gate.failed(&pass, error, !self.stands());
+                let pause = self.gate.failed(pass.number, error, !self.stands());
                 drop((opening, pass));
                 tracing::warn!(%endpoint, reason, ?pause, "no connection");
                 self.news.send_replace(());
@@ -72,7 +73,7 @@ impl Shared {
             }
         };
         tracing::debug!(%endpoint, peer = %connection.peer(), "a pooled connection was opened");
-        let link = Box::new(Link::new(connection, Arc::clone(self), socket));
+        let link = Box::new(Link::new(connection, Arc::clone(self), socket, pass.number));
         self.gate.opened();
         if self.is_closed() {
             link.part(Reason::Shutdown).await;
@@ -81,9 +82,19 @@ impl Shared {
         Ok(link)
     }
 
-    /// Whether any connection stands at the server.
+    /// A connection, opened by the pass of that number, ended before a message was answered on it.
+    pub(crate) fn was_useless(&self, number: u64, error: Error) {
+        let reason = chain(&error);
+        let pause = self.gate.was_useless(number, error, !self.stands());
+        let endpoint = self.connector.config().endpoint();
+        tracing::warn!(%endpoint, reason, ?pause, "a connection ended before a message was answered on it");
+        self.news.send_replace(());
+    }
+
+    /// Whether any connection stands at the server, other than those that were of no use.
     pub(crate) fn stands(&self) -> bool {
-        self.counters.usable.load(Relaxed) + self.counters.closing.load(Relaxed) > 0
+        let Counters { usable, closing, useless, .. } = &self.counters;
+        usable.load(Relaxed) + closing.load(Relaxed) > useless.load(Relaxed)
     }
 
     /// A connection has gone. With the last one may go what others waited for.
@@ -124,6 +135,15 @@ impl Shared {
     fn lock_berths(&self) -> MutexGuard<'_, Vec<Weak<Berth>>> {
         self.berths.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses a connection that is of no use from the start: the server has closed it, or spoken out of turn, behind its last
+/// reply; or allows no message on it.
+fn usable(mut connection: Connection) -> Result<Connection, Error> {
+    if connection.is_alive() {
+        return Ok(connection);
+    }
+    Err(connection.failure().unwrap_or_else(|| Cause::Begin(BeginError::UsedUp).into()))
 }
 
 /// The words of an error and of its sources.

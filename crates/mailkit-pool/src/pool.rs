@@ -155,13 +155,15 @@ impl Pool {
             if self.inner.shared.is_closed() {
                 return AcquireError::Closed;
             }
-            let usable = counters.usable.load(Relaxed);
-            if let Some(error) = gate.verdict(begun).filter(|_| !self.inner.shared.stands()) {
+            let (usable, closing) = (counters.usable.load(Relaxed), counters.closing.load(Relaxed));
+            if let Some(error) = gate.verdict(since, begun).filter(|_| !self.inner.shared.stands()) {
                 return error;
             }
-            // Opening has time limits of its own, with better words.
-            if since.elapsed() >= limit && (usable > 0 || counters.opening.load(Relaxed) == 0) {
-                return AcquireError::TimedOut { limit, in_use: usable, last: gate.last() };
+            // Opening has time limits of its own, with better words. Where nothing is open, a connection is about to be opened,
+            // or the gate says why not.
+            let is_busy = usable > 0 || closing > 0 && counters.opening.load(Relaxed) == 0;
+            if since.elapsed() >= limit && is_busy {
+                return AcquireError::TimedOut { limit, in_use: usable + closing, last: gate.last() };
             }
             tokio::select! {
                 _ = news.changed() => {}

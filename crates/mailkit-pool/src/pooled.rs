@@ -2,17 +2,12 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
 
 use mailkit_connection::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::link::Link;
+use crate::link::{FRESH, Link};
 use crate::manager::Manager;
-
-/// How long a connection must have been idle for a server to have lost it: servers that are short of places hang up
-/// on idle clients after some seconds (Postfix under stress after 10).
-const FRESH: Duration = Duration::from_secs(1);
 
 /// A connection on loan from a pool. Dropped, it goes back if no reply is awaited on it, and is closed otherwise: so a
 /// future that is dropped in the middle of a message costs a connection, and harms no other message.

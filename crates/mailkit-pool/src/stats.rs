@@ -102,6 +102,8 @@ pub(crate) struct Counters {
     pub(crate) idle: AtomicU32,
     pub(crate) opening: AtomicU32,
     pub(crate) closing: AtomicU32,
+    /// Those of `closing` that were of no use: they say nothing of the server's being reachable.
+    pub(crate) useless: AtomicU32,
     pub(crate) waiting: AtomicU32,
     pub(crate) opened: AtomicU64,
     pub(crate) reused: AtomicU64,

@@ -67,7 +67,7 @@ fn wants_more(shared: &Shared) -> bool {
     let counters = &shared.counters;
     let ready = counters.idle.load(Relaxed) + counters.opening.load(Relaxed);
     let open = counters.usable.load(Relaxed) + counters.opening.load(Relaxed) + counters.closing.load(Relaxed);
-    ready < shared.settings.min_idle && open < shared.settings.max_size.get() && shared.gate.is_proven()
+    ready < shared.settings.min_idle && open < shared.settings.max_size.get() && shared.gate.allows_spare()
 }
 
 /// Lays the connection into a slot that has lost its own, or into a new one.

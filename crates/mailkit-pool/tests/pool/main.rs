@@ -7,3 +7,4 @@ mod limits;
 mod refusing;
 mod setup;
 mod tls;
+mod useless;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::Stream;
 use mailkit_connection::{Cause, SendAll};
@@ -14,6 +15,12 @@ use super::letters::{Letter, Letters, Taken};
 use super::outgoing::Outgoing;
 use super::{Lease, Mailer};
 use crate::Error;
+
+/// The pause before the third connection in a row, where a mailer without a pool fails; each further one doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 type Outcome = Result<Report, Error>;
 
@@ -28,6 +35,8 @@ pub(crate) struct Ride<'m, S> {
     told: u64,
     /// Nothing is taken from the source before a connection is there for it: it ends with its connection.
     is_mounted_first: bool,
+    /// How many connections of its own have failed in a row. A pool keeps count by itself.
+    failures: u32,
 }
 
 impl<'m, S> Ride<'m, S>
@@ -36,7 +45,7 @@ where
 {
     pub(super) fn new(mailer: Mailer, source: S) -> Self {
         let resting = Some(Box::new(Letters::new(mailer.clone(), source)));
-        Self { mailer, resting, riding: None, early: BTreeMap::new(), told: 0, is_mounted_first: false }
+        Self { mailer, resting, riding: None, early: BTreeMap::new(), told: 0, is_mounted_first: false, failures: 0 }
     }
 
     /// The same with a connection that is there before anything is taken from the source. It ends when that connection
@@ -45,7 +54,7 @@ where
         let mut letters = Box::new(Letters::new(mailer.clone(), source));
         letters.prepare(&lease);
         let riding = Some(SendAll::over(lease, letters));
-        Self { mailer, resting: None, riding, early: BTreeMap::new(), told: 0, is_mounted_first: true }
+        Self { mailer, resting: None, riding, early: BTreeMap::new(), told: 0, is_mounted_first: true, failures: 0 }
     }
 
     /// The next outcome; `None` when every message has had its own.
@@ -80,12 +89,16 @@ where
         if !poll_fn(|context| letters.poll_more(context)).await {
             return;
         }
+        if self.mailer.is_direct() {
+            tokio::time::sleep(pause(self.failures)).await;
+        }
         match self.mailer.lease().await {
             Ok(lease) => {
                 letters.prepare(&lease);
                 self.riding = Some(SendAll::over(lease, letters));
             }
             Err(error) => {
+                self.failures = self.failures.saturating_add(1);
                 if let Some((number, before)) = letters.give_up() {
                     self.early.insert(number, Err(error.behind(before)));
                 }
@@ -114,6 +127,10 @@ where
             }
             Some(None) => {
                 let (lease, letters) = sending.into_parts();
+                self.failures = match lease.failure() {
+                    Some(_) if !lease.has_answered() => self.failures.saturating_add(1),
+                    _ => 0,
+                };
                 lease.finish().await;
                 self.resting = Some(letters);
                 return;
@@ -149,6 +166,15 @@ where
             Err(error) => Err(Error::from(error).behind(before)),
         };
         self.early.insert(number, outcome);
+    }
+}
+
+/// How long is waited before a further connection, when so many have failed in a row: as in a pool, the second try is made
+/// at once.
+fn pause(failures: u32) -> Duration {
+    match failures.checked_sub(2) {
+        None => Duration::ZERO,
+        Some(doublings) => (FIRST_PAUSE * (1 << doublings.min(10))).min(LONGEST_PAUSE),
     }
 }
 
