@@ -72,7 +72,8 @@ async fn a_server_that_is_away_is_a_reason_and_is_found_again_when_it_is_back() 
         assert_eq!(error.to_string(), "no connection");
     }
     let sink = Sink::builder().listen(address).start().await.unwrap();
-    // The longest pause after failures of the network that began side by side.
+    // What had begun before has failed by then; and the longest pause after failures of the network.
+    until("nothing is being opened", || pool.stats().opening == 0).await;
     pass(Duration::from_secs(5)).await;
     assert!(send(&pool, "Hi\r\n").await.unwrap().is_accepted());
     assert_eq!(sink.counters().accepted, 1);

@@ -86,7 +86,8 @@ pub(super) fn trouble(error: &Error) -> Trouble {
         },
         _ => error.step().map_or(Class::Connection.into(), fault_without_reply),
     };
-    Trouble::new(fault, words(error))
+    // While the pool leaves the server alone, another attempt would come to nothing.
+    Trouble { retry_after: error.retry_in(), ..Trouble::new(fault, words(error)) }
 }
 
 /// Whether content was read, and is not what it was.
