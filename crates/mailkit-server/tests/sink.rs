@@ -149,6 +149,27 @@ async fn only_the_last_messages_are_kept_and_all_are_shown_to_the_callback() {
     assert_eq!(sink.captured().iter().map(|message| message.size).collect::<Vec<_>>(), [2, 3]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn captured_mail_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("deep").join("maildir");
+    let sink = start(Sink::builder().maildir(&folder)).await;
+    let mut client = Typist::connect(&sink).await;
+    client.codes(&MESSAGE).await;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut folders = vec![parent.path().join("deep"), folder.clone()];
+    folders.extend(["tmp", "new", "cur"].map(|part| folder.join(part)));
+    for folder in folders {
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+    }
+    assert_eq!(mode(&folder.join("envelopes.jsonl")), 0o600);
+    let captured: Vec<_> = std::fs::read_dir(folder.join("new")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(captured.len(), 1);
+    assert_eq!(mode(&captured[0]), 0o600);
+}
+
 #[tokio::test]
 async fn a_maildir_has_each_message_octet_for_octet_and_its_envelope_beside() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! A Maildir: one file for each message, whole or not there at all, and a line for its envelope.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,10 +51,10 @@ impl Maildir {
         let broken = |path: &Path, error| SinkError::File(path.to_owned(), error);
         for part in ["tmp", "new", "cur"] {
             let path = folder.join(part);
-            fs::create_dir_all(&path).map_err(|error| broken(&path, error))?;
+            private_folder().create(&path).map_err(|error| broken(&path, error))?;
         }
         let path = folder.join(ENVELOPES);
-        let envelopes = OpenOptions::new().create(true).append(true).open(&path);
+        let envelopes = private_file().create(true).append(true).open(&path);
         let envelopes = Mutex::new(envelopes.map_err(|error| broken(&path, error))?);
         Ok(Self { folder, envelopes, delivered: AtomicU64::new(0) })
     }
@@ -95,7 +95,7 @@ impl Maildir {
         let process = std::process::id();
         let name = format!("{}.M{}P{process}Q{number}.mailkit", since.as_secs(), since.subsec_micros());
         let path = self.folder.join("tmp").join(&name);
-        let file = Some(OpenOptions::new().write(true).create_new(true).open(&path)?);
+        let file = Some(private_file().write(true).create_new(true).open(&path)?);
         Ok(Draft { name, path, file })
     }
 
@@ -110,6 +110,24 @@ impl Maildir {
         captured.path = Some(path);
         Ok(captured)
     }
+}
+
+/// Makes folders for their owner alone: captured mail holds addresses, and links by which passwords are reset. Folders that
+/// are there already keep their mode.
+fn private_folder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Makes files for their owner alone.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 fn envelope(name: &str, captured: &Captured) -> String {
