@@ -30,6 +30,12 @@ pub(crate) enum Exit {
     NoPermission = 77,
     /// The settings make no sense, or a queue's store is not as it should be.
     Configuration = 78,
+    /// Ended by SIGHUP before it was done; this and the next two as a shell counts what a signal has ended.
+    HungUp = 129,
+    /// Ended by SIGINT before it was done.
+    Interrupted = 130,
+    /// Ended by SIGTERM before it was done.
+    Terminated = 143,
 }
 
 impl Exit {

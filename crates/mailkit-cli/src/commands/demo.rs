@@ -21,6 +21,7 @@ use crate::args::DemoArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals::AnyEnd;
 use ledger::Ledger;
 use summary::Summary;
 
@@ -34,7 +35,12 @@ const ENQUEUERS: u32 = 32;
 
 const ROUTE: &str = "sink";
 
+/// How long what is on its way has to end, once all has arrived.
+const DRAIN: Duration = Duration::from_secs(10);
+
 pub(crate) async fn run(args: &DemoArgs, output: &mut Output) -> Result<Exit, Failure> {
+    // Before there is anything to clean up.
+    let mut signals = AnyEnd::catch().map_err(|error| Failure::system("no signals can be received", &error))?;
     let (ledger, bar) = (Arc::new(Ledger::default()), progress(args, output));
     let (arrived, moved) = (Arc::clone(&ledger), bar.clone());
     let sink = Sink::builder()
@@ -48,17 +54,32 @@ pub(crate) async fn run(args: &DemoArgs, output: &mut Output) -> Result<Exit, Fa
         .start()
         .await
         .map_err(|error| Failure::system("the demo's sink does not start", &error))?;
-    let folder = tempfile::tempdir().map_err(|error| Failure::system("there is no room for the queue", &error))?;
+    let folder = tempfile::Builder::new().prefix("mailkit-demo-").tempdir();
+    let folder = folder.map_err(|error| Failure::system("there is no room for the queue", &error))?;
     let queue = SqliteQueue::open(folder.path().join("mailkit.db")).await?;
     let route = Route::with_config(ROUTE, settings(&sink)?).pool(pool(args));
     let outbox = Outbox::builder().queue(queue.clone()).route(route).start().await?;
     let tls = tls_version(&outbox).await?;
-    let outcome = deliver(args, &outbox, &ledger).await;
+    let outcome = tokio::select! {
+        outcome = deliver(args, &outbox, &ledger) => Ok(outcome),
+        ended = signals.next() => Err(ended),
+    };
     bar.finish_and_clear();
-    outbox.shutdown(Duration::from_secs(10)).await;
+    outbox.shutdown(if outcome.is_ok() { DRAIN } else { Duration::ZERO }).await;
     let connections = sink.counters().most_open;
     sink.shutdown().await;
-    queue.close().await?;
+    let closed = queue.close().await;
+    let removed = folder.close().map_err(|error| Failure::system("the demo's queue cannot be removed", &error));
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(ended) => {
+            removed?;
+            output.note("interrupted: the demo's queue and mail are removed");
+            return Ok(ended);
+        }
+    };
+    closed?;
+    removed?;
     let summary = Summary::new(args.messages, &outcome?, &ledger, tls, connections);
     if output.json {
         output.object(&summary)?;
