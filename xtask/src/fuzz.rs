@@ -1,12 +1,19 @@
-//! `cargo xtask fuzz`: runs the targets of `fuzz/` with cargo-fuzz on a nightly toolchain.
+//! `cargo xtask fuzz`: runs the targets of `fuzz/` with cargo-fuzz, which it installs where it is missing.
+//!
+//! cargo-fuzz asks rustc for the address sanitizer and for coverage, which are unstable options. `RUSTC_BOOTSTRAP=1` has a
+//! stable rustc take them: nothing that is fuzzed uses unstable features of the language, and nobody runs what is built
+//! here but the fuzzer. So no nightly toolchain is needed, and what is fuzzed is what the released compiler makes.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::failure::Failure;
-use crate::process::{show, works};
+use crate::process::{cargo, show, works};
 
 const DEFAULT_SECONDS: u32 = 60;
+
+/// What installs cargo-fuzz.
+const INSTALL: &str = "cargo install cargo-fuzz --locked";
 
 /// What to fuzz and for how long.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,12 +56,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         }
         None => known,
     };
-    check_tools()?;
+    check_tools(root)?;
     for target in chosen {
         println!("fuzz {target}, {} s", options.seconds);
         show(
-            nightly_cargo()
-                .current_dir(root)
+            unstable_cargo(root)
                 .args(["fuzz", "run", &target, "--"])
                 .arg(format!("-max_total_time={}", options.seconds))
                 .arg("-max_len=65536"),
@@ -78,22 +84,24 @@ fn targets(root: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn check_tools() -> Result<(), Failure> {
-    if !works(nightly_cargo().arg("--version")) {
-        return Err(Failure::new(
-            "fuzzing needs a nightly toolchain: `rustup toolchain install nightly --profile minimal`",
-        ));
+/// Looks for what fuzzing needs, and installs cargo-fuzz where it is missing.
+fn check_tools(root: &Path) -> Result<(), Failure> {
+    if !works(Command::new("c++").arg("--version")) {
+        return Err(Failure::new("libFuzzer is C++: install a compiler that is called `c++` (Debian: apt-get install g++)"));
     }
-    if !works(nightly_cargo().args(["fuzz", "--version"])) {
-        return Err(Failure::new("fuzzing needs cargo-fuzz: `cargo install cargo-fuzz --locked`"));
+    if works(cargo(root).args(["fuzz", "--version"])) {
+        return Ok(());
     }
-    Ok(())
+    println!("cargo-fuzz is missing; it is installed by: {INSTALL}");
+    show(cargo(root).args(INSTALL.split(' ').skip(1))).map_err(|failure| {
+        Failure::new(format!("{failure}\n  fuzzing needs cargo-fuzz: install it by hand (`{INSTALL}`), and run this again"))
+    })
 }
 
-/// Through rustup and free of the toolchain that runs this xtask, which would win otherwise.
-fn nightly_cargo() -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo"]).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
+/// The cargo that runs this xtask, with unstable options allowed.
+fn unstable_cargo(root: &Path) -> Command {
+    let mut command = cargo(root);
+    command.env("RUSTC_BOOTSTRAP", "1");
     command
 }
 
