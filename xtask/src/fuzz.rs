@@ -87,14 +87,18 @@ fn targets(root: &Path) -> Result<Vec<String>, Failure> {
 /// Looks for what fuzzing needs, and installs cargo-fuzz where it is missing.
 fn check_tools(root: &Path) -> Result<(), Failure> {
     if !works(Command::new("c++").arg("--version")) {
-        return Err(Failure::new("libFuzzer is C++: install a compiler that is called `c++` (Debian: apt-get install g++)"));
+        return Err(Failure::new(
+            "libFuzzer is C++: install a compiler that is called `c++` (Debian: apt-get install g++)",
+        ));
     }
     if works(cargo(root).args(["fuzz", "--version"])) {
         return Ok(());
     }
     println!("cargo-fuzz is missing; it is installed by: {INSTALL}");
     show(cargo(root).args(INSTALL.split(' ').skip(1))).map_err(|failure| {
-        Failure::new(format!("{failure}\n  fuzzing needs cargo-fuzz: install it by hand (`{INSTALL}`), and run this again"))
+        Failure::new(format!(
+            "{failure}\n  fuzzing needs cargo-fuzz: install it by hand (`{INSTALL}`), and run this again"
+        ))
     })
 }
 

@@ -46,7 +46,17 @@ impl Driver {
     pub(crate) fn new(transport: BoxedTransport, client: Client) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(deadline(&client).unwrap_or_else(now).into()));
         let read = vec![0; READ].into();
-        Self { client, thinking: None, transport, read, unflushed: false, timer, woken: None, fault: None, answered: false }
+        Self {
+            client,
+            thinking: None,
+            transport,
+            read,
+            unflushed: false,
+            timer,
+            woken: None,
+            fault: None,
+            answered: false,
+        }
     }
 
     /// Parts with the machine and the stream, for the handshake of STARTTLS.

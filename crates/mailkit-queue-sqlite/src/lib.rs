@@ -31,6 +31,8 @@ mod bell;
 mod carriage;
 mod checkpoint;
 mod claim;
+#[cfg(test)]
+mod closing_tests;
 mod content;
 mod context;
 mod enqueue;
@@ -49,8 +51,6 @@ mod recipients;
 mod salvage;
 mod schema;
 mod settle;
-#[cfg(test)]
-mod closing_tests;
 #[cfg(test)]
 mod storage_tests;
 mod store;

@@ -182,7 +182,7 @@ mod tests {
              CREATE INDEX message_ready ON message (lane, due, seq) WHERE state = 1;
              CREATE VIEW mail AS SELECT id FROM message JOIN body USING (seq);
              UPDATE queue SET paused = 1;
-             COMMIT"
+             COMMIT",
         )
         .unwrap();
         let paused: u32 = conn.query_row("SELECT paused FROM queue", [], |row| row.get(0)).unwrap();

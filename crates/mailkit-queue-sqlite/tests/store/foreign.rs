@@ -74,7 +74,8 @@ async fn a_store_with_an_object_that_mailkit_does_not_make_is_refused_and_the_ob
 
 #[tokio::test]
 async fn a_store_whose_objects_are_not_written_as_mailkit_writes_them_is_refused() {
-    let constraint = rewrite("message", "attempts INTEGER NOT NULL", "attempts INTEGER CHECK (abs(attempts) >= 0) NOT NULL");
+    let constraint =
+        rewrite("message", "attempts INTEGER NOT NULL", "attempts INTEGER CHECK (abs(attempts) >= 0) NOT NULL");
     let collation = rewrite("message_by_id", "(queue, id)", "(queue, id COLLATE NOCASE)");
     let partial = rewrite("message_ready", "state = 1", "state > 1");
     let default = rewrite("letter", "sender TEXT NOT NULL", "sender TEXT NOT NULL DEFAULT (hex(zeroblob(9)))");
