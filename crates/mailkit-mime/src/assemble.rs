@@ -30,6 +30,9 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
     let (message_id, needs_utf8) = (fields.message_id, fields.needs_utf8);
     let (mut nodes, depth) = structure::choose(&mut draft, problems.found()).into_nodes();
     prepare(nodes.as_mut_slice(), problems.found());
+    if let Some(further) = draft.further.as_deref() {
+        problems.check_first_part(further, nodes.as_slice().first());
+    }
     if problems.any() {
         return Err(problems.into_errors());
     }

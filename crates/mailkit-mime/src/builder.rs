@@ -130,8 +130,13 @@ impl<S: StampSource> MessageBuilder<S> {
 
     /// Adds a field with a name of its own; names may repeat, and keep their order.
     ///
-    /// A value in ASCII goes out as it is, folded at its blanks; any other as unstructured text
-    /// (RFC 2047). Fields that the builder writes itself, and `Content-` fields, are refused.
+    /// A value in ASCII goes out as it is, folded at its blanks; any other in encoded words
+    /// (RFC 2047), where the grammar of the field allows them: in text, names and phrases. A URL, an
+    /// identifier or a keyword beyond ASCII is refused. So are fields that the builder writes itself,
+    /// and a second one of those that may stand once only.
+    ///
+    /// Content-Language, Content-Description and Content-Location are about the whole content;
+    /// parts and attachments have a method of the same name for their own.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.draft.further_mut().headers.push((name.into(), value.into()));
         self

@@ -1,6 +1,7 @@
 //! Header fields: names, folding, encoded words and the typed values.
 
 pub(crate) mod address;
+mod clusters;
 pub(crate) mod date;
 mod encoded_part;
 pub(crate) mod encoded_word;
@@ -9,20 +10,21 @@ pub(crate) mod list;
 pub(crate) mod message_id;
 pub(crate) mod name;
 pub(crate) mod parameter;
+pub(crate) mod structured;
 
 use self::fold::{Folder, Overlong};
 use self::message_id::MessageId;
 
 /// Writes a field that a caller named: ASCII as it is, folded at its blanks, so that structured
-/// fields stay what they are; anything else as unstructured text (RFC 2047), or raw where that is
-/// allowed (RFC 6532).
+/// fields stay what they are; anything else as the grammar of the field lets it stand
+/// ([`structured`]), or raw where that is allowed (RFC 6532).
 pub(crate) fn write_custom(out: &mut Vec<u8>, name: &str, value: &str, utf8: bool) -> Result<(), Overlong> {
     let mut folder = Folder::start(out, name).utf8(utf8);
     let value = trim_blanks(value);
     if value.is_ascii() {
         write_words_and_blanks(&mut folder, value);
     } else {
-        encoded_word::write_text(&mut folder, value);
+        structured::write(&mut folder, name, value);
     }
     folder.finish()
 }

@@ -92,7 +92,7 @@ fn lay_out_tree(header: Vec<u8>, nodes: &[Node], unique: u128, server: Capabilit
                 out.extend_from_slice(header);
             }
             Node::Leaf(leaf) => write_leaf(&mut layout, leaf, *plan),
-            Node::Nothing | Node::Close | Node::Refused(_) => layout.out().extend_from_slice(b"\r\n"),
+            Node::Nothing | Node::Close | Node::Refused(..) => layout.out().extend_from_slice(b"\r\n"),
         }
     }
     (layout, kind)
@@ -126,7 +126,7 @@ fn plan(nodes: &[Node], server: Capabilities, plans: &mut [Plan]) {
                 in_multipart = matches!(node, Node::Open(_));
             }
             Node::Close => in_multipart = parents.pop().unwrap_or_default(),
-            Node::Leaf(_) | Node::Nothing | Node::Refused(_) => {}
+            Node::Leaf(_) | Node::Nothing | Node::Refused(..) => {}
         }
         *plan = match node {
             Node::Leaf(leaf) => plan_leaf(&leaf.source, server, in_multipart),
@@ -183,7 +183,7 @@ fn kind_of_tree(nodes: &[Node], plans: &[Plan]) -> BodyKind {
         match node {
             Node::Open(_) | Node::Message { .. } => depth += 1,
             Node::Close => depth = depth.saturating_sub(1),
-            Node::Leaf(_) | Node::Nothing | Node::Refused(_) => {}
+            Node::Leaf(_) | Node::Nothing | Node::Refused(..) => {}
         }
         if depth == 0 {
             break;
@@ -220,7 +220,7 @@ fn essence(node: &Node) -> Option<&str> {
     match node {
         Node::Open(multipart) => Some(multipart.kind.essence()),
         Node::Leaf(leaf) | Node::Message { leaf, .. } => Some(leaf.content_type.essence()),
-        Node::Close | Node::Nothing | Node::Refused(_) => None,
+        Node::Close | Node::Nothing | Node::Refused(..) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod attachment;
 mod content_type;
 mod leaf;
+mod nature;
 mod nodes;
 
 use std::borrow::Cow;
@@ -61,8 +62,8 @@ pub(crate) enum Node {
     Leaf(Leaf),
     /// No body at all.
     Nothing,
-    /// What cannot be part of a message.
-    Refused(FieldProblem),
+    /// What cannot be part of a message, and which attachment it is.
+    Refused(FieldProblem, Option<usize>),
 }
 
 #[derive(Debug, Clone)]
@@ -118,8 +119,10 @@ impl Part {
 
     /// Content of any type, which reaches the reader byte for byte.
     ///
-    /// The type is written as in `text/csv; header=present`; `multipart/…` and `message/rfc822`
-    /// are made by their own functions.
+    /// The type is written as in `text/csv; header=present`; `multipart/…` is made by its own
+    /// function. What `message/…` types hold is never encoded (RFC 2045 §6.4), but for those that are
+    /// made for UTF-8, `message/global…`; so it has to be lines that can travel. A message
+    /// (`message/rfc822`) is kept as [`eml`](Self::eml) keeps it.
     pub fn new(content_type: impl Into<String>, content: impl Into<Bytes>) -> Self {
         let mut leaf = Leaf::new(ContentType::Fixed("application/octet-stream"), Source::Bytes(content.into()));
         leaf.content_type = ContentType::Given(content_type.into());
@@ -155,12 +158,12 @@ impl Part {
     ///
     /// They go as they are, but for line ends and Bcc. A line above 998 bytes is refused, and
     /// bytes beyond ASCII go only to a server with 8BITMIME, since such a part may not be encoded
-    /// (RFC 2046 §5.2.1). To send anything, attach it as a file.
+    /// (RFC 2046 §5.2.1). To send anything, attach it as `application/octet-stream`.
     pub fn eml(message: impl Into<Bytes>) -> Self {
         let message = message.into();
         match crate::eml::without_blind(&message) {
             Ok(message) => Self::leaf(Leaf::new(ContentType::Fixed("message/rfc822"), Source::Lines(message))),
-            Err(error) => Self { nodes: Node::Refused(FieldProblem::NotAMessage(error)).into(), depth: 0 },
+            Err(error) => Self { nodes: Node::Refused(FieldProblem::NotAMessage(error), None).into(), depth: 0 },
         }
     }
 
@@ -233,10 +236,23 @@ impl Part {
         (self.nodes, self.depth)
     }
 
+    /// Says which of the attachments it is, counted from 0: errors name it.
+    pub(crate) fn set_attachment(&mut self, place: usize) {
+        for node in self.nodes.as_mut_slice() {
+            match node {
+                Node::Open(Multipart { leaf, .. }) | Node::Message { leaf, .. } | Node::Leaf(leaf) => {
+                    leaf.details().attachment = Some(place);
+                }
+                Node::Refused(_, attachment) => *attachment = Some(place),
+                Node::Close | Node::Nothing => {}
+            }
+        }
+    }
+
     fn head(&mut self) -> Option<&mut Leaf> {
         match self.nodes.as_mut_slice().first_mut()? {
             Node::Open(Multipart { leaf, .. }) | Node::Message { leaf, .. } | Node::Leaf(leaf) => Some(leaf),
-            Node::Close | Node::Nothing | Node::Refused(_) => None,
+            Node::Close | Node::Nothing | Node::Refused(..) => None,
         }
     }
 
@@ -245,7 +261,7 @@ impl Part {
         if self.depth <= MAX_DEPTH {
             return self;
         }
-        Self { nodes: Node::Refused(FieldProblem::NestedTooDeep).into(), depth: 0 }
+        Self { nodes: Node::Refused(FieldProblem::NestedTooDeep, None).into(), depth: 0 }
     }
 }
 
@@ -271,7 +287,7 @@ impl Joined {
     pub(crate) fn close(mut self) -> Part {
         // Each part has a node.
         if self.nodes.len() == 1 {
-            return Part { nodes: Node::Refused(FieldProblem::EmptyMultipart).into(), depth: 0 };
+            return Part { nodes: Node::Refused(FieldProblem::EmptyMultipart, None).into(), depth: 0 };
         }
         self.nodes.push(Node::Close);
         Part { nodes: self.nodes.into(), depth: self.depth + 1 }.bounded()
@@ -283,7 +299,10 @@ pub(crate) fn prepare(nodes: &mut [Node], found: &mut Vec<FieldError>) {
     for node in nodes {
         match node {
             Node::Open(Multipart { leaf, .. }) | Node::Message { leaf, .. } | Node::Leaf(leaf) => leaf.prepare(found),
-            Node::Refused(problem) => found.push(FieldError::new("body", "", problem.clone())),
+            Node::Refused(problem, attachment) => {
+                let field = if attachment.is_some() { "attachment" } else { "body" };
+                found.push(FieldError::new(field, "", problem.clone()).of_attachment(*attachment, ""));
+            }
             Node::Close | Node::Nothing => {}
         }
     }

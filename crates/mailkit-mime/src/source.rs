@@ -91,9 +91,30 @@ impl Source {
                 return Ok(());
             }
             Ok(None) => FieldProblem::NotAFile,
-            Err(error) => FieldProblem::Unreadable { kind: error.kind(), reason: error.to_string() },
+            Err(error) => FieldProblem::unreadable(&error),
         };
         Err(FieldError::of_file("attachment", &path.to_string_lossy(), problem))
+    }
+
+    /// All of it, in memory. A reader is used up by it.
+    pub(crate) fn read_whole(&self) -> io::Result<Bytes> {
+        const STEP: usize = 64 * 1024;
+        if let Some(bytes) = self.in_memory() {
+            return Ok(bytes.clone());
+        }
+        let mut all = Vec::new();
+        if let Some(mut stream) = self.open()? {
+            loop {
+                let start = all.len();
+                all.resize(start + STEP, 0);
+                let filled = stream.fill(all.get_mut(start..).unwrap_or_default())?;
+                all.truncate(start + filled);
+                if filled < STEP {
+                    break;
+                }
+            }
+        }
+        Ok(Bytes::from(all))
     }
 
     /// Starts to read; what is in memory needs no reading.

@@ -38,22 +38,15 @@ impl<'a> Fields<'a> {
         }
         problems.check(draft);
         let message_id = message_id(given_id, stamps, &draft.from.list, problems);
+        let needs_utf8 = needs_utf8(draft);
         let (mut in_reply_to, mut references) = (Vec::new(), Vec::new());
         if let Some(further) = &draft.further {
-            problems.check_further(further);
+            problems.check_further(further, needs_utf8);
             in_reply_to = ids("In-Reply-To", further.in_reply_to.as_slice(), problems);
             references = ids("References", &further.references, problems);
         }
         problems.check_recipients(draft);
-        Self {
-            draft,
-            further: draft.further(),
-            date,
-            message_id,
-            in_reply_to,
-            references,
-            needs_utf8: needs_utf8(draft),
-        }
+        Self { draft, further: draft.further(), date, message_id, in_reply_to, references, needs_utf8 }
     }
 
     #[inline]

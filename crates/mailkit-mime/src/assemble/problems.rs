@@ -6,7 +6,9 @@ use crate::builder::{Draft, Further, GivenAddresses, Refused};
 use crate::error::{BuildErrors, FieldError, FieldProblem};
 use crate::header::control_character;
 use crate::header::fold::Overlong;
-use crate::header::name::{is_field_name, own_field};
+use crate::header::name::{Once, is_field_name, own_field};
+use crate::header::structured;
+use crate::part::{Multipart, Node};
 
 /// What is wrong so far.
 #[derive(Debug, Default)]
@@ -55,7 +57,7 @@ impl Problems {
     }
 
     /// Finds what is wrong with the others.
-    pub(super) fn check_further(&mut self, further: &Further) {
+    pub(super) fn check_further(&mut self, further: &Further, utf8: bool) {
         if let Some(Err(refused)) = further.sender.as_ref().map(|given| &given.0) {
             self.refuse("Sender", refused);
         }
@@ -66,9 +68,14 @@ impl Problems {
         further.in_reply_to.iter().for_each(|value| self.check_text("In-Reply-To", value));
         further.references.iter().for_each(|value| self.check_text("References", value));
         further.envelope_from.iter().for_each(|value| self.check_text("envelope from", value));
+        let mut seen = 0;
         for (name, value) in &further.headers {
             self.check_text(name, value);
             self.check_name(name, value);
+            self.check_once(name, value, further, &mut seen);
+            if let Err(problem) = structured::check(name, value, utf8) {
+                self.add(name, value, problem);
+            }
         }
         further.list.iter().for_each(|field| field.check(&mut self.found));
     }
@@ -85,6 +92,32 @@ impl Problems {
             self.add(name, value, FieldProblem::InvalidName);
         } else if let Some(method) = own_field(name) {
             self.add(name, value, FieldProblem::OwnField { method });
+        }
+    }
+
+    /// Refuses a field that an option writes as well, or that was given before, if a header may have it once (RFC 2369
+    /// §2): readers differ on which of two counts.
+    fn check_once(&mut self, name: &str, value: &str, further: &Further, seen: &mut u32) {
+        let Some(Once { bit, method }) = Once::of(name) else { return };
+        if further.list.iter().any(|field| field.writes(name)) {
+            self.add(name, value, FieldProblem::GivenTwice { method });
+        } else if *seen & bit != 0 {
+            self.add(name, value, FieldProblem::GivenTwice { method: None });
+        }
+        *seen |= bit;
+    }
+
+    /// Refuses a field of the first part, which may stand in the header of the message, that was given for the message
+    /// as well.
+    pub(super) fn check_first_part(&mut self, further: &Further, first: Option<&Node>) {
+        let (Some(Node::Leaf(leaf) | Node::Open(Multipart { leaf, .. })), false) = (first, further.headers.is_empty())
+        else {
+            return;
+        };
+        for (name, value) in leaf.details.iter().flat_map(|details| &details.headers) {
+            if Once::of(name).is_some() && further.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                self.add(name, value, FieldProblem::GivenTwice { method: None });
+            }
         }
     }
 

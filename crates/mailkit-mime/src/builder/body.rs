@@ -21,10 +21,9 @@ impl<S: StampSource> MessageBuilder<S> {
     }
 
     /// Adds a file, bytes or what a reader gives.
-    pub fn attach(mut self, attachment: Attachment) -> Self {
+    pub fn attach(self, attachment: Attachment) -> Self {
         let is_inline = attachment.is_inline();
-        self.draft.further_mut().attachments.push((attachment.into(), is_inline));
-        self
+        self.add_attachment(attachment.into(), is_inline)
     }
 
     /// Adds content that the HTML shows, as in `<img src="cid:logo">`.
@@ -43,8 +42,14 @@ impl<S: StampSource> MessageBuilder<S> {
     }
 
     /// Adds any part behind the body.
-    pub fn attach_part(mut self, part: Part) -> Self {
-        self.draft.further_mut().attachments.push((part, false));
+    pub fn attach_part(self, part: Part) -> Self {
+        self.add_attachment(part, false)
+    }
+
+    fn add_attachment(mut self, mut part: Part, is_inline: bool) -> Self {
+        let attachments = &mut self.draft.further_mut().attachments;
+        part.set_attachment(attachments.len());
+        attachments.push((part, is_inline));
         self
     }
 

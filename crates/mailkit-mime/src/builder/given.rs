@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mailkit_address::{Address, AddressEntry, AddressError, AddressList, Group, Mailbox};
 
-use crate::error::FieldProblem;
+use crate::error::{FieldError, FieldProblem};
 use crate::header::control_character;
 
 /// Mailboxes and groups for an address field.
@@ -103,6 +103,18 @@ impl GivenAddresses {
         }
     }
 
+    /// What is wrong with the texts that could not be read. The errors name no field.
+    ///
+    /// ```
+    /// use mailkit_mime::GivenAddresses;
+    ///
+    /// let given = GivenAddresses::from("Doe, Ann <ann@example.com>");
+    /// assert_eq!(given.errors().count(), 1);
+    /// ```
+    pub fn errors(&self) -> impl Iterator<Item = FieldError> + '_ {
+        self.refused.iter().map(Refused::error)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty() && self.refused.0.is_none()
     }
@@ -114,7 +126,19 @@ impl Default for GivenAddresses {
     }
 }
 
+impl GivenMailbox {
+    /// What is wrong with the text, if it could not be read. The error names no field.
+    #[must_use]
+    pub fn error(&self) -> Option<FieldError> {
+        self.0.as_ref().err().map(Refused::error)
+    }
+}
+
 impl Refused {
+    fn error(&self) -> FieldError {
+        FieldError::new("", &self.text, self.problem.clone())
+    }
+
     fn new(text: &str, problem: FieldProblem) -> Self {
         Self { text: text.to_owned(), problem }
     }

@@ -15,16 +15,36 @@ pub struct FieldError {
     field: String,
     value: String,
     problem: FieldProblem,
+    attachment: Option<Attached>,
+}
+
+/// Which attachment is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attached {
+    place: usize,
+    name: String,
 }
 
 impl FieldError {
     pub(crate) fn new(field: &str, value: &str, problem: FieldProblem) -> Self {
-        Self { field: shown(field, SHOWN), value: shown(value, SHOWN), problem }
+        Self { field: shown(field, SHOWN), value: shown(value, SHOWN), problem, attachment: None }
     }
 
     /// An error about a file: its path is shown whole.
     pub(crate) fn of_file(field: &str, path: &str, problem: FieldProblem) -> Self {
-        Self { field: shown(field, SHOWN), value: shown(path, usize::MAX), problem }
+        Self { field: shown(field, SHOWN), value: shown(path, usize::MAX), problem, attachment: None }
+    }
+
+    pub(crate) fn set_attachment(&mut self, place: usize, name: &str) {
+        self.attachment = Some(Attached { place, name: shown(name, SHOWN) });
+    }
+
+    /// The same about an attachment, if it is about one.
+    pub(crate) fn of_attachment(mut self, place: Option<usize>, name: &str) -> Self {
+        if let Some(place) = place {
+            self.set_attachment(place, name);
+        }
+        self
     }
 
     /// The field: the name of a header field, or `envelope from`, `envelope to`, `body`, `attachment`.
@@ -39,6 +59,24 @@ impl FieldError {
         &self.value
     }
 
+    /// Which attachment it is about, counted from 0 in the order in which they were added.
+    #[must_use]
+    pub fn attachment(&self) -> Option<usize> {
+        self.attachment.as_ref().map(|attached| attached.place)
+    }
+
+    /// The name of that attachment, fit to be shown; empty where it has none.
+    #[must_use]
+    pub fn attachment_name(&self) -> &str {
+        self.attachment.as_ref().map(|attached| attached.name.as_str()).unwrap_or_default()
+    }
+
+    /// What is wrong and what to do about it, without the name of the field.
+    #[must_use]
+    pub fn explanation(&self) -> impl fmt::Display + '_ {
+        Explanation(self)
+    }
+
     /// What is wrong with it.
     #[must_use]
     pub fn problem(&self) -> &FieldProblem {
@@ -48,8 +86,27 @@ impl FieldError {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, problem } = self;
-        write!(f, "{field}: ")?;
+        if let Some(Attached { place, name }) = &self.attachment {
+            write!(f, "attachment {}", place + 1)?;
+            if !name.is_empty() {
+                write!(f, " ({name})")?;
+            }
+            f.write_str(": ")?;
+        }
+        // The field of this name is none of a header, and is named already.
+        if self.attachment.is_none() || self.field != "attachment" {
+            write!(f, "{}: ", self.field)?;
+        }
+        self.explanation().fmt(f)
+    }
+}
+
+/// An error without its field.
+struct Explanation<'a>(&'a FieldError);
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FieldError { value, problem, .. } = self.0;
         match problem {
             FieldProblem::Address(error) => error.fmt(f),
             FieldProblem::ControlCharacter { position } => {
@@ -76,6 +133,17 @@ impl fmt::Display for FieldError {
             FieldProblem::OwnField { method: None } => {
                 f.write_str("a field of the builder, which derives it from the content: leave it out")
             }
+            FieldProblem::GivenTwice { method: Some(method) } => {
+                write!(f, "given beside `{method}`, which writes this field: leave one of them out")
+            }
+            FieldProblem::GivenTwice { method: None } => {
+                f.write_str("given twice, and a header has this field once: leave one of them out")
+            }
+            FieldProblem::NotAscii => write!(
+                f,
+                "`{value}` has characters beyond ASCII, which cannot stand in this field: percent-encode them in a \
+                 URL, write a host name in its form with xn--, leave others out"
+            ),
             FieldProblem::TooLong => write!(
                 f,
                 "`{value}` has a word too long for a line of 998 bytes: shorten it or put blanks \
@@ -96,6 +164,10 @@ impl fmt::Display for FieldError {
 }
 
 impl FieldProblem {
+    pub(crate) fn unreadable(error: &io::Error) -> Self {
+        Self::Unreadable { kind: error.kind(), reason: error.to_string() }
+    }
+
     /// Shows the problems that parts of the body have, and the fields of mailing lists.
     fn show_of_part(&self, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -120,7 +192,18 @@ impl FieldProblem {
             Self::UnsendableMessage { line } => write!(
                 f,
                 "line {line} of the message `{value}` is above 998 bytes or has a NUL, and it may not be \
-                 encoded: attach it as a file"
+                 encoded (RFC 2046 §5.2.1): attach it as application/octet-stream"
+            ),
+            Self::CompositeType => write!(
+                f,
+                "a part of the type `{value}` cannot be given as one file: attach a whole message as message/rfc822, \
+                 or anything as application/octet-stream"
+            ),
+            Self::NeedsAscii { line } => write!(
+                f,
+                "line {line} of `{value}` has characters beyond ASCII, and content of this type may not be encoded (RFC \
+                 3464 §2.1): leave them out, or use the type for UTF-8, message/global-delivery-status or \
+                 message/global-disposition-notification"
             ),
             Self::InvalidUrl => {
                 write!(f, "no URL in `{value}`: write it in printable ASCII without blanks, `<`, `>`, scheme first")
@@ -165,6 +248,14 @@ pub enum FieldProblem {
         /// The method that sets it, where there is one.
         method: Option<&'static str>,
     },
+    /// The field may stand once, and would twice.
+    GivenTwice {
+        /// The method of the builder that writes the other one, where it is not a second call of the same.
+        method: Option<&'static str>,
+    },
+    /// A value beyond ASCII in a field that holds no text but URLs, identifiers or keywords: an encoded word would be
+    /// taken for part of them (RFC 2047 §5).
+    NotAscii,
     /// A word that does not fit into a line of 998 bytes (RFC 5322 §2.1.1).
     TooLong,
     /// The text is no message identifier (RFC 5322 §3.6.4).
@@ -182,9 +273,17 @@ pub enum FieldProblem {
     },
     /// The path is that of a directory, a socket or the like.
     NotAFile,
-    /// The text is no content type (RFC 2045 §5.1), or one that only the builder writes:
-    /// `multipart/…`, and `message/rfc822`, which may not be encoded.
+    /// The text is no content type (RFC 2045 §5.1).
     InvalidContentType,
+    /// A content type that one part by itself cannot have: `multipart/…`, `message/partial`,
+    /// `message/external-body`.
+    CompositeType,
+    /// Content of a type that is ASCII and never encoded, such as `message/delivery-status`
+    /// (RFC 3464 §2.1), has a line beyond ASCII.
+    NeedsAscii {
+        /// The first such line, from 1.
+        line: u64,
+    },
     /// The text is no identifier for Content-ID (RFC 2045 §7).
     InvalidContentId,
     /// The name of a parameter is no token (RFC 2045 §5.1).

@@ -21,7 +21,7 @@ pub(crate) fn write_list(out: &mut Vec<u8>, name: &str, list: &AddressList, utf8
     folder.finish()
 }
 
-fn write_entries(folder: &mut Folder<'_>, list: &AddressList) {
+pub(super) fn write_entries(folder: &mut Folder<'_>, list: &AddressList) {
     let mut entries = list.iter();
     while let Some(entry) = entries.next() {
         let comma = if entries.as_slice().is_empty() { "" } else { "," };
@@ -89,7 +89,7 @@ pub(super) fn write_phrase_before(folder: &mut Folder<'_>, name: &str) {
 
 /// Writes a `phrase` (RFC 5322 §3.2.5).
 #[inline(always)]
-fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
+pub(super) fn write_phrase(folder: &mut Folder<'_>, phrase: &str, end: &str) {
     if end.is_empty() && phrase.len() <= folder.room_for_words() && is_atoms(phrase) {
         folder.word(phrase);
     } else {

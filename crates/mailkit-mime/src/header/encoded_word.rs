@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use super::clusters::{floor, whole_clusters};
 use super::encoded_part::{encoded_part, last_blank};
 use super::fold::Folder;
 use crate::encoding::{encode_base64, hex_escape};
@@ -103,7 +104,8 @@ pub(crate) fn looks_encoded(text: &str) -> bool {
     text.bytes().any(|byte| std::mem::replace(&mut before, byte) == b'=' && byte == b'?')
 }
 
-/// Writes text as one or more encoded words, Q or B, whichever is shorter.
+/// Writes text as one or more encoded words, Q or B, whichever is shorter. Grapheme clusters, such as an emoji of several
+/// characters or a letter with its marks, stay whole where they fit into one word: some readers show each word by itself.
 pub(crate) fn write_encoded(folder: &mut Folder<'_>, text: &str, place: Place) {
     // B takes four characters for each three bytes.
     let is_shorter = |length: usize| length.saturating_sub(1) / 4 * 3 < text.len();
@@ -139,7 +141,12 @@ fn write_in_q(folder: &mut Folder<'_>, text: &str, length: usize, quoted: &Quote
     let mut rest = text;
     while !rest.is_empty() {
         let room = room(folder);
-        let end = if length <= room { rest.len() } else { fitting(rest, room, quoted) };
+        let most = if length <= room { rest.len() } else { fitting(rest, room, quoted) };
+        let end = whole_clusters(rest, most);
+        if end == 0 {
+            rest = write_in_a_new_line(folder, rest, most);
+            continue;
+        }
         let (now, later) = rest.split_at(end);
         write_word(folder, b'q', |word| {
             let mut length = 0;
@@ -161,11 +168,36 @@ fn write_in_q(folder: &mut Folder<'_>, text: &str, length: usize, quoted: &Quote
 fn write_in_b(folder: &mut Folder<'_>, text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
-        let (now, later) = rest.split_at(floor(rest, room(folder) / 4 * 3));
-        write_word(folder, b'b', |word| encode_base64(now.as_bytes(), word));
-        debug_assert!(!now.is_empty(), "the least room takes any character");
-        rest = later;
+        let most = room(folder) / 4 * 3;
+        let end = whole_clusters(rest, most);
+        if end == 0 {
+            rest = write_in_a_new_line(folder, rest, most);
+            continue;
+        }
+        rest = write_word_in_b(folder, rest, end);
     }
+}
+
+/// Goes on with a text whose first grapheme cluster does not fit here, and says what is left of it: first in a new line;
+/// there in B, which is shorter for a cluster beyond ASCII; else by its characters, of which `most` octets fit.
+#[cold]
+fn write_in_a_new_line<'a>(folder: &mut Folder<'_>, text: &'a str, most: usize) -> &'a str {
+    if !folder.is_at_line_start() {
+        folder.fold();
+        return text;
+    }
+    match whole_clusters(text, room(folder) / 4 * 3) {
+        0 => write_word_in_b(folder, text, floor(text, most)),
+        end => write_word_in_b(folder, text, end),
+    }
+}
+
+/// Writes the start of a text as one word, and says what is left of it.
+fn write_word_in_b<'a>(folder: &mut Folder<'_>, text: &'a str, end: usize) -> &'a str {
+    let (now, later) = text.split_at(end);
+    write_word(folder, b'b', |word| encode_base64(now.as_bytes(), word));
+    debug_assert!(!now.is_empty(), "the least room takes any character");
+    later
 }
 
 /// Has a word written where it belongs, in its frame: there is room for the longest, and for the
@@ -198,11 +230,6 @@ fn fitting(text: &str, room: usize, quoted: &Quoted) -> usize {
         used > room
     });
     floor(text, over.unwrap_or(text.len()))
-}
-
-/// The last end of a character at or before `length`.
-fn floor(text: &str, length: usize) -> usize {
-    (0..=length.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -283,6 +310,39 @@ mod tests {
             assert!(line.len() <= 76, "{line}");
         }
         assert_eq!(decode(&folded), "\u{1f600}".repeat(40));
+    }
+
+    /// A family, flags, a thumb with a skin tone, letters with marks, and one with more marks than a word can hold.
+    fn clusters() -> [String; 6] {
+        [
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}".to_owned(),
+            "\u{1f1e9}\u{1f1ea}".to_owned(),
+            "\u{1f44d}\u{1f3fd}".to_owned(),
+            "e\u{301}\u{302}".to_owned(),
+            "\u{915}\u{94d}\u{937}\u{93f}".to_owned(),
+            format!("a{}", "\u{301}".repeat(200)),
+        ]
+    }
+
+    #[test]
+    fn a_grapheme_cluster_stays_whole_where_it_fits_into_a_word() {
+        for cluster in &clusters()[..5] {
+            for before in 0..80 {
+                // Mostly ASCII is in Q, the rest in B.
+                for (text, name) in [("a".repeat(before), "S"), ("\u{e9}".repeat(before), "Subject-Of-Many-Characters")]
+                {
+                    let text = format!("{text}{}", cluster.repeat(9));
+                    let folded = field(name, &text);
+                    let words = folded.split([' ', '\r', '\n']).filter_map(decode_word);
+                    let whole: usize = words.map(|word| word.matches(cluster.as_str()).count()).sum();
+                    assert_eq!(whole, 9, "{folded}");
+                    assert_eq!(decode(&folded), text);
+                    assert!(folded.lines().all(|line| line.len() <= 76), "{folded}");
+                }
+            }
+        }
+        let text = clusters().concat().repeat(3);
+        assert_eq!(decode(&field("S", &text)), text);
     }
 
     #[test]

@@ -131,6 +131,11 @@ impl<'a> Folder<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// Whether nothing stands on this line yet.
+    pub(crate) fn is_at_line_start(&self) -> bool {
+        self.column() == 0
+    }
+
     /// How long this line is.
     fn column(&self) -> usize {
         self.out.len() - self.line

@@ -1,5 +1,7 @@
 //! Fields of mailing lists and automatic mail: how they are given and written.
 
+use std::borrow::Cow;
+
 use mailkit_address::{Address, Domain};
 
 use super::fold::Folder;
@@ -100,6 +102,13 @@ impl ListField {
         }
     }
 
+    /// Whether it writes a field of this name.
+    pub(crate) fn writes(&self, name: &str) -> bool {
+        // Without one click, List-Unsubscribe-Post is the option's to leave out.
+        let is_post = matches!(self, Self::Unsubscribe(_)) && name.eq_ignore_ascii_case("List-Unsubscribe-Post");
+        is_post || self.name().eq_ignore_ascii_case(name)
+    }
+
     /// Finds what is wrong with it.
     pub(crate) fn check(&self, found: &mut Vec<FieldError>) {
         let mut refuse = |field: &str, value: &str, problem| found.push(FieldError::new(field, value, problem));
@@ -135,6 +144,8 @@ impl ListField {
             Self::FeedbackId(text) => {
                 if let Some(position) = control_character(text) {
                     refuse("Feedback-ID", text, FieldProblem::ControlCharacter { position });
+                } else if !text.is_ascii() {
+                    refuse("Feedback-ID", text, FieldProblem::NotAscii);
                 }
             }
             Self::AutoSubmitted(_) => {}
@@ -159,7 +170,7 @@ impl ListField {
             Self::Id(text) => {
                 let (name, id) = split_id(text).unwrap_or_default();
                 let mut folder = Folder::start(out, "List-Id").utf8(utf8);
-                super::address::write_phrase_before(&mut folder, name);
+                super::address::write_phrase_before(&mut folder, &name);
                 folder.word_of(&["<", id, ">"]);
                 folder.finish().map_err(|_| "List-Id")
             }
@@ -200,17 +211,31 @@ fn is_url(url: &str) -> bool {
     sound && !rest.is_empty()
 }
 
-/// The name and the identifier of a list.
-fn split_id(text: &str) -> Option<(&str, &str)> {
+/// The name, without quotes, and the identifier of a list.
+pub(super) fn split_id(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let text = text.trim_matches([' ', '\t']);
     let (name, id) = match text.strip_suffix('>') {
         Some(rest) => rest.rsplit_once('<')?,
         None => ("", text),
     };
-    let name = name.trim_matches([' ', '\t']);
-    let name = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(name);
     let is_name = !Domain::parse(id).ok()?.is_literal();
-    (is_name && id.is_ascii() && id.contains('.')).then_some((name, id))
+    (is_name && id.is_ascii() && id.contains('.')).then(|| (unquoted(name.trim_matches([' ', '\t'])), id))
+}
+
+/// The text of a `quoted-string` (RFC 5322 §3.2.4), or a text as it is.
+pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) if quoted.contains('\\') => {
+            let mut is_escape = false;
+            let kept = quoted.chars().filter(|character| {
+                is_escape = *character == '\\' && !is_escape;
+                !is_escape
+            });
+            Cow::Owned(kept.collect())
+        }
+        Some(quoted) => Cow::Borrowed(quoted),
+        None => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]
@@ -266,6 +291,8 @@ mod tests {
             ("<commonspace-users.list-id.within.com>", Ok("List-Id: <commonspace-users.list-id.within.com>\r\n")),
             ("a.example.com", Ok("List-Id: <a.example.com>\r\n")),
             ("\"Lena's List, 1\" <a.example.com>", Ok("List-Id: \"Lena's List, 1\" <a.example.com>\r\n")),
+            ("\"\u{dc}n\u{ef}\" <a.example.com>", Ok("List-Id: =?utf-8?b?w5xuw68=?= <a.example.com>\r\n")),
+            ("\"A \\\"B\\\", C\" <a.example.com>", Ok("List-Id: \"A \\\"B\\\", C\" <a.example.com>\r\n")),
             ("Gr\u{fc}\u{df}e <a.example.com>", Ok("List-Id: =?utf-8?b?R3LDvMOfZQ==?= <a.example.com>\r\n")),
             ("List", Err("List-Id")),
             ("<a.example.com", Err("List-Id")),

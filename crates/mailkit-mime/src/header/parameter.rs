@@ -1,11 +1,15 @@
 //! Parameters of Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2231).
 
+use unicode_segmentation::UnicodeSegmentation as _;
+
 use super::fold::Folder;
 
 /// The most that a line has, without the blank it starts with and the `;` it ends with.
 const ROOM: usize = 76;
 /// What introduces an extended value: its charset, and no language (RFC 2231 §4).
 const CHARSET: &str = "utf-8''";
+/// What stands around the number of a section and the number itself: `*12*=`.
+const FRAME: usize = 5;
 
 /// Writes `; name=value` behind what the folder holds: as it is or as a quoted string where that
 /// fits a line, else percent-encoded, and over several lines if need be (RFC 2231 §3 and §4).
@@ -36,7 +40,8 @@ fn write_word(folder: &mut Folder<'_>, pieces: &[&str]) {
     folder.word_before(" ", pieces, ";".len());
 }
 
-/// `extended-parameter` (RFC 2231 §7), cut between characters.
+/// `extended-parameter` (RFC 2231 §7), cut between grapheme clusters; between characters only where a cluster fits into
+/// no section.
 fn write_extended(folder: &mut Folder<'_>, name: &str, value: &str) {
     let mut encoded = String::with_capacity(ROOM);
     encoded.push_str(CHARSET);
@@ -48,16 +53,26 @@ fn write_extended(folder: &mut Folder<'_>, name: &str, value: &str) {
     }
     let mut section = 0_usize;
     let mut digits = section.to_string();
-    for character in value.chars() {
+    let mut is_empty = true;
+    let mut add = |piece: &str| {
         let frame = name.len() + digits.len() + "**=".len();
-        if frame + encoded.len() + cost(character) > ROOM && !encoded.is_empty() {
+        if frame + encoded.len() + piece.chars().map(cost).sum::<usize>() > ROOM && !is_empty {
             write_word(folder, &[name, "*", &digits, "*=", &encoded]);
             folder.append(";");
             section += 1;
             digits = section.to_string();
             encoded.clear();
         }
-        encode(character, &mut encoded);
+        piece.chars().for_each(|character| encode(character, &mut encoded));
+        is_empty = false;
+    };
+    let room = ROOM.saturating_sub(name.len() + FRAME + CHARSET.len());
+    for cluster in value.graphemes(true) {
+        if cluster.chars().map(cost).sum::<usize>() <= room {
+            add(cluster);
+        } else {
+            cluster.split_inclusive(|_: char| true).for_each(&mut add);
+        }
     }
     write_word(folder, &[name, "*", &digits, "*=", &encoded]);
 }
@@ -166,6 +181,21 @@ mod tests {
              filename*0*=utf-8''%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC;\r\n \
              filename*1*=%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC%E2%82%AC\r\n"
         );
+    }
+
+    #[test]
+    fn a_grapheme_cluster_stays_in_one_section_where_it_fits() {
+        for cluster in ["\u{1f1e9}\u{1f1ea}", "\u{1f44d}\u{1f3fd}", "e\u{301}\u{302}", "\u{1f469}\u{200d}\u{1f52c}"] {
+            for before in 0..40 {
+                let value = format!("{}{}", "\u{e9}".repeat(before), cluster.repeat(9));
+                let field = field(&value);
+                let mut encoded = String::new();
+                cluster.chars().for_each(|character| encode(character, &mut encoded));
+                assert_eq!(field.lines().map(|line| line.matches(&encoded).count()).sum::<usize>(), 9, "{field}");
+                assert_eq!(decode(&field), value);
+                assert!(field.lines().all(|line| line.len() <= 78), "{field}");
+            }
+        }
     }
 
     proptest! {

@@ -58,6 +58,9 @@ impl Attachment {
     }
 
     /// Sets the content type, with parameters if need be: `text/csv; header=present`.
+    ///
+    /// What is no application, text or media is kept as [`Part::new`] says: a file of the type
+    /// `message/rfc822` is read whole when the message is built, and never encoded.
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.leaf.content_type = ContentType::Given(content_type.into());
         self

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use super::nature::Nature;
 use crate::encoding::{MAX_LINE, each_line};
 use crate::error::{FieldError, FieldProblem};
-use crate::header::name::{is_field_name, own_part_field};
-use crate::header::{control_character, is_token, write_custom};
+use crate::header::name::{Once, is_field_name, own_part_field};
+use crate::header::{control_character, is_token, structured, write_custom};
 use crate::source::Source;
 
 /// How a reader shall show a part (RFC 2183 §2).
@@ -80,6 +81,8 @@ pub(crate) struct Details {
     pub(crate) content_id: Option<String>,
     pub(crate) disposition: Option<Disposition>,
     pub(crate) name: Option<String>,
+    /// Which of the attachments it belongs to, counted from 0.
+    pub(crate) attachment: Option<usize>,
 }
 
 impl Leaf {
@@ -93,25 +96,70 @@ impl Leaf {
 
     /// Finds what is wrong with the part, looks at its file and reads its content type.
     pub(super) fn prepare(&mut self, found: &mut Vec<FieldError>) {
-        if let Err(error) = self.source.look() {
-            found.push(error);
+        let before = found.len();
+        match self.source.look() {
+            Err(error) => found.push(error),
+            Ok(()) => self.read_content_type(found),
         }
         if let Source::Lines(lines) = &self.source
             && let Some(line) = unsendable_line(lines)
         {
-            let name = self.details.as_ref().and_then(|details| details.name.as_deref()).unwrap_or_default();
-            found.push(FieldError::new("attachment", name, FieldProblem::UnsendableMessage { line }));
+            found.push(FieldError::new("attachment", self.name(), FieldProblem::UnsendableMessage { line }));
         }
-        if let ContentType::Given(text) = &self.content_type {
-            match parse(text) {
-                Some((essence, parameters)) => {
-                    let essence = essence.to_owned();
-                    self.details().parameters.splice(0..0, parameters);
-                    self.content_type = ContentType::Essence(essence);
-                }
-                None => found.push(FieldError::new("Content-Type", text, FieldProblem::InvalidContentType)),
+        self.check_details(found);
+        if let Some(attachment) = self.details.as_ref().and_then(|details| details.attachment) {
+            for error in found.iter_mut().skip(before) {
+                error.set_attachment(attachment, self.name());
             }
         }
+    }
+
+    /// The name under which a reader keeps it, perhaps none.
+    fn name(&self) -> &str {
+        self.details.as_ref().and_then(|details| details.name.as_deref()).unwrap_or_default()
+    }
+
+    /// Reads the content type, and makes the source one that may travel as such.
+    fn read_content_type(&mut self, found: &mut Vec<FieldError>) {
+        let ContentType::Given(text) = &self.content_type else { return };
+        let Some((essence, parameters)) = parse(text) else {
+            found.push(FieldError::new("Content-Type", text, FieldProblem::InvalidContentType));
+            return;
+        };
+        let (essence, nature) = (essence.to_owned(), Nature::of(essence));
+        self.details().parameters.splice(0..0, parameters);
+        if let Err(problem) = self.take_nature(nature) {
+            let (field, value) = match problem {
+                FieldProblem::CompositeType => ("Content-Type", essence.as_str()),
+                _ => ("attachment", self.name()),
+            };
+            found.push(FieldError::new(field, value, problem));
+        }
+        self.content_type = ContentType::Essence(essence);
+    }
+
+    fn take_nature(&mut self, nature: Nature) -> Result<(), FieldProblem> {
+        let whole = || self.source.read_whole().map_err(|error| FieldProblem::unreadable(&error));
+        let message = || crate::eml::without_blind(&whole()?).map_err(FieldProblem::NotAMessage);
+        self.source = match nature {
+            Nature::Any => return Ok(()),
+            Nature::Composite => return Err(FieldProblem::CompositeType),
+            Nature::Text => Source::Text(whole()?),
+            Nature::Message => Source::Lines(message()?),
+            Nature::GlobalMessage => Source::Text(message()?),
+            Nature::Lines => Source::Lines(whole()?),
+            Nature::AsciiLines => {
+                let lines = whole()?;
+                if let Some(line) = first_line_with(&lines, |line| !line.is_ascii()) {
+                    return Err(FieldProblem::NeedsAscii { line });
+                }
+                Source::Lines(lines)
+            }
+        };
+        Ok(())
+    }
+
+    fn check_details(&mut self, found: &mut Vec<FieldError>) {
         if let Some(details) = &mut self.details {
             if details.name.is_some() {
                 details.parameters.retain(|(name, _)| !name.eq_ignore_ascii_case("name"));
@@ -154,16 +202,23 @@ impl Details {
                 refuse("Content-Type", value, FieldProblem::ControlCharacter { position });
             }
         }
+        let mut seen = 0;
         for (name, value) in &self.headers {
+            let once = Once::of(name).map_or(0, |once| once.bit);
             if !is_field_name(name.as_bytes()) {
                 refuse(name, value, FieldProblem::InvalidName);
             } else if let Some(method) = own_part_field(name) {
                 refuse(name, value, FieldProblem::OwnField { method });
             } else if let Some(position) = control_character(value) {
                 refuse(name, value, FieldProblem::ControlCharacter { position });
+            } else if seen & once != 0 {
+                refuse(name, value, FieldProblem::GivenTwice { method: None });
+            } else if let Err(problem) = structured::check(name, value, false) {
+                refuse(name, value, problem);
             } else if write_custom(&mut Vec::new(), name, value, false).is_err() {
                 refuse(name, value, FieldProblem::TooLong);
             }
+            seen |= once;
         }
         if let Some(id) = &mut self.content_id {
             let inner = id.trim_start_matches('<').trim_end_matches('>');
@@ -179,10 +234,15 @@ impl Details {
 
 /// The first line that no server takes: above 998 bytes, or with a NUL.
 fn unsendable_line(lines: &[u8]) -> Option<u64> {
+    first_line_with(lines, |line| line.len() > MAX_LINE || memchr(0, line).is_some())
+}
+
+/// The number of the first line that is such, from 1.
+fn first_line_with(lines: &[u8], is_such: impl Fn(&[u8]) -> bool) -> Option<u64> {
     let (mut number, mut first) = (0, None);
     each_line(lines, |line, _| {
         number += 1;
-        if first.is_none() && (line.len() > MAX_LINE || memchr(0, line).is_some()) {
+        if first.is_none() && is_such(line) {
             first = Some(number);
         }
     });
@@ -191,16 +251,12 @@ fn unsendable_line(lines: &[u8]) -> Option<u64> {
 
 type Parameters = Vec<(Cow<'static, str>, String)>;
 
-/// `type "/" subtype *(";" parameter)` (RFC 2045 §5.1), for a leaf that may be encoded.
+/// `type "/" subtype *(";" parameter)` (RFC 2045 §5.1).
 fn parse(text: &str) -> Option<(&str, Parameters)> {
     let (essence, mut rest) = text.split_once(';').unwrap_or((text, ""));
     let essence = essence.trim_matches([' ', '\t']);
     let (kind, subtype) = essence.split_once('/')?;
-    let composite = kind.eq_ignore_ascii_case("multipart")
-        || ["message/rfc822", "message/partial", "message/external-body"]
-            .iter()
-            .any(|composite| composite.eq_ignore_ascii_case(essence));
-    if composite || essence.len() > 255 || !is_token(kind) || !is_token(subtype) {
+    if essence.len() > 255 || !is_token(kind) || !is_token(subtype) {
         return None;
     }
     let mut parameters = Vec::new();
@@ -256,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_content_type_of_a_leaf_is_refused() {
+    fn what_is_no_content_type_is_refused() {
         for text in [
             "",
             "text",
@@ -269,8 +325,6 @@ mod tests {
             "text/plain; a=\"b",
             "text/plain; a=\"b\" c",
             "text/plain\r\nBcc: x",
-            "multipart/mixed",
-            "Message/RFC822",
         ] {
             assert!(parse(text).is_none(), "{text:?}");
         }

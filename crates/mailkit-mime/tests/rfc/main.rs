@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod reports;
 mod rfc2045;
 mod rfc2046;
 mod rfc2047;
