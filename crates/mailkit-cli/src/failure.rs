@@ -24,6 +24,8 @@ pub(crate) struct Failure {
     advice: Option<Advice>,
     /// What the library said, where it was the one to fail.
     error: Option<Box<Error>>,
+    /// The failures that it consists of, if they are several.
+    all: Vec<Self>,
 }
 
 /// The kind of a failure to write where nobody reads.
@@ -39,7 +41,7 @@ enum Advice {
 
 impl Failure {
     fn new(exit: Exit, kind: &'static str, words: Vec<String>) -> Self {
-        Self { exit, kind, words, advice: None, error: None }
+        Self { exit, kind, words, advice: None, error: None, all: Vec::new() }
     }
 
     /// Arguments that do not go together.
@@ -93,8 +95,7 @@ impl Failure {
                     true => (Exit::NoInput, "no-input"),
                     false => (Exit::Data, ErrorKind::Message.name()),
                 };
-                let texts: Vec<_> = failures.iter().map(Self::text).collect();
-                Self::new(exit, kind, vec![texts.join("; ")])
+                Self { all: failures, ..Self::new(exit, kind, Vec::new()) }
             }
         }
     }
@@ -113,6 +114,7 @@ impl Failure {
 
     /// What a parser said that took one line for the whole: it is told apart by its own number.
     pub(crate) fn of_one_line(mut self) -> Self {
+        self.all = self.all.into_iter().map(Self::of_one_line).collect();
         for words in &mut self.words {
             *words = words.replace(" at line 1 column ", " at column ");
         }
@@ -158,14 +160,17 @@ impl Failure {
         self.error.as_ref().is_some_and(|error| error.is_ambiguous())
     }
 
-    /// All that happened, in one line.
+    /// All that happened, in one line; each of several failures has a line of its own.
     pub(crate) fn text(&self) -> String {
-        self.words.join(": ")
+        if self.all.is_empty() {
+            return self.words.join(": ");
+        }
+        self.all.iter().map(Self::text).collect::<Vec<_>>().join("\n")
     }
 
     /// What is shown to a person.
     pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<_> = self.all.iter().map(|failure| ("error", failure.text())).collect();
         let mut words = self.words.iter();
         lines.extend(words.next().map(|first| ("error", first.clone())));
         lines.extend(words.map(|more| ("because", more.clone())));
@@ -176,10 +181,15 @@ impl Failure {
         if self.is_ambiguous() {
             lines.push(("note", "the message may have been delivered all the same".to_owned()));
         }
-        lines.extend(self.advice.iter().map(|advice| match advice {
-            Advice::Check(why) => ("try", format!("run `mailkit check --server URL` {why}")),
-            Advice::Words(words) => ("try", words.clone()),
-        }));
+        for advice in self.all.iter().chain([self]).filter_map(|failure| failure.advice.as_ref()) {
+            let line = match advice {
+                Advice::Check(why) => ("try", format!("run `mailkit check --server URL` {why}")),
+                Advice::Words(words) => ("try", words.clone()),
+            };
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         lines
     }
 }
@@ -194,6 +204,7 @@ impl From<Error> for Failure {
             words: queue.map_or_else(|| chain(&error), |error| chain(error)),
             advice: advice(&error),
             error: Some(Box::new(error)),
+            all: Vec::new(),
         }
     }
 }
@@ -319,6 +330,15 @@ mod tests {
         assert_eq!(on_one_line("a\r\nb\u{1b}[0m"), "a\\r\\nb\\u{1b}[0m");
         let missing = Failure::input(Path::new("a\n\u{1b}b"), &io::ErrorKind::NotFound.into());
         assert!(!missing.text().contains(char::is_control), "{}", missing.text());
+    }
+
+    #[test]
+    fn each_of_several_failures_has_a_line_of_its_own_and_advice_is_given_once() {
+        let failures = ["to[1]", "cc"].map(|field| Failure::message(field, "no address").with_advice("look at it"));
+        let joined = Failure::joined(failures.into());
+        assert_eq!(joined.text(), "to[1]: no address\ncc: no address");
+        let lines = [("error", "to[1]: no address"), ("error", "cc: no address"), ("try", "look at it")];
+        assert_eq!(joined.lines(), lines.map(|(label, text)| (label, text.to_owned())));
     }
 
     #[test]

@@ -3,22 +3,26 @@
 mod attachment;
 mod draft;
 mod envelope;
+mod fields;
 mod input;
-mod object;
+mod json;
+mod places;
 mod problems;
 mod signing;
 mod transaction;
 mod wishes;
 
 use mailkit::mime::dkim::Signer;
-use mailkit::mime::{MessageBuilder, StampSource, Stamps};
-use mailkit::{Message, TransactionOptions};
+use mailkit::mime::{GivenAddresses, MessageBuilder, StampSource, Stamps};
+use mailkit::{Attachment, Message, TransactionOptions};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::args::{DkimArgs, MessageArgs};
 use crate::failure::Failure;
+use crate::output::Output;
 use draft::Draft;
+use fields::Given;
 use input::Input;
 use problems::Problems;
 pub(crate) use wishes::Wishes;
@@ -32,6 +36,15 @@ pub(crate) struct Composed {
     pub(crate) date: Option<OffsetDateTime>,
     /// What a queue is asked for.
     pub(crate) wishes: Wishes,
+}
+
+impl Composed {
+    /// Says what was left out of a finished message.
+    pub(crate) fn show_notes(&self, output: &Output) {
+        for note in self.message.notes() {
+            output.note(format_args!("note: {note}"));
+        }
+    }
 }
 
 /// What a message is made for.
@@ -51,7 +64,10 @@ pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, F
     let mut problems = Problems::default();
     let signer = signing::signer(&args.dkim, &mut input)?;
     let mut draft = match &args.message {
-        Some(path) => draft::from_json(&input.read(path)?)?,
+        Some(path) => match draft::from_json(&input.read(path)?, &mut problems) {
+            Some(draft) => draft,
+            None => return problems.finish(None),
+        },
         None => Draft::default(),
     };
     draft.apply(args, &mut input, &mut problems)?;
@@ -61,8 +77,11 @@ pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, F
 
 /// Makes the message that one line of JSON is, for a queue.
 pub(crate) fn compose_line(line: &[u8]) -> Result<Composed, Failure> {
-    let draft = draft::from_json(line).map_err(Failure::of_one_line)?;
-    finish(draft, Purpose::Enqueue, Problems::default())
+    let mut problems = Problems::default();
+    match draft::from_json(line, &mut problems) {
+        Some(draft) => finish(draft, Purpose::Enqueue, problems),
+        None => problems.finish(None).map_err(Failure::of_one_line),
+    }
 }
 
 /// Who signs messages, if anybody does.
@@ -72,25 +91,33 @@ pub(crate) fn signer(args: &DkimArgs) -> Result<Option<Signer>, Failure> {
 
 fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<Composed, Failure> {
     let seed = match purpose {
-        Purpose::Send => draft.refuse_wishes_to_a_queue().map(|()| None)?,
+        Purpose::Send => problems.note(draft.refuse_wishes_to_a_queue()).and(None),
         Purpose::Enqueue => None,
         Purpose::Render { seed } => seed,
     };
     let options = draft.transaction(&mut problems);
-    let date = draft.date.as_deref().and_then(|text| problems.note(time("date", text)));
+    let date = draft.date.take().and_then(|given| problems.note(time(&given.place, &given.text)));
     let wishes = match purpose {
         Purpose::Enqueue => Wishes::of(&mut draft, date, &options, &mut problems),
         Purpose::Send | Purpose::Render { .. } => Wishes::default(),
     };
-    let message = match draft.finished()? {
-        Some(eml) => problems.note(envelope::of_finished(eml, &draft)),
-        None => build(draft, date, seed, &mut problems),
+    let message = if draft.is_finished() {
+        let eml = draft.take_finished(&mut problems);
+        eml.and_then(|eml| envelope::of_finished(eml, &draft, &mut problems))
+    } else {
+        build(draft, date, seed, &mut problems)
     };
     let message = problems.finish(message)?;
     Ok(Composed { message, options, signer: None, date, wishes })
 }
 
-fn build(draft: Draft, date: Option<OffsetDateTime>, seed: Option<u64>, problems: &mut Problems) -> Option<Message> {
+fn build(
+    mut draft: Draft,
+    date: Option<OffsetDateTime>,
+    seed: Option<u64>,
+    problems: &mut Problems,
+) -> Option<Message> {
+    let places = std::mem::take(&mut draft.places);
     let outcome = match seed {
         None => fill(Message::builder(), draft, date, problems).build(),
         Some(seed) => {
@@ -98,7 +125,7 @@ fn build(draft: Draft, date: Option<OffsetDateTime>, seed: Option<u64>, problems
             fill(MessageBuilder::new(stamps), draft, date, problems).build().map(Message::from)
         }
     };
-    problems.note_fields(outcome)
+    problems.note_fields(outcome, |error| places.of(error))
 }
 
 fn fill<S: StampSource>(
@@ -107,42 +134,46 @@ fn fill<S: StampSource>(
     date: Option<OffsetDateTime>,
     problems: &mut Problems,
 ) -> MessageBuilder<S> {
-    type Set<S> = fn(MessageBuilder<S>, String) -> MessageBuilder<S>;
-    let single: [(Option<String>, Set<S>); 8] = [
-        (draft.from, MessageBuilder::from),
-        (draft.sender, MessageBuilder::sender),
+    type Set<S, T> = fn(MessageBuilder<S>, T) -> MessageBuilder<S>;
+    let texts: [(Option<String>, Set<S, String>); 6] = [
         (draft.subject, MessageBuilder::subject),
         (draft.text, MessageBuilder::text),
         (draft.html, MessageBuilder::html),
         (draft.message_id, MessageBuilder::message_id),
         (draft.in_reply_to, MessageBuilder::in_reply_to),
-        (draft.envelope.from, MessageBuilder::envelope_from),
+        (draft.envelope.from.map(|given| given.text), MessageBuilder::envelope_from),
     ];
-    for (value, set) in single {
-        if let Some(value) = value {
-            builder = set(builder, value);
-        }
+    for (value, set) in texts {
+        builder = value.into_iter().fold(builder, set);
     }
-    let lists: [(Option<Vec<String>>, Set<S>); 6] = [
-        (draft.to, MessageBuilder::to),
-        (draft.cc, MessageBuilder::cc),
-        (draft.bcc, MessageBuilder::bcc),
-        (draft.reply_to, MessageBuilder::reply_to),
-        (draft.references, MessageBuilder::references),
-        (draft.envelope.to, MessageBuilder::envelope_to),
+    if let Some(sender) = draft.sender.and_then(|given| problems.mailbox(given, "sender")) {
+        builder = builder.sender(sender);
+    }
+    let addresses: [(&str, Vec<Given>, Set<S, GivenAddresses>); 6] = [
+        ("from", draft.from.into_iter().collect(), MessageBuilder::from),
+        ("to", draft.to, MessageBuilder::to),
+        ("cc", draft.cc, MessageBuilder::cc),
+        ("bcc", draft.bcc, MessageBuilder::bcc),
+        ("reply_to", draft.reply_to, MessageBuilder::reply_to),
+        ("envelope.to", draft.envelope.to, MessageBuilder::envelope_to),
     ];
-    for (values, set) in lists {
-        builder = values.into_iter().flatten().fold(builder, set);
+    for (field, values, set) in addresses {
+        let read = values.into_iter().filter_map(|given| problems.addresses(given, field));
+        builder = read.collect::<Vec<_>>().into_iter().fold(builder, set);
     }
+    builder = draft.references.into_iter().fold(builder, |builder, given| builder.references(given.text));
     for (name, value) in draft.headers {
         builder = builder.header(name, value);
     }
     for (place, attachment) in draft.attachments.into_iter().enumerate() {
-        builder = problems.note(attachment.read(place)).into_iter().fold(builder, MessageBuilder::attach);
+        builder = match problems.attachment(place, attachment) {
+            Some(attachment) => builder.attach(attachment),
+            // Those behind it keep their places.
+            None => builder.attach(Attachment::bytes("", "")),
+        };
     }
-    if let Some(ways) = draft.list_unsubscribe {
-        builder = builder.list_unsubscribe(ways.read());
-    }
+    builder = draft.calendar.into_iter().fold(builder, MessageBuilder::alternative);
+    builder = draft.list_unsubscribe.into_iter().fold(builder, MessageBuilder::list_unsubscribe);
     date.into_iter().fold(builder, MessageBuilder::date)
 }
 

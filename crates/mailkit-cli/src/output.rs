@@ -86,9 +86,8 @@ impl Output {
     /// Says on standard error what went wrong. Nobody is left to hear that it is closed.
     pub(crate) fn failure(&self, failure: &Failure) {
         let mut err = io::stderr().lock();
-        for (number, (label, text)) in failure.lines().into_iter().enumerate() {
-            let tone = if number == 0 { Tone::Bad } else { Tone::Strong };
-            let indent = if number == 0 { "" } else { "  " };
+        for (label, text) in failure.lines() {
+            let (tone, indent) = if label == "error" { (Tone::Bad, "") } else { (Tone::Strong, "  ") };
             // Nobody is left to hear that standard error is closed.
             let _ = writeln!(err, "{indent}{}: {text}", painted(self.color_errors, tone, label));
         }

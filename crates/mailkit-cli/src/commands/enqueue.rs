@@ -28,6 +28,7 @@ pub(crate) async fn run(args: EnqueueArgs, config: Option<&Config>, output: &mut
         return outcome;
     }
     let mut composed = compose(args.message, Purpose::Enqueue)?;
+    composed.show_notes(output);
     let signers = Vec::from_iter(composed.signer.take()).into();
     let queue = place.open().await?;
     let outcome = enqueue(composed, &signers, &**queue.queue()).await;

@@ -20,6 +20,7 @@ use replace::replace;
 
 pub(crate) fn run(args: RenderArgs, output: &mut Output) -> Result<Exit, Failure> {
     let composed = compose(args.message, Purpose::Render { seed: args.seed })?;
+    composed.show_notes(output);
     let signed = signed(&composed)?;
     let rendered = Rendered { message: &composed.message, signed };
     let file = args.output.as_deref().filter(|path| path.as_os_str() != "-");

@@ -17,7 +17,7 @@ use crate::server::Server;
 pub(crate) async fn run(args: SendArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut attempt = Attempt::default();
-    let outcome = attempt.make(args, config).await;
+    let outcome = attempt.make(args, config, output).await;
     let recipients = attempt.recipients(outcome.as_ref());
     let shown = if output.json {
         output.object(&attempt.result(&recipients, outcome.as_ref(), started.elapsed()))
@@ -45,8 +45,10 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn make(&mut self, args: SendArgs, config: Option<&Config>) -> Result<Report, Failure> {
-        let Composed { message, options, signer, date, .. } = compose(args.message, Purpose::Send)?;
+    async fn make(&mut self, args: SendArgs, config: Option<&Config>, output: &Output) -> Result<Report, Failure> {
+        let composed = compose(args.message, Purpose::Send)?;
+        composed.show_notes(output);
+        let Composed { message, options, signer, date, .. } = composed;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server, config)?;

@@ -1,51 +1,45 @@
 //! The fields of a message as they were given: by options, or as JSON.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mailkit::TransactionOptions;
-use mailkit::mime::ListUnsubscribe;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use mailkit::mime::{ListUnsubscribe, Part};
 
 use super::attachment::AttachmentDraft;
+use super::fields::{Fields, Given};
 use super::input::Input;
-use super::object::{fields, object, objects};
+use super::json::Json;
+use super::places::Places;
 use super::problems::Problems;
 use super::transaction::{DsnDraft, wishes};
 use crate::args::{MessageArgs, Priority};
 use crate::failure::Failure;
 
-/// The fields of a message, in the form of the JSON interface. `null` and a field that is not there mean the same.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// The fields of a message, in the form of the JSON interface.
+#[derive(Default)]
 pub(super) struct Draft {
-    pub(super) from: Option<String>,
-    pub(super) sender: Option<String>,
-    pub(super) reply_to: Option<Vec<String>>,
-    pub(super) to: Option<Vec<String>>,
-    pub(super) cc: Option<Vec<String>>,
-    pub(super) bcc: Option<Vec<String>>,
+    pub(super) from: Option<Given>,
+    pub(super) sender: Option<Given>,
+    pub(super) reply_to: Vec<Given>,
+    pub(super) to: Vec<Given>,
+    pub(super) cc: Vec<Given>,
+    pub(super) bcc: Vec<Given>,
     pub(super) subject: Option<String>,
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
-    #[serde(deserialize_with = "objects")]
     pub(super) attachments: Vec<AttachmentDraft>,
-    #[serde(deserialize_with = "headers")]
+    pub(super) calendar: Option<Part>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) message_id: Option<String>,
-    pub(super) date: Option<String>,
+    pub(super) date: Option<Given>,
     pub(super) in_reply_to: Option<String>,
-    pub(super) references: Option<Vec<String>>,
-    #[serde(deserialize_with = "object")]
-    pub(super) list_unsubscribe: Option<ListUnsubscribeDraft>,
+    pub(super) references: Vec<Given>,
+    pub(super) list_unsubscribe: Option<ListUnsubscribe>,
     eml: Option<String>,
     eml_base64: Option<String>,
-    #[serde(skip)]
     eml_bytes: Option<Vec<u8>>,
-    #[serde(deserialize_with = "fields")]
     pub(super) envelope: EnvelopeDraft,
     pub(super) priority: Option<Priority>,
     // Wishes to a queue.
@@ -59,47 +53,103 @@ pub(super) struct Draft {
     // What a message keeps that comes out of another queue.
     pub(super) id: Option<String>,
     pub(super) created_at: Option<String>,
+    /// Where the fields were given.
+    pub(super) places: Places,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
 pub(super) struct EnvelopeDraft {
-    pub(super) from: Option<String>,
-    pub(super) to: Option<Vec<String>>,
-    #[serde(deserialize_with = "fields")]
+    pub(super) from: Option<Given>,
+    pub(super) to: Vec<Given>,
     dsn: DsnDraft,
-    require_tls: Option<bool>,
+    require_tls: bool,
 }
 
-/// How a recipient leaves the list.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct ListUnsubscribeDraft {
-    mailto: Option<String>,
-    url: Option<String>,
-    one_click: Option<bool>,
+/// How a recipient leaves the list: the URL first, which is the more convenient way.
+fn list_unsubscribe(fields: &mut Fields<'_>) -> ListUnsubscribe {
+    let mailto = fields.text("mailto");
+    let ways = fields.text("url").into_iter().fold(ListUnsubscribe::new(), ListUnsubscribe::url);
+    let ways = mailto.into_iter().fold(ways, ListUnsubscribe::mailto);
+    if fields.boolean("one_click").unwrap_or_default() { ways.one_click() } else { ways }
 }
 
-impl ListUnsubscribeDraft {
-    /// The URL first, which is the more convenient way.
-    pub(super) fn read(self) -> ListUnsubscribe {
-        let ways = self.url.into_iter().fold(ListUnsubscribe::new(), ListUnsubscribe::url);
-        let ways = self.mailto.into_iter().fold(ways, ListUnsubscribe::mailto);
-        if self.one_click.unwrap_or_default() { ways.one_click() } else { ways }
+fn calendar(fields: &mut Fields<'_>) -> Option<Part> {
+    let (method, content) = (fields.text("method"), fields.text("content"));
+    for (name, value) in [("method", &method), ("content", &content)] {
+        if value.is_none() {
+            fields.refuse(name, "missing: a calendar has a method, such as REQUEST, and content");
+        }
+    }
+    Some(Part::calendar(method?, content?))
+}
+
+fn envelope(fields: &mut Fields<'_>) -> EnvelopeDraft {
+    EnvelopeDraft {
+        from: fields.given("from"),
+        to: fields.addresses("to"),
+        dsn: fields.object("dsn", DsnDraft::from_json).unwrap_or_default(),
+        require_tls: fields.boolean("require_tls").unwrap_or_default(),
     }
 }
 
-/// Reads a message in JSON. A byte order mark in front is passed over, as RFC 8259 §8.1 allows.
-pub(super) fn from_json(text: &[u8]) -> Result<Draft, Failure> {
+fn priority(fields: &mut Fields<'_>) -> Option<Priority> {
+    let word = fields.text("priority")?;
+    let priority = <Priority as clap::ValueEnum>::from_str(&word, false);
+    if priority.is_err() {
+        fields.refuse("priority", &format!("`{}` is none of high, normal, low", word.escape_debug()));
+    }
+    priority.ok()
+}
+
+/// Reads a message in JSON; `None` where it is no JSON object. A byte order mark in front is passed over, as RFC 8259
+/// §8.1 allows.
+pub(super) fn from_json(text: &[u8], problems: &mut Problems) -> Option<Draft> {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    // serde would take an array for the fields in their order.
-    if text.trim_ascii_start().first().is_some_and(|first| b"[\"0123456789-tfn".contains(first)) {
-        return Err(Failure::message("message", "it is no object: write {\"from\": …, \"to\": […], …}"));
-    }
-    serde_json::from_slice(text).map_err(|error| Failure::message("message", &error))
+    let value: Result<Json, _> = serde_json::from_slice(text);
+    let value = problems.note(value.map_err(|error| Failure::message("", format!("not JSON: {error}"))))?;
+    Some(Fields::of_message(value, problems)?.read(Draft::from_fields))
 }
 
 impl Draft {
+    fn from_fields(fields: &mut Fields<'_>) -> Self {
+        let mut draft = Self {
+            from: fields.given("from"),
+            sender: fields.given("sender"),
+            reply_to: fields.addresses("reply_to"),
+            to: fields.addresses("to"),
+            cc: fields.addresses("cc"),
+            bcc: fields.addresses("bcc"),
+            subject: fields.text("subject"),
+            text: fields.text("text"),
+            html: fields.text("html"),
+            attachments: fields.objects("attachments", AttachmentDraft::from_json),
+            calendar: fields.object("calendar", calendar).flatten(),
+            headers: fields.pairs("headers"),
+            message_id: fields.text("message_id"),
+            date: fields.given("date"),
+            in_reply_to: fields.text("in_reply_to"),
+            references: fields.texts("references"),
+            list_unsubscribe: fields.object("list_unsubscribe", list_unsubscribe),
+            eml: fields.text("eml"),
+            eml_base64: fields.text("eml_base64"),
+            eml_bytes: None,
+            envelope: fields.object("envelope", envelope).unwrap_or_default(),
+            priority: priority(fields),
+            idempotency_key: fields.text("idempotency_key"),
+            send_at: fields.text("send_at"),
+            expires_at: fields.text("expires_at"),
+            route: fields.text("route"),
+            tenant: fields.text("tenant"),
+            tags: Some(fields.texts("tags").into_iter().map(|tag| tag.text).collect()),
+            on_ambiguous: fields.text("on_ambiguous"),
+            id: fields.text("id"),
+            created_at: fields.text("created_at"),
+            places: Places::default(),
+        };
+        draft.places = Places::in_json(draft.attachments.len(), &draft.headers);
+        draft
+    }
+
     /// Puts the options over the fields: single ones replace, lists are added to.
     pub(super) fn apply(
         &mut self,
@@ -111,26 +161,36 @@ impl Draft {
         let text = text_of(args.text_file, "text")?;
         let html = text_of(args.html_file, "html")?;
         self.eml_bytes = args.eml.as_deref().map(|path| input.read(path)).transpose()?;
-        for (field, value) in [
-            (&mut self.from, args.from),
-            (&mut self.subject, args.subject),
-            (&mut self.text, args.text.or(text)),
-            (&mut self.html, args.html.or(html)),
-            (&mut self.message_id, args.message_id),
-            (&mut self.date, args.date),
-            (&mut self.envelope.from, args.envelope_from),
+        for (name, field, value) in [
+            ("Subject", &mut self.subject, args.subject),
+            ("text", &mut self.text, args.text.or(text)),
+            ("html", &mut self.html, args.html.or(html)),
+            ("Message-ID", &mut self.message_id, args.message_id),
         ] {
-            *field = value.or(field.take());
+            if value.is_some() {
+                *field = value;
+                self.places.replaced(name);
+            }
         }
-        for (field, values) in [
-            (&mut self.to, args.to),
-            (&mut self.cc, args.cc),
-            (&mut self.bcc, args.bcc),
-            (&mut self.reply_to, args.reply_to),
-            (&mut self.envelope.to, args.envelope_to),
-            (&mut self.envelope.dsn.notify, args.dsn_notify),
+        for (name, field, value) in [
+            ("From", &mut self.from, args.from),
+            ("Date", &mut self.date, args.date),
+            ("envelope from", &mut self.envelope.from, args.envelope_from),
         ] {
-            field.get_or_insert_default().extend(values);
+            if let Some(text) = value {
+                *field = Some(Given::new(if name == "Date" { "date" } else { name }, text));
+                self.places.replaced(name);
+            }
+        }
+        for (name, field, values) in [
+            ("To", &mut self.to, args.to),
+            ("Cc", &mut self.cc, args.cc),
+            ("Bcc", &mut self.bcc, args.bcc),
+            ("Reply-To", &mut self.reply_to, args.reply_to),
+            ("envelope to", &mut self.envelope.to, args.envelope_to),
+            ("dsn notify", &mut self.envelope.dsn.notify, args.dsn_notify),
+        ] {
+            field.extend(values.into_iter().map(|text| Given::new(name, text)));
         }
         for header in &args.header {
             self.headers.extend(problems.note(field(header)));
@@ -149,47 +209,51 @@ impl Draft {
     /// What the transaction asks for beyond what the message itself needs.
     pub(super) fn transaction(&self, problems: &mut Problems) -> TransactionOptions {
         let options = wishes(&self.envelope.dsn, self.priority, problems);
-        TransactionOptions { require_tls: self.envelope.require_tls.unwrap_or_default(), ..options }
+        TransactionOptions { require_tls: self.envelope.require_tls, ..options }
     }
 
-    /// The finished message, if it is one; a finished message has no other fields.
-    pub(super) fn finished(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    /// Whether it is a finished message.
+    pub(super) fn is_finished(&self) -> bool {
+        self.eml_bytes.is_some() || self.eml.is_some() || self.eml_base64.is_some()
+    }
+
+    /// Takes the finished message out, which has no other fields.
+    pub(super) fn take_finished(&mut self, problems: &mut Problems) -> Option<Vec<u8>> {
         let given = [self.eml_bytes.is_some(), self.eml.is_some(), self.eml_base64.is_some()];
-        match given.into_iter().filter(|given| *given).count() {
-            0 => return Ok(None),
-            1 => {}
-            _ => return Err(Failure::message("eml", "given twice: give it once")),
+        if given.into_iter().filter(|given| *given).count() > 1 {
+            problems.add(Failure::message("eml", "given twice: give it once"));
         }
-        if let Some(field) = self.composed_field() {
-            return Err(Failure::message(field, "a finished message (eml) has its own: leave it out"));
+        for field in self.composed_fields() {
+            problems.add(Failure::message(field, "a finished message (eml) has its own: leave it out"));
         }
         let encoded = self.eml_base64.take().map(|text| STANDARD.decode(text.trim()));
-        let decoded = encoded.transpose().map_err(|error| Failure::message("eml_base64", &error))?;
-        Ok(self.eml_bytes.take().or_else(|| self.eml.take().map(String::into_bytes)).or(decoded))
+        let decoded = encoded.transpose().map_err(|error| Failure::message("eml_base64", &error));
+        let decoded = problems.note(decoded).flatten();
+        self.eml_bytes.take().or_else(|| self.eml.take().map(String::into_bytes)).or(decoded)
     }
 
-    /// The first field that only a message which is composed here can have.
-    fn composed_field(&self) -> Option<&'static str> {
-        let filled = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    /// The fields given that only a message which is composed here can have.
+    fn composed_fields(&self) -> impl Iterator<Item = &'static str> + use<> {
         let fields = [
             ("from", self.from.is_some()),
             ("sender", self.sender.is_some()),
-            ("reply_to", filled(&self.reply_to)),
-            ("to", filled(&self.to)),
-            ("cc", filled(&self.cc)),
-            ("bcc", filled(&self.bcc)),
+            ("reply_to", !self.reply_to.is_empty()),
+            ("to", !self.to.is_empty()),
+            ("cc", !self.cc.is_empty()),
+            ("bcc", !self.bcc.is_empty()),
             ("subject", self.subject.is_some()),
             ("text", self.text.is_some()),
             ("html", self.html.is_some()),
             ("attachments", !self.attachments.is_empty()),
+            ("calendar", self.calendar.is_some()),
             ("headers", !self.headers.is_empty()),
             ("message_id", self.message_id.is_some()),
             ("date", self.date.is_some()),
             ("in_reply_to", self.in_reply_to.is_some()),
-            ("references", filled(&self.references)),
+            ("references", !self.references.is_empty()),
             ("list_unsubscribe", self.list_unsubscribe.is_some()),
         ];
-        fields.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+        fields.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
     }
 
     /// Refuses what only a queue could grant, by name.
@@ -233,91 +297,6 @@ fn field(header: &str) -> Result<(String, String), Failure> {
     }
 }
 
-/// Header fields in the order in which they stand, which a map would lose.
-fn headers<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<(String, String)>, D::Error> {
-    struct Pairs;
-    impl<'de> Visitor<'de> for Pairs {
-        type Value = Vec<(String, String)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of header fields, such as {\"X-Campaign\": \"42\"}")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut pairs = Vec::new();
-            while let Some(pair) = map.next_entry()? {
-                pairs.push(pair);
-            }
-            Ok(pairs)
-        }
-    }
-    input.deserialize_any(Pairs)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(json: &str) -> String {
-        from_json(json.as_bytes()).map(|_| ()).unwrap_err().text()
-    }
-
-    #[test]
-    fn header_fields_keep_their_order() {
-        let draft = from_json(br#"{"headers": {"X-B": "1", "X-A": "2"}}"#).unwrap();
-        let names: Vec<_> = draft.headers.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["X-B", "X-A"]);
-    }
-
-    #[test]
-    fn null_means_the_same_as_a_field_that_is_not_there() {
-        let json = br#"{"from": null, "to": null, "headers": null, "envelope": null, "priority": null, "html": null, "tags": [],
-            "attachments": null, "list_unsubscribe": null}"#;
-        assert!(from_json(json).is_ok());
-        assert!(from_json(br#"{"envelope": {"dsn": null}}"#).is_ok());
-    }
-
-    #[test]
-    fn unknown_fields_and_those_of_a_queue_are_refused_by_name() {
-        assert!(refusal(r#"{"form": "a@x"}"#).contains("unknown field `form`"));
-        assert!(refusal(r#"{"attachments": [{"file": "r.pdf"}]}"#).contains("unknown field `file`"));
-        assert!(refusal(r#"{"list_unsubscribe": {"post": true}}"#).contains("unknown field `post`"));
-        let draft = from_json(br#"{"route": "a", "tags": ["b"]}"#).unwrap();
-        let refused = draft.refuse_wishes_to_a_queue().unwrap_err().text();
-        assert!(refused.starts_with("route, tags: belong to the queue"), "{refused}");
-    }
-
-    #[test]
-    fn a_message_is_an_object_also_behind_a_byte_order_mark() {
-        for json in ["[]", " [\"ann@example.com\"]", "[{\"from\": \"ann@example.com\"}]", "1", "\"text\"", "null"] {
-            assert!(refusal(json).contains("no object"), "{json}");
-        }
-        assert!(from_json("\u{feff}{\"subject\": \"Hello\"}".as_bytes()).is_ok());
-        assert!(refusal("").contains("EOF"));
-    }
-
-    #[test]
-    fn an_array_does_not_stand_for_the_fields_of_an_object() {
-        for json in [
-            r#"{"envelope": ["c@example.com", ["d@example.com"]]}"#,
-            r#"{"envelope": {"dsn": [["failure"], "full"]}}"#,
-            r#"{"list_unsubscribe": ["u@example.com"]}"#,
-            r#"{"attachments": [["report.pdf"]]}"#,
-        ] {
-            let refused = refusal(json);
-            assert!(refused.contains("expected an object with its fields by name"), "{json}: {refused}");
-        }
-    }
-
-    #[test]
-    fn a_finished_message_has_no_other_fields() {
-        let mut draft = from_json(br#"{"eml": "A: b\n\n", "subject": "c"}"#).unwrap();
-        assert!(draft.finished().unwrap_err().text().starts_with("subject: "));
-        let mut draft = from_json(br#"{"eml_base64": "QTogYgoK"}"#).unwrap();
-        assert_eq!(draft.finished().unwrap().unwrap(), b"A: b\n\n");
-    }
-}
+#[path = "draft/tests.rs"]
+mod tests;

@@ -1,19 +1,32 @@
 //! The envelope of a finished message.
 
 use mailkit::address::ReversePath;
+use mailkit::mime::EmlError;
 use mailkit::{Address, AddressList, Envelope, Message};
 
 use super::draft::Draft;
+use super::fields::Given;
+use super::problems::Problems;
 use crate::failure::Failure;
 
 /// A finished message with the envelope that was asked for; what was not is taken from its header.
-pub(super) fn of_finished(eml: Vec<u8>, draft: &Draft) -> Result<Message, Failure> {
-    let from = draft.envelope.from.as_deref().map(reverse_path).transpose()?;
+pub(super) fn of_finished(eml: Vec<u8>, draft: &Draft, problems: &mut Problems) -> Option<Message> {
+    let from = draft.envelope.from.as_ref().map(|given| problems.note(reverse_path(given)));
     let mut to = Vec::new();
-    for list in draft.envelope.to.iter().flatten() {
-        let list = AddressList::parse(list).map_err(|error| Failure::message("envelope to", &error))?;
-        to.extend(list.mailboxes().map(|mailbox| mailbox.address().clone()));
+    let mut all_read = !matches!(from, Some(None));
+    for given in &draft.envelope.to {
+        match problems.note(AddressList::parse(&given.text).map_err(|error| Failure::message(&given.place, &error))) {
+            Some(list) => to.extend(list.into_mailboxes().map(|mailbox| mailbox.into_address())),
+            None => all_read = false,
+        }
     }
+    if !all_read {
+        return None;
+    }
+    problems.note(with_envelope(eml, from.flatten(), to))
+}
+
+fn with_envelope(eml: Vec<u8>, from: Option<ReversePath>, to: Vec<Address>) -> Result<Message, Failure> {
     if from.is_none() && to.is_empty() {
         return finish(eml, None);
     }
@@ -33,14 +46,21 @@ pub(super) fn of_finished(eml: Vec<u8>, draft: &Draft) -> Result<Message, Failur
 fn finish(eml: Vec<u8>, envelope: Option<Envelope>) -> Result<Message, Failure> {
     Message::from_eml(eml, envelope).map_err(|error| {
         let failure = Failure::message("eml", &error);
-        failure.with_advice("--envelope-from and --envelope-to give an envelope whatever the header says")
+        match error {
+            EmlError::Address { .. } | EmlError::NotUtf8 { .. } | EmlError::NoSender | EmlError::NoRecipients => failure
+                .with_advice(
+                    "--envelope-from and --envelope-to, or `envelope` in JSON, give an envelope whatever the header says",
+                ),
+            // An envelope does not mend a header.
+            _ => failure.with_advice("open the file: it has to begin with header fields, and an empty line ends them"),
+        }
     })
 }
 
 /// An address; an empty text or `<>` is the null path.
-fn reverse_path(text: &str) -> Result<ReversePath, Failure> {
-    match text.trim() {
+fn reverse_path(given: &Given) -> Result<ReversePath, Failure> {
+    match given.text.trim() {
         "" | "<>" => Ok(ReversePath::Null),
-        _ => Address::parse(text).map(Into::into).map_err(|error| Failure::message("envelope from", &error)),
+        text => Address::parse(text).map(Into::into).map_err(|error| Failure::message(&given.place, &error)),
     }
 }

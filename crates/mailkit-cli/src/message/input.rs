@@ -44,11 +44,19 @@ impl Input {
         })
     }
 
-    /// The whole of a text file, for a field.
+    /// The whole of a text file, for a field. A byte order mark in front says that it is UTF-8 and is no part of it.
     pub(super) fn read_text(&mut self, path: &Path, field: &str) -> Result<String, Failure> {
-        String::from_utf8(self.read(path)?).map_err(|error| {
+        let mut bytes = self.read(path)?;
+        if bytes.starts_with("\u{feff}".as_bytes()) {
+            bytes.drain(.."\u{feff}".len());
+        }
+        String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
-            Failure::message(field, format!("the file {} is not UTF-8 at byte {place}", path.display()))
+            let failure = Failure::message(field, format!("the file {} is not UTF-8 at byte {place}", path.display()));
+            match error.as_bytes() {
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => failure.with_advice("it is UTF-16: save it as UTF-8"),
+                _ => failure.with_advice("save it as UTF-8"),
+            }
         })
     }
 }

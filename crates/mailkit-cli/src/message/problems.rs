@@ -1,36 +1,131 @@
 //! What is wrong with a message: all of it is told at once.
 
-use mailkit::mime::{BuildErrors, FieldError, FieldProblem};
+use mailkit::mime::{BuildErrors, FieldError, FieldProblem, GivenAddresses, GivenMailbox};
 
+use mailkit::Attachment;
+
+use super::attachment::{AttachmentDraft, with_name};
+use super::fields::Given;
 use crate::failure::Failure;
 
 /// What was found to be wrong so far.
 #[derive(Default)]
-pub(super) struct Problems(Vec<Failure>);
+pub(super) struct Problems {
+    found: Vec<Failure>,
+    /// The fields of a message in JSON that could not be read: that they are missing is no news.
+    unread: Vec<String>,
+}
 
 impl Problems {
-    /// The value, or nothing where there is a problem instead.
-    pub(super) fn note<T>(&mut self, outcome: Result<T, Failure>) -> Option<T> {
-        outcome.map_err(|failure| self.0.push(failure)).ok()
+    pub(super) fn add(&mut self, failure: Failure) {
+        self.found.push(failure);
     }
 
-    /// The message, or nothing where its fields have problems.
-    pub(super) fn note_fields<T>(&mut self, outcome: Result<T, BuildErrors>) -> Option<T> {
-        outcome.map_err(|errors| self.0.extend(errors.iter().map(of_field))).ok()
+    /// Adds what is wrong with a field, which counts as given.
+    pub(super) fn add_of_field(&mut self, path: &str, failure: Failure) {
+        self.unread.push(path.to_owned());
+        self.found.push(failure);
+    }
+
+    /// Whether a field, or a part of it, could not be read.
+    pub(super) fn has_unread(&self, field: &str) -> bool {
+        let is_of = |path: &String| {
+            path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.unread.iter().any(is_of)
+    }
+
+    /// The value, or `None` where there is a problem instead.
+    pub(super) fn note<T>(&mut self, outcome: Result<T, Failure>) -> Option<T> {
+        outcome.map_err(|failure| self.found.push(failure)).ok()
+    }
+
+    /// The addresses in a text, or `None` where they cannot be read.
+    pub(super) fn addresses(&mut self, given: Given, field: &str) -> Option<GivenAddresses> {
+        let addresses = GivenAddresses::from(given.text);
+        let errors = addresses.errors().map(|error| of_given(&given.place, &error));
+        let before = self.found.len();
+        self.found.extend(errors);
+        self.read(addresses, before, field)
+    }
+
+    /// The mailbox in a text, or `None` where it cannot be read.
+    pub(super) fn mailbox(&mut self, given: Given, field: &str) -> Option<GivenMailbox> {
+        let mailbox = GivenMailbox::from(given.text);
+        let before = self.found.len();
+        self.found.extend(mailbox.error().map(|error| of_given(&given.place, &error)));
+        self.read(mailbox, before, field)
+    }
+
+    fn read<T>(&mut self, value: T, before: usize, field: &str) -> Option<T> {
+        if self.found.len() == before {
+            return Some(value);
+        }
+        self.unread.push(field.to_owned());
+        None
+    }
+
+    /// An attachment, or `None` where it cannot be one.
+    pub(super) fn attachment(&mut self, place: usize, draft: AttachmentDraft) -> Option<Attachment> {
+        match draft.read(place) {
+            Ok(attachment) => Some(attachment),
+            Err(failure) => {
+                // What it lacks is what could not be read.
+                if !self.has_unread(&format!("attachments[{place}]")) {
+                    self.found.push(failure);
+                }
+                None
+            }
+        }
+    }
+
+    /// The message, or `None` where its fields have problems. `place` says where a field was given.
+    pub(super) fn note_fields<T>(
+        &mut self,
+        outcome: Result<T, BuildErrors>,
+        place: impl Fn(&FieldError) -> Option<String>,
+    ) -> Option<T> {
+        let errors = match outcome {
+            Ok(value) => return Some(value),
+            Err(errors) => errors,
+        };
+        for error in &errors {
+            let is_known = match error.problem() {
+                FieldProblem::Missing => self.has_unread("from"),
+                FieldProblem::NoRecipients => ["to", "cc", "bcc", "envelope"].iter().any(|name| self.has_unread(name)),
+                FieldProblem::NoSender => self.has_unread("sender"),
+                _ => false,
+            };
+            if !is_known {
+                self.found.push(of_field(error, place(error)));
+            }
+        }
+        None
     }
 
     /// The value, if nothing at all was wrong.
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Failure> {
         match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Failure::joined(self.0)),
+            Some(value) if self.found.is_empty() => Ok(value),
+            _ => Err(Failure::joined(self.found)),
         }
     }
 }
 
-fn of_field(error: &FieldError) -> Failure {
+fn of_given(place: &str, error: &FieldError) -> Failure {
+    Failure::message(place, error.explanation().to_string())
+}
+
+fn of_field(error: &FieldError, place: Option<String>) -> Failure {
+    let text = match place {
+        Some(place) => {
+            let text = error.explanation().to_string();
+            format!("{place}: {}", with_name(&text, error.attachment_name()))
+        }
+        None => error.to_string(),
+    };
     match error.problem() {
-        FieldProblem::Unreadable { .. } | FieldProblem::NotAFile => Failure::no_input(error.to_string()),
-        _ => Failure::message("", error),
+        FieldProblem::Unreadable { .. } | FieldProblem::NotAFile => Failure::no_input(text),
+        _ => Failure::message("", text),
     }
 }

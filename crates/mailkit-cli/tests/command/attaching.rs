@@ -65,6 +65,43 @@ fn a_content_type_that_is_none_is_65() {
     ended.assert_code(65).assert_says("Content-Type: no content type for a part in `csv`");
 }
 
+#[test]
+fn errors_say_which_attachment_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "a.eml", b"no message");
+    let ended = send(
+        "smtp://127.0.0.1:1",
+        &[
+            "--attach",
+            &path,
+            "--attach",
+            &format!("{path};type=message/rfc822"),
+            "--attach",
+            &format!("{path};type=b;name=c"),
+        ],
+    );
+    ended.assert_code(65).assert_says("error: attachment 2 (a.eml): no message in `a.eml`: line 1 is no header field");
+    ended.assert_says("error: attachment 3 (c): Content-Type: no content type for a part in `b`");
+}
+
+#[test]
+fn a_message_and_a_report_are_attached_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let eml = file(folder.path(), "it's.eml", b"\xef\xbb\xbfFrom x Mon\nFrom: a@example.com\nSubject: s\n\nhi\n");
+    let status = file(folder.path(), "status", b"Reporting-MTA: dns; mx.example.com\n");
+    let sink = SinkProcess::start(&[]);
+    let attach = [format!("{eml};type=message/rfc822"), format!("{status};type=message/delivery-status")];
+    send(&sink.plain(), &["--attach", &attach[0], "--attach", &attach[1]]).assert_code(0);
+    let raw = String::from_utf8(sink.raw_messages().remove(0)).unwrap();
+    for wanted in [
+        "filename=\"it's.eml\"\r\n\r\nFrom: a@example.com\r\nSubject: s\r\n\r\nhi\r\n",
+        "filename=status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n",
+    ] {
+        assert!(raw.contains(wanted), "{wanted:?} is missing in {raw}");
+    }
+    assert!(!raw.contains("base64"), "{raw}");
+}
+
 /// One file says that it is empty and is not, the other opens and cannot be read, whoever reads.
 #[cfg(target_os = "linux")]
 #[test]

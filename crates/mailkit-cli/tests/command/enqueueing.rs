@@ -50,8 +50,8 @@ fn good_lines_are_answered_in_their_order_and_bad_ones_told_by_number() {
     let good: String = (0..30).map(|number| line(&format!("user{number}@example.org"), "")).collect();
     let lines = format!("{}\n{{\"from\": \"ann\"}}\nnonsense\n{good}{{\"form\": 1}}", line("first@example.org", ""));
     let ended = store.enqueue_lines(&lines);
-    ended.assert_code(65).assert_says("line 3: From: no domain").assert_says("line 4: message: ");
-    ended.assert_says("line 35: message: unknown field `form`").assert_says("31 lines stored, 3 bad");
+    ended.assert_code(65).assert_says("line 3: from: no domain").assert_says("line 4: not JSON: ");
+    ended.assert_says("line 35: form: unknown field `form`").assert_says("31 lines stored, 3 bad");
     let answers: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(Ended::keys(&answers[0]), ["duplicate", "id", "line"]);
     let numbers: Vec<_> = answers.iter().map(|answer| answer["line"].as_u64().unwrap()).collect();
@@ -211,7 +211,7 @@ fn a_line_is_an_object_and_is_told_apart_by_its_own_number() {
         .assert_code(65)
         .assert_says("line 2: message: it is no object")
         .assert_says("line 3: message: it is no object");
-    ended.assert_says("line 4: message: invalid type: integer `5`, expected a string at column 10");
+    ended.assert_says("line 4: from: expected a string, found a number");
     let numbers: Vec<_> =
         ended.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].clone()).collect();
     assert_eq!(numbers, [json!(1), json!(6)], "a byte order mark in front, CRLF and a missing end of line are no harm");

@@ -41,8 +41,9 @@ fn a_field_that_is_unknown_or_of_another_kind_is_refused_by_its_name() {
         (r#"{"attachments": [{"url": "https://example.com/r.pdf"}]}"#, "unknown field `url`"),
         (r#"{"list_unsubscribe": {"post": true}}"#, "unknown field `post`"),
         (r#"{"envelope": {"dsn": {"when": []}}}"#, "unknown field `when`"),
-        (r#"{"from": 1}"#, "line 1 column 10"),
-        (r#"{"from": "#, "message: "),
+        (r#"{"from": 1}"#, "from: expected a string, found a number"),
+        (r#"{"from": "#, "not JSON: EOF while parsing a value at line 1 column 9"),
+        ("[1]", "it is no object but an array"),
     ] {
         mailkit_reading(json.as_bytes(), ["render", "--message", "-"]).assert_code(65).assert_says(words);
     }
@@ -59,18 +60,100 @@ fn all_that_is_wrong_is_told_at_once() {
     let ended = mailkit_reading(json.as_bytes(), ["render", "--message", "-", "--header", "no colon"]);
     for words in [
         "header: no colon",
-        "dsn notify: `often`",
-        "dsn ret: `half`",
+        "envelope.dsn.notify[0]: `often`",
+        "envelope.dsn.ret: `half`",
         "date: no date",
         "attachments[0]: no content",
         "attachments[1].content_base64: no base64",
-        "From: no domain",
-        "To: ",
-        "List-Unsubscribe: no https URL",
-        "/no/such/file",
+        "from: no domain",
+        "to[0]: ",
+        "list_unsubscribe: no https URL",
+        "attachments[2].path: cannot read `/no/such/file`",
     ] {
-        ended.assert_code(65).assert_says(words);
+        ended.assert_code(65).assert_says(&format!("error: {words}"));
     }
+    assert_eq!(ended.err.matches("error: ").count(), 10, "{ended:#?}");
+}
+
+#[test]
+fn every_bad_field_is_named_by_its_path_on_a_line_of_its_own() {
+    let json = r#"{
+        "from": ["ann@example.com"], "to": ["bob@example.org", "bob@", 3], "cc": "Doe, Ann <ann@example.com>",
+        "attachments": [
+            {"filename": "a.txt", "content_base64": "aGk=", "content_type": "csv", "content_language": "fran\u00e7ais"},
+            {"filename": "b.txt", "content_base64": "a"}, {"filename": "c.eml", "content_base64": "aGk=",
+             "content_type": "message/rfc822"}, {"path": 1}
+        ],
+        "headers": {"X-A": "a\nb", "X-B": 1, "Return-Path": "<a@example.com>", "List-Help": "<https://\u00fc.example>"},
+        "envelope": {"to": ["x"], "dsn": {"envid": false}}, "subject": "a\nb"
+    }"#;
+    let ended = mailkit_reading(json.as_bytes(), ["render", "--message", "-"]);
+    let wanted = [
+        "from: expected a string, found an array",
+        "to[1]: no domain in `bob@`",
+        "to[2]: expected a string, found a number",
+        "cc: no address before the comma in `Doe, Ann <ann@example.com>`",
+        "attachments[0].content_type: no content type for a part in `csv`",
+        "attachments[0].content_language: `fran\u{e7}ais` has characters beyond ASCII",
+        "attachments[1].content_base64: no base64",
+        "attachments[2]: no message in `c.eml`",
+        "attachments[3].path: expected a string, found a number",
+        "headers.X-A: control character",
+        "headers.X-B: expected a string, found a number",
+        "headers.Return-Path: a field of the builder",
+        "headers.List-Help: `<https://\u{fc}.example>` has characters beyond ASCII",
+        "envelope.to[0]: no domain",
+        "envelope.dsn.envid: expected a string, found true or false",
+        "subject: control character",
+    ];
+    for start in wanted {
+        let line = format!("error: {start}");
+        assert!(
+            ended.assert_code(65).err.lines().any(|found| found.starts_with(&line)),
+            "{line} is missing in {ended:#?}"
+        );
+    }
+    assert_eq!(ended.err.lines().count(), wanted.len(), "{ended:#?}");
+    ended.assert_says("(attachment a.txt)\n").assert_says("(attachment b.txt)\n");
+    let line = format!("{}\n", json.replace('\n', " "));
+    let folder = tempfile::tempdir().unwrap();
+    let queue = format!("sqlite:{}/q.db", folder.path().display());
+    let stored = mailkit_reading(line.as_bytes(), ["enqueue", "--queue", &queue, "--ndjson", "-"]);
+    for start in wanted {
+        stored.assert_code(65).assert_says(&format!("line 1: {start}"));
+    }
+}
+
+#[test]
+fn a_recipient_list_may_be_one_string() {
+    let json = r#"{"from": "ann@example.com", "to": "Bob <bob@example.org>, carl@example.org", "cc": "dan@example.org",
+        "bcc": "eve@example.net", "reply_to": "help@example.com", "text": "x"}"#;
+    let shown = render(json, &["--json"]).assert_code(0).json();
+    let to = serde_json::json!(["bob@example.org", "carl@example.org", "dan@example.org", "eve@example.net"]);
+    assert_eq!(shown["envelope"]["to"], to);
+    let json = r#"{"from": "ann@example.com", "to": "a@x.example", "envelope": {"to": "b@x.example"}}"#;
+    assert_eq!(render(json, &["--json"]).json()["envelope"]["to"], serde_json::json!(["b@x.example"]));
+}
+
+#[test]
+fn a_message_and_a_calendar_go_along_by_json() {
+    let json = r#"{"from": "ann@example.com", "to": ["bob@example.org"], "text": "see",
+        "calendar": {"method": "REQUEST", "content": "BEGIN:VCALENDAR\nEND:VCALENDAR\n"},
+        "headers": {"Content-Language": "en"},
+        "attachments": [{"filename": "f.eml", "content_type": "message/rfc822", "content_description": "Gr\u00fc\u00dfe",
+            "content_base64": "RnJvbTogYUBleGFtcGxlLmNvbQpCY2M6IGV2ZUBleGFtcGxlLm5ldAoKaGVsbG8K"}]}"#;
+    let ended = render(json, &[]);
+    let out = &ended.assert_code(0).out;
+    for wanted in [
+        "Content-Language: en\r\n",
+        "Content-Type: text/calendar; charset=utf-8; method=REQUEST\r\n",
+        "Content-Type: message/rfc822; name=f.eml\r\nContent-Transfer-Encoding: 7bit\r\n",
+        "Content-Description: =?utf-8?b?R3LDvMOfZQ==?=\r\n",
+        "\r\n\r\nFrom: a@example.com\r\n\r\nhello\r\n",
+    ] {
+        assert!(out.contains(wanted), "{wanted:?} is missing in {out}");
+    }
+    assert!(!out.contains("base64\r\n") && !out.contains("eve"), "{out}");
 }
 
 #[test]

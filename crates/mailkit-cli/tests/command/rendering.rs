@@ -80,3 +80,51 @@ fn a_finished_message_keeps_its_bytes_and_gets_crlf() {
     assert_eq!(ended.assert_code(0).out, eml.replace('\n', "\r\n"));
     mailkit_reading(b"no header", ["render", "--eml", "-"]).assert_code(65).assert_says("eml: ");
 }
+
+#[test]
+fn what_does_not_belong_on_the_wire_is_left_out_with_a_note() {
+    let eml = "From: ann@example.com\r\nTo: bob@example.org\r\n\r\nline\r\n";
+    for (before, words) in [
+        ("\u{feff}", "note: the byte order mark"),
+        ("From ann@example.com Mon Nov 23 07:03:00 2026\n", "note: the line \"From …\""),
+        ("Return-Path: <ann@example.com>\n", "note: the field Return-Path"),
+    ] {
+        let saved = format!("{before}{eml}");
+        let ended = mailkit_reading(saved.as_bytes(), ["render", "--eml", "-"]);
+        assert_eq!(ended.assert_code(0).assert_says(words).out, eml);
+        assert_eq!(mailkit_reading(saved.as_bytes(), ["render", "-q", "--eml", "-"]).err, "");
+    }
+    assert_eq!(mailkit_reading(eml.as_bytes(), ["render", "--eml", "-"]).err, "");
+}
+
+#[test]
+fn advice_fits_what_is_wrong_with_a_finished_message() {
+    let render = |eml: &str| mailkit_reading(eml.as_bytes(), ["render", "--eml", "-"]);
+    for eml in ["no header\n", "", "From: a@example.com\nnonsense\n\n"] {
+        let ended = render(eml);
+        assert!(!ended.assert_code(65).err.contains("--envelope"), "{ended:#?}");
+        ended.assert_says("try: open the file");
+    }
+    for eml in ["From: a@example.com\n\n", "To: b@example.org\n\n", "From: a@\nTo: b@example.org\n\n"] {
+        render(eml).assert_code(65).assert_says("try: --envelope-from and --envelope-to");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_text() {
+    let args = ["render", "--from", "ann@example.com", "--to", "bob@example.org"];
+    for option in ["--text-file", "--html-file"] {
+        let ended = mailkit_reading("\u{feff}one\n".as_bytes(), args.iter().chain(&[option, "-"]));
+        assert!(ended.assert_code(0).out.ends_with("Content-Transfer-Encoding: 7bit\r\n\r\none\r\n"), "{ended:?}");
+    }
+    let utf16 = mailkit_reading(b"\xff\xfeo\0", args.iter().chain(&["--text-file", "-"]));
+    utf16.assert_code(65).assert_says("try: it is UTF-16: save it as UTF-8");
+}
+
+#[test]
+fn an_address_stands_as_its_own_name_and_a_comma_in_a_name_is_explained() {
+    let render = |from: &str| mailkit(["render", "--from", from, "--to", "bob@example.org"]);
+    let ended = render("ann@example.com <ann@example.com>");
+    assert!(ended.assert_code(0).out.contains("From: \"ann@example.com\" <ann@example.com>\r\n"), "{ended:?}");
+    render("Doe, Ann <ann@example.com>").assert_code(65).assert_says("put the name in quotation marks");
+}

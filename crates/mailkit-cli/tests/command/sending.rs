@@ -188,3 +188,13 @@ fn a_reply_out_of_place_refuses_nobody() {
     assert_eq!(result["error"]["step"], "data");
     peer.join().unwrap();
 }
+
+#[test]
+fn a_local_part_may_be_longer_than_64_octets() {
+    let sink = SinkProcess::start(&[]);
+    let verp = format!("bounce+{}@example.com", "v".repeat(200));
+    let to = format!("{}@example.org", "w".repeat(242));
+    let ended = send(&sink.plain(), &["--envelope-from", &verp, "--envelope-to", &to]);
+    assert!(ended.assert_code(0).out.starts_with(&format!("{to}  accepted")), "{ended:#?}");
+    send(&sink.plain(), &["--envelope-to", &format!("w{to}")]).assert_code(65).assert_says("at most 254 octets");
+}

@@ -64,7 +64,11 @@ fn store(line: Line, queue: Arc<dyn Queue>, signers: Arc<[Signer]>) -> JoinHandl
     tokio::spawn(async move {
         let Line { number, text, room } = line;
         let composed = match text {
-            Some(text) => compose_line(&text),
+            Some(text) => compose_line(&text).inspect(|composed| {
+                for note in composed.message.notes() {
+                    tracing::warn!("line {number}: {note}");
+                }
+            }),
             None => Err(Failure::message("", format!("longer than {} MiB", LONGEST >> 20))),
         };
         let outcome = match composed {
@@ -98,7 +102,9 @@ impl Answers<'_> {
                 written.and_then(|()| self.out.write_all(b"\n")).map_err(unheard)?;
             }
             Err(failure) => {
-                self.output.complaint(format_args!("line {number}: {}", failure.text()));
+                for problem in failure.text().lines() {
+                    self.output.complaint(format_args!("line {number}: {problem}"));
+                }
                 if is_of_the_line(&failure) {
                     self.bad += 1;
                 } else {
