@@ -15,7 +15,8 @@ pub struct FieldError {
     field: String,
     value: String,
     problem: FieldProblem,
-    attachment: Option<Attached>,
+    /// Apart, since most errors are about none.
+    attachment: Option<Box<Attached>>,
 }
 
 /// Which attachment is meant.
@@ -36,7 +37,7 @@ impl FieldError {
     }
 
     pub(crate) fn set_attachment(&mut self, place: usize, name: &str) {
-        self.attachment = Some(Attached { place, name: shown(name, SHOWN) });
+        self.attachment = Some(Box::new(Attached { place, name: shown(name, SHOWN) }));
     }
 
     /// The same about an attachment, if it is about one.
@@ -86,7 +87,7 @@ impl FieldError {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Attached { place, name }) = &self.attachment {
+        if let Some(Attached { place, name }) = self.attachment.as_deref() {
             write!(f, "attachment {}", place + 1)?;
             if !name.is_empty() {
                 write!(f, " ({name})")?;
