@@ -76,7 +76,6 @@ impl Content {
     }
 
     /// The same behind another text.
-    #[cfg(feature = "dkim")]
     pub(crate) fn behind(&self, text: &[u8]) -> Self {
         let later = |insert: &Insert| Insert { at: insert.at + text.len(), body: insert.body.clone() };
         let row = Row {

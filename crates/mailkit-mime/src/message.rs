@@ -57,6 +57,7 @@ use crate::stamps::Stamps;
 pub struct Message(Arc<Parts>);
 
 /// What a message consists of, shared by its clones.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) envelope: Envelope,
     pub(crate) message_id: Option<String>,
@@ -69,6 +70,7 @@ pub(crate) struct Parts {
 }
 
 /// What a message can be encoded anew from.
+#[derive(Clone)]
 pub(crate) enum Form {
     Built(Tree),
     /// It goes as it is.
@@ -76,6 +78,7 @@ pub(crate) enum Form {
 }
 
 /// The structure of a message that was built.
+#[derive(Clone)]
 pub(crate) struct Tree {
     pub(crate) nodes: Nodes,
     pub(crate) depth: usize,
@@ -297,6 +300,29 @@ impl Message {
             }
         }
         lay_out(header, tree.nodes.as_slice(), 0, Capabilities::default()).0.finish().chunks()
+    }
+
+    /// The same message with another envelope, and with these header fields in front of its own, such as a trace of whom it
+    /// was for before it was redirected. Each field is a whole line that ends in CRLF.
+    ///
+    /// ```
+    /// # use mailkit_mime::Message;
+    /// use mailkit_address::{Address, Envelope};
+    ///
+    /// let message = Message::from_eml("From: a@example.com\nTo: b@example.org\n\n", None)?;
+    /// let envelope = Envelope::null_sender(vec![Address::parse("test@example.com")?])?;
+    /// let redirected = message.readdressed(envelope, "X-Original-To: b@example.org\r\n");
+    /// assert_eq!(redirected.to_bytes()?, "X-Original-To: b@example.org\r\nFrom: a@example.com\r\nTo: b@example.org\r\n\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn readdressed(&self, envelope: Envelope, fields: &str) -> Self {
+        let parts = &*self.0;
+        let form = match &parts.form {
+            Form::Built(tree) => Form::Built(Tree { header_length: tree.header_length + fields.len(), ..tree.clone() }),
+            Form::Finished => Form::Finished,
+        };
+        Self::from(Parts { envelope, content: parts.content.behind(fields.as_bytes()), form, ..parts.clone() })
     }
 
     pub(crate) fn as_part(&self) -> Part {

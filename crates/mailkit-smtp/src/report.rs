@@ -17,6 +17,8 @@ pub enum Status {
         /// The server's words.
         reply: Reply,
     },
+    /// A rule of the sender's own forbids to send to this recipient: nothing was. The text names the rule.
+    Forbidden(String),
     /// The conversation ended before the whole content had left: the message was not delivered by this attempt.
     Unsent,
     /// The conversation ended after the whole content had left and before the server answered:
@@ -37,7 +39,7 @@ impl Status {
         match self {
             Self::Refused { reply, .. } => reply.is_temporary(),
             Self::Unsent => true,
-            Self::Accepted(_) | Self::Ambiguous => false,
+            Self::Accepted(_) | Self::Forbidden(_) | Self::Ambiguous => false,
         }
     }
 
@@ -52,7 +54,7 @@ impl Status {
     pub const fn reply(&self) -> Option<&Reply> {
         match self {
             Self::Accepted(reply) | Self::Refused { reply, .. } => Some(reply),
-            Self::Unsent | Self::Ambiguous => None,
+            Self::Forbidden(_) | Self::Unsent | Self::Ambiguous => None,
         }
     }
 }
