@@ -2,6 +2,7 @@
 
 mod attachment;
 mod check;
+mod config;
 mod demo;
 mod dkim;
 mod enqueue;
@@ -23,6 +24,7 @@ use tracing::Level;
 
 pub(crate) use attachment::AttachValue;
 pub(crate) use check::CheckArgs;
+pub(crate) use config::{ConfigArgs, ConfigCommand};
 pub(crate) use demo::DemoArgs;
 pub(crate) use dkim::DkimArgs;
 pub(crate) use enqueue::EnqueueArgs;
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Queue(QueueArgs),
     /// Connects to a server, reports what it offers, and says what to fix
     Check(CheckArgs),
+    /// Checks the configuration
+    Config(ConfigArgs),
     /// Captures mail, for looking at what a program sends
     Sink(SinkArgs),
     /// Sends thousands of messages on this machine, with nothing to set up
@@ -76,7 +80,10 @@ pub(crate) enum Command {
 impl Command {
     /// Whether a configuration changes what it does; other commands read one only where it is named.
     pub(crate) const fn is_configured(&self) -> bool {
-        matches!(self, Self::Send(_) | Self::Enqueue(_) | Self::Work(_) | Self::Queue(_) | Self::Check(_))
+        matches!(
+            self,
+            Self::Send(_) | Self::Enqueue(_) | Self::Work(_) | Self::Queue(_) | Self::Check(_) | Self::Config(_)
+        )
     }
 
     /// What is logged without `-v` and `-q`: a sink is there for its log, and a worker tells of each attempt.

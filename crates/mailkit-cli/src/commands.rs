@@ -1,6 +1,7 @@
 //! The commands: each calls the library and prints.
 
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod enqueue;
 pub(crate) mod queue;

@@ -68,7 +68,10 @@ impl Exit {
     /// for now.
     pub(crate) fn of_report(report: &Report) -> Self {
         let any = |wanted: fn(&mailkit::Status) -> bool| report.recipients.iter().any(|entry| wanted(&entry.status));
-        if any(|status| status.reply().is_some() && !status.is_accepted() && !status.is_temporary()) {
+        let is_forbidden = |status: &mailkit::Status| matches!(status, mailkit::Status::Forbidden(_));
+        if any(is_forbidden)
+            || any(|status| status.reply().is_some() && !status.is_accepted() && !status.is_temporary())
+        {
             Self::Refused
         } else if report.is_ambiguous() {
             Self::Network

@@ -15,6 +15,7 @@ mod progress;
 mod server;
 mod signals;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use args::{Cli, Command};
@@ -42,7 +43,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
-    let config = configuration(&cli)?;
+    let file = configuration_file(&cli);
+    let config = file.as_deref().map(configuration).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::system("the runtime does not start", &error))?;
     runtime.block_on(async {
@@ -53,23 +55,24 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             Command::Queue(args) => commands::queue::run(args, config.as_ref(), output).await,
             Command::Render(args) => commands::render::run(args, output),
             Command::Check(args) => commands::check::run(&args, config.as_ref(), output).await,
+            Command::Config(args) => commands::config::run(&args, file.as_deref(), config, output).await,
             Command::Sink(args) => commands::sink::run(args, output).await,
             Command::Demo(args) => commands::demo::run(&args, output).await,
         }
     })
 }
 
-/// The configuration that the command goes by, if there is one.
-fn configuration(cli: &Cli) -> Result<Option<Config>, Failure> {
+/// The file of the configuration that the command goes by, if there is one.
+fn configuration_file(cli: &Cli) -> Option<PathBuf> {
     let named = cli.global.config.as_deref();
-    if named.is_none() && !cli.command.is_configured() {
-        return Ok(None);
-    }
-    let Some(path) = config::locate(named) else { return Ok(None) };
-    tracing::debug!(file = %path.display(), "reading the configuration");
-    let config = Config::read(path)?;
+    if named.is_none() && !cli.command.is_configured() { None } else { config::locate(named) }
+}
+
+fn configuration(file: &Path) -> Result<Config, Failure> {
+    tracing::debug!(file = %file.display(), "reading the configuration");
+    let config = Config::read(file)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Some(config))
+    Ok(config)
 }

@@ -25,6 +25,7 @@ use draft::Draft;
 use fields::Given;
 use input::Input;
 use problems::Problems;
+pub(crate) use signing::Signers;
 pub(crate) use wishes::Wishes;
 
 /// A message, what its transaction asks for, and who signs it.

@@ -97,6 +97,17 @@ fn meant(bounds: SpanBounds, value: Duration) -> Vec<String> {
     UNITS.iter().rev().filter(|(_, unit)| fits(*unit)).map(|(name, _)| format!("{number}{name}")).collect()
 }
 
+/// Writes a span of time as settings do: `90s`, `7d`.
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(mailkit_dispatch::format_span(Duration::from_secs(7 * 86_400)), "7d");
+/// ```
+#[must_use]
+pub fn format_span(span: Duration) -> String {
+    Span(span).to_string()
+}
+
 /// A span as settings write it.
 struct Span(Duration);
 

@@ -41,6 +41,8 @@ pub enum Class {
     TooManyRecipients,
     /// The server of the route lacks an extension or the size that the message needs.
     Capability,
+    /// A rule of the sender's own forbids the recipient.
+    NotAllowed,
 }
 
 /// What a class means: one row of the table.
@@ -56,7 +58,7 @@ struct Meaning {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Connection,
         Self::Closing,
         Self::TooManyConnections,
@@ -73,6 +75,7 @@ impl Class {
         Self::SenderRefused,
         Self::TooManyRecipients,
         Self::Capability,
+        Self::NotAllowed,
     ];
 
     const fn meaning(self) -> Meaning {
@@ -97,6 +100,7 @@ impl Class {
             Self::SenderRefused => ("sender-refused", Subject::Sender, false, 0),
             Self::TooManyRecipients => ("too-many-recipients", Subject::Message, false, 0),
             Self::Capability => ("capability", Subject::Route, false, 0),
+            Self::NotAllowed => ("not_allowed", Subject::Message, false, 0),
         };
         Meaning { name, subject, breaker, wait }
     }
@@ -120,7 +124,7 @@ impl Class {
 
     /// Whether it says nothing about the route: the fault is on our side, or nothing was sent.
     pub(crate) const fn is_silent_on_route(self) -> bool {
-        matches!(self, Self::Content | Self::Defect | Self::Capability)
+        matches!(self, Self::Content | Self::Defect | Self::Capability | Self::NotAllowed)
     }
 
     /// The least time until the message is tried again.

@@ -99,7 +99,7 @@ pub struct Disposition {
 /// What a class means where no reply says more: see [`Class::subject`].
 impl From<Class> for Disposition {
     fn from(class: Class) -> Self {
-        Self { subject: class.subject(), class, is_permanent: class == Class::Permanent }
+        Self { subject: class.subject(), class, is_permanent: matches!(class, Class::Permanent | Class::NotAllowed) }
     }
 }
 

@@ -97,11 +97,14 @@ pub enum DeadReason {
     Defect,
     /// It has more recipients than a quota ever lets through.
     OverQuota,
+    /// A rule of the sender's own forbids its recipients.
+    NotAllowed,
 }
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Refused, Self::Attempts, Self::Age, Self::Expired, Self::Defect, Self::OverQuota];
+    pub const ALL: [Self; 7] =
+        [Self::Refused, Self::Attempts, Self::Age, Self::Expired, Self::Defect, Self::OverQuota, Self::NotAllowed];
 
     /// The word for it, as metrics use it.
     #[must_use]
@@ -113,6 +116,7 @@ impl DeadReason {
             Self::Expired => "expired",
             Self::Defect => "defect",
             Self::OverQuota => "over-quota",
+            Self::NotAllowed => "not_allowed",
         }
     }
 }

@@ -158,7 +158,9 @@ impl Case<'_> {
         let Self { message, grounds, .. } = self;
         let has = |wanted| self.results.iter().any(|result| result.outcome.status == wanted);
         if !self.results.iter().any(|result| result.outcome.status.is_open()) {
-            return (Next::Dead, Onward::Over, DeadReason::Refused);
+            let is_forbidden = self.fault.is_some_and(|fault| fault.class == Class::NotAllowed);
+            let reason = if is_forbidden { DeadReason::NotAllowed } else { DeadReason::Refused };
+            return (Next::Dead, Onward::Over, reason);
         }
         let is_ambiguous = has(RecipientStatus::Ambiguous);
         if is_ambiguous && message.on_ambiguous == OnAmbiguous::Hold {

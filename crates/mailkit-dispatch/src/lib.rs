@@ -56,7 +56,7 @@ mod state;
 mod stats;
 mod window;
 
-pub use self::bounds::SpanBounds;
+pub use self::bounds::{SpanBounds, format_span};
 pub use self::breaker::BreakerState;
 pub use self::class::Class;
 pub use self::classify::{Disposition, Refusal, Step, Subject, classify};

@@ -54,6 +54,23 @@ pub struct Record {
     pub history: Vec<Attempt>,
 }
 
+/// What the idempotency key of an archive copy begins with.
+const ARCHIVE: &str = "archive:";
+
+impl Record {
+    /// The idempotency key of the archive copy of a message: there is one copy at most.
+    #[must_use]
+    pub fn archive_key(id: QueueId) -> String {
+        format!("{ARCHIVE}{id}")
+    }
+
+    /// The message that this is the archive copy of; `None` for any other.
+    #[must_use]
+    pub fn archive_of(&self) -> Option<QueueId> {
+        self.idempotency_key.as_deref()?.strip_prefix(ARCHIVE)?.parse().ok()
+    }
+}
+
 /// One recipient and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by stores")]

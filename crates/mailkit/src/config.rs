@@ -4,6 +4,8 @@
 //! never with the text of the line, which may hold a password.
 
 mod bounds;
+mod dkim;
+mod effective;
 mod error;
 mod fill;
 mod locate;
@@ -18,21 +20,25 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use mailkit_connection::read_settings_file;
+use mailkit_connection::{Connector, read_settings_file};
 use mailkit_dispatch::{RetrySettings, SettingsError};
 use mailkit_queue::QueueSettings;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use self::bounds::Drain;
+pub use self::dkim::DkimKey;
+use self::dkim::DkimSection;
+pub use self::effective::Effective;
+use self::effective::without_secrets;
 pub use self::error::ConfigError;
 use self::error::Problem;
 pub use self::locate::locate;
 use self::queue::QueueSection;
 use self::retry::RetrySection;
 use self::route::RouteSection;
-use self::words::{HostName, Span, UrlText};
+use self::words::{HostName, Span, UrlText, Word, Words};
 use crate::outbox::Route;
+use crate::{Address, AddressPattern, Error, QueueUrl, Safeguards};
 
 /// More than any configuration needs: one route takes less than a kilobyte.
 const FILE_LIMIT: usize = 4 * 1024 * 1024;
@@ -66,6 +72,12 @@ const FILE_LIMIT: usize = 4 * 1024 * 1024;
 pub struct Config {
     /// The name that this host gives itself, in EHLO and in Message-IDs: `hostname`. The routes have it already.
     pub hostname: Option<String>,
+    /// Who may get mail, and where the rest goes instead: `redirect_all_to`, `allow_recipients`.
+    pub safeguards: Safeguards,
+    /// Where a copy of each message goes: `archive_to`.
+    pub archive_to: Option<Address>,
+    /// The keys that sign: `[[dkim]]`.
+    pub dkim: Vec<DkimKey>,
     /// How long what is on its way may take to end when the program is told to stop: `drain`.
     pub drain: Option<Duration>,
     /// Where the queue is: `[queue] url`.
@@ -78,6 +90,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// When messages are tried again: `[retry]`.
     pub retry: RetrySettings,
+    /// The sections of the daemon, as they stand in the file, without their secrets.
+    sections: Vec<(&'static str, toml::Value)>,
     /// What is possible, but was probably not meant: for whoever starts with these settings to read.
     pub warnings: Vec<String>,
 }
@@ -95,6 +109,38 @@ impl Config {
         let text = std::str::from_utf8(&content)
             .map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         Self::parse(text).map_err(|error| ConfigError { file: Some(path.to_path_buf()), ..error })
+    }
+
+    /// Looks whether all that the file names can be used: the queue's URL, certificates, keys. Nothing is opened or sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) names what cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        if let Some(url) = &self.queue_url {
+            url.parse::<QueueUrl>()?;
+        }
+        for route in &self.routes {
+            Connector::new(route.config().clone()).map_err(Error::configuration)?;
+        }
+        #[cfg(feature = "dkim")]
+        self.signers()?;
+        Ok(())
+    }
+
+    /// Reads the keys of `[[dkim]]`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) names the one that is of no use.
+    #[cfg(feature = "dkim")]
+    pub fn signers(&self) -> Result<crate::DomainSigners, Error> {
+        let keys = self.dkim.iter().map(|key| Ok((key.domain.clone(), key.signer()?)));
+        keys.collect::<Result<Vec<_>, Error>>().map(crate::DomainSigners::new)
+    }
+
+    /// The settings as they apply, defaults included, with `***` for every secret.
+    #[must_use]
+    pub fn effective(&self) -> Effective<'_> {
+        Effective::new(self)
     }
 
     /// Reads the text of a file.
@@ -123,10 +169,31 @@ impl Config {
             }
             routes.push(route);
         }
+        let mut dkim = Vec::with_capacity(file.dkim.len());
+        for section in file.dkim {
+            let start = section.span().start;
+            dkim.push(section.into_inner().key().map_err(|words| problem(start, words))?);
+        }
         let start = file.retry.span().start;
         let retry = file.retry.into_inner().settings().map_err(|words| problem(start, words))?;
+        let sections = [
+            ("submission", file.submission),
+            ("bounce", file.bounce),
+            ("http", file.http),
+            ("webhook", file.webhook),
+            ("telemetry", file.telemetry),
+        ];
+        let sections =
+            sections.into_iter().filter_map(|(name, section)| Some((name, without_secrets(section?)))).collect();
         Ok(Self {
+            sections,
             hostname,
+            safeguards: Safeguards {
+                redirect_all_to: file.redirect_all_to.map(|Word(address)| address),
+                allow_recipients: file.allow_recipients.map(|Words(patterns)| patterns),
+            },
+            archive_to: file.archive_to.map(|Word(address)| address),
+            dkim,
             drain: file.drain.map(|span| span.0),
             queue: file.queue.settings(),
             lease: file.queue.lease.map(|span| span.0),
@@ -143,6 +210,11 @@ impl Config {
 #[serde(deny_unknown_fields)]
 struct File {
     hostname: Option<HostName>,
+    redirect_all_to: Option<Word<Address>>,
+    allow_recipients: Option<Words<AddressPattern>>,
+    archive_to: Option<Word<Address>>,
+    #[serde(default)]
+    dkim: Vec<toml::Spanned<DkimSection>>,
     drain: Option<Span<Drain>>,
     #[serde(default)]
     queue: QueueSection,
@@ -151,16 +223,11 @@ struct File {
     #[serde(default = "unsaid")]
     retry: toml::Spanned<RetrySection>,
     // What only the daemon reads may stand in the file that it shares with the other commands.
-    #[serde(rename = "submission")]
-    _submission: Option<IgnoredAny>,
-    #[serde(rename = "http")]
-    _http: Option<IgnoredAny>,
-    #[serde(rename = "telemetry")]
-    _telemetry: Option<IgnoredAny>,
-    #[serde(rename = "bounce")]
-    _bounce: Option<IgnoredAny>,
-    #[serde(rename = "webhook")]
-    _webhook: Option<IgnoredAny>,
+    submission: Option<toml::Value>,
+    bounce: Option<toml::Value>,
+    http: Option<toml::Value>,
+    webhook: Option<toml::Value>,
+    telemetry: Option<toml::Value>,
 }
 
 fn unsaid() -> toml::Spanned<RetrySection> {

@@ -113,6 +113,14 @@ impl Error {
         self
     }
 
+    /// The same with another report on the recipients.
+    pub(crate) fn with_report(mut self, change: impl FnOnce(Report) -> Report) -> Self {
+        if let Some(report) = self.report().cloned() {
+            self.report = Some(Box::new(change(report)));
+        }
+        self
+    }
+
     pub(crate) fn configuration(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::other(ErrorKind::Configuration, error)
     }

@@ -25,6 +25,7 @@ pub(crate) fn faults_of(report: &Report) -> Vec<Option<Disposition>> {
             others_accepted |= !matches!(step, Step::Mail | Step::Rcpt);
             Some(fault)
         }
+        Status::Forbidden(_) => Some(mailkit_dispatch::Class::NotAllowed.into()),
         Status::Unsent => None,
         Status::Accepted(_) | Status::Ambiguous => {
             others_accepted = true;

@@ -24,22 +24,28 @@
 
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "dkim")]
+mod domain_signers;
 mod error;
 mod fault;
 mod mailer;
 mod message;
 mod outbox;
 mod queue_url;
+mod safeguards;
 #[cfg(feature = "dkim")]
 mod signing;
 mod stamps;
 
+#[cfg(feature = "dkim")]
+pub use domain_signers::DomainSigners;
 pub use error::{Error, ErrorKind};
 pub use fault::fault_of;
 pub use mailer::{Mailer, Outgoing, server_config};
 pub use message::Message;
 pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};
 pub use queue_url::{OpenQueue, QueueUrl, QueueUrlError};
+pub use safeguards::{AddressPattern, Guarded, InvalidPattern, Safeguards};
 pub use stamps::System;
 
 pub use mailkit_address as address;

@@ -4,6 +4,7 @@ mod carrier;
 mod outcome;
 mod prepare;
 mod route;
+mod rules;
 mod transaction;
 
 use std::fmt;
@@ -18,7 +19,10 @@ use mailkit_queue::{Queue, QueueId};
 use self::carrier::Carrier;
 pub use self::prepare::EnqueueOptions;
 pub use self::route::Route;
-use crate::{Error, Mailer, Message};
+use self::rules::DeliveryRules;
+#[cfg(feature = "dkim")]
+use crate::DomainSigners;
+use crate::{Address, Error, Mailer, Message, Safeguards};
 
 /// Takes messages into a queue and delivers them over its routes, whatever fails in between. Cheap to clone.
 ///
@@ -118,8 +122,12 @@ pub struct OutboxBuilder {
     queue: Option<Arc<dyn Queue>>,
     routes: Vec<Route>,
     settings: Settings,
+    safeguards: Safeguards,
+    archive_to: Option<Address>,
     #[cfg(feature = "dkim")]
     signers: Arc<[Signer]>,
+    #[cfg(feature = "dkim")]
+    domain_signers: DomainSigners,
 }
 
 impl OutboxBuilder {
@@ -147,10 +155,30 @@ impl OutboxBuilder {
         self
     }
 
+    /// Who may get mail when it is delivered, and where the rest goes instead.
+    pub fn safeguards(mut self, safeguards: Safeguards) -> Self {
+        self.safeguards = safeguards;
+        self
+    }
+
+    /// Sends a copy of each message to this address, once, as a message of its own; none of bounces, and none where all
+    /// mail is redirected.
+    pub fn archive_to(mut self, address: Address) -> Self {
+        self.archive_to = Some(address);
+        self
+    }
+
     /// Signs each message by DKIM with each of these when it is enqueued.
     #[cfg(feature = "dkim")]
     pub fn signers(mut self, signers: impl Into<Arc<[Signer]>>) -> Self {
         self.signers = signers.into();
+        self
+    }
+
+    /// Signs the mail of their domains by DKIM with these when it is delivered, unless it has a signature of the domain.
+    #[cfg(feature = "dkim")]
+    pub fn domain_signers(mut self, signers: DomainSigners) -> Self {
+        self.domain_signers = signers;
         self
     }
 
@@ -162,12 +190,16 @@ impl OutboxBuilder {
     #[expect(clippy::unused_async, reason = "stores beyond this machine will be asked here whether they are there")]
     pub async fn start(self) -> Result<Outbox, Error> {
         let queue = self.queue.ok_or_else(|| Error::configuration(NoQueue))?;
+        let rules = DeliveryRules::new(self.safeguards, self.archive_to, &queue);
+        #[cfg(feature = "dkim")]
+        let rules = rules.signed_by(self.domain_signers.clone());
+        let rules = Arc::new(rules);
         let mut builder = Dispatcher::builder(Arc::clone(&queue)).settings(self.settings);
         let mut mailers = Vec::with_capacity(self.routes.len());
         for route in self.routes {
             let (settings, mailer) = route.into_parts()?;
             mailers.push((settings.name.clone(), mailer.clone()));
-            builder = builder.route(settings, Arc::new(Carrier::new(mailer)));
+            builder = builder.route(settings, Arc::new(Carrier::new(mailer, Arc::clone(&rules))));
         }
         let dispatcher = builder.start().map_err(Error::configuration)?;
         let shared = Shared {

@@ -90,5 +90,5 @@ With --json: stats prints {\"scheduled\", \"ready\", \"leased\", \"sent\", \"dea
 \"ambiguous_total\"}; list a line for each message {\"id\", \"state\", \"subject\", \"from\", \"recipients\", \"attempts\", \
 \"next_attempt_at\", \"created_at\", \"priority\", \"route\", \"tags\"}; show the same with \
 \"recipients\": [{\"address\", \"status\", \"code\", \"enhanced\", \"text\"}], \"history\": [{\"at\", \"route\", \"outcome\", \"recipients\"}], \
-\"message_id\" and \"idempotency_key\"; retry, release and cancel {\"id\", \"state\"}; purge {\"purged\"}. \
+\"message_id\", \"idempotency_key\" and \"archive_of\"; retry, release and cancel {\"id\", \"state\"}; purge {\"purged\"}. \
 An unknown id, and what a message's state does not allow, end in 65, a store out of reach in 75, a damaged one in 78.";

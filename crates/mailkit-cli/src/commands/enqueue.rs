@@ -6,14 +6,13 @@ mod ndjson;
 use std::sync::Arc;
 
 use mailkit::config::Config;
-use mailkit::mime::dkim::Signer;
 use mailkit::queue::{Enqueued, Queue};
 use serde::Serialize;
 
 use crate::args::EnqueueArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::{Composed, Purpose, compose, signer};
+use crate::message::{Composed, Purpose, Signers, compose, signer};
 use crate::output::Output;
 use crate::place::{self, Place};
 
@@ -21,7 +20,7 @@ pub(crate) async fn run(args: EnqueueArgs, config: Option<&Config>, output: &mut
     let place = Place::find_lasting(args.queue.as_deref(), config)?;
     if let Some(path) = &args.ndjson {
         let input = lines::open(path)?;
-        let signers = Vec::from_iter(signer(&args.message.dkim)?).into();
+        let signers = Signers::new(signer(&args.message.dkim)?, config)?;
         let queue = place.open().await?;
         let outcome = ndjson::run(input, Arc::clone(queue.queue()), signers, output).await;
         place::close(&queue).await;
@@ -29,7 +28,7 @@ pub(crate) async fn run(args: EnqueueArgs, config: Option<&Config>, output: &mut
     }
     let mut composed = compose(args.message, Purpose::Enqueue)?;
     composed.show_notes(output);
-    let signers = Vec::from_iter(composed.signer.take()).into();
+    let signers = Signers::new(composed.signer.take(), config)?;
     let queue = place.open().await?;
     let outcome = enqueue(composed, &signers, &**queue.queue()).await;
     let shown = outcome.as_ref().map(|enqueued| show(*enqueued, output));
@@ -42,8 +41,8 @@ pub(crate) async fn run(args: EnqueueArgs, config: Option<&Config>, output: &mut
 }
 
 /// Stores a message.
-async fn enqueue(composed: Composed, signers: &Arc<[Signer]>, queue: &dyn Queue) -> Result<Enqueued, Failure> {
-    let message = composed.wishes.prepare(&composed.message, signers).await?;
+async fn enqueue(composed: Composed, signers: &Signers, queue: &dyn Queue) -> Result<Enqueued, Failure> {
+    let message = composed.wishes.prepare(&composed.message, &signers.for_message(&composed.message)?).await?;
     Ok(queue.enqueue(message).await?)
 }
 

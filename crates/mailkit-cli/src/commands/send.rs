@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::SendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::{Composed, Purpose, compose};
+use crate::message::{Composed, Purpose, Signers, compose};
 use crate::output::{Output, Tone};
 use crate::server::Server;
 
@@ -53,10 +53,12 @@ impl Attempt {
         self.addressed = message.envelope().recipients().to_vec();
         let server = Server::open(&args.server, config)?;
         self.server = Some(server.shown);
-        let mailer = server.mailer.with_signers(Vec::from_iter(signer));
+        let signers = Signers::new(signer, config)?.for_message(&message)?;
+        let mailer = server.mailer.with_signers(signers);
         // As `render` does: the date that was given is the signature's as well.
         let mailer = date.into_iter().fold(mailer, Mailer::with_signing_time);
-        let outcome = mailer.send_with(&message, options).await;
+        let safeguards = config.map(|config| config.safeguards.clone()).unwrap_or_default();
+        let outcome = safeguards.send(&mailer, &message, options).await;
         mailer.close().await;
         Ok(outcome?)
     }
@@ -151,7 +153,10 @@ impl Recipient {
             status,
             code: reply.map(|reply| reply.code().get()),
             enhanced: reply.and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string()),
-            text: reply.map(|reply| reply.text().to_owned()),
+            text: match &entry.status {
+                Status::Forbidden(rule) => Some(rule.clone()),
+                _ => reply.map(|reply| reply.text().to_owned()),
+            },
         }
     }
 

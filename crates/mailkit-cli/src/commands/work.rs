@@ -35,12 +35,18 @@ pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Out
     let drain = args.drain.or(config.as_ref().and_then(|config| config.drain)).unwrap_or(DRAIN);
     let retry = config.as_ref().map(|config| config.retry).unwrap_or_default();
     let settings = Settings { retry, lease: lease.unwrap_or(Settings::default().lease), ..Settings::default() };
+    let safeguards = config.as_ref().map(|config| config.safeguards.clone()).unwrap_or_default();
+    let archive_to = config.as_ref().and_then(|config| config.archive_to.clone());
+    let signers = config.as_ref().map(Config::signers).transpose()?.unwrap_or_default();
     let routes = routes(args.server.as_deref(), config)?;
     let queue = tokio::select! {
         queue = wait_for(&place) => queue?,
         () = signals.next() => return Ok(Exit::Done),
     };
     let builder = Outbox::builder().shared_queue(std::sync::Arc::clone(queue.queue())).settings(settings);
+    let builder = archive_to
+        .into_iter()
+        .fold(builder.safeguards(safeguards).domain_signers(signers), mailkit::OutboxBuilder::archive_to);
     let outbox = routes.into_iter().fold(builder, mailkit::OutboxBuilder::route).start().await?;
     let until = match (args.until_empty, args.until_idle) {
         (true, _) => Until::Empty,

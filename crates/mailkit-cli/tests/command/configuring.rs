@@ -146,3 +146,35 @@ fn the_name_of_the_configuration_is_given_to_every_server() {
     let own = format!("{}&ehlo=own.example", sink.plain());
     crate::run::send(&own, &["--config", &config]).assert_says("EHLO own.example");
 }
+
+#[test]
+fn a_check_prints_the_settings_as_they_apply_and_they_read_back() {
+    let store = Store::new();
+    let text = "hostname = \"relay.example.com\"\nallow_recipients = [\"*@example.com\"]\n[queue]\nlease = \"2m\"\n\
+                [[route]]\nname = \"main\"\nserver = \"smtps://ann@h\"\npassword = \"canary\"\nper_domain = { \"*\" = \"5/s\" }\n\
+                [[http.token]]\nname = \"shop\"\ntoken = \"canary\"\n";
+    let config = store.file("c.toml", text);
+    let ended = mailkit(["config", "check", "--config", &config]);
+    ended.assert_code(0);
+    assert!(ended.out.starts_with(&format!("# {config}\n")) && !ended.out.contains("canary"), "{ended:?}");
+    for words in ["lease = \"2m\"", "retention = \"7d\"", "smtps://ann:***@h", "\"*\" = \"5/s\"", "max_size = 10"] {
+        assert!(ended.out.contains(words), "{words} in {ended:#?}");
+    }
+    let again = store.file("again.toml", &ended.out);
+    let second = mailkit(["config", "check", "--config", &again]);
+    assert_eq!(
+        second.assert_code(0).out.lines().skip(1).collect::<Vec<_>>(),
+        ended.out.lines().skip(1).collect::<Vec<_>>()
+    );
+    let shown = mailkit(["config", "check", "--config", &config, "--json"]).assert_code(0).json();
+    assert_eq!((&shown["queue"]["lease"], &shown["file"]), (&"2m".into(), &config.clone().into()));
+    assert!(!shown.to_string().contains("canary"), "{shown}");
+    assert_eq!(shown["http"]["token"][0]["token"], "***");
+
+    let bad = store.file("bad.toml", "[queue]\nlese = \"2m\"\n");
+    mailkit(["config", "check", "--config", &bad]).assert_code(78).assert_says("line 2: unknown field `lese`");
+    let missing = store.file("missing.toml", "[[route]]\nname = \"a\"\nserver = \"smtps://h?ca=/nowhere.pem\"\n");
+    mailkit(["config", "check", "--config", &missing]).assert_code(78).assert_says("/nowhere.pem");
+    let empty = run_in(store.folder.path(), None, &["config", "check"]);
+    assert!(empty.assert_code(0).out.starts_with("# there is no file"), "{empty:?}");
+}

@@ -20,6 +20,7 @@ mod sending;
 mod signing;
 mod sink_process;
 mod sinking;
+mod staging;
 mod store;
 mod streaming;
 mod working;

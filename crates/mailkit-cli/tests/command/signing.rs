@@ -107,3 +107,51 @@ fn a_key_that_is_of_no_use_is_78_and_a_missing_one_66() {
     ended.assert_code(78).assert_says("no private key");
     assert!(!ended.err.contains("s3cret"), "{ended:?}");
 }
+
+#[test]
+fn the_keys_of_the_configuration_sign_the_mail_of_their_domain_once_wherever_it_is_handled() {
+    let (_folder, key) = key();
+    let dkim = format!("[[dkim]]\ndomain = \"example.com\"\nselector = \"mail\"\nkey = \"{key}\"\n");
+    for (enqueued, worked) in [(true, false), (false, true), (true, true), (false, false)] {
+        let (sink, store) = (SinkProcess::start(&[]), Store::new());
+        let route = format!("[[route]]\nname = \"main\"\nserver = \"{}\"\n", sink.plain());
+        let signing = store.file("signing.toml", &format!("{dkim}{route}"));
+        let plain = store.file("plain.toml", &route);
+        let file = |signs| if signs { &signing } else { &plain };
+        let large = store.file("large", &"A line.\n".repeat(50_000));
+        let enqueue = ["--config", file(enqueued)];
+        store.enqueue(&enqueue);
+        store.enqueue(&[&enqueue[..], &["--attach", &large]].concat());
+        let line = crate::store::line("bob@example.org", ", \"subject\": \"a line\"");
+        let ndjson = ["enqueue", "--queue", &store.url, "--ndjson", "-"];
+        crate::run::mailkit_reading(line.as_bytes(), ndjson.iter().chain(&enqueue)).assert_code(0);
+        mailkit(["work", "--queue", &store.url, "--config", file(worked), "--until-empty", "-q"]).assert_code(0);
+        let messages = sink.messages();
+        assert_eq!(messages.len(), 3);
+        for message in &messages {
+            let signatures = message.matches("DKIM-Signature:").count();
+            assert_eq!(signatures, usize::from(enqueued || worked), "{enqueued} {worked}");
+            if signatures > 0 {
+                assert_signed(message);
+            }
+        }
+    }
+}
+
+#[test]
+fn mail_of_other_domains_is_not_signed_and_a_key_of_no_use_is_named() {
+    let (_folder, key) = key();
+    let (sink, store) = (SinkProcess::start(&[]), Store::new());
+    let config = |domain: &str, key: &str| {
+        store.file("c.toml", &format!("[[dkim]]\ndomain = \"{domain}\"\nselector = \"mail\"\nkey = \"{key}\"\n"))
+    };
+    send(&sink.plain(), &["--config", &config("example.net", &key)]).assert_code(0);
+    assert!(!sink.messages()[0].contains("DKIM-Signature"));
+    send(&sink.plain(), &["--config", &config("example.com", &key)]).assert_code(0);
+    assert!(sink.messages().iter().any(|message| message.starts_with("DKIM-Signature")));
+    let nothing = store.file("nothing.pem", "nothing");
+    for (path, words) in [("/nowhere.pem", "/nowhere.pem"), (&*nothing, "is of no use")] {
+        send(&sink.plain(), &["--config", &config("example.com", path)]).assert_code(78).assert_says(words);
+        mailkit(["config", "check", "--config", &config("example.com", path)]).assert_code(78).assert_says(words);
+    }
+}

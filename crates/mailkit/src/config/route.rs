@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::bounds::{AcquireTimeout, IdleTimeout, MaxLifetime, ProbeAfter, Silence, Slow};
 use super::words::{Hidden, MOST_COUNT, Number, Span, Text, UrlText, Word, Words};
-use crate::mailer::config_of_url;
 use crate::outbox::Route;
 
 /// More connections than any server takes from one client.
@@ -76,8 +75,7 @@ impl RouteSection {
 
     fn read(self) -> Result<Route, Box<dyn Error>> {
         let url = logged_in(ServerUrl::parse(&self.server.0)?, self.user, self.password)?;
-        let config = config_of_url(url)?;
-        let mut route = Route::with_config(self.name.0, config).pool(self.pool.settings()?);
+        let mut route = Route::with_url(self.name.0, url)?.pool(self.pool.settings()?);
         let settings = route.settings_mut();
         settings.limits = Limits { rate: self.rate.map(|Word(rate)| rate), quotas: self.quota.0 };
         settings.per_domain = self.per_domain.into_iter().map(|(domain, Word(rate))| (domain, rate.into())).collect();

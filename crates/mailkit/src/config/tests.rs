@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use mailkit_dispatch::{LONGEST_SPAN, format_span};
+
 use super::bounds;
 use super::*;
 
@@ -305,5 +307,66 @@ fn the_name_of_the_host_is_for_all_routes_but_those_that_have_their_own() {
             refusal(&format!("hostname = \"{hostname}\"\n")).starts_with("line 1: `hostname` has to be"),
             "{hostname}"
         );
+    }
+}
+
+#[test]
+fn the_effective_settings_have_every_default_and_no_secret() {
+    let text = "drain = \"90s\"\nallow_recipients = \"*@example.com\"\n[[dkim]]\ndomain = \"example.com\"\nselector = \"s1\"\n\
+                key = \"dkim.pem\"\n[[route]]\nname = \"a\"\nserver = \"smtps://ann:canary@h?proxy=socks5://u:canary@p\"\n\
+                rate = \"14/s\"\n[[submission.user]]\nname = \"app\"\npassword = \"canary\"\n[[http.token]]\ntoken = \"canary\"\n\
+                [[webhook]]\nurl = \"https://ann:canary@h/hook\"\nsecret = \"canary\"\n";
+    let config = Config::parse(text).unwrap();
+    let shown = format!("{:?}", config.effective());
+    assert!(!shown.contains("canary"), "{shown}");
+    for words in
+        ["\"90s\"", "*@example.com", "dkim.pem", "smtps://ann:***@h", "14/s", "https://***@h/hook", "key_window"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+}
+
+const REFERENCE: &str = include_str!("../../../../docs/configuration.md");
+
+#[test]
+fn the_reference_has_every_span_with_its_bounds() {
+    for (name, bounds) in bounds::ALL {
+        let key = name.rsplit('.').next().unwrap();
+        let least = format_span(bounds.least());
+        let wanted = match bounds.most() == LONGEST_SPAN {
+            true => format!("span, from {least}"),
+            false => format!("span, {least} to {}", format_span(bounds.most())),
+        };
+        let quoted = format!("`{key}`");
+        let mentions = REFERENCE.match_indices(&quoted).map(|(at, _)| &REFERENCE[at..]);
+        let near: Vec<String> =
+            mentions.map(|text| text.split_whitespace().take(8).collect::<Vec<_>>().join(" ")).collect();
+        assert!(near.iter().any(|text| text.contains(&wanted)), "{name}: {wanted} in {near:?}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    fn keys(value: &toml::Value, found: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) => table.iter().for_each(|(name, value)| {
+                found.push(name.clone());
+                keys(value, found);
+            }),
+            toml::Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+            _ => {}
+        }
+    }
+    let text = "hostname = \"h.example\"\ndrain = \"90s\"\nredirect_all_to = \"a@example.com\"\nallow_recipients = \"*\"\n\
+                archive_to = \"a@example.com\"\n[queue]\nurl = \"memory:\"\nmax_bytes = 5\n[[dkim]]\ndomain = \"example.com\"\n\
+                selector = \"s\"\nkey = \"k\"\n[[route]]\nname = \"a\"\nserver = \"smtps://h\"\nrate = \"1/s\"\npreference = 1\n";
+    let shown = toml::Value::try_from(Config::parse(text).unwrap().effective()).unwrap();
+    let mut found = Vec::new();
+    keys(&shown, &mut found);
+    assert!(found.len() > 35, "{found:?}");
+    for key in found {
+        let documented = [format!("`{key}`"), format!("[{key}]"), format!("[[{key}]]")];
+        assert!(documented.iter().any(|name| REFERENCE.contains(name)), "{key} is not in docs/configuration.md");
     }
 }

@@ -209,6 +209,8 @@ impl CheckWindow for Quota {
 }
 
 impl CheckWindow for mailkit_dispatch::Share {}
+impl CheckWindow for mailkit_address::Address {}
+impl CheckWindow for crate::AddressPattern {}
 
 /// A text that no error repeats.
 pub(super) struct Hidden(pub(super) Secret);

@@ -38,6 +38,7 @@ fn recipient(
             let status = if is_permanent { RecipientStatus::Permanent } else { RecipientStatus::Temporary };
             (status, reply.text().to_owned())
         }
+        (Status::Forbidden(rule), _) => (RecipientStatus::Permanent, rule.clone()),
         (Status::Ambiguous, trouble) => {
             let words = trouble.map_or("no answer to the content", |trouble| &trouble.words);
             (RecipientStatus::Ambiguous, words.to_owned())

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use mailkit_connection::ConnectorConfig;
+use mailkit_connection::{ConnectorConfig, ServerUrl};
 use mailkit_dispatch::{BreakerSettings, Limits, Quota, Rate, RouteSettings};
 use mailkit_pool::PoolSettings;
 
-use crate::mailer::config_of;
+use crate::mailer::config_of_url;
 use crate::{Error, Mailer};
 
 /// A way out for the messages of an [`Outbox`](crate::Outbox).
@@ -24,6 +24,8 @@ use crate::{Error, Mailer};
 #[must_use = "a route does nothing until it is given to an outbox"]
 pub struct Route {
     settings: RouteSettings,
+    /// The URL of the server with `***` for every password, where it was made from one.
+    server: Option<String>,
     config: ConnectorConfig,
     pool: PoolSettings,
 }
@@ -34,12 +36,18 @@ impl Route {
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): what is wrong in the URL.
     pub fn new(name: impl Into<String>, url: &str) -> Result<Self, Error> {
-        Ok(Self::with_config(name, config_of(url)?))
+        Self::with_url(name, ServerUrl::parse(url)?)
+    }
+
+    /// A route to a server URL that was read.
+    pub(crate) fn with_url(name: impl Into<String>, url: ServerUrl) -> Result<Self, Error> {
+        let server = Some(url.to_string());
+        Ok(Self { server, ..Self::with_config(name, config_of_url(url)?) })
     }
 
     /// A route with settings made by hand.
     pub fn with_config(name: impl Into<String>, config: ConnectorConfig) -> Self {
-        let route = Self { settings: RouteSettings::new(name), config, pool: PoolSettings::default() };
+        let route = Self { settings: RouteSettings::new(name), server: None, config, pool: PoolSettings::default() };
         route.pool(PoolSettings::default())
     }
 
@@ -87,6 +95,18 @@ impl Route {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// The URL of its server with `***` for every password, or the place of the server where there was no URL.
+    #[must_use]
+    pub fn server(&self) -> String {
+        self.server.clone().unwrap_or_else(|| self.config.endpoint().to_string())
+    }
+
+    /// All that the dispatcher knows of it.
+    #[must_use]
+    pub const fn settings(&self) -> &RouteSettings {
+        &self.settings
     }
 
     /// How its server is reached.

@@ -55,10 +55,10 @@ pub(super) fn options(message: &Leased) -> TransactionOptions {
 }
 
 /// The content: from memory, or read from the store while it is sent.
-pub(super) fn content(message: &Leased) -> Content {
-    match message.content.in_memory() {
+pub(super) fn content(stored: &mailkit_queue::Content) -> Content {
+    match stored.in_memory() {
         Some(bytes) => Content::from(bytes.clone()),
-        None => Content::chunks(Stored::Closed(message.content.clone()), message.content.size()),
+        None => Content::chunks(Stored::Closed(stored.clone()), stored.size()),
     }
 }
 

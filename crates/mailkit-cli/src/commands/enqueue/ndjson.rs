@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use mailkit::mime::dkim::Signer;
 use mailkit::queue::{Enqueued, Queue};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -13,7 +12,7 @@ use super::lines::{self, LONGEST, Line};
 use super::{Acknowledged, enqueue};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::message::compose_line;
+use crate::message::{Signers, compose_line};
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -23,7 +22,7 @@ const AT_ONCE: usize = 256;
 pub(super) async fn run(
     input: Box<dyn BufRead + Send>,
     queue: Arc<dyn Queue>,
-    signers: Arc<[Signer]>,
+    signers: Signers,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut lines = lines::read(input);
@@ -42,7 +41,7 @@ pub(super) async fn run(
         tokio::select! {
             Some(answer) = under_way.next() => answers.give(answer)?,
             line = lines.recv(), if more && under_way.len() < AT_ONCE => match line {
-                Some(Ok(line)) => under_way.push_back(store(line, Arc::clone(&queue), Arc::clone(&signers))),
+                Some(Ok(line)) => under_way.push_back(store(line, Arc::clone(&queue), signers.clone())),
                 Some(Err(error)) => {
                     answers.stopped = Some(Failure::no_input(format!("the lines cannot be read to their end: {error}")));
                 }
@@ -60,7 +59,7 @@ const STOPPED: &str =
 type Answer = (u64, Result<Enqueued, Failure>);
 
 /// Stores the message of a line.
-fn store(line: Line, queue: Arc<dyn Queue>, signers: Arc<[Signer]>) -> JoinHandle<Answer> {
+fn store(line: Line, queue: Arc<dyn Queue>, signers: Signers) -> JoinHandle<Answer> {
     tokio::spawn(async move {
         let Line { number, text, room } = line;
         let composed = match text {

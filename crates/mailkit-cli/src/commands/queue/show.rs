@@ -36,6 +36,7 @@ fn print(record: &Record, output: &mut Output) -> io::Result<()> {
         ("tenant", record.tenant.clone()),
         ("tags", (!record.tags.is_empty()).then(|| plain(&record.tags.join(", ")))),
         ("key", record.idempotency_key.as_deref().map(plain)),
+        ("archive of", record.archive_of().map(|id| id.to_string())),
         ("octets", Some(record.size.to_string())),
     ] {
         if let Some(value) = value {

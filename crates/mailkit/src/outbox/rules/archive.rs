@@ -1,0 +1,73 @@
+//! A copy of each message, as a message of its own.
+
+use std::sync::Arc;
+
+use mailkit_address::{Address, Envelope};
+use mailkit_dispatch::{Job, Outcome};
+use mailkit_queue::{Carriage, IdempotencyKey, NewMessage, Queue, QueueError, QueueId, RecipientStatus, Record};
+use sha2::{Digest as _, Sha256};
+
+/// Enqueues copies.
+pub(super) struct Archive {
+    to: Address,
+    queue: Arc<dyn Queue>,
+}
+
+impl Archive {
+    pub(super) const fn new(to: Address, queue: Arc<dyn Queue>) -> Self {
+        Self { to, queue }
+    }
+
+    /// Enqueues the copy before the outcome is written down: a message that has left has its copy, or is sent again. The key
+    /// of the copy names the message, so that further attempts add none.
+    pub(super) async fn copy(&self, job: &Job, outcome: &Outcome) {
+        let message = job.message();
+        // A bounce has no sender; of a message that reached no server there is nothing to keep yet.
+        if message.envelope.reverse_path().address().is_none() || !reached_a_server(outcome) {
+            return;
+        }
+        let id = job.id();
+        let copied = match self.queue.get(id).await {
+            Ok(Some(record)) if record.archive_of().is_some() => Ok(()),
+            Ok(Some(record)) => self.enqueue(job, id, &record).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = copied {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(queue_id = %id, error, "the archive copy of a message could not be enqueued");
+        }
+    }
+
+    async fn enqueue(&self, job: &Job, id: QueueId, record: &Record) -> Result<(), QueueError> {
+        let message = job.message();
+        let Ok(envelope) = Envelope::new(message.envelope.reverse_path().clone(), vec![self.to.clone()]) else {
+            return Ok(());
+        };
+        let mut copy = NewMessage::new(envelope, message.content.clone());
+        copy.message_id = message.message_id.clone();
+        copy.subject = record.subject.clone();
+        copy.tenant = message.tenant.clone();
+        copy.priority = message.priority;
+        copy.traceparent = message.traceparent.clone();
+        let Carriage { needs_8bit, needs_smtp_utf8, require_tls, .. } = message.carriage;
+        copy.carriage = Carriage { needs_8bit, needs_smtp_utf8, require_tls, ..Carriage::default() };
+        let key = Record::archive_key(id);
+        let fingerprint = Sha256::digest(&key).into();
+        copy.idempotency = Some(IdempotencyKey { key, fingerprint });
+        let enqueued = self.queue.enqueue(copy).await?;
+        if !enqueued.duplicate {
+            tracing::debug!(queue_id = %enqueued.id, archive_of = %id, "an archive copy was enqueued");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a server has taken the message for somebody, may have, or has refused it for good.
+fn reached_a_server(outcome: &Outcome) -> bool {
+    outcome.recipients.iter().any(|result| match result.outcome.status {
+        RecipientStatus::Accepted | RecipientStatus::Ambiguous => true,
+        RecipientStatus::Permanent => result.outcome.code.is_some(),
+        RecipientStatus::Pending | RecipientStatus::Temporary => false,
+    })
+}
