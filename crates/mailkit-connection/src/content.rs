@@ -72,6 +72,12 @@ impl Content {
         self
     }
 
+    /// Other content in the place of this one, with the same wait before its last piece.
+    #[must_use]
+    pub fn replaced_by(self, other: Self) -> Self {
+        Self { gate: self.gate, ..other }
+    }
+
     const fn of(source: Source, size: Option<u64>) -> Self {
         Self { size, source, gate: None }
     }

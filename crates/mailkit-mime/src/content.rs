@@ -69,8 +69,14 @@ impl Content {
         self.row.inserts().iter().all(|insert| insert.body.is_in_memory())
     }
 
+    /// Content that is one body, which goes as it is.
+    pub(crate) fn of(source: Source, size: Option<u64>) -> Self {
+        let body = Body::new(source, Transfer::Raw);
+        let inserts = Some(Arc::from([Insert { at: 0, body }]));
+        Self { row: Row { written: Bytes::new(), inserts }, size }
+    }
+
     /// Whether some of it can be read once only.
-    #[cfg(feature = "dkim")]
     pub(crate) fn reads_once(&self) -> bool {
         self.row.inserts().iter().any(|insert| insert.body.reads_once())
     }

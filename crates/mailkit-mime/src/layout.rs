@@ -144,7 +144,7 @@ fn plan_leaf(source: &Source, server: Capabilities, in_multipart: bool) -> Plan 
             let size = TextEncoding::Identity.size_of(lines);
             Plan { transfer: Transfer::identity(lines, size), size: Some(size), kind }
         }
-        Source::Bytes(_) | Source::Path(_) | Source::File { .. } | Source::Reader(_) => {
+        Source::Bytes(_) | Source::Path(_) | Source::File { .. } | Source::Reader(_) | Source::Opened { .. } => {
             if server.binary && in_multipart {
                 Plan { transfer: Transfer::Raw, size: source.length(), kind: BodyKind::Binary }
             } else {

@@ -15,7 +15,7 @@
 //! - No control character goes from a field into the header.
 //! - Attached files are never held in memory.
 //!
-//! What it does not do: it opens no sockets, does not parse the structure of a message, and reads
+//! What it does not do: it opens no sockets, does not parse the structure of a message, unless to convert it, and reads
 //! neither clock nor randomness: both are handed in as [`Stamps`], or by a [`StampSource`]. It
 //! reads attached files with blocking calls, so whoever is asynchronous gives [`Chunks`] a thread.
 //!
@@ -40,6 +40,7 @@
 mod assemble;
 mod builder;
 mod content;
+mod convert;
 #[cfg(feature = "dkim")]
 pub mod dkim;
 mod eml;
@@ -55,10 +56,12 @@ mod stamps;
 
 pub use builder::{GivenAddresses, GivenMailbox, MessageBuilder};
 pub use content::{Chunks, ContentReader};
+pub use convert::{Conversion, ConvertError, Untouchable};
 pub use eml::EmlNote;
 pub use encoded::{BodyKind, Capabilities, Encoded};
 pub use error::{BuildErrors, EmlError, EncodeError, FieldError, FieldProblem};
 pub use header::list::{AutoSubmitted, ListUnsubscribe};
 pub use message::Message;
 pub use part::{Attachment, Disposition, MultipartKind, Part};
+pub use source::ContentSource;
 pub use stamps::{StampSource, Stamps};

@@ -26,6 +26,18 @@ pub(crate) enum Source {
     File { path: Arc<Path>, length: u64, modified: Option<SystemTime> },
     /// Read once.
     Reader(Reader),
+    /// Read from its start as often as it is asked for.
+    Opened { source: Arc<dyn ContentSource>, length: Option<u64> },
+}
+
+/// Content that can be read from its start as often as needed, by code that may block.
+pub trait ContentSource: Send + Sync + fmt::Debug {
+    /// Opens it at its start.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or is no longer what it was.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 }
 
 /// A reader and how much it gives, where that is known.
@@ -63,6 +75,7 @@ impl Source {
             Self::Path(_) => None,
             Self::File { length, .. } => Some(*length),
             Self::Reader(reader) => reader.length,
+            Self::Opened { length, .. } => *length,
         }
     }
 
@@ -70,7 +83,7 @@ impl Source {
     pub(crate) fn in_memory(&self) -> Option<&Bytes> {
         match self {
             Self::Text(bytes) | Self::Bytes(bytes) | Self::Lines(bytes) => Some(bytes),
-            Self::Path(_) | Self::File { .. } | Self::Reader(_) => None,
+            Self::Path(_) | Self::File { .. } | Self::Reader(_) | Self::Opened { .. } => None,
         }
     }
 
@@ -138,6 +151,9 @@ impl Source {
                     io::Error::other("the reader of an attachment was read already: it can be read once")
                 })?;
                 Ok(Some(Stream::new(taken, "the reader of an attachment".into(), reader.length)))
+            }
+            Self::Opened { source, length } => {
+                Ok(Some(Stream::new(source.open()?, "the content of the message".into(), *length)))
             }
         }
     }

@@ -134,6 +134,11 @@ impl Error {
         Self::other(kind, error)
     }
 
+    /// A message that needs what the server lacks.
+    pub(crate) fn lacking(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::other(ErrorKind::Refused, error)
+    }
+
     /// A message that cannot be signed or stored.
     pub(crate) fn unfit(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::other(ErrorKind::Message, error)

@@ -24,6 +24,7 @@
 
 #[cfg(feature = "config")]
 pub mod config;
+mod conversion;
 #[cfg(feature = "dkim")]
 mod domain_signers;
 mod error;
@@ -37,6 +38,7 @@ mod safeguards;
 mod signing;
 mod stamps;
 
+pub use conversion::{Convert, ParseConvertError};
 #[cfg(feature = "dkim")]
 pub use domain_signers::DomainSigners;
 pub use error::{Error, ErrorKind};

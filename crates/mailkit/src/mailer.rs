@@ -20,12 +20,13 @@ use mailkit_smtp::sasl::Secret;
 #[cfg(feature = "dkim")]
 use time::OffsetDateTime;
 
+use crate::conversion::{Conversions, Convert};
 #[cfg(feature = "dkim")]
 use crate::signing::Signing;
 use crate::{Error, Message};
 use lease::Lease;
-pub(crate) use outgoing::ONE_PIECE;
 pub use outgoing::Outgoing;
+pub(crate) use outgoing::{ONE_PIECE, Stored};
 use ride::Ride;
 
 /// Where the password may come from when the URL names a user alone.
@@ -39,6 +40,7 @@ const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
 #[derive(Clone)]
 pub struct Mailer {
     way: Way,
+    conversions: Conversions,
     #[cfg(feature = "dkim")]
     signing: Signing,
 }
@@ -96,6 +98,7 @@ impl Mailer {
     fn over(way: Way) -> Self {
         Self {
             way,
+            conversions: Conversions::default(),
             #[cfg(feature = "dkim")]
             signing: Signing::default(),
         }
@@ -114,6 +117,22 @@ impl Mailer {
     #[must_use]
     pub fn with_signing_time(self, at: OffsetDateTime) -> Self {
         Self { signing: self.signing.at(at), ..self }
+    }
+
+    /// The same mailer with another rule for messages with 8-bit content that the server does not take. From the start
+    /// they are [always](Convert::Always) converted.
+    #[must_use]
+    pub fn with_conversion(mut self, policy: Convert) -> Self {
+        self.conversions.policy = policy;
+        self
+    }
+
+    /// The same mailer, which signs a converted message again for those of these domains whose signatures it had.
+    #[cfg(feature = "dkim")]
+    #[must_use]
+    pub fn with_renewed_signatures(mut self, signers: impl Into<Arc<[Signer]>>) -> Self {
+        self.conversions.signers = signers.into();
+        self
     }
 
     /// Sends a message and waits for what becomes of each recipient.
@@ -240,6 +259,14 @@ impl Mailer {
 
     const fn is_direct(&self) -> bool {
         matches!(self.way, Way::Direct(_))
+    }
+
+    fn conversions(&self) -> Conversions {
+        Conversions {
+            #[cfg(feature = "dkim")]
+            signing: self.signing.clone(),
+            ..self.conversions.clone()
+        }
     }
 
     #[cfg(feature = "dkim")]

@@ -5,6 +5,7 @@ mod outcome;
 mod prepare;
 mod route;
 mod rules;
+mod stored;
 mod transaction;
 
 use std::fmt;
@@ -168,7 +169,8 @@ impl OutboxBuilder {
         self
     }
 
-    /// Signs each message by DKIM with each of these when it is enqueued.
+    /// Signs each message by DKIM with each of these when it is enqueued, and again where it is converted for a server
+    /// that takes no 8-bit content.
     #[cfg(feature = "dkim")]
     pub fn signers(mut self, signers: impl Into<Arc<[Signer]>>) -> Self {
         self.signers = signers.into();
@@ -195,9 +197,13 @@ impl OutboxBuilder {
         let rules = rules.signed_by(self.domain_signers.clone());
         let rules = Arc::new(rules);
         let mut builder = Dispatcher::builder(Arc::clone(&queue)).settings(self.settings);
+        #[cfg(feature = "dkim")]
+        let renewing: Vec<Signer> = self.signers.iter().chain(self.domain_signers.all()).cloned().collect();
         let mut mailers = Vec::with_capacity(self.routes.len());
         for route in self.routes {
             let (settings, mailer) = route.into_parts()?;
+            #[cfg(feature = "dkim")]
+            let mailer = mailer.with_renewed_signatures(renewing.clone());
             mailers.push((settings.name.clone(), mailer.clone()));
             builder = builder.route(settings, Arc::new(Carrier::new(mailer, Arc::clone(&rules))));
         }

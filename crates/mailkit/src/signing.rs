@@ -25,6 +25,10 @@ impl Signing {
         Self { at: Some(at), ..self }
     }
 
+    pub(crate) fn signers(&self) -> &[Signer] {
+        &self.signers
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.signers.is_empty()
     }

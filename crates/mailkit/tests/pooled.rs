@@ -156,7 +156,9 @@ async fn a_message_that_cannot_be_made_fails_in_its_place_and_holds_nobody_up() 
         (offered.eight_bit_mime, offered.smtp_utf8, offered.binary_mime) = (false, false, false);
     };
     let (sink, mailer) = start(Sink::builder().extensions(change)).await;
-    let eight_bit = "From: a@example.com\r\nTo: b@example.org\r\n\r\nGr\u{fc}\u{df}e\r\n".as_bytes();
+    let eight_bit = "From: a@example.com\r\nTo: b@example.org\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n\
+                     --s\r\n\r\nGr\u{fc}\u{df}e\r\n--s--\r\n"
+        .as_bytes();
     let letters = (0..9).map(|number| match number % 3 {
         1 => Message::from_eml(eight_bit, None).unwrap(),
         _ => message(number.to_string()),

@@ -6,6 +6,7 @@ mod arguments;
 mod attaching;
 mod checking;
 mod configuring;
+mod converting;
 mod crashing;
 mod demo;
 mod enqueueing;

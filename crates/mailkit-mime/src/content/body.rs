@@ -64,7 +64,6 @@ impl Body {
         self.source.in_memory().is_some()
     }
 
-    #[cfg(feature = "dkim")]
     pub(super) fn reads_once(&self) -> bool {
         matches!(self.source, Source::Reader(_))
     }

@@ -12,6 +12,8 @@ use crate::header::name::is_field_name;
 pub(crate) struct Field<'a> {
     pub(crate) name: &'a str,
     value: &'a [u8],
+    /// Where the value starts.
+    value_start: usize,
     /// Where all its lines stand, line ends included.
     pub(crate) range: Range<usize>,
 }
@@ -40,9 +42,10 @@ pub(crate) fn read(message: &[u8]) -> Result<Vec<Field<'_>>, EmlError> {
         }
         let end = start + length;
         let continued = matches!(line.first(), Some(b' ' | b'\t'));
-        match (fields.last_mut(), field(line, start..end)) {
+        let begun = if continued { None } else { field(line, start..end) };
+        match (fields.last_mut(), begun) {
             (Some(last), _) if continued => extend(last, message, end),
-            (_, Some(field)) if !continued => fields.push(field),
+            (_, Some(field)) => fields.push(field),
             _ => {
                 let text = shown(&String::from_utf8_lossy(line), SHOWN);
                 return Err(EmlError::MalformedHeader { line: number, text });
@@ -67,14 +70,14 @@ fn field(line: &[u8], range: Range<usize>) -> Option<Field<'_>> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (name, value) = line.split_at(colon);
     let name = str::from_utf8(name).ok()?.trim_end_matches([' ', '\t']);
-    is_field_name(name.as_bytes()).then_some(Field { name, value: value.get(1..)?, range })
+    let value_start = range.start + colon + 1;
+    is_field_name(name.as_bytes()).then_some(Field { name, value: value.get(1..)?, value_start, range })
 }
 
+/// Adds a line to a field, without a look at those before it.
 fn extend<'a>(field: &mut Field<'a>, message: &'a [u8], end: usize) {
     field.range.end = end;
-    let all = message.get(field.range.clone()).unwrap_or_default();
-    let colon = all.iter().position(|&byte| byte == b':').map_or(0, |at| at + 1);
-    field.value = all.get(colon..).unwrap_or_default();
+    field.value = message.get(field.value_start..end).unwrap_or_default();
 }
 
 #[cfg(test)]

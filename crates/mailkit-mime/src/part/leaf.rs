@@ -1,6 +1,7 @@
 //! One part by itself: its fields and where its content comes from.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use memchr::memchr;
 
@@ -172,12 +173,12 @@ impl Leaf {
     /// Readers differ on which of two parameters of one name counts.
     fn check_once(&self, found: &mut Vec<FieldError>) {
         let parameters = self.details.iter().flat_map(|details| &details.parameters).map(|(name, _)| name.as_ref());
-        let mut seen: Vec<&str> = self.content_type.own_parameters().to_vec();
+        let own = self.content_type.own_parameters();
+        let mut seen: HashSet<String> = own.iter().map(|name| name.to_ascii_lowercase()).collect();
         for name in parameters {
-            if seen.iter().any(|seen| seen.eq_ignore_ascii_case(name)) {
+            if !seen.insert(name.to_ascii_lowercase()) {
                 found.push(FieldError::new("Content-Type", name, FieldProblem::RepeatedParameter));
             }
-            seen.push(name);
         }
     }
 }

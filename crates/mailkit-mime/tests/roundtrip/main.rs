@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod convert;
 mod generate;
 mod lines;
 mod parser;
 mod python;
+mod raw;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::bounds::{AcquireTimeout, IdleTimeout, MaxLifetime, ProbeAfter, Silence, Slow};
 use super::words::{Hidden, MOST_COUNT, Number, Span, Text, UrlText, Word, Words};
+use crate::conversion::Convert;
 use crate::outbox::Route;
 
 /// More connections than any server takes from one client.
@@ -35,6 +36,7 @@ pub(super) struct RouteSection {
     breaker: BreakerSection,
     preference: Option<Number<0, MOST_COUNT>>,
     weight: Option<Number<1, MOST_COUNT>>,
+    convert: Option<Word<Convert>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,6 +78,9 @@ impl RouteSection {
     fn read(self) -> Result<Route, Box<dyn Error>> {
         let url = logged_in(ServerUrl::parse(&self.server.0)?, self.user, self.password)?;
         let mut route = Route::with_url(self.name.0, url)?.pool(self.pool.settings()?);
+        if let Some(Word(policy)) = self.convert {
+            route = route.conversion(policy);
+        }
         let settings = route.settings_mut();
         settings.limits = Limits { rate: self.rate.map(|Word(rate)| rate), quotas: self.quota.0 };
         settings.per_domain = self.per_domain.into_iter().map(|(domain, Word(rate))| (domain, rate.into())).collect();

@@ -212,6 +212,8 @@ impl CheckWindow for mailkit_dispatch::Share {}
 impl CheckWindow for mailkit_address::Address {}
 impl CheckWindow for crate::AddressPattern {}
 
+impl CheckWindow for crate::Convert {}
+
 /// A text that no error repeats.
 pub(super) struct Hidden(pub(super) Secret);
 

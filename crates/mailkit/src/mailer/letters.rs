@@ -41,7 +41,8 @@ pub(super) struct Letters<'m, S> {
     count: u64,
     /// What goes before anything from the source.
     waiting: VecDeque<Letter<'m>>,
-    signing: Option<(Taken<'m>, BoxFuture<'static, Result<Submission, Error>>)>,
+    /// A message that is being converted or signed.
+    preparing: Option<(Taken<'m>, BoxFuture<'static, Result<Submission, Error>>)>,
     pub(super) taken: VecDeque<Taken<'m>>,
     /// Messages that could not be made.
     pub(super) unfit: VecDeque<(u64, Error)>,
@@ -63,7 +64,7 @@ where
             dry: false,
             count: 0,
             waiting: VecDeque::new(),
-            signing: None,
+            preparing: None,
             taken: VecDeque::new(),
             unfit: VecDeque::new(),
             server: Capabilities::default(),
@@ -86,7 +87,7 @@ where
 
     /// Whether no message waits that was taken from the source.
     pub(super) fn is_empty(&self) -> bool {
-        self.signing.is_none() && self.waiting.is_empty()
+        self.preparing.is_none() && self.waiting.is_empty()
     }
 
     /// Waits for the next message without taking it; returns whether there is one.
@@ -101,7 +102,7 @@ where
 
     /// Takes the next message out, which cannot be sent.
     pub(super) fn give_up(&mut self) -> Option<(u64, Option<Report>)> {
-        if let Some((taken, _)) = self.signing.take() {
+        if let Some((taken, _)) = self.preparing.take() {
             return Some((taken.number, with_rest(taken.before, taken.copy.as_ref())));
         }
         self.waiting.pop_front().map(|letter| (letter.number, with_rest(letter.before, Some(&letter.outgoing))))
@@ -119,18 +120,24 @@ where
         }))
     }
 
-    /// Puts a message into the form for the server; `None` where it is being signed, or cannot be made.
+    /// Puts a message into the form for the server; `None` where it is being prepared, or cannot be made.
     fn make(&mut self, letter: Letter<'m>) -> Option<Submission> {
         let copy = letter.outgoing.again();
         let taken = Taken { number: letter.number, again: letter.again, before: letter.before, copy };
         let signed = self.mailer.signs();
         let made = match letter.outgoing.encode(self.server, signed) {
             Ok(Form::Finished(submission)) => Ok(submission),
+            Ok(Form::Convert(convertible)) => {
+                let (conversions, server) = (self.mailer.conversions(), self.server);
+                let converting = Box::pin(async move { convertible.convert(&conversions, server).await });
+                self.preparing = Some((taken, converting));
+                return None;
+            }
             #[cfg(feature = "dkim")]
             Ok(Form::Encoded(encoded, envelope, options)) if signed => {
                 let signing = self.mailer.signing();
                 let signing = Box::pin(async move { submission(&signing.sign(encoded).await?, envelope, options) });
-                self.signing = Some((taken, signing));
+                self.preparing = Some((taken, signing));
                 return None;
             }
             Ok(Form::Encoded(encoded, envelope, options)) => submission(&encoded, envelope, options),
@@ -163,9 +170,9 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Submission>> {
         while self.room > 0 {
-            if let Some((_, signing)) = &mut self.signing {
-                let made = ready!(signing.as_mut().poll(context));
-                let Some((taken, _)) = self.signing.take() else { continue };
+            if let Some((_, preparing)) = &mut self.preparing {
+                let made = ready!(preparing.as_mut().poll(context));
+                let Some((taken, _)) = self.preparing.take() else { continue };
                 if let Some(submission) = self.finish(taken, made) {
                     return Poll::Ready(Some(submission));
                 }

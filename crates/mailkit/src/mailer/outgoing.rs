@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use mailkit_address::{Address, Envelope};
 use mailkit_connection::{Content, Submission};
-use mailkit_mime::{BodyKind, Capabilities, Encoded};
+use mailkit_mime::{BodyKind, Capabilities, ContentSource, EncodeError, Encoded};
 use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::Body;
 
+use crate::conversion::{Conversions, Convert, Note};
 use crate::{Error, Message};
 
 /// Up to this size a message in memory is made at once: a thread for it would cost more.
@@ -21,6 +22,18 @@ pub struct Outgoing<'m>(What<'m>);
 enum What<'m> {
     Message(Text<'m>, TransactionOptions, Option<Envelope>),
     Finished(Submission),
+    /// Finished content that can be read again, to be converted.
+    Stored(Submission, Stored),
+}
+
+/// The content of a submission in its store.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) content: Arc<dyn ContentSource>,
+    /// Whether another route may still carry the message without breaking a signature.
+    pub(crate) keeps_signatures: bool,
+    /// Where to say that it was converted.
+    pub(crate) note: Arc<Note>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,17 +49,22 @@ impl<'m> Outgoing<'m> {
         Self(What::Message(Text::Borrowed(message), options, None))
     }
 
+    /// The same with its content in a store, to be converted where the server asks for it.
+    pub(crate) fn convertible(self, stored: Stored) -> Self {
+        match self.0 {
+            What::Finished(submission) => Self(What::Stored(submission, stored)),
+            what => Self(what),
+        }
+    }
+
     /// The same again; `None` for content that can be read once.
     pub(super) fn again(&self) -> Option<Self> {
         match &self.0 {
             What::Message(text, options, envelope) => {
                 Some(Self(What::Message(text.clone(), options.clone(), envelope.clone())))
             }
-            What::Finished(submission) => {
-                let content = submission.content.again()?;
-                let again = Submission::new(submission.envelope.clone(), content);
-                Some(Self(What::Finished(again.with_options(submission.options.clone()))))
-            }
+            What::Finished(submission) => Some(Self(What::Finished(submission_again(submission)?))),
+            What::Stored(submission, stored) => Some(Self(What::Stored(submission_again(submission)?, stored.clone()))),
         }
     }
 
@@ -62,6 +80,10 @@ impl<'m> Outgoing<'m> {
                 submission.envelope = narrow(&submission.envelope)?;
                 What::Finished(submission)
             }
+            What::Stored(mut submission, stored) => {
+                submission.envelope = narrow(&submission.envelope)?;
+                What::Stored(submission, stored)
+            }
         }))
     }
 
@@ -69,7 +91,7 @@ impl<'m> Outgoing<'m> {
         let envelope = match &self.0 {
             What::Message(_, _, Some(envelope)) => envelope,
             What::Message(text, ..) => text.message().envelope(),
-            What::Finished(submission) => &submission.envelope,
+            What::Finished(submission) | What::Stored(submission, _) => &submission.envelope,
         };
         envelope.recipients()
     }
@@ -79,6 +101,7 @@ impl<'m> Outgoing<'m> {
         let (text, options, envelope) = match self.0 {
             What::Message(text, options, envelope) => (text, options, envelope),
             What::Finished(submission) => return Ok(Form::Finished(submission)),
+            What::Stored(submission, stored) => return Ok(of_stored(submission, stored, server)),
         };
         let message = text.message();
         // A server on the way that takes no 8-bit content would have to change it, and break the signature: so no more
@@ -88,9 +111,72 @@ impl<'m> Outgoing<'m> {
             binary: false,
             smtp_utf8: server.smtp_utf8 && message.needs_smtp_utf8(),
         };
-        let encoded = message.encode(if signed { least } else { server }).map_err(Error::encode)?;
         let envelope = envelope.unwrap_or_else(|| message.envelope().clone());
-        Ok(Form::Encoded(encoded, envelope, options))
+        match message.encode(if signed { least } else { server }) {
+            Ok(encoded) => Ok(Form::Encoded(encoded, envelope, options)),
+            Err(error @ (EncodeError::NeedsEightBit | EncodeError::NeedsSmtpUtf8)) if !envelope.needs_smtp_utf8() => {
+                let whole = Capabilities { eight_bit: true, binary: false, smtp_utf8: message.needs_smtp_utf8() };
+                let encoded = message.encode(whole).map_err(Error::encode)?;
+                Ok(Form::Convert(Box::new(Convertible { encoded, envelope, options, stored: None, error })))
+            }
+            Err(error) => Err(Error::encode(error)),
+        }
+    }
+}
+
+fn submission_again(submission: &Submission) -> Option<Submission> {
+    let again = Submission::new(submission.envelope.clone(), submission.content.again()?);
+    Some(again.with_options(submission.options.clone()))
+}
+
+/// Finished content goes as it is, unless the server lacks what it needs and it can be converted.
+fn of_stored(submission: Submission, stored: Stored, server: Capabilities) -> Form {
+    let options = &submission.options;
+    // RFC 6531 §3.1: a server with SMTPUTF8 has 8BITMIME.
+    let needs_8bit = options.body == Body::EightBitMime && !(server.eight_bit || server.smtp_utf8);
+    let needs_smtp_utf8 = options.smtp_utf8 && !server.smtp_utf8;
+    if !(needs_8bit || needs_smtp_utf8) || submission.envelope.needs_smtp_utf8() {
+        return Form::Finished(submission);
+    }
+    let error = if needs_8bit { EncodeError::NeedsEightBit } else { EncodeError::NeedsSmtpUtf8 };
+    let body = if options.body == Body::EightBitMime { BodyKind::EightBit } else { BodyKind::SevenBit };
+    let encoded = Encoded::stored(Arc::clone(&stored.content), submission.content.size(), body, options.smtp_utf8);
+    let (envelope, options) = (submission.envelope.clone(), submission.options.clone());
+    Form::Convert(Box::new(Convertible { encoded, envelope, options, stored: Some((submission, stored)), error }))
+}
+
+/// A message that has to be converted before the server takes it.
+pub(super) struct Convertible {
+    /// In the form for a server that takes anything.
+    encoded: Encoded,
+    envelope: Envelope,
+    options: TransactionOptions,
+    /// What it was before, whose content may wait for something before it ends.
+    stored: Option<(Submission, Stored)>,
+    /// Why it cannot go as it is.
+    error: EncodeError,
+}
+
+impl Convertible {
+    /// Converts it.
+    pub(super) async fn convert(self, conversions: &Conversions, server: Capabilities) -> Result<Submission, Error> {
+        if conversions.policy == Convert::Never {
+            return Err(Error::encode(self.error));
+        }
+        let server = Capabilities { eight_bit: server.eight_bit || server.smtp_utf8, ..server };
+        let keeps_signatures = self.stored.as_ref().is_some_and(|(_, stored)| stored.keeps_signatures);
+        let note = self.stored.as_ref().map(|(_, stored)| &*stored.note);
+        let encoded = conversions.convert(self.encoded, server, keeps_signatures, note).await?;
+        let mut made = submission(&encoded, self.envelope, self.options)?;
+        if encoded.size().is_some_and(|size| size <= ONE_PIECE) {
+            // Content in memory can be sent again, and to some of the recipients at a time.
+            let whole = tokio::task::spawn_blocking(move || encoded.to_bytes()).await.map_err(Error::unfit)?;
+            made.content = whole.map_err(Error::content)?.into();
+        }
+        if let Some((before, _)) = self.stored {
+            made.content = before.content.replaced_by(made.content);
+        }
+        Ok(made)
     }
 }
 
@@ -98,6 +184,7 @@ impl<'m> Outgoing<'m> {
 pub(super) enum Form {
     Finished(Submission),
     Encoded(Encoded, Envelope, TransactionOptions),
+    Convert(Box<Convertible>),
 }
 
 /// Puts the encoded message and its envelope together.

@@ -12,10 +12,13 @@ use mailkit_dispatch::{Deliver, Job, Jobs};
 use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
 
-use super::outcome::{outcome, trouble};
+use super::outcome::{outcome, trouble, with_note};
 use super::rules::DeliveryRules;
+use super::stored::StoredContent;
 use super::transaction::{content, options};
-use crate::{Guarded, Mailer};
+use crate::conversion::Note;
+use crate::mailer::Stored;
+use crate::{Guarded, Mailer, Outgoing};
 
 /// The way out of one route.
 pub(super) struct Carrier {
@@ -29,10 +32,12 @@ impl Carrier {
     }
 }
 
-/// A job on its way, and what its result means for the recipients of the message.
+/// A job on its way, what its result means for the recipients of the message, and where it is noted that the message was
+/// converted.
 struct Taken {
     job: Job,
     guarded: Option<Guarded>,
+    note: Option<Arc<Note>>,
 }
 
 #[async_trait]
@@ -46,12 +51,13 @@ impl Deliver for Carrier {
         };
         while let Some(result) = ride.next().await {
             let taken: Option<Taken> = taken.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(Taken { job, guarded }) = taken else { continue };
+            let Some(Taken { job, guarded, note }) = taken else { continue };
             let result = match guarded {
                 Some(guarded) => guarded.result(result),
                 None => result,
             };
-            let outcome = outcome(result);
+            let note = note.as_ref().and_then(|note| note.get());
+            let outcome = with_note(outcome(result), note.map(String::as_str));
             self.rules.archive(&job, &outcome).await;
             job.finish(outcome);
         }
@@ -66,9 +72,9 @@ struct Loading<'a> {
 }
 
 impl Stream for Loading<'_> {
-    type Item = Submission;
+    type Item = Outgoing<'static>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Submission>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outgoing<'static>>> {
         let (mut job, guarded) = loop {
             let Some(job) = ready!(Pin::new(&mut *self.jobs).poll_next(context)) else { return Poll::Ready(None) };
             let guarded = self.rules.guard(&job.message().envelope);
@@ -96,8 +102,16 @@ impl Stream for Loading<'_> {
         };
         let envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();
         let options = TransactionOptions { size: stored.size().or(message.content.size()), ..options(message) };
-        let submission = Submission::new(envelope, content).with_options(options);
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push_back(Taken { job, guarded });
-        Poll::Ready(Some(submission))
+        let mut outgoing = Outgoing::from(Submission::new(envelope, content).with_options(options));
+        let mut note = None;
+        // Only such a message is ever converted; to ask for other routes takes a lock.
+        if message.carriage.needs_8bit || message.carriage.needs_smtp_utf8 {
+            let content = Arc::new(StoredContent(stored));
+            let stored = Stored { content, keeps_signatures: job.may_go_elsewhere(), note: Arc::default() };
+            note = Some(Arc::clone(&stored.note));
+            outgoing = outgoing.convertible(stored);
+        }
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push_back(Taken { job, guarded, note });
+        Poll::Ready(Some(outgoing))
     }
 }

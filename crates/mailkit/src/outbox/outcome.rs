@@ -4,6 +4,7 @@ use mailkit_dispatch::{Class, Disposition, Outcome, RecipientResult, Subject, Tr
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
+use crate::conversion::could_convert;
 use crate::fault::{fault_of_reply, fault_without_reply, faults_of};
 use crate::{Error, ErrorKind};
 
@@ -17,6 +18,16 @@ pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
             Outcome { recipients, trouble: Some(trouble) }
         }
     }
+}
+
+/// The same, with what is to be remembered of how the message was sent beside the words for each recipient.
+pub(super) fn with_note(mut outcome: Outcome, note: Option<&str>) -> Outcome {
+    if let Some(note) = note {
+        for result in &mut outcome.recipients {
+            result.outcome.text = format!("{} ({note})", result.outcome.text);
+        }
+    }
+    outcome
 }
 
 /// What became of each recipient; those that were not reached are left out.
@@ -87,8 +98,9 @@ pub(super) fn trouble(error: &Error) -> Trouble {
         },
         _ => error.step().map_or(Class::Connection.into(), fault_without_reply),
     };
+    let can_convert = could_convert(error);
     // While the pool leaves the server alone, another attempt would come to nothing.
-    Trouble { retry_after: error.retry_in(), ..Trouble::new(fault, words(error)) }
+    Trouble { retry_after: error.retry_in(), can_convert, ..Trouble::new(fault, words(error)) }
 }
 
 /// Whether content was read, and is not what it was.

@@ -7,7 +7,7 @@ use mailkit_dispatch::{BreakerSettings, Limits, Quota, Rate, RouteSettings};
 use mailkit_pool::PoolSettings;
 
 use crate::mailer::config_of_url;
-use crate::{Error, Mailer};
+use crate::{Convert, Error, Mailer};
 
 /// A way out for the messages of an [`Outbox`](crate::Outbox).
 ///
@@ -28,6 +28,7 @@ pub struct Route {
     server: Option<String>,
     config: ConnectorConfig,
     pool: PoolSettings,
+    conversion: Convert,
 }
 
 impl Route {
@@ -47,7 +48,8 @@ impl Route {
 
     /// A route with settings made by hand.
     pub fn with_config(name: impl Into<String>, config: ConnectorConfig) -> Self {
-        let route = Self { settings: RouteSettings::new(name), server: None, config, pool: PoolSettings::default() };
+        let (settings, pool) = (RouteSettings::new(name), PoolSettings::default());
+        let route = Self { settings, server: None, config, pool, conversion: Convert::default() };
         route.pool(PoolSettings::default())
     }
 
@@ -91,6 +93,12 @@ impl Route {
         self
     }
 
+    /// When messages with 8-bit content are converted, where its server takes none.
+    pub const fn conversion(mut self, policy: Convert) -> Self {
+        self.conversion = policy;
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -131,7 +139,7 @@ impl Route {
         // More ways than connections would wait for each other.
         let most = self.settings.most_ways.min(self.pool.max_size);
         let settings = self.settings.most_ways(most);
-        Ok((settings, Mailer::with_pool(self.config, self.pool)?))
+        Ok((settings, Mailer::with_pool(self.config, self.pool)?.with_conversion(self.conversion)))
     }
 }
 
