@@ -76,7 +76,11 @@ fn about_extensions(offered: &Extensions, advice: &mut Vec<String>) {
     let lacking = [
         (offered.pipelining, "PIPELINING", "each command costs a round trip"),
         (offered.chunking || !offered.pipelining, "CHUNKING", "a message costs two round trips instead of one"),
-        (offered.eight_bit_mime, "8BITMIME", "a finished message with 8-bit text has to be converted, which breaks signatures in it"),
+        (
+            offered.eight_bit_mime,
+            "8BITMIME",
+            "a finished message with 8-bit text has to be converted, which breaks signatures in it",
+        ),
         (offered.size.is_some(), "SIZE", "a message that is too large is refused only when it was sent"),
         (offered.enhanced_status_codes, "ENHANCEDSTATUSCODES", "refusals are harder to tell apart"),
     ];
