@@ -111,6 +111,8 @@ pub enum AddressErrorKind {
     MissingAngleBrackets,
     /// An address stands as the name of another one, without quotes.
     AddressAsName,
+    /// A semicolon stands between two addresses.
+    SemicolonForComma,
     /// Words without an address stand before a comma, and a name with its address behind it: the comma is taken
     /// for the end of an address, and is often part of the name, as in `Doe, Ann <ann@example.com>`.
     UnquotedComma,
@@ -159,6 +161,7 @@ impl AddressErrorKind {
             Self::AddressAsName => {
                 ("address as the name of another", "put the name in quotation marks, or a comma between two addresses")
             }
+            Self::SemicolonForComma => ("semicolon behind an address", "put a comma between two addresses"),
             Self::UnquotedComma => (
                 "no address before the comma",
                 "if the comma is part of a name, put the name in quotation marks, as in \"Doe, Ann\" <ann@example.com>; \

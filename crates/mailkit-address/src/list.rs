@@ -267,6 +267,7 @@ impl AddressList {
         let entry = AddressEntry::scan(cursor)?;
         match cursor.peek() {
             None | Some(',') => Ok(Some(entry)),
+            Some(';') => Err(cursor.fault(AddressErrorKind::SemicolonForComma)),
             Some(_) => Err(cursor.fault(AddressErrorKind::UnexpectedCharacter)),
         }
     }

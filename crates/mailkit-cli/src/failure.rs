@@ -294,11 +294,17 @@ fn advice(error: &Error) -> Option<Advice> {
             words("check user and password; many providers want a password made for this one program")
         }
         ErrorKind::HostUnknown => words("check the host in the server's URL, and this machine's name service"),
-        ErrorKind::TimedOut => words("look for a firewall in between; ?timeout=SECONDS sets how long is waited"),
-        ErrorKind::Network if error.is_ambiguous() => {
+        ErrorKind::Network | ErrorKind::TimedOut if error.is_ambiguous() => {
             words("ask the recipient before it is sent again: a second copy may be the result")
         }
-        ErrorKind::Network => Some(Advice::Check("to see whether host and port are right")),
+        ErrorKind::TimedOut if is_before_dialogue(error) => {
+            words("look for a firewall in between; ?timeout=SECONDS sets how long is waited")
+        }
+        ErrorKind::TimedOut => words("send it again later; ?timeout=SECONDS sets how long is waited"),
+        ErrorKind::Network if is_before_dialogue(error) => {
+            Some(Advice::Check("to see whether host and port are right"))
+        }
+        ErrorKind::Network => words("send it again: the server had not got all of it"),
         ErrorKind::Busy => words("send it again later"),
         ErrorKind::Refused if error.is_temporary() => words("send it again later"),
         ErrorKind::Refused => Some(Advice::Check("to see what the server takes")),
@@ -319,6 +325,11 @@ fn advice(error: &Error) -> Option<Advice> {
         }
         _ => None,
     }
+}
+
+/// Whether it happened before the server said anything.
+fn is_before_dialogue(error: &Error) -> bool {
+    matches!(error.step(), None | Some(Step::Resolve | Step::Connect | Step::Tls | Step::Greeting))
 }
 
 #[cfg(test)]

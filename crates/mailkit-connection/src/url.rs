@@ -362,6 +362,7 @@ fn read_secret(path: &Path) -> io::Result<Secret> {
     let content = read_settings_file(path, PASSWORD_FILE_LIMIT)?;
     let text = std::str::from_utf8(&content);
     let text = text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(Secret::new(line.to_owned()))
 }

@@ -160,6 +160,15 @@ impl Recipient {
         }
     }
 
+    /// Whether the server does not know the address (RFC 3463 §3.2).
+    fn is_unknown(&self) -> bool {
+        self.status == "permanent"
+            && match self.enhanced.as_deref() {
+                Some(enhanced) => enhanced.starts_with("5.1."),
+                None => matches!(self.code, Some(550 | 551 | 553)),
+            }
+    }
+
     fn fate(&self) -> (Tone, &'static str) {
         match self.status {
             "accepted" => (Tone::Good, "accepted"),
@@ -193,7 +202,9 @@ fn summary(recipients: &[Recipient]) -> String {
     let (permanent, temporary, ambiguous) = (count("permanent"), count("temporary"), count("ambiguous"));
     let mut parts = Vec::new();
     if permanent > 0 {
-        parts.push(format!("{permanent} refused for good (check the address, and the server's words)"));
+        let is_about_address = recipients.iter().any(Recipient::is_unknown);
+        let advice = if is_about_address { "check the address, and" } else { "read" };
+        parts.push(format!("{permanent} refused for good ({advice} the server's words)"));
     }
     if temporary > 0 {
         parts.push(format!("{temporary} refused for now (send it again later, to these alone)"));

@@ -1,5 +1,7 @@
 //! Where the fields of a message were given, so that an error can say it.
 
+use std::collections::HashSet;
+
 use mailkit::mime::{FieldError, FieldProblem};
 
 /// Where the fields of a message were given: in JSON, or by options, whose errors name the header field.
@@ -9,7 +11,7 @@ pub(super) struct Places {
     /// How many of the attachments are from JSON: the first ones.
     attachments: usize,
     /// The names of the header fields in the object `headers`.
-    headers: Vec<String>,
+    headers: HashSet<String>,
     /// The fields that options replaced.
     replaced: Vec<&'static str>,
 }
@@ -59,7 +61,7 @@ impl Places {
         }
         let field = error.field();
         let is_value = !matches!(error.problem(), FieldProblem::InvalidUrl | FieldProblem::NotHttps);
-        if is_value && self.headers.iter().any(|name| name == field) {
+        if is_value && self.headers.contains(field) {
             return Some(format!("headers.{field}"));
         }
         let (_, name) = NAMES.iter().find(|(name, _)| *name == field)?;

@@ -1,5 +1,8 @@
 //! What is wrong with a message: all of it is told at once.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use mailkit::mime::{BuildErrors, FieldError, FieldProblem, GivenAddresses, GivenMailbox};
 
 use mailkit::Attachment;
@@ -13,7 +16,7 @@ use crate::failure::Failure;
 pub(super) struct Problems {
     found: Vec<Failure>,
     /// The fields of a message in JSON that could not be read: that they are missing is no news.
-    unread: Vec<String>,
+    unread: BTreeSet<String>,
 }
 
 impl Problems {
@@ -23,16 +26,16 @@ impl Problems {
 
     /// Adds what is wrong with a field, which counts as given.
     pub(super) fn add_of_field(&mut self, path: &str, failure: Failure) {
-        self.unread.push(path.to_owned());
+        self.unread.insert(path.to_owned());
         self.found.push(failure);
     }
 
     /// Whether a field, or a part of it, could not be read.
     pub(super) fn has_unread(&self, field: &str) -> bool {
-        let is_of = |path: &String| {
-            path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        self.unread.iter().any(is_of)
+        // The first path from this one on is it, or one below it, if there is any.
+        let next = self.unread.range::<str, _>((Bound::Included(field), Bound::Unbounded)).next();
+        next.and_then(|path| path.strip_prefix(field))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 
     /// The value, or `None` where there is a problem instead.
@@ -61,7 +64,7 @@ impl Problems {
         if self.found.len() == before {
             return Some(value);
         }
-        self.unread.push(field.to_owned());
+        self.unread.insert(field.to_owned());
         None
     }
 
@@ -127,5 +130,25 @@ fn of_field(error: &FieldError, place: Option<String>) -> Failure {
     match error.problem() {
         FieldProblem::Unreadable { .. } | FieldProblem::NotAFile => Failure::no_input(text),
         _ => Failure::message("", text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_unread_where_a_part_of_it_is() {
+        let mut problems = Problems::default();
+        for path in ["to[1]", "text", "envelope.to", "attachments[1].path"] {
+            problems.add_of_field(path, Failure::message(path, "x"));
+        }
+        let unread = |field| problems.has_unread(field);
+        for field in ["to", "text", "envelope", "envelope.to", "attachments", "attachments[1]"] {
+            assert!(unread(field), "{field}");
+        }
+        for field in ["t", "from", "cc", "attachments[0]", "attachments[11]", "env"] {
+            assert!(!unread(field), "{field}");
+        }
     }
 }

@@ -198,3 +198,15 @@ fn a_local_part_may_be_longer_than_64_octets() {
     assert!(ended.assert_code(0).out.starts_with(&format!("{to}  accepted")), "{ended:#?}");
     send(&sink.plain(), &["--envelope-to", &format!("w{to}")]).assert_code(65).assert_says("at most 254 octets");
 }
+
+#[test]
+fn advice_about_a_refusal_fits_what_was_refused() {
+    for (rule, words) in [
+        ("rcpt=550 5.1.1 no such user", "1 refused for good (check the address, and the server's words)"),
+        ("rcpt=550 5.7.1 no relaying", "1 refused for good (read the server's words)"),
+        ("content=554 5.6.0 spam", "1 refused for good (read the server's words)"),
+    ] {
+        let sink = SinkProcess::start(&["--fail", rule]);
+        send(&sink.plain(), &[]).assert_code(69).assert_says(words);
+    }
+}

@@ -110,12 +110,11 @@ impl Problems {
     /// Refuses a field of the first part, which may stand in the header of the message, that was given for the message
     /// as well.
     pub(super) fn check_first_part(&mut self, further: &Further, first: Option<&Node>) {
-        let (Some(Node::Leaf(leaf) | Node::Open(Multipart { leaf, .. })), false) = (first, further.headers.is_empty())
-        else {
-            return;
-        };
+        let Some(Node::Leaf(leaf) | Node::Open(Multipart { leaf, .. })) = first else { return };
+        let bit_of = |name: &str| Once::of(name).map_or(0, |once| once.bit);
+        let given = further.headers.iter().fold(0, |all, (name, _)| all | bit_of(name));
         for (name, value) in leaf.details.iter().flat_map(|details| &details.headers) {
-            if Once::of(name).is_some() && further.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            if given & bit_of(name) != 0 {
                 self.add(name, value, FieldProblem::GivenTwice { method: None });
             }
         }
