@@ -1,11 +1,13 @@
 //! Acting on messages by hand, and forgetting them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailkit_queue::{Action, QueueError, QueueId, RecipientStatus, State};
 
 use crate::batch::Batch;
 use crate::error::{Refusable, StoreError};
+use crate::keys;
 use crate::message::Row;
 use crate::passing;
 use crate::store::SqliteQueue;
@@ -18,13 +20,15 @@ impl SqliteQueue {
         self.writer().call(move |batch| act(batch, id, action)).await
     }
 
-    pub(crate) async fn forget(&self, older_than: Duration) -> Result<u64, QueueError> {
+    pub(crate) async fn forget(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
+        let terminal: Arc<[State]> = states.iter().copied().filter(|state| state.is_terminal()).collect();
         let mut forgotten = 0;
         loop {
+            let states = Arc::clone(&terminal);
             let some = self.writer().call(move |batch| {
                 let now = batch.now();
                 passing::clear_staging(batch, now)?;
-                passing::forget(batch, now - older_than, AT_ONCE).map(Ok)
+                passing::forget(batch, &states, now - older_than, AT_ONCE).map(Ok)
             });
             let some = some.await?;
             forgotten += some;
@@ -46,7 +50,10 @@ fn act(batch: &mut Batch<'_>, id: QueueId, action: Action) -> Refusable<State> {
         return Ok(Err(QueueError::NotAllowed { id, action, state }));
     }
     match action {
-        Action::Cancel => row.finish(State::Cancelled, now),
+        Action::Cancel => {
+            row.finish(State::Cancelled, now);
+            keys::release(batch, &row)?;
+        }
         Action::Retry | Action::Release => {
             if state == State::Dead {
                 reopen(&mut row)?;

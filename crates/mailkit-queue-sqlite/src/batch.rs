@@ -190,8 +190,14 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// The number of a queue that has no row: nothing was ever put into it.
+pub(crate) const NO_QUEUE: i64 = -1;
+
 /// The numbers in the row of a queue.
 pub(crate) fn read_counts(conn: &Connection, queue: i64) -> Result<Counts, StoreError> {
+    if queue == NO_QUEUE {
+        return Ok(Counts::default());
+    }
     let select = "SELECT scheduled, ready, leased, sent, dead, held, cancelled, unfinished_bytes, ambiguous \
                   FROM queue WHERE id = ?";
     Ok(conn.prepare_cached(select)?.query_row([queue], |row| {

@@ -21,6 +21,8 @@ struct Columns {
     envelope_id: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     require_tls: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mt_priority: Option<i8>,
 }
 
 /// The JSON of a carriage; nothing for one that asks nothing.
@@ -35,6 +37,7 @@ pub(crate) fn print(carriage: &Carriage) -> Result<Option<String>, StoreError> {
         return_content: carriage.return_content.map(|what| what.to_string()),
         envelope_id: carriage.envelope_id.clone(),
         require_tls: carriage.require_tls,
+        mt_priority: carriage.mt_priority,
     };
     json(&columns).map(Some)
 }
@@ -52,6 +55,7 @@ pub(crate) fn parse(text: Option<&str>) -> Result<Carriage, StoreError> {
         return_content: what.transpose()?,
         envelope_id: columns.envelope_id,
         require_tls: columns.require_tls,
+        mt_priority: columns.mt_priority,
     })
 }
 

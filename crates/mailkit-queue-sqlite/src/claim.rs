@@ -48,23 +48,36 @@ impl Claim {
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let claim = Self::take(path, |path, _| options.open(path).map(drop))?;
-        // The log is found by the file's name: who comes by another has another log, and both write to one file.
-        if links(&std::fs::metadata(claim.path())?) > 1 {
-            return Err(StoreError::Unfit(
-                "the file has another name as well, a hard link, and each name would have a log of its own: remove the \
-                 other name, or copy the file and its -wal",
-            ));
-        }
-        Ok(claim)
+        Self::take(path, |path, _| options.open(path).map(drop))?.with_one_name()
     }
 
-    /// The file at a path.
+    /// The file at a path, to read what is in it.
     pub(crate) fn find(path: &Path) -> Result<Self, StoreError> {
         Self::take(path, |_, missing| Err(missing))
     }
 
+    /// The file at a path, to write to it; it is not made.
+    pub(crate) fn find_for_writing(path: &Path) -> Result<Self, StoreError> {
+        Self::find(path)?.with_one_name()
+    }
+
+    /// Checks that the file has no second name. The log is found by the file's name: who comes by another has another
+    /// log, and both write to one file.
+    fn with_one_name(self) -> Result<Self, StoreError> {
+        match links(&std::fs::metadata(self.path())?) > 1 {
+            true => Err(StoreError::Unfit(
+                "the file has another name as well, a hard link, and each name would have a log of its own: remove the \
+                 other name, or copy the file and its -wal",
+            )),
+            false => Ok(self),
+        }
+    }
+
     fn take(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
+        Self::look_at(path, make).map_err(|error| error.at(path))
+    }
+
+    fn look_at(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
         // In this form, SQLite takes no path for a URL or a place in memory, and the working directory may change.
         let path = std::path::absolute(path)?;
         let mut open = open();
@@ -79,7 +92,7 @@ impl Claim {
         let had_log = has_log(&path);
         let metadata = std::fs::metadata(&path)?;
         if !metadata.is_file() {
-            return Err(StoreError::Broken("it is a folder or a device, and no file".into()));
+            return Err(StoreError::Unusable(format!("{} is a folder or a device, and no file", path.display())));
         }
         if had_log && metadata.len() == 0 {
             return Err(StoreError::Unfit(

@@ -1,58 +1,75 @@
 //! Storing messages.
 
-use mailkit_queue::{Enqueued, IdempotencyKey, NewMessage, QueueError, QueueId, State, Timestamp};
-use rusqlite::params;
+use std::sync::Arc;
+
+use mailkit_queue::{Enqueued, NewMessage, QueueError, State, Timestamp};
 
 use crate::batch::{Batch, LaneName};
 use crate::content::{self, Body, INLINE};
-use crate::error::{Refusable, StoreError};
+use crate::error::Refusable;
+use crate::keys;
 use crate::letter::Draft;
-use crate::message::{Row, read_id};
+use crate::message::Row;
 use crate::store::SqliteQueue;
 
 impl SqliteQueue {
-    pub(crate) async fn store(&self, mut message: NewMessage) -> Result<Enqueued, QueueError> {
+    pub(crate) async fn store(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
         let inline = message.content.in_memory().filter(|bytes| bytes.len() <= INLINE).cloned();
+        let asked = Arc::new(message);
         let body = if let Some(bytes) = inline {
             Body::inline_of(bytes)
         } else {
             // Whether it may come in is asked before its content is read, and again when it is.
-            let (size, key, id) = (message.content.size().unwrap_or(0), message.idempotency.clone(), message.id);
+            let message = Arc::clone(&asked);
             let found = self.writer().call(move |batch| {
                 let now = batch.now();
-                admit(batch, key.as_ref(), id, size, now)
+                admit(batch, &message, message.content.size().unwrap_or(0), now)
             });
             if let Some(found) = found.await? {
                 return Ok(found);
             }
-            let (content, writer, room) = (message.content.clone(), self.writer().clone(), self.settings().max_bytes);
+            let (content, writer, room) = (asked.content.clone(), self.writer().clone(), self.settings().max_bytes);
             let taken = tokio::task::spawn_blocking(move || content::take_in(&content, &writer, room)).await;
             taken.map_err(|panic| QueueError::Content(std::io::Error::other(panic)))??
         };
+        let mut message = Arc::unwrap_or_clone(asked);
         let draft = Draft::new(&mut message)?;
         let lane = (message.priority, message.tenant.take(), message.route.take());
         self.writer().call(move |batch| insert(batch, &message, &draft, &lane, &body)).await
     }
 }
 
-/// Whether a message may come in: the one that its key stands for already, where there is one.
-fn admit(
-    batch: &mut Batch<'_>,
-    key: Option<&IdempotencyKey>,
-    id: Option<QueueId>,
-    size: u64,
-    now: Timestamp,
-) -> Refusable<Option<Enqueued>> {
-    if let Some(key) = key
-        && let Some(found) = find_key(batch, key, now)?
+/// The message that is in the queue already under the key or the id of a new one.
+fn find_same(batch: &Batch<'_>, message: &NewMessage, now: Timestamp) -> Refusable<Option<Enqueued>> {
+    let (conn, queue) = (batch.conn, batch.context.queue);
+    if let Some(key) = message.active_key(now, batch.context.settings.key_window)
+        && let Some(found) = keys::find(batch, key, now)?
     {
-        return Ok(found.map(|id| Some(Enqueued { id, duplicate: true })));
+        let id = match found {
+            Ok(id) => id,
+            Err(conflict) => return Ok(Err(conflict)),
+        };
+        // A key outlives a message that was sent, and no other.
+        let state = Row::find(conn, queue, id)?.map_or(State::Sent, |row| row.state);
+        return Ok(Ok(Some(Enqueued { id, duplicate: true, state })));
     }
-    let queue = batch.context.queue;
-    if let Some(id) = id
-        && Row::find(batch.conn, queue, id)?.is_some()
-    {
-        return Ok(Err(QueueError::Exists(id)));
+    let Some(id) = message.id else { return Ok(Ok(None)) };
+    let Some(row) = Row::find(conn, queue, id)? else { return Ok(Ok(None)) };
+    let key = message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str());
+    Ok(match keys::of_message(conn, row.seq)?.as_deref() == key {
+        true => Ok(Some(Enqueued { id, duplicate: true, state: row.state })),
+        false => Err(QueueError::Exists(id)),
+    })
+}
+
+/// Whether a message with so much content may come in: the one that is there already, if there is one.
+fn admit(batch: &mut Batch<'_>, message: &NewMessage, size: u64, now: Timestamp) -> Refusable<Option<Enqueued>> {
+    match find_same(batch, message, now)? {
+        Ok(None) => {}
+        answered => return Ok(answered),
+    }
+    if let Err(expired) = message.check_expiry(now) {
+        return Ok(Err(expired));
     }
     let (max_messages, max_bytes) = (batch.context.settings.max_messages, batch.context.settings.max_bytes);
     let counts = batch.counts()?;
@@ -67,24 +84,6 @@ fn admit(
     Ok(Ok(None))
 }
 
-/// The message that a key stands for, or the conflict with it.
-fn find_key(
-    batch: &Batch<'_>,
-    key: &IdempotencyKey,
-    now: Timestamp,
-) -> Result<Option<Result<QueueId, QueueError>>, StoreError> {
-    let select = "SELECT fingerprint, id, used_at FROM idempotency WHERE queue = ? AND key = ?";
-    let mut statement = batch.conn.prepare_cached(select)?;
-    let mut rows = statement.query(params![batch.context.queue, key.key])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    if Timestamp::from_millis(row.get(2)?) + batch.context.settings.key_window <= now {
-        return Ok(None);
-    }
-    let id = read_id(row, 1)?;
-    let is_same = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)? == key.fingerprint;
-    Ok(Some(if is_same { Ok(id) } else { Err(QueueError::Conflict { key: key.key.clone(), id }) }))
-}
-
 fn insert(
     batch: &mut Batch<'_>,
     message: &NewMessage,
@@ -92,8 +91,8 @@ fn insert(
     lane: &LaneName,
     body: &Body,
 ) -> Refusable<Enqueued> {
-    let (now, key) = (batch.now(), message.idempotency.as_ref());
-    match admit(batch, key, message.id, body.size(), now)? {
+    let now = batch.now();
+    match admit(batch, message, body.size(), now)? {
         Ok(None) => {}
         Ok(Some(found)) => return Ok(Ok(found)),
         Err(refused) => return Ok(Err(refused)),
@@ -112,16 +111,9 @@ fn insert(
     row.open_since = row.due;
     row.state = if row.due > now { State::Scheduled } else { State::Ready };
     row.insert(batch)?;
-    draft.insert(batch.conn, row.seq, key, body)?;
-    if let Some(key) = key {
-        let insert = "INSERT OR REPLACE INTO idempotency (queue, key, fingerprint, id, used_at) VALUES (?, ?, ?, ?, ?)";
-        batch.conn.prepare_cached(insert)?.execute(params![
-            batch.context.queue,
-            key.key,
-            key.fingerprint,
-            id.to_string(),
-            created_at.as_millis(),
-        ])?;
+    draft.insert(batch.conn, row.seq, message.idempotency.as_ref(), body)?;
+    if let Some(key) = message.active_key(now, batch.context.settings.key_window) {
+        keys::insert(batch, key, id, created_at.min(now))?;
     }
-    Ok(Ok(Enqueued { id, duplicate: false }))
+    Ok(Ok(Enqueued { id, duplicate: false, state: row.state }))
 }

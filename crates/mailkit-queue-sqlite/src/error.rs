@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use mailkit_queue::QueueError;
@@ -21,6 +23,10 @@ pub(crate) enum StoreError {
     Gone(&'static str),
     /// What lies at the path, or beside it, must be put right first.
     Unfit(&'static str),
+    /// There is no file at the path, or no folder to make it in.
+    Missing(String),
+    /// No store can be at the path before it was put right.
+    Unusable(String),
     /// A transaction that failed could not be taken back.
     Stuck(rusqlite::Error),
     /// The store was closed before this was done.
@@ -37,6 +43,10 @@ pub(crate) type Refusable<T> = Result<Result<T, QueueError>, StoreError>;
 pub(crate) enum Meaning {
     /// The same may succeed later.
     Passing,
+    /// There is no store.
+    Missing,
+    /// Somebody has to put the place right first.
+    Unusable,
     /// The file system has lost something: a second try might be told that all is well.
     Failed,
     /// The file is not as we left it.
@@ -55,7 +65,31 @@ impl StoreError {
             Self::Sqlite(error) => error.sqlite_error_code(),
             _ => None,
         };
-        matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+        matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
+    }
+
+    /// What it means where a store is opened at a path: what a person has to put right there is told apart from what may
+    /// pass by itself, such as a disk without room.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        let shown = path.display();
+        match self {
+            Self::Io(error) => match error.kind() {
+                ErrorKind::NotFound => Self::Missing(missing(path)),
+                ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::NotADirectory
+                | ErrorKind::IsADirectory
+                | ErrorKind::InvalidInput
+                | ErrorKind::InvalidFilename => Self::Unusable(format!("{shown}: {error}")),
+                // A link that leads to itself has no kind of its own.
+                _ if path.is_symlink() => Self::Unusable(format!("{shown}: {error}")),
+                _ => Self::Io(error),
+            },
+            error if error.is_beside() => {
+                Self::Unusable(format!("{shown}: {error}: the file and its folder must be readable and writable"))
+            }
+            error => error,
+        }
     }
 
     pub(crate) fn meaning(&self) -> Meaning {
@@ -88,9 +122,19 @@ impl StoreError {
                 | rusqlite::Error::QueryReturnedNoRows,
             )
             | Self::Broken(_) => Meaning::Damaged,
-            Self::Io(_) | Self::Unfit(_) | Self::Interrupted => Meaning::Passing,
+            Self::Io(_) | Self::Interrupted => Meaning::Passing,
+            Self::Missing(_) => Meaning::Missing,
+            Self::Unfit(_) | Self::Unusable(_) => Meaning::Unusable,
             Self::Sqlite(_) | Self::Gone(_) | Self::Stuck(_) | Self::Closed => Meaning::Failed,
         }
+    }
+}
+
+/// What is missing for a file at a path: its folder, or only the file.
+fn missing(path: &Path) -> String {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        Some(folder) => format!("there is no folder {}", folder.display()),
+        None => format!("there is no file {}", path.display()),
     }
 }
 
@@ -117,7 +161,7 @@ impl fmt::Display for StoreError {
             }
             Self::Sqlite(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
-            Self::Broken(what) => f.write_str(what),
+            Self::Broken(what) | Self::Missing(what) | Self::Unusable(what) => f.write_str(what),
             Self::Gone(what) | Self::Unfit(what) => f.write_str(what),
             Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
             Self::Interrupted => f.write_str("the store was closed, and the statement that ran was interrupted"),
@@ -132,7 +176,13 @@ impl Error for StoreError {
             Self::Sqlite(error) => error.source(),
             Self::Io(error) => error.source(),
             Self::Stuck(error) => Some(error),
-            Self::Broken(_) | Self::Gone(_) | Self::Unfit(_) | Self::Interrupted | Self::Closed => None,
+            Self::Broken(_)
+            | Self::Missing(_)
+            | Self::Unusable(_)
+            | Self::Gone(_)
+            | Self::Unfit(_)
+            | Self::Interrupted
+            | Self::Closed => None,
         }
     }
 }
@@ -169,6 +219,8 @@ impl From<Shared> for QueueError {
     fn from(error: Shared) -> Self {
         match error.meaning() {
             Meaning::Passing => Self::Unavailable(Box::new(error)),
+            Meaning::Missing => Self::Missing(Box::new(error)),
+            Meaning::Unusable => Self::Unusable(Box::new(error)),
             Meaning::Failed => Self::Failed(Box::new(error)),
             Meaning::Damaged => Self::Damaged(Box::new(error)),
         }

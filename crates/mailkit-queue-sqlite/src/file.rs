@@ -22,15 +22,30 @@ const READER_CACHE: i64 = 1 << 10;
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
+/// Whether a store is made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Making {
+    /// It is made, also of an empty file.
+    Allowed,
+    /// It must be there.
+    Forbidden,
+}
+
 /// Opens a store and checks it, or makes a new one of an empty file; gives the connection that writes.
-pub(crate) fn open(path: &Path, interrupt: &Interrupt) -> Result<(Claim, Connection), StoreError> {
-    let (claim, mut conn, is_store) = match open_for_writing(path, interrupt) {
+pub(crate) fn open(path: &Path, making: Making, interrupt: &Interrupt) -> Result<(Claim, Connection), StoreError> {
+    open_at(path, making, interrupt).map_err(|error| error.at(path))
+}
+
+fn open_at(path: &Path, making: Making, interrupt: &Interrupt) -> Result<(Claim, Connection), StoreError> {
+    let (claim, mut conn, is_store) = match open_for_writing(path, making, interrupt) {
         // Where layers lie over one another, a file may become another one when it is first opened for writing.
-        Err(StoreError::Gone(_)) => open_for_writing(path, interrupt)?,
+        Err(StoreError::Gone(_)) => open_for_writing(path, making, interrupt)?,
         opened => opened?,
     };
     if is_store || schema::version(&conn)? > 0 {
         check(&conn, &claim)?;
+    } else if making == Making::Forbidden {
+        return Err(empty(&claim));
     }
     schema::migrate(&mut conn)?;
     write_ahead(&conn)?;
@@ -47,8 +62,15 @@ pub(crate) fn open(path: &Path, interrupt: &Interrupt) -> Result<(Claim, Connect
 }
 
 /// Opens the file at a path, and says whether it is a store or empty.
-fn open_for_writing(path: &Path, interrupt: &Interrupt) -> Result<(Claim, Connection, bool), StoreError> {
-    let claim = Claim::make(path)?;
+fn open_for_writing(
+    path: &Path,
+    making: Making,
+    interrupt: &Interrupt,
+) -> Result<(Claim, Connection, bool), StoreError> {
+    let claim = match making {
+        Making::Allowed => Claim::make(path)?,
+        Making::Forbidden => Claim::find_for_writing(path)?,
+    };
     let is_store = look(&claim)?;
     let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE, interrupt)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -67,6 +89,15 @@ pub(crate) fn open_reader(claim: &Claim, interrupt: &Interrupt) -> Result<Connec
 
 /// Opens a store as it is, to read what can be read of it.
 pub(crate) fn open_damaged(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
+    open_as_it_is(claim, interrupt).map_err(|error| error.at(claim.path()))
+}
+
+/// The error for an empty file where a store is looked for.
+fn empty(claim: &Claim) -> StoreError {
+    StoreError::Missing(format!("the file {} is empty", claim.path().display()))
+}
+
+fn open_as_it_is(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
     let was_store = look(claim)?;
     let open = |path: &Path, flags| {
         let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY, interrupt)?;
@@ -88,7 +119,7 @@ pub(crate) fn open_damaged(claim: &Claim, interrupt: &Interrupt) -> Result<Conne
     };
     // An empty file; or it was empty, and has been made a store since.
     if !was_store && schema::version(&conn)? == 0 {
-        return Err(StoreError::Io(std::io::ErrorKind::NotFound.into()));
+        return Err(empty(claim));
     }
     schema::check_to_read(&conn)?;
     Ok(conn)

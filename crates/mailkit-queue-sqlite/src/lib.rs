@@ -40,6 +40,7 @@ mod error;
 mod failpoint;
 mod file;
 mod interrupt;
+mod keys;
 mod lease;
 mod letter;
 mod message;

@@ -8,6 +8,7 @@ use rusqlite::params;
 use crate::batch::Batch;
 use crate::content;
 use crate::error::StoreError;
+use crate::keys;
 use crate::message::Row;
 
 /// How many messages one call moves on of each kind: the next call goes on.
@@ -62,18 +63,19 @@ pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), St
 
 /// Forgets a few of what is kept no longer.
 pub(crate) fn forget_some(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
-    forget(batch, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
+    let finished = [State::Sent, State::Dead, State::Cancelled];
+    forget(batch, &finished, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
     let unused = now - batch.context.settings.key_window;
     batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MOST_FORGOTTEN])?;
     clear_staging(batch, now)
 }
 
-/// Forgets up to so many messages that were sent, dead or cancelled until then, fewer where they are large; returns how
-/// many.
-pub(crate) fn forget(batch: &mut Batch<'_>, until: Timestamp, most: u32) -> Result<u64, StoreError> {
+/// Forgets up to so many messages that came into one of these terminal states until then, fewer where they are large;
+/// returns how many.
+pub(crate) fn forget(batch: &mut Batch<'_>, states: &[State], until: Timestamp, most: u32) -> Result<u64, StoreError> {
     let (mut forgotten, mut octets) = (0, 0);
-    for state in [State::Sent, State::Dead, State::Cancelled] {
-        let number = crate::message::number(state);
+    for state in states {
+        let number = crate::message::number(*state);
         let rows =
             Row::all(batch.conn, FINISHED, params![batch.context.queue, number, until.as_millis(), most - forgotten])?;
         for row in rows {
@@ -110,6 +112,9 @@ fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
     if let Some(content) = chunks.flatten() {
         content::remove(batch, content)?;
     }
+    if row.state != State::Sent {
+        keys::release(batch, row)?;
+    }
     for table in ["letter", "attempt", "message"] {
         batch.conn.prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?"))?.execute([row.seq])?;
     }
@@ -123,7 +128,8 @@ mod tests {
     /// How SQLite goes about a statement.
     fn plan(sql: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let (_claim, conn) = crate::file::open(&folder.path().join("mailkit.db"), &Default::default()).unwrap();
+        let path = folder.path().join("mailkit.db");
+        let (_claim, conn) = crate::file::open(&path, crate::file::Making::Allowed, &Default::default()).unwrap();
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use crate::batch::read_counts;
 use crate::content;
 use crate::error::StoreError;
+use crate::keys;
 use crate::letter::{self, Letter};
 use crate::message::{self, Row};
 use crate::recipients;
@@ -23,8 +24,8 @@ impl SqliteQueue {
                 let condition = "WHERE message.queue = ? AND message.id = ?";
                 let found = rows(conn, condition, &[Value::from(queue), Value::from(id.to_string())])?;
                 let Some((row, letter)) = found.into_iter().next() else { return Ok(None) };
-                let history = history(conn, row.seq)?;
-                Ok(Some(Record { history, ..record(&row, letter)? }))
+                let (history, fingerprint) = (history(conn, row.seq)?, keys::fingerprint(conn, row.seq)?);
+                Ok(Some(Record { history, fingerprint, ..record(&row, letter)? }))
             })
             .await
     }
@@ -109,6 +110,18 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     };
     if let Some(cursor) = filter.cursor {
         and(" AND message.id < ?", Value::from(cursor.to_string()));
+    }
+    if let Some(tenant) = &filter.tenant {
+        and(" AND lane.tenant = ?", Value::from(tenant.clone()));
+    }
+    if let Some(route) = &filter.route {
+        and(" AND lane.route = ?", Value::from(route.clone()));
+    }
+    if let Some(since) = filter.since {
+        and(" AND message.created_at >= ?", Value::from(since.as_millis()));
+    }
+    if let Some(until) = filter.until {
+        and(" AND message.created_at < ?", Value::from(until.as_millis()));
     }
     // These let through too much rather than too little: what is left out is decided below.
     if let Some(tag) = &filter.tag {
@@ -205,6 +218,8 @@ pub(crate) fn record(row: &Row, letter: Letter) -> Result<Record, StoreError> {
         tags: letter.tags,
         on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
         idempotency_key: letter.idempotency_key,
+        fingerprint: None,
+        traceparent: letter.traceparent,
         carriage: letter.carriage,
         size: row.size,
         history: Vec::new(),

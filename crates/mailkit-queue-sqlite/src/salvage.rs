@@ -11,6 +11,7 @@ use crate::content;
 use crate::error::StoreError;
 use crate::file;
 use crate::interrupt::Interrupt;
+use crate::keys;
 use crate::letter::{self, Letter};
 use crate::message::{self, Row};
 use crate::query::{history, record};
@@ -46,7 +47,7 @@ impl SqliteQueue {
     ///
     /// # Errors
     /// [`QueueError::Damaged`] where not even its tables can be found, or it is no store of mailkit's;
-    /// [`QueueError::Unavailable`] where there is no such file.
+    /// [`QueueError::Missing`] where there is no such file; [`QueueError::Unusable`] where it cannot be read as it lies.
     pub fn salvage(path: impl AsRef<Path>) -> Result<Salvage, QueueError> {
         let claim = Arc::new(Claim::find(path.as_ref()).map_err(QueueError::from)?);
         let conn = file::open_damaged(&claim, &Interrupt::default())?;
@@ -112,7 +113,9 @@ impl Salvage {
         let name = "SELECT name FROM queue JOIN message ON message.queue = queue.id WHERE message.seq = ?";
         let queue = self.conn.prepare_cached(name)?.query_row([seq], |row| row.get(0));
         let history = history(&self.conn, seq).unwrap_or_default();
-        let record = Record { history, ..record(&row, letter)? };
+        // Where its table cannot be read, the key is told without it.
+        let fingerprint = keys::fingerprint(&self.conn, seq).unwrap_or_default();
+        let record = Record { history, fingerprint, ..record(&row, letter)? };
         Ok(Salvaged { queue: queue.unwrap_or_else(|_| "default".to_owned()), record, content })
     }
 

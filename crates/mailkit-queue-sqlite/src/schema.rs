@@ -168,7 +168,9 @@ mod tests {
     #[test]
     fn later_migrations_can_change_tables_indexes_and_views() {
         let folder = tempfile::tempdir().unwrap();
-        let (_claim, conn) = crate::file::open(&folder.path().join("mailkit.db"), &Default::default()).unwrap();
+        let (_claim, conn) =
+            crate::file::open(&folder.path().join("mailkit.db"), crate::file::Making::Allowed, &Default::default())
+                .unwrap();
         conn.execute("INSERT INTO queue (name) VALUES ('default')", []).unwrap();
         conn.execute_batch(
             "BEGIN EXCLUSIVE;

@@ -12,11 +12,12 @@ use mailkit_queue::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::batch::NO_QUEUE;
 use crate::bell::Bell;
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::error::{Fault, StoreError};
-use crate::file;
+use crate::file::{self, Making};
 use crate::interrupt::Interrupt;
 use crate::readers::Readers;
 use crate::watch::Watch;
@@ -79,6 +80,7 @@ pub struct Builder {
     name: String,
     settings: QueueSettings,
     clock: Clock,
+    making: Making,
 }
 
 impl Builder {
@@ -100,12 +102,21 @@ impl Builder {
         self
     }
 
+    /// Opens only a store that is there: for whoever looks at a queue. A queue of another name in it is empty, and is not
+    /// made either.
+    pub const fn existing(mut self) -> Self {
+        self.making = Making::Forbidden;
+        self
+    }
+
     /// Opens the store, and makes it where there is none, in a file that its owner alone may read. The path is that of a
     /// file, whatever it looks like; a link is followed.
     ///
     /// # Errors
     /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
-    /// it is changed. [`QueueError::Unavailable`] where it cannot be opened or made, or has a second name (a hard link).
+    /// it is changed. [`QueueError::Missing`] where there is no folder for it, or no store and none may be made;
+    /// [`QueueError::Unusable`] where none can be: at a path that is a folder, that may not be written, or of a file with
+    /// a second name (a hard link). [`QueueError::Unavailable`] where it may be opened later, as on a full disk.
     pub async fn open(self) -> Result<SqliteQueue, QueueError> {
         let interrupt = Interrupt::default();
         let abandoned = interrupt.set_on_drop();
@@ -115,8 +126,11 @@ impl Builder {
     }
 
     fn open_blocking(self, interrupt: Interrupt) -> Result<SqliteQueue, StoreError> {
-        let (mut claim, conn) = file::open(&self.path, &interrupt)?;
-        let queue = queue_row(&conn, &self.name)?;
+        let (mut claim, conn) = file::open(&self.path, self.making, &interrupt)?;
+        let queue = match self.making {
+            Making::Allowed => queue_row(&conn, &self.name)?,
+            Making::Forbidden => find_queue(&conn, &self.name)?.unwrap_or(NO_QUEUE),
+        };
         claim.know_beside()?;
         let claim = Arc::new(claim);
         let (fault, bell) = (Fault::default(), Bell::default());
@@ -144,6 +158,7 @@ impl SqliteQueue {
             name: "default".to_owned(),
             settings: QueueSettings::default(),
             clock: Clock::system(),
+            making: Making::Allowed,
         }
     }
 
@@ -212,14 +227,18 @@ impl SqliteQueue {
     }
 }
 
+/// The row of a queue.
+fn find_queue(conn: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    conn.query_row("SELECT id FROM queue WHERE name = ?", [name], |row| row.get(0)).optional()
+}
+
 /// The row of a queue, which is made where there is none.
 fn queue_row(conn: &Connection, name: &str) -> Result<i64, StoreError> {
-    let find = || conn.query_row("SELECT id FROM queue WHERE name = ?", [name], |row| row.get(0)).optional();
-    if let Some(found) = find()? {
+    if let Some(found) = find_queue(conn, name)? {
         return Ok(found);
     }
     conn.execute("INSERT OR IGNORE INTO queue (name) VALUES (?)", [name])?;
-    find()?.ok_or_else(|| StoreError::Broken("a queue was just put there".into()))
+    find_queue(conn, name)?.ok_or_else(|| StoreError::Broken("a queue was just put there".into()))
 }
 
 #[async_trait]
@@ -273,8 +292,8 @@ impl Queue for SqliteQueue {
         self.act_by_hand(id, action).await
     }
 
-    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
-        self.forget(older_than).await
+    async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
+        self.forget(states, older_than).await
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {

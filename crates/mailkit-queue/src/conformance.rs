@@ -81,12 +81,21 @@ scenarios! { ($)
         a_queue_is_full_at_its_number_of_unfinished_messages,
         a_queue_is_full_at_its_octets,
         an_imported_message_keeps_its_name_and_time_and_comes_in_once,
+        an_id_that_another_message_has_is_refused,
+        a_message_that_would_expire_before_it_could_be_sent_is_refused,
+        an_imported_message_whose_time_is_over_ends_dead,
         a_dropped_enqueue_was_done_whole_or_not_at_all,
     }
     keys {
         a_key_makes_one_message,
         a_key_for_another_message_is_a_conflict,
-        a_key_outlives_its_message_until_its_window_is_over,
+        a_duplicate_is_answered_with_the_state_of_its_message,
+        a_key_outlives_a_sent_message_until_its_window_is_over,
+        a_key_does_not_stand_for_a_message_purged_without_having_been_sent,
+        a_key_does_not_stand_for_a_message_forgotten_dead_after_its_retention,
+        a_key_does_not_stand_for_a_cancelled_message,
+        a_message_from_another_queue_whose_key_is_over_meets_no_key,
+        the_fingerprint_of_a_key_is_shown_while_the_key_stands_for_its_message,
         a_known_key_is_answered_by_a_full_queue,
         two_hundred_enqueues_with_one_key_make_one_message,
     }
@@ -124,6 +133,7 @@ scenarios! { ($)
         mail_that_expires_is_dead_and_says_so,
         a_leased_message_expires_after_the_word_of_its_worker,
         purging_forgets_what_was_finished_so_long_ago,
+        purging_forgets_only_the_states_that_are_named,
         finished_mail_goes_by_itself_after_its_retention,
         held_mail_stays_until_a_person_decides,
     }

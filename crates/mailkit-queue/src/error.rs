@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::Lease;
 use crate::query::Action;
@@ -25,8 +26,15 @@ pub enum QueueError {
         /// The message that has it.
         id: QueueId,
     },
-    /// A message of this name is there already, under another key or none.
+    /// Another message has this id: it was enqueued under another key.
     Exists(QueueId),
+    /// The message would expire before it could be sent.
+    Expired {
+        /// Its last moment.
+        expires_at: Timestamp,
+        /// When it was to be sent, where that is not before its last moment.
+        send_at: Option<Timestamp>,
+    },
     /// There is no such message, or no longer.
     Unknown(QueueId),
     /// The message's state does not allow that.
@@ -44,6 +52,11 @@ pub enum QueueError {
     Content(std::io::Error),
     /// The store cannot be reached, or has no room: the same may succeed later.
     Unavailable(Box<dyn Error + Send + Sync>),
+    /// There is no store where it was looked for, or no folder to make it in.
+    Missing(Box<dyn Error + Send + Sync>),
+    /// No store can be at that place before it was put right: a path that is a folder, that may not be read or written,
+    /// or that cannot be.
+    Unusable(Box<dyn Error + Send + Sync>),
     /// The store has failed for good: nothing more is done with it before it was looked after.
     Failed(Box<dyn Error + Send + Sync>),
     /// The store is damaged, or not one of ours. It was left as it is.
@@ -65,7 +78,11 @@ impl fmt::Display for QueueError {
             Self::Conflict { key, id } => {
                 write!(f, "the idempotency key `{}` was used for another message, {id}", key.escape_debug())
             }
-            Self::Exists(id) => write!(f, "a message {id} is in the queue already"),
+            Self::Exists(id) => write!(f, "the id {id} belongs to another message of the queue"),
+            Self::Expired { send_at: Some(_), .. } => {
+                f.write_str("expires_at is not after send_at: the message would expire before it could be sent")
+            }
+            Self::Expired { .. } => f.write_str("expires_at is in the past: the message could never be sent"),
             Self::Unknown(id) => write!(f, "no message {id} is in the queue"),
             Self::NotAllowed { id, action, state } => {
                 write!(f, "message {id} is {state}, which does not allow to {} it", action.name())
@@ -73,6 +90,8 @@ impl fmt::Display for QueueError {
             Self::LeaseLost(id) => write!(f, "the lease of message {id} has run out, and another may have it"),
             Self::Content(_) => f.write_str("the content of the message could not be read"),
             Self::Unavailable(_) => f.write_str("the queue's store is out of reach"),
+            Self::Missing(_) => f.write_str("there is no store of a queue"),
+            Self::Unusable(_) => f.write_str("the queue's store cannot be there"),
             Self::Failed(_) => f.write_str("the queue's store has failed"),
             Self::Damaged(_) => f.write_str("the queue's store is damaged, or not one of mailkit's"),
         }
@@ -83,7 +102,11 @@ impl Error for QueueError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Content(error) => Some(error),
-            Self::Unavailable(error) | Self::Failed(error) | Self::Damaged(error) => Some(&**error),
+            Self::Unavailable(error)
+            | Self::Missing(error)
+            | Self::Unusable(error)
+            | Self::Failed(error)
+            | Self::Damaged(error) => Some(&**error),
             _ => None,
         }
     }

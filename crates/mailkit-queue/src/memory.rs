@@ -135,7 +135,11 @@ impl Default for MemoryQueue {
 impl Queue for MemoryQueue {
     /// Content that is not in memory is read on a thread that may block, before anything is stored.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
-        if let Some(found) = self.store()?.0.admit(&message, message.content.size().unwrap_or(0))? {
+        let found = {
+            let (store, now) = self.store()?;
+            store.admit(&message, message.content.size().unwrap_or(0), now)?
+        };
+        if let Some(found) = found {
             return Ok(found);
         }
         let content = reading::read(message.content.clone(), self.shared.max_bytes).await?;
@@ -236,9 +240,9 @@ impl Queue for MemoryQueue {
         Ok(state)
     }
 
-    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
+    async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
         let (mut store, now) = self.store()?;
-        Ok(store.forget(now - older_than))
+        Ok(store.purge(states, now - older_than))
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {

@@ -2,12 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use mailkit_address::Envelope;
 
 use crate::clock::Timestamp;
 use crate::content::Content;
+use crate::error::QueueError;
 use crate::id::QueueId;
+use crate::state::State;
 
 /// A message for [`Queue::enqueue`](crate::Queue::enqueue), with what its sender wishes.
 ///
@@ -51,9 +54,11 @@ pub struct NewMessage {
     pub on_ambiguous: OnAmbiguous,
     /// The trace that it belongs to, as the W3C header `traceparent` has it.
     pub traceparent: Option<String>,
-    /// The name that it had in another queue, which it keeps; nothing gives it a new one.
+    /// The id that it had in another queue, which it keeps; `None` gives it a new one. A message whose id is in the
+    /// queue already is a duplicate.
     pub id: Option<QueueId>,
-    /// When it was enqueued in another queue; nothing means now.
+    /// When it was enqueued in another queue; `None` means now. The window of its key begins then, and it may be past its
+    /// last moment.
     pub created_at: Option<Timestamp>,
 }
 
@@ -80,6 +85,28 @@ impl NewMessage {
             created_at: None,
         }
     }
+
+    /// Checks that it can be sent before it expires. A message from another queue, which has a `created_at`, passes:
+    /// where its time is over it ends dead, where somebody sees it.
+    ///
+    /// # Errors
+    /// [`QueueError::Expired`] where `expires_at` is not after `now`, or not after `send_at`.
+    pub fn check_expiry(&self, now: Timestamp) -> Result<(), QueueError> {
+        let Some(expires_at) = self.expires_at.filter(|_| self.created_at.is_none()) else { return Ok(()) };
+        let earliest = self.send_at.map_or(now, |at| at.max(now));
+        match expires_at > earliest {
+            true => Ok(()),
+            false => Err(QueueError::Expired { expires_at, send_at: self.send_at.filter(|at| *at >= expires_at) }),
+        }
+    }
+
+    /// The key that must be looked up for it, at a time and with the queue's window: `None` for a message from another
+    /// queue whose key stands for nothing any more.
+    #[must_use]
+    pub fn active_key(&self, now: Timestamp, key_window: Duration) -> Option<&IdempotencyKey> {
+        let used_at = self.created_at.map_or(now, |at| at.min(now));
+        self.idempotency.as_ref().filter(|_| used_at + key_window > now)
+    }
 }
 
 /// What was stored.
@@ -88,8 +115,10 @@ impl NewMessage {
 pub struct Enqueued {
     /// The message's name in the queue.
     pub id: QueueId,
-    /// Whether its idempotency key was there already, and nothing new was stored.
+    /// Whether its idempotency key, or its id, was there already, and nothing new was stored.
     pub duplicate: bool,
+    /// The state of the message. A duplicate of one that was sent and forgotten since is `sent`.
+    pub state: State,
 }
 
 /// A key under which a message is enqueued once, however often it is tried.
@@ -124,6 +153,8 @@ pub struct Carriage {
     pub envelope_id: Option<String>,
     /// Every hop must use TLS (RFC 8689).
     pub require_tls: bool,
+    /// How urgent the transfer is, from -9 to 9, for a server with MT-PRIORITY (RFC 6710).
+    pub mt_priority: Option<i8>,
 }
 
 /// An enum of words: the words, their parser and their printer from one table.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::record::Record;
 use crate::state::State;
@@ -16,6 +17,14 @@ pub struct Filter {
     pub recipient: Option<String>,
     /// Only with this tag.
     pub tag: Option<String>,
+    /// Only of this tenant.
+    pub tenant: Option<String>,
+    /// Only those that are pinned to this route.
+    pub route: Option<String>,
+    /// Only those that were enqueued at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those that were enqueued before this time.
+    pub until: Option<Timestamp>,
     /// How many at the most; 50 by default.
     pub limit: usize,
     /// Only those older than this: what [`Page::next`] of the page before says.
@@ -24,7 +33,17 @@ pub struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { state: None, recipient: None, tag: None, limit: 50, cursor: None }
+        Self {
+            state: None,
+            recipient: None,
+            tag: None,
+            tenant: None,
+            route: None,
+            since: None,
+            until: None,
+            limit: 50,
+            cursor: None,
+        }
     }
 }
 

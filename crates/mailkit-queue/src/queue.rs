@@ -26,7 +26,7 @@ use crate::state::State;
 /// Time passes in [`lease`](Self::lease) at the latest: what is due is ready then, leases that have run out are ended,
 /// what has expired is dead, what was finished longer ago than [`QueueSettings::retention`](crate::QueueSettings) is
 /// forgotten, also later and by itself. Who only looks may still see a message where it was. A held message waits for a
-/// person: it does not expire and is never forgotten.
+/// person: it does not expire, and is forgotten only by a [`purge`](Queue::purge) that names its state.
 ///
 /// A message that expires is dead, and the text of its open recipients says so ("expired"). While it is leased, the
 /// worker's word comes first: one that would be ready or scheduled after that is dead at once.
@@ -41,13 +41,19 @@ use crate::state::State;
 pub trait Queue: Send + Sync {
     /// Stores a message. Returned means stored: it will be in exactly one terminal state one day.
     ///
-    /// A message whose idempotency key is in use is stored no second time: the first one's name is returned, also when
-    /// the queue is full or that message is gone by now. A key is in use for
-    /// [`QueueSettings::key_window`](crate::QueueSettings) from the time at which its message was enqueued.
+    /// A message whose idempotency key stands for a message already is not stored again: the id and the state of the first
+    /// one are returned, also when the queue is full. A key stands for its message for
+    /// [`QueueSettings::key_window`](crate::QueueSettings) from the time at which that was enqueued, also when it was sent
+    /// and forgotten since. It stands neither for a message that was cancelled nor for one that was forgotten without
+    /// having been sent.
+    ///
+    /// A message that brings its id, and whose id is in the queue, is a duplicate as well, unless it was enqueued under
+    /// another key.
     ///
     /// # Errors
     /// [`QueueError::Full`], [`QueueError::Conflict`] for a key that stands for another message,
-    /// [`QueueError::Exists`] for a name that is taken, [`QueueError::Content`], or the store's own.
+    /// [`QueueError::Exists`] for an id that another message has, [`QueueError::Expired`] for a message that would expire
+    /// before it could be sent, [`QueueError::Content`], or the store's own.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError>;
 
     /// Takes messages that are ready: higher priority first, tenants in turn within one, then the oldest due.
@@ -133,11 +139,12 @@ pub trait Queue: Send + Sync {
     /// [`QueueError::Unknown`], [`QueueError::NotAllowed`], or the store's own.
     async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError>;
 
-    /// Forgets messages that were sent, dead or cancelled so long ago or longer; returns how many.
+    /// Forgets messages that came into one of these terminal states so long ago or longer; returns how many. Other states
+    /// forget nothing.
     ///
     /// # Errors
     /// The store's own.
-    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError>;
+    async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError>;
 
     /// How many messages there are.
     ///

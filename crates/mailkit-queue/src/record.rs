@@ -4,7 +4,7 @@ use mailkit_address::{Address, ReversePath};
 
 use crate::clock::Timestamp;
 use crate::id::QueueId;
-use crate::message::{Carriage, OnAmbiguous, Priority};
+use crate::message::{Carriage, Fingerprint, OnAmbiguous, Priority};
 use crate::settlement::{AttemptOutcome, RecipientStatus};
 use crate::state::State;
 
@@ -46,6 +46,10 @@ pub struct Record {
     pub on_ambiguous: OnAmbiguous,
     /// The key that it was enqueued under.
     pub idempotency_key: Option<String>,
+    /// What the key says of the message; `None` where the key does not stand for it (any more). Lists leave it empty.
+    pub fingerprint: Option<Fingerprint>,
+    /// The trace that it belongs to, as the W3C header `traceparent` has it.
+    pub traceparent: Option<String>,
     /// What the transaction with a server asks for.
     pub carriage: Carriage,
     /// Octets of content.

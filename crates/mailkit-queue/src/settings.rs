@@ -15,7 +15,7 @@ pub struct QueueSettings {
     pub max_bytes: u64,
     /// How long finished messages stay to be looked at. A week: long enough for somebody to ask.
     pub retention: Duration,
-    /// How long an idempotency key is kept from when it was first used. A week, as for finished messages.
+    /// How long an idempotency key stands for its message from when that was enqueued. A week, as for finished messages.
     pub key_window: Duration,
 }
 

@@ -120,8 +120,8 @@ impl Queue for Wrapped {
     async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
         self.inner.act(id, action).await
     }
-    async fn purge(&self, older_than: Duration) -> Result<u64, QueueError> {
-        self.inner.purge(older_than).await
+    async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
+        self.inner.purge(states, older_than).await
     }
     async fn stats(&self) -> Result<Stats, QueueError> {
         self.around(Call::Stats, self.inner.stats()).await

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use mailkit_address::{Address, Envelope};
 use mailkit_queue::{
     AttemptOutcome, Clock, Content, IdempotencyKey, LeaseRequest, Leased, NewMessage, OnAmbiguous, Queue,
-    QueueSettings, RecipientOutcome, RecipientStatus, Settlement, Timestamp,
+    QueueSettings, RecipientOutcome, RecipientStatus, Settlement, State, Timestamp,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
@@ -173,6 +173,6 @@ async fn once(path: &Path, hours: u64) {
     let leased = queue.lease(&request(1)).await.unwrap().pop().unwrap();
     queue.renew(&[leased.lease.token()], Duration::from_secs(60)).await.unwrap();
     deliver(&queue, leased).await;
-    queue.purge(Duration::ZERO).await.unwrap();
+    queue.purge(&[State::Sent, State::Dead, State::Cancelled], Duration::ZERO).await.unwrap();
     queue.close().await.unwrap();
 }

@@ -121,7 +121,7 @@ async fn what_is_readable_of_a_damaged_file_is_brought_out() {
 fn nothing_is_brought_out_of_what_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
-    assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Unavailable(_))));
+    assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Missing(_))));
     std::fs::write(&path, "a shopping list").unwrap();
     assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Damaged(_))));
 }
@@ -177,7 +177,7 @@ async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same(
     queue.close().await.unwrap();
     // As on a medium for reading: SQLite cannot make the log, which it does even to read.
     std::fs::create_dir(folder.path().join("mail #1?.db-wal")).unwrap();
-    assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Unavailable(_))));
+    assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Unusable(_))));
     let contents: Vec<_> = SqliteQueue::salvage(&path).unwrap().map(|message| message.content).collect();
     assert_eq!(contents.len(), 2);
     assert!(contents[1].to_bytes().unwrap().len() > 300_000);
@@ -196,7 +196,7 @@ async fn a_file_whose_log_cannot_be_read_where_it_is_says_what_to_copy() {
     // As on a medium for reading: SQLite cannot make the index of the log.
     std::os::unix::fs::symlink(medium.path().join("none").join("none"), medium.path().join("mailkit.db-shm")).unwrap();
     let error = SqliteQueue::salvage(medium.path().join("mailkit.db")).map(drop).unwrap_err();
-    assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, QueueError::Unusable(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.ends_with("copy the file and its -wal to where you can write"), "{why}");
 }

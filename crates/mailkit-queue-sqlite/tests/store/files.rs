@@ -101,10 +101,12 @@ async fn a_store_that_was_cut_short_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_out_of_reach() {
+async fn a_folder_that_is_not_there_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let error = SqliteQueue::open(folder.path().join("none").join("mailkit.db")).await.unwrap_err();
-    assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, QueueError::Missing(_)), "{error:?}");
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(why, format!("there is no folder {}", folder.path().join("none").display()));
 }
 
 #[tokio::test]

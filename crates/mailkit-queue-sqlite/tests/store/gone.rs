@@ -76,7 +76,7 @@ async fn a_file_that_was_moved_has_all_that_was_acknowledged_when_its_log_is_mov
     let why = stops(&path, |path| std::fs::rename(path, &moved).unwrap()).await;
     assert!(why.ends_with("where it was moved, move its log (-wal) along before it is opened again"), "{why}");
     let error = SqliteQueue::open(&path).await.unwrap_err();
-    assert!(matches!(error, QueueError::Unavailable(_)), "a new store would have the log removed: {error:?}");
+    assert!(matches!(error, QueueError::Unusable(_)), "a new store would have the log removed: {error:?}");
     std::fs::rename(folder.path().join("mailkit.db-wal"), folder.path().join("moved.db-wal")).unwrap();
     assert_eq!(ready(&moved).await, 20);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use mailkit_queue::{Content, NewMessage, OpenContent, Pieces, Queue, QueueError};
+use mailkit_queue::{Content, NewMessage, OpenContent, Pieces, Queue, QueueError, State};
 use rusqlite::Connection;
 
 use crate::{lease, message, open};
@@ -110,7 +110,7 @@ async fn a_large_message_that_is_purged_takes_its_pieces_along() {
     let queue = open(&path).await;
     let id = queue.enqueue(with(Stream::content(100, false).1)).await.unwrap().id;
     queue.act(id, mailkit_queue::Action::Cancel).await.unwrap();
-    assert_eq!(queue.purge(std::time::Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(queue.purge(&[State::Sent, State::Dead, State::Cancelled], std::time::Duration::ZERO).await.unwrap(), 1);
     assert_eq!(chunks(&path), (0, 0));
 }
 
@@ -123,7 +123,7 @@ async fn pieces_that_a_dead_process_left_behind_are_removed_when_they_are_old() 
     let leave = "INSERT INTO staging VALUES (900, 5); INSERT INTO chunk VALUES (900, 0, 1, 'x');
                  INSERT INTO staging VALUES (901, 9000000000000); INSERT INTO chunk VALUES (901, 0, 1, 'x')";
     conn.execute_batch(leave).unwrap();
-    queue.purge(std::time::Duration::ZERO).await.unwrap();
+    queue.purge(&[State::Sent, State::Dead, State::Cancelled], std::time::Duration::ZERO).await.unwrap();
     assert_eq!(chunks(&path), (1, 1), "one that is being written stays");
 }
 
@@ -202,5 +202,5 @@ async fn large_messages_are_forgotten_by_and_by() {
         assert!(lease(&queue).await.is_empty());
         assert_eq!(queue.stats().await.unwrap().cancelled, left);
     }
-    assert_eq!(queue.purge(std::time::Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(queue.purge(&[State::Sent, State::Dead, State::Cancelled], std::time::Duration::ZERO).await.unwrap(), 0);
 }

@@ -37,7 +37,7 @@ async fn a_name_that_sqlite_takes_for_something_else_is_that_of_a_file() {
     let tables = "SELECT group_concat(name) FROM sqlite_schema";
     let conn = Connection::open(folder.join("other.db")).unwrap();
     assert_eq!(conn.query_row(tables, [], |row| row.get::<_, String>(0)).unwrap(), "list");
-    assert!(matches!(SqliteQueue::open("").await, Err(QueueError::Unavailable(_))));
+    assert!(matches!(SqliteQueue::open("").await, Err(QueueError::Unusable(_))));
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_file_with_two_names_is_opened_by_neither() {
     std::fs::hard_link(&path, &link).unwrap();
     for name in [&link, &path] {
         let error = SqliteQueue::open(name).await.unwrap_err();
-        assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+        assert!(matches!(error, QueueError::Unusable(_)), "{error:?}");
         let why = std::error::Error::source(&error).unwrap().to_string();
         assert!(why.contains("hard link") && why.contains("remove the other name"), "{why}");
     }
@@ -109,9 +109,76 @@ async fn a_folder_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
     let refused = [SqliteQueue::open(folder.path()).await.map(drop), SqliteQueue::salvage(folder.path()).map(drop)];
     for refused in refused {
-        assert!(matches!(refused, Err(QueueError::Damaged(_))), "{refused:?}");
+        assert!(matches!(refused, Err(QueueError::Unusable(_))), "{refused:?}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_path_where_no_store_can_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("file"), "").unwrap();
+    std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    for path in [
+        at("file/mail.db"),
+        at("loop"),
+        at("folder"),
+        at("none/"),
+        at(&"long".repeat(100)),
+        at("nul\0.db"),
+        // Nobody may make a file there, root included.
+        "/sys/mailkit.db".into(),
+        "/dev/null".into(),
+    ] {
+        let opened = [
+            SqliteQueue::open(&path).await.map(drop),
+            SqliteQueue::builder(&path).existing().open().await.map(drop),
+            SqliteQueue::salvage(&path).map(drop),
+        ];
+        for (number, refused) in opened.into_iter().enumerate() {
+            let error = refused.unwrap_err();
+            // Where nothing is to be made, there may simply be nothing.
+            let is_missing = number > 0 && matches!(error, QueueError::Missing(_));
+            assert!(is_missing || matches!(error, QueueError::Unusable(_)), "{path:?}: {error:?}");
+            let why = std::error::Error::source(&error).unwrap().to_string();
+            assert!(why.contains(&*path.to_string_lossy()), "{path:?}: {why}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing was made");
+}
+
+#[tokio::test]
+async fn who_only_looks_makes_neither_a_store_nor_a_queue_in_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let look = async |name: &str| SqliteQueue::builder(&path).queue(name).existing().open().await;
+    assert!(matches!(look("default").await, Err(QueueError::Missing(_))));
+    assert!(!path.exists());
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(look("default").await, Err(QueueError::Missing(_))));
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let queue = open(&path).await;
+    let id = queue.enqueue(message("x")).await.unwrap().id;
+    assert_eq!(look("default").await.unwrap().stats().await.unwrap().ready, 1);
+    let other = look("news").await.unwrap();
+    assert_eq!(other.stats().await.unwrap(), mailkit_queue::Stats::default());
+    assert!(other.list(&mailkit_queue::Filter::default()).await.unwrap().records.is_empty());
+    assert!(other.get(id).await.unwrap().is_none());
+    let cancelled = other.act(id, mailkit_queue::Action::Cancel).await;
+    assert!(matches!(cancelled, Err(QueueError::Unknown(_))), "{cancelled:?}");
+    assert_eq!(other.purge(&mailkit_queue::State::ALL, std::time::Duration::ZERO).await.unwrap(), 0);
+    other.close().await.unwrap();
+    queue.close().await.unwrap();
+    let conn = Connection::open(&path).unwrap();
+    assert_eq!(
+        conn.query_row("SELECT group_concat(name) FROM queue", [], |row| row.get::<_, String>(0)).unwrap(),
+        "default"
+    );
 }
 
 #[cfg(unix)]

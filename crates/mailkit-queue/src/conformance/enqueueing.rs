@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::world::{ACCEPTED, MINUTE, Maker, message, message_to, outcome, tried};
+use super::world::{ACCEPTED, MINUTE, Maker, message, message_to, outcome, seconds, tried};
 use crate::clock::Timestamp;
 use crate::content::{Content, OpenContent, Pieces};
 use crate::error::QueueError;
@@ -28,6 +28,7 @@ fn elaborate(now: Timestamp) -> NewMessage {
         return_content: Some(ReturnContent::Headers),
         envelope_id: Some("env".to_owned()),
         require_tls: true,
+        mt_priority: Some(-3),
     };
     message.idempotency = Some(IdempotencyKey { key: "order-42".to_owned(), fingerprint: [7; 32] });
     message.expires_at = Some(now + MINUTE);
@@ -56,6 +57,7 @@ pub(super) async fn what_is_enqueued_is_leased_and_shown_as_it_was(make: Maker) 
     assert_eq!((&record.route, &record.tenant, &record.tags), (&given.route, &given.tenant, &given.tags));
     assert_eq!((record.priority, record.on_ambiguous), (given.priority, given.on_ambiguous));
     assert_eq!((record.idempotency_key.as_deref(), &record.carriage), (Some("order-42"), &given.carriage));
+    assert_eq!((record.fingerprint, &record.traceparent), (Some([7; 32]), &given.traceparent));
     assert_eq!((record.size, record.history.len()), (given.content.size().unwrap(), 0));
     let content = world.content(id).await.unwrap().unwrap();
     assert_eq!(content.to_bytes().unwrap(), given.content.to_bytes().unwrap());
@@ -138,11 +140,74 @@ pub(super) async fn an_imported_message_keeps_its_name_and_time_and_comes_in_onc
     let id = QueueId::new(created_at, 42);
     let imported = NewMessage { id: Some(id), created_at: Some(created_at), ..message() };
     assert_eq!(world.put(imported.clone()).await, id);
-    let error = world.enqueue(imported).await.unwrap_err();
-    assert!(matches!(error, QueueError::Exists(there) if there == id), "{error:?}");
+    let again = world.enqueue(imported.clone()).await.unwrap();
+    assert_eq!((again.id, again.duplicate, again.state), (id, true, State::Ready));
 
     assert_eq!(world.record(id).await.created_at, created_at);
-    world.expect(&[id]).await;
+    let leased = world.expect(&[id]).await.remove(0);
+    world.settle(leased, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead)).await;
+    let again = world.enqueue(imported).await.unwrap();
+    assert_eq!((again.id, again.duplicate, again.state), (id, true, State::Sent));
+    world.expect_none().await;
+}
+
+pub(super) async fn an_id_that_another_message_has_is_refused(make: Maker) {
+    let world = make.world().await;
+    let id = QueueId::new(world.now(), 42);
+    let with = |message: NewMessage| NewMessage { id: Some(id), ..message };
+    world.put(with(super::world::with_key("a", 1))).await;
+    for other in [message(), super::world::with_key("b", 1)] {
+        let error = world.enqueue(with(other)).await.unwrap_err();
+        assert!(matches!(error, QueueError::Exists(there) if there == id), "{error:?}");
+    }
+    let conflict = world.enqueue(with(super::world::with_key("a", 2))).await;
+    assert!(matches!(conflict, Err(QueueError::Conflict { .. })), "{conflict:?}");
+    world.act(id, crate::query::Action::Cancel).await.unwrap();
+    let again = world.enqueue(with(super::world::with_key("a", 1))).await.unwrap();
+    assert_eq!((again.duplicate, again.state), (true, State::Cancelled), "an import that is repeated revives nothing");
+}
+
+pub(super) async fn a_message_that_would_expire_before_it_could_be_sent_is_refused(make: Maker) {
+    let world = make.world().await;
+    let now = world.now();
+    for (send_at, expires_at, refused) in [
+        (None, now - MINUTE, true),
+        (None, now, true),
+        (None, now + MINUTE, false),
+        (Some(now - 2 * MINUTE), now - MINUTE, true),
+        (Some(now + MINUTE), now + MINUTE, true),
+        (Some(now + 2 * MINUTE), now + MINUTE, true),
+        (Some(now + MINUTE), now + 2 * MINUTE, false),
+    ] {
+        for content in [message().content, in_pieces(30, false)] {
+            let message = NewMessage { send_at, expires_at: Some(expires_at), content, ..message() };
+            let enqueued = world.enqueue(message).await;
+            match enqueued {
+                Err(QueueError::Expired { expires_at: at, .. }) => assert!(refused && at == expires_at),
+                other => assert_eq!((other.is_ok(), refused), (true, false), "{other:?}"),
+            }
+        }
+    }
+    // What was enqueued in time is answered as it was, also when its time is over.
+    let in_time = NewMessage { expires_at: Some(now + MINUTE), ..super::world::with_key("k", 1) };
+    let id = world.put(in_time.clone()).await;
+    world.advance(2 * MINUTE);
+    world.expect_none().await;
+    let again = world.enqueue(in_time).await.unwrap();
+    assert_eq!((again.id, again.duplicate, again.state), (id, true, State::Dead));
+}
+
+pub(super) async fn an_imported_message_whose_time_is_over_ends_dead(make: Maker) {
+    let world = make.world().await;
+    let created_at = Some(world.now() - MINUTE);
+    let over = world.put(NewMessage { created_at, expires_at: Some(world.now() - seconds(1)), ..message() }).await;
+    let (send_at, expires_at) = (Some(world.now() + MINUTE), Some(world.now() + seconds(30)));
+    let between = world.put(NewMessage { created_at, send_at, expires_at, ..message() }).await;
+    world.expect_none().await;
+    assert_eq!((world.state(over).await, world.state(between).await), (State::Dead, State::Scheduled));
+    world.advance(MINUTE);
+    world.expect_none().await;
+    assert_eq!(world.state(between).await, State::Dead);
 }
 
 pub(super) async fn a_dropped_enqueue_was_done_whole_or_not_at_all(make: Maker) {

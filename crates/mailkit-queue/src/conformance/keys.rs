@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::world::{MINUTE, Maker, message, seconds, with_key};
+use super::world::{ACCEPTED, AMBIGUOUS, MINUTE, Maker, PERMANENT, World, message, outcome, seconds, tried, with_key};
 use crate::error::QueueError;
+use crate::id::QueueId;
+use crate::message::NewMessage;
 use crate::query::Action;
 use crate::settings::QueueSettings;
+use crate::settlement::Next;
+use crate::state::State;
 
 pub(super) async fn a_key_makes_one_message(make: Maker) {
     let world = make.world().await;
@@ -31,16 +35,63 @@ pub(super) async fn a_key_for_another_message_is_a_conflict(make: Maker) {
     world.expect(&[first]).await;
 }
 
-pub(super) async fn a_key_outlives_its_message_until_its_window_is_over(make: Maker) {
+/// The terminal states that a message under a key can be purged in.
+const TERMINAL: [State; 4] = [State::Sent, State::Dead, State::Held, State::Cancelled];
+
+/// Brings the only message of a queue into a terminal state.
+async fn end_in(world: &World, id: QueueId, state: State) {
+    let all = |status, next| tried(vec![outcome("bob@example.org", status)], next);
+    let settlement = match state {
+        State::Sent => all(ACCEPTED, Next::Dead),
+        State::Dead => all(PERMANENT, Next::Dead),
+        State::Held => all(AMBIGUOUS, Next::Held),
+        _ => {
+            world.act(id, Action::Cancel).await.unwrap();
+            return;
+        }
+    };
+    let leased = world.take_one().await;
+    assert_eq!(world.settle(leased, settlement).await, state);
+}
+
+pub(super) async fn a_duplicate_is_answered_with_the_state_of_its_message(make: Maker) {
+    let world = make.world().await;
+    let scheduled = NewMessage { send_at: Some(world.now() + MINUTE), ..with_key("scheduled", 1) };
+    let new = world.enqueue(scheduled.clone()).await.unwrap();
+    assert_eq!((new.duplicate, new.state), (false, State::Scheduled));
+    let again = world.enqueue(scheduled).await.unwrap();
+    assert_eq!((again.id, again.duplicate, again.state), (new.id, true, State::Scheduled));
+
+    let new = world.enqueue(with_key("k", 1)).await.unwrap();
+    assert_eq!((new.duplicate, new.state), (false, State::Ready));
+    let state = async || {
+        let again = world.enqueue(with_key("k", 1)).await.unwrap();
+        assert_eq!((again.id, again.duplicate), (new.id, true));
+        again.state
+    };
+    assert_eq!(state().await, State::Ready);
+    let leased = world.take_one().await;
+    assert_eq!(state().await, State::Leased);
+    world.settle(leased, tried(Vec::new(), Next::Held)).await;
+    assert_eq!(state().await, State::Held);
+    world.act(new.id, Action::Release).await.unwrap();
+    end_in(&world, new.id, State::Dead).await;
+    assert_eq!(state().await, State::Dead);
+    world.act(new.id, Action::Retry).await.unwrap();
+    end_in(&world, new.id, State::Sent).await;
+    assert_eq!(state().await, State::Sent);
+}
+
+pub(super) async fn a_key_outlives_a_sent_message_until_its_window_is_over(make: Maker) {
     let world = make.world_with(QueueSettings { key_window: 10 * MINUTE, ..QueueSettings::default() }).await;
     let first = world.put(with_key("order-42", 1)).await;
-    world.act(first, Action::Cancel).await.unwrap();
-    assert_eq!(world.purge(seconds(0)).await.unwrap(), 1);
+    end_in(&world, first, State::Sent).await;
+    assert_eq!(world.purge(&[State::Sent], seconds(0)).await.unwrap(), 1);
 
     world.advance(9 * MINUTE);
     world.expect_none().await;
     let again = world.enqueue(with_key("order-42", 1)).await.unwrap();
-    assert_eq!((again.id, again.duplicate), (first, true));
+    assert_eq!((again.id, again.duplicate, again.state), (first, true, State::Sent));
     assert!(world.enqueue(with_key("order-42", 2)).await.is_err());
 
     world.advance(MINUTE);
@@ -49,6 +100,81 @@ pub(super) async fn a_key_outlives_its_message_until_its_window_is_over(make: Ma
     assert_ne!(first, second);
     let again = world.enqueue(with_key("order-42", 2)).await.unwrap();
     assert_eq!((again.id, again.duplicate), (second, true));
+}
+
+pub(super) async fn a_key_does_not_stand_for_a_message_purged_without_having_been_sent(make: Maker) {
+    for state in TERMINAL.into_iter().filter(|state| *state != State::Sent) {
+        let world = make.world().await;
+        let first = world.put(with_key("order-42", 1)).await;
+        end_in(&world, first, state).await;
+        assert_eq!(world.purge(&[state], seconds(0)).await.unwrap(), 1);
+        // Another message is no conflict either.
+        let second = world.put(with_key("order-42", 2)).await;
+        assert_ne!(first, second, "{state}");
+        let again = world.enqueue(with_key("order-42", 2)).await.unwrap();
+        assert_eq!((again.id, again.duplicate, again.state), (second, true, State::Ready));
+    }
+}
+
+pub(super) async fn a_key_does_not_stand_for_a_message_forgotten_dead_after_its_retention(make: Maker) {
+    let world = make.world_with(QueueSettings { retention: MINUTE, ..QueueSettings::default() }).await;
+    let (sent, dead) = (world.put(with_key("sent", 1)).await, world.put(with_key("dead", 1)).await);
+    for _ in 0..2 {
+        let leased = world.take_one().await;
+        let status = if leased.lease.id() == sent { ACCEPTED } else { PERMANENT };
+        world.settle(leased, tried(vec![outcome("bob@example.org", status)], Next::Dead)).await;
+    }
+    world.advance(2 * MINUTE);
+    let forgotten = async {
+        while world.get(sent).await.unwrap().is_some() || world.get(dead).await.unwrap().is_some() {
+            world.expect_none().await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(seconds(5), forgotten).await.expect("forgotten by itself");
+    assert_eq!(world.enqueue(with_key("sent", 1)).await.unwrap().id, sent);
+    assert_ne!(world.put(with_key("dead", 1)).await, dead);
+}
+
+pub(super) async fn a_key_does_not_stand_for_a_cancelled_message(make: Maker) {
+    let world = make.world_with(QueueSettings { key_window: 10 * MINUTE, ..QueueSettings::default() }).await;
+    let first = world.put(with_key("order-42", 1)).await;
+    world.act(first, Action::Cancel).await.unwrap();
+    world.advance(MINUTE);
+    let second = world.put(with_key("order-42", 2)).await;
+    assert_eq!(world.state(first).await, State::Cancelled);
+    // Neither the end of the first message nor that of its window takes the key from the second one.
+    assert_eq!(world.purge(&[State::Cancelled], seconds(0)).await.unwrap(), 1);
+    world.advance(9 * MINUTE + seconds(30));
+    world.act(second, Action::Retry).await.unwrap_err();
+    let again = world.enqueue(with_key("order-42", 2)).await.unwrap();
+    assert_eq!((again.id, again.duplicate), (second, true));
+    assert!(matches!(world.enqueue(with_key("order-42", 1)).await, Err(QueueError::Conflict { .. })));
+}
+
+pub(super) async fn a_message_from_another_queue_whose_key_is_over_meets_no_key(make: Maker) {
+    let world = make.world_with(QueueSettings { key_window: 10 * MINUTE, ..QueueSettings::default() }).await;
+    let live = world.put(with_key("k", 1)).await;
+    let created_at = world.now() - 10 * MINUTE;
+    let imported = |id| NewMessage { id: Some(id), created_at: Some(created_at), ..with_key("k", 2) };
+    let old = QueueId::new(created_at, 7);
+    assert_eq!(world.put(imported(old)).await, old);
+    let again = world.enqueue(with_key("k", 1)).await.unwrap();
+    assert_eq!((again.id, again.duplicate), (live, true));
+    let again = world.enqueue(imported(old)).await.unwrap();
+    assert_eq!((again.id, again.duplicate), (old, true), "by its id");
+}
+
+pub(super) async fn the_fingerprint_of_a_key_is_shown_while_the_key_stands_for_its_message(make: Maker) {
+    let world = make.world().await;
+    let id = world.put(with_key("k", 7)).await;
+    assert_eq!(world.record(id).await.fingerprint, Some([7; 32]));
+    world.act(id, Action::Cancel).await.unwrap();
+    let record = world.record(id).await;
+    assert_eq!((record.idempotency_key.as_deref(), record.fingerprint), (Some("k"), None));
+    let other = world.put(with_key("k", 8)).await;
+    assert_eq!(world.record(id).await.fingerprint, None);
+    assert_eq!(world.record(other).await.fingerprint, Some([8; 32]));
 }
 
 pub(super) async fn a_known_key_is_answered_by_a_full_queue(make: Maker) {

@@ -9,10 +9,13 @@ use crate::state::State;
 
 pub(super) async fn a_list_shows_what_its_filter_lets_through_newest_first(make: Maker) {
     let world = make.world().await;
+    let start = world.now();
     let mut ids = Vec::new();
     for (to, tag) in [("Bob@example.org", "a"), ("eve@example.org", "b"), ("bob@example.org", "b"), ("eve@x", "a")] {
         let tags = vec![tag.to_owned(), "all".to_owned()];
-        ids.push(world.put(NewMessage { tags, ..message_to(&[to, "also@x"]) }).await);
+        let tenant = (ids.len() % 2 == 1).then(|| "shop".to_owned());
+        let route = (ids.len() > 1).then(|| "backup".to_owned());
+        ids.push(world.put(NewMessage { tags, tenant, route, ..message_to(&[to, "also@x"]) }).await);
         world.advance(seconds(1));
     }
     world.act(ids[2], Action::Cancel).await.unwrap();
@@ -32,6 +35,12 @@ pub(super) async fn a_list_shows_what_its_filter_lets_through_newest_first(make:
     assert_eq!(list(Filter { tag: to("a"), ..filter() }).await, [3, 0]);
     let all = Filter { state: Some(State::Ready), recipient: to("eve@example.org"), tag: to("b"), ..filter() };
     assert_eq!(list(all).await, [1]);
+    assert_eq!(list(Filter { since: Some(start + seconds(1)), ..filter() }).await, [3, 2, 1]);
+    assert_eq!(list(Filter { until: Some(start + seconds(1)), ..filter() }).await, [0]);
+    assert_eq!(list(Filter { tenant: to("shop"), ..filter() }).await, [3, 1]);
+    assert_eq!(list(Filter { route: to("backup"), ..filter() }).await, [3, 2]);
+    assert_eq!(list(Filter { tenant: to("shop"), route: to("backup"), ..filter() }).await, [3]);
+    assert_eq!(list(Filter { tenant: to("Shop"), ..filter() }).await, []);
     let older = Filter { cursor: Some(ids[2]), ..filter() };
     assert_eq!(list(older).await, [1, 0]);
 }

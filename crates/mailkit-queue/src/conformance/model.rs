@@ -202,6 +202,7 @@ impl Model {
         let entry = self.find(id).filter(|entry| action.is_allowed_in(entry.state))?;
         if action == Action::Cancel {
             entry.finish(State::Cancelled, now);
+            self.keys.retain(|_, (_, of)| *of != id);
             return Some(State::Cancelled);
         }
         if entry.state == State::Dead {
@@ -215,13 +216,21 @@ impl Model {
         Some(entry.state)
     }
 
-    pub(super) fn purge(&mut self, older_than: Duration, now: Timestamp) -> u64 {
-        let before = self.entries.len();
-        self.entries.retain(|entry| {
-            let over = matches!(entry.state, State::Sent | State::Dead | State::Cancelled);
-            !(over && entry.finished_at.is_some_and(|at| at + older_than <= now))
-        });
-        (before - self.entries.len()) as u64
+    pub(super) fn purge(&mut self, states: &[State], older_than: Duration, now: Timestamp) -> u64 {
+        let old = |entry: &Entry| entry.finished_at.is_some_and(|at| at + older_than <= now);
+        let purged = self.entries.extract_if(.., |entry| states.contains(&entry.state) && old(entry));
+        let purged: Vec<Entry> = purged.collect();
+        for entry in purged.iter().filter(|entry| entry.state != State::Sent) {
+            self.keys.retain(|_, (_, id)| *id != entry.id);
+        }
+        purged.len() as u64
+    }
+
+    /// The id and state of the message that a key stands for.
+    pub(super) fn key(&self, key: &str) -> Option<(u8, QueueId, State)> {
+        let (fingerprint, id) = *self.keys.get(key)?;
+        let live = self.entries.iter().find(|entry| entry.id == id);
+        Some((fingerprint, id, live.map_or(State::Sent, |entry| entry.state)))
     }
 
     pub(super) fn stats(&self, now: Timestamp) -> Stats {

@@ -76,15 +76,18 @@ impl Walk {
             idempotency: key.and_then(|(key, fingerprint)| with_key(key, fingerprint).idempotency),
             ..message
         };
-        let known = key.and_then(|(key, fingerprint)| Some((fingerprint, *self.model.keys.get(key)?)));
+        let known = key.and_then(|(key, fingerprint)| Some((fingerprint, self.model.key(key)?)));
         let enqueued = self.world.enqueue(message.clone()).await;
         match known {
-            Some((fingerprint, (used_for, id))) if fingerprint != used_for => {
+            Some((fingerprint, (used_for, id, _))) if fingerprint != used_for => {
                 assert!(matches!(enqueued, Err(QueueError::Conflict { id: first, .. }) if first == id), "{enqueued:?}");
             }
-            Some((_, (_, id))) => {
+            Some((_, (_, id, state))) => {
                 let enqueued = enqueued.unwrap();
-                assert_eq!((enqueued.id, enqueued.duplicate), (id, true));
+                assert_eq!((enqueued.id, enqueued.duplicate, enqueued.state), (id, true, state));
+            }
+            None if message.expires_at.is_some_and(|at| at <= message.send_at.unwrap_or(now)) => {
+                assert!(matches!(enqueued, Err(QueueError::Expired { .. })), "{enqueued:?}");
             }
             None => {
                 let enqueued = enqueued.unwrap();
@@ -183,9 +186,14 @@ impl Walk {
     }
 
     async fn purge(&mut self) {
-        let older_than = self.time(100);
+        let (older_than, count) = (self.time(100), self.rng.usize(0..4));
+        let states = self.rng.choose_multiple([State::Sent, State::Dead, State::Held, State::Cancelled], count);
         let now = self.world.now();
-        assert_eq!(self.world.purge(older_than).await.unwrap(), self.model.purge(older_than, now));
+        assert_eq!(
+            self.world.purge(&states, older_than).await.unwrap(),
+            self.model.purge(&states, older_than, now),
+            "{states:?}"
+        );
     }
 
     async fn compare(&mut self, when: &str) {
@@ -193,14 +201,16 @@ impl Walk {
         assert_eq!(stats, self.model.stats(self.world.now()), "{when}");
         let state = self.rng.bool().then(|| *self.rng.choice(&State::ALL).unwrap());
         let (tag, recipient) = (self.word(), self.rng.bool().then(|| "B@x".to_owned()));
+        let tenant = if self.rng.bool() { self.word() } else { None };
         let limit = self.rng.usize(1..9);
         let wanted = self.model.entries.iter().rev().filter(|entry| {
             state.is_none_or(|state| entry.state == state)
                 && tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
+                && (tenant.is_none() || entry.tenant == tenant)
                 && recipient.is_none() | entry.recipients.iter().any(|(address, _)| address.to_string() == "b@x")
         });
         let wanted: Vec<_> = wanted.collect();
-        let mut filter = Filter { state, tag, recipient, limit, cursor: None };
+        let mut filter = Filter { state, tag, recipient, tenant, limit, ..Filter::default() };
         for wanted in wanted.chunks(limit) {
             let page = self.world.list(&filter).await.unwrap();
             assert_eq!(page.records.len(), wanted.len(), "{when}, {filter:?}");

@@ -9,7 +9,7 @@ use mailkit_address::{Address, Envelope};
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseToken, Leased};
-use crate::message::{Carriage, NewMessage, OnAmbiguous, Priority};
+use crate::message::{Carriage, IdempotencyKey, NewMessage, OnAmbiguous, Priority};
 use crate::record::{Attempt, RecipientRecord, Record};
 use crate::settlement::{RecipientOutcome, RecipientStatus};
 use crate::state::State;
@@ -47,9 +47,9 @@ pub(super) struct Entry {
     message_id: Option<String>,
     subject: Option<String>,
     carriage: Carriage,
-    idempotency_key: Option<String>,
+    pub(super) idempotency: Option<IdempotencyKey>,
     traceparent: Option<String>,
-    created_at: Timestamp,
+    pub(super) created_at: Timestamp,
     /// When it first became due, or was taken up again by hand.
     pub(super) open_since: Timestamp,
     history: VecDeque<Attempt>,
@@ -91,7 +91,7 @@ impl Entry {
             message_id: message.message_id,
             subject: message.subject,
             carriage: message.carriage,
-            idempotency_key: message.idempotency.map(|idempotency| idempotency.key),
+            idempotency: message.idempotency,
             traceparent: message.traceparent,
             created_at: message.created_at.unwrap_or(now),
             open_since: due,
@@ -247,7 +247,9 @@ impl Entry {
             tenant: self.tenant.as_deref().map(str::to_owned),
             tags: self.tags.clone(),
             on_ambiguous: self.on_ambiguous,
-            idempotency_key: self.idempotency_key.clone(),
+            idempotency_key: self.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
+            fingerprint: None,
+            traceparent: self.traceparent.clone(),
             carriage: self.carriage.clone(),
             size: self.size,
             history: Vec::new(),

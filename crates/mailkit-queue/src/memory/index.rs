@@ -25,6 +25,8 @@ pub(super) struct Index {
     pub(super) done: ByTime,
     /// Dead ones, by when that was: apart, so that much that is sent does not push them out.
     pub(super) dead: ByTime,
+    /// Held ones, by when that was.
+    pub(super) held: ByTime,
     /// Octets of unfinished messages.
     pub(super) open_bytes: u64,
     /// Octets of dead messages.
@@ -70,7 +72,8 @@ impl Index {
             State::Leased => Some((&mut self.leased, entry.lease_ends)),
             State::Sent | State::Cancelled => Some((&mut self.done, entry.finished_at?)),
             State::Dead => Some((&mut self.dead, entry.finished_at?)),
-            State::Ready | State::Held => None,
+            State::Held => Some((&mut self.held, entry.finished_at?)),
+            State::Ready => None,
         }
     }
 

@@ -9,12 +9,20 @@ use crate::error::QueueError;
 use crate::id::QueueId;
 use crate::message::{Fingerprint, IdempotencyKey};
 
-/// The keys in use. They outlive their messages.
+/// The keys that stand for a message. They outlive a message that was sent.
 #[derive(Debug)]
 pub(super) struct Keys {
     window: Duration,
-    used: BTreeMap<Arc<str>, (Fingerprint, QueueId)>,
+    used: BTreeMap<Arc<str>, Use>,
     by_end: BTreeSet<(Timestamp, Arc<str>)>,
+}
+
+/// What a key stands for, and until when.
+#[derive(Debug)]
+struct Use {
+    fingerprint: Fingerprint,
+    id: QueueId,
+    ends: Timestamp,
 }
 
 impl Keys {
@@ -22,20 +30,37 @@ impl Keys {
         Self { window, used: BTreeMap::new(), by_end: BTreeSet::new() }
     }
 
-    /// The message that was enqueued under the key.
+    pub(super) const fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// The message that the key stands for.
     pub(super) fn find(&self, idempotency: &IdempotencyKey) -> Result<Option<QueueId>, QueueError> {
         match self.used.get(idempotency.key.as_str()) {
-            Some((fingerprint, id)) if *fingerprint != idempotency.fingerprint => {
-                Err(QueueError::Conflict { key: idempotency.key.clone(), id: *id })
+            Some(found) if found.fingerprint != idempotency.fingerprint => {
+                Err(QueueError::Conflict { key: idempotency.key.clone(), id: found.id })
             }
-            found => Ok(found.map(|(_, id)| *id)),
+            found => Ok(found.map(|found| found.id)),
         }
     }
 
+    /// Whether the key stands for that message.
+    pub(super) fn stands_for(&self, key: &str, id: QueueId) -> bool {
+        self.used.get(key).is_some_and(|found| found.id == id)
+    }
+
     pub(super) fn insert(&mut self, idempotency: &IdempotencyKey, id: QueueId, first_used: Timestamp) {
-        let key: Arc<str> = idempotency.key.as_str().into();
-        self.by_end.insert((first_used + self.window, Arc::clone(&key)));
-        self.used.insert(key, (idempotency.fingerprint, id));
+        let (key, ends): (Arc<str>, _) = (idempotency.key.as_str().into(), first_used + self.window);
+        self.by_end.insert((ends, Arc::clone(&key)));
+        self.used.insert(key, Use { fingerprint: idempotency.fingerprint, id, ends });
+    }
+
+    /// Ends the use of a key for that message: from here on it stands for none, or for the other one that it stands for.
+    pub(super) fn release(&mut self, key: &str, id: QueueId) {
+        let Some((key, found)) = self.used.get_key_value(key).filter(|(_, found)| found.id == id) else { return };
+        let end = (found.ends, Arc::clone(key));
+        self.used.remove(&end.1);
+        self.by_end.remove(&end);
     }
 
     /// Forgets those whose window is over.

@@ -17,7 +17,7 @@ const ONE_LOOK: usize = 1_024;
 impl Store {
     pub(super) fn get(&self, id: QueueId) -> Option<Record> {
         let entry = self.messages.get(&id)?;
-        Some(Record { history: entry.history(), ..entry.record() })
+        Some(Record { history: entry.history(), fingerprint: self.fingerprint(entry), ..entry.record() })
     }
 
     /// Adds up to `most` records that are older than `from`; returns where to go on, unless this was all.
@@ -32,6 +32,10 @@ impl Store {
         let matches = |entry: &Entry| {
             filter.state.is_none_or(|state| entry.state == state)
                 && filter.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
+                && filter.tenant.as_ref().is_none_or(|tenant| entry.tenant.as_deref() == Some(tenant))
+                && filter.route.as_ref().is_none_or(|route| entry.route.as_deref() == Some(route))
+                && filter.since.is_none_or(|since| entry.created_at >= since)
+                && filter.until.is_none_or(|until| entry.created_at < until)
                 && recipient.as_ref().is_none_or(|recipient| entry.goes_to(recipient))
         };
         let older = (Bound::Unbounded, from.map_or(Bound::Unbounded, Bound::Excluded));
@@ -53,21 +57,19 @@ impl Store {
         if !action.is_allowed_in(state) {
             return Err(QueueError::NotAllowed { id, action, state });
         }
-        let state = self.change(id, |entry| {
-            match action {
-                Action::Cancel => entry.finish(State::Cancelled, now),
-                Action::Retry | Action::Release => {
-                    if state == State::Dead {
-                        entry.reopen();
-                    }
-                    // Who acts by hand wants it sent, also after the time that was set for it.
-                    entry.expires_at = entry.expires_at.filter(|at| *at > now);
-                    entry.open_since = now;
-                    entry.open(now, now);
+        let state = match action {
+            Action::Cancel => self.cancel(id, now),
+            Action::Retry | Action::Release => self.change(id, |entry| {
+                if state == State::Dead {
+                    entry.reopen();
                 }
-            }
-            entry.state
-        });
+                // Who acts by hand wants it sent, also after the time that was set for it.
+                entry.expires_at = entry.expires_at.filter(|at| *at > now);
+                entry.open_since = now;
+                entry.open(now, now);
+                entry.state
+            }),
+        };
         state.ok_or(QueueError::Unknown(id))
     }
 }

@@ -12,9 +12,10 @@ use super::quotas::Quotas;
 use crate::clock::Timestamp;
 use crate::error::QueueError;
 use crate::id::QueueId;
-use crate::message::{Enqueued, NewMessage};
+use crate::message::{Enqueued, Fingerprint, IdempotencyKey, NewMessage};
 use crate::query::Stats;
 use crate::settings::QueueSettings;
+use crate::state::State;
 
 /// All that the queue keeps. Whoever has the lock calls [`pass`](Self::pass) first.
 #[derive(Debug)]
@@ -68,14 +69,22 @@ impl Store {
         Some(result)
     }
 
-    /// Forgets those that were finished until then; returns how many. A held one waits for a person, and stays.
-    pub(super) fn forget(&mut self, until: Timestamp) -> u64 {
-        let mut count = 0;
+    /// Forgets those whose retention is over. A held one waits for a person, and stays.
+    fn forget(&mut self, until: Timestamp) {
         while let Some(id) = first_until(&self.index.done, until).or_else(|| first_until(&self.index.dead, until)) {
             self.remove(id);
-            count += 1;
         }
-        count
+    }
+
+    /// Forgets those that came into one of these terminal states until then; returns how many.
+    pub(super) fn purge(&mut self, states: &[State], until: Timestamp) -> u64 {
+        let finished = [&self.index.done, &self.index.dead, &self.index.held];
+        let old = finished.into_iter().flat_map(|row| row.iter().take_while(|(at, _)| *at <= until));
+        let old = old.map(|(_, id)| *id);
+        let is_meant = |id: &QueueId| self.messages.get(id).is_some_and(|entry| states.contains(&entry.state));
+        let ids: Vec<QueueId> = old.filter(is_meant).collect();
+        ids.iter().for_each(|id| self.remove(*id));
+        ids.len() as u64
     }
 
     /// Forgets the oldest finished messages where there are too many.
@@ -93,19 +102,67 @@ impl Store {
     fn remove(&mut self, id: QueueId) {
         if let Some(entry) = self.messages.remove(&id) {
             self.index.remove(&entry);
+            if entry.state != State::Sent {
+                self.release_key(&entry);
+            }
         }
     }
 
-    /// Whether a message with so much content may come in: the one that its key stands for already, where there is one.
-    pub(super) fn admit(&self, message: &NewMessage, size: u64) -> Result<Option<Enqueued>, QueueError> {
-        if let Some(idempotency) = &message.idempotency
+    /// Lets another message have the key of this one, which was cancelled, or is forgotten without having been sent.
+    fn release_key(&mut self, entry: &Entry) {
+        if let Some(idempotency) = &entry.idempotency {
+            self.keys.release(&idempotency.key, entry.id);
+        }
+    }
+
+    /// Takes a message back by hand.
+    pub(super) fn cancel(&mut self, id: QueueId, now: Timestamp) -> Option<State> {
+        let idempotency = self.messages.get(&id).and_then(|entry| entry.idempotency.clone());
+        idempotency.into_iter().for_each(|idempotency| self.keys.release(&idempotency.key, id));
+        self.change(id, |entry| {
+            entry.finish(State::Cancelled, now);
+            entry.state
+        })
+    }
+
+    /// What the key of a message says of it, if the key stands for it.
+    pub(super) fn fingerprint(&self, entry: &Entry) -> Option<Fingerprint> {
+        let idempotency = entry.idempotency.as_ref()?;
+        self.keys.stands_for(&idempotency.key, entry.id).then_some(idempotency.fingerprint)
+    }
+
+    /// The message that is in the queue already under the key or the id of a new one.
+    fn find_same(&self, message: &NewMessage, now: Timestamp) -> Result<Option<Enqueued>, QueueError> {
+        let duplicate = |id| {
+            let entry = self.messages.get(&id);
+            // A key outlives a message that was sent, and no other.
+            Enqueued { id, duplicate: true, state: entry.map_or(State::Sent, |entry| entry.state) }
+        };
+        if let Some(idempotency) = message.active_key(now, self.keys.window())
             && let Some(id) = self.keys.find(idempotency)?
         {
-            return Ok(Some(Enqueued { id, duplicate: true }));
+            return Ok(Some(duplicate(id)));
         }
-        if let Some(id) = message.id.filter(|id| self.messages.contains_key(id)) {
-            return Err(QueueError::Exists(id));
+        let Some((id, entry)) = message.id.and_then(|id| Some((id, self.messages.get(&id)?))) else { return Ok(None) };
+        let key =
+            |idempotency: &Option<IdempotencyKey>| idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+        match key(&entry.idempotency) == key(&message.idempotency) {
+            true => Ok(Some(duplicate(id))),
+            false => Err(QueueError::Exists(id)),
         }
+    }
+
+    /// Whether a message with so much content may come in: the one that is there already, if there is one.
+    pub(super) fn admit(
+        &self,
+        message: &NewMessage,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<Option<Enqueued>, QueueError> {
+        if let Some(found) = self.find_same(message, now)? {
+            return Ok(Some(found));
+        }
+        message.check_expiry(now)?;
         let QueueSettings { max_messages, max_bytes, .. } = self.settings;
         let full = |limit: String| Err(QueueError::Full { limit });
         if self.index.counts.unfinished() >= max_messages {
@@ -127,17 +184,18 @@ impl Store {
         content: Bytes,
         now: Timestamp,
     ) -> Result<Enqueued, QueueError> {
-        if let Some(found) = self.admit(&message, content.len() as u64)? {
+        if let Some(found) = self.admit(&message, content.len() as u64, now)? {
             return Ok(found);
         }
         let id = message.id.unwrap_or_else(|| self.next_id(now));
-        if let Some(idempotency) = &message.idempotency {
-            self.keys.insert(idempotency, id, message.created_at.unwrap_or(now));
+        if let Some(idempotency) = message.active_key(now, self.keys.window()) {
+            self.keys.insert(idempotency, id, message.created_at.map_or(now, |at| at.min(now)));
         }
         let entry = Box::new(Entry::new(message, content, id, now));
         self.index.insert(&entry);
+        let state = entry.state;
         self.messages.insert(id, entry);
-        Ok(Enqueued { id, duplicate: false })
+        Ok(Enqueued { id, duplicate: false, state })
     }
 
     /// A name after all that were made here, so that within a millisecond too the order is that of enqueueing.
