@@ -3,6 +3,7 @@
 pub(crate) mod address;
 mod clusters;
 pub(crate) mod date;
+pub(crate) mod decode;
 mod encoded_part;
 pub(crate) mod encoded_word;
 pub(crate) mod fold;

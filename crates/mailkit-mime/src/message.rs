@@ -1,5 +1,6 @@
 //! The finished message.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::content::{Chunks, Content};
 use crate::eml::{EmlNote, EmlNotes};
 use crate::encoded::{BodyKind, Capabilities, Encoded};
 use crate::error::{EmlError, EncodeError};
+use crate::header::decode::decode;
 use crate::layout::lay_out;
 use crate::part::{Node, Nodes, Part};
 use crate::source::Source;
@@ -149,6 +151,25 @@ impl Message {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
+    }
+
+    /// The subject as people read it: that of a message from [`from_eml`](Self::from_eml) with its
+    /// encoded words (RFC 2047) decoded, where their character set is known.
+    ///
+    /// ```
+    /// use mailkit_mime::Message;
+    ///
+    /// let eml = "From: ann@example.com\nTo: bob@example.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n\n";
+    /// assert_eq!(Message::from_eml(eml, None)?.readable_subject().as_deref(), Some("Gr\u{fc}\u{df}e"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn readable_subject(&self) -> Option<Cow<'_, str>> {
+        let subject = self.subject()?;
+        Some(match self.0.form {
+            Form::Finished => Cow::Owned(decode(subject)),
+            Form::Built(_) => Cow::Borrowed(subject),
+        })
     }
 
     /// What was left out of a finished message, for the person who sends it; nothing of one that was built.
