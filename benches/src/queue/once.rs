@@ -44,7 +44,7 @@ pub(super) fn measure(folder: &Path) -> Result<Once, Failure> {
         }
         let mut ids = Vec::new();
         while let Some(id) = enqueuers.join_next().await {
-            ids.push(id??);
+            ids.push(id??.id);
         }
         let enqueues = ids.len();
         ids.sort_unstable();

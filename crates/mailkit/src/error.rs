@@ -64,6 +64,10 @@ pub enum ErrorKind {
     StoreFailed,
     /// The queue's store is damaged, or not one of ours.
     StoreDamaged,
+    /// There is no store of a queue where it was looked for, or no folder to make it in.
+    StoreMissing,
+    /// No store of a queue can be at its place before that was put right.
+    StoreUnusable,
 }
 
 impl ErrorKind {
@@ -88,6 +92,8 @@ impl ErrorKind {
             Self::StoreAway => "store-away",
             Self::StoreFailed => "store-failed",
             Self::StoreDamaged => "store-damaged",
+            Self::StoreMissing => "store-missing",
+            Self::StoreUnusable => "store-unusable",
         }
     }
 }
@@ -276,6 +282,9 @@ impl From<QueueError> for Error {
             QueueError::Unavailable(_) => ErrorKind::StoreAway,
             QueueError::Failed(_) => ErrorKind::StoreFailed,
             QueueError::Damaged(_) => ErrorKind::StoreDamaged,
+            QueueError::Missing(_) => ErrorKind::StoreMissing,
+            QueueError::Unusable(_) => ErrorKind::StoreUnusable,
+            QueueError::Expired { .. } => ErrorKind::Message,
             _ => ErrorKind::Conflict,
         };
         Self::other(kind, error)
@@ -300,7 +309,9 @@ impl fmt::Display for Error {
                 | ErrorKind::Conflict
                 | ErrorKind::StoreAway
                 | ErrorKind::StoreFailed
-                | ErrorKind::StoreDamaged,
+                | ErrorKind::StoreDamaged
+                | ErrorKind::StoreMissing
+                | ErrorKind::StoreUnusable,
             ) => f.write_str("the queue did not take it"),
             _ => f.write_str("the message cannot be sent as it is"),
         }

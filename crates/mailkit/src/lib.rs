@@ -45,7 +45,7 @@ pub use error::{Error, ErrorKind};
 pub use fault::fault_of;
 pub use mailer::{Mailer, Outgoing, server_config};
 pub use message::Message;
-pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route};
+pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route, UnsupportedOption};
 pub use queue_url::{OpenQueue, QueueUrl, QueueUrlError};
 pub use safeguards::{AddressPattern, Guarded, InvalidPattern, Safeguards};
 pub use stamps::System;
@@ -62,7 +62,7 @@ pub use mailkit_address::{Address, AddressList, Envelope, Mailbox};
 pub use mailkit_connection::{Content, ServerUrl, Submission};
 pub use mailkit_mime::{Attachment, Part};
 pub use mailkit_pool::{PoolSettings, PoolStats};
-pub use mailkit_queue::{MemoryQueue, Queue, QueueId};
+pub use mailkit_queue::{Enqueued, MemoryQueue, Queue, QueueId};
 #[cfg(feature = "sqlite")]
 pub use mailkit_queue_sqlite::SqliteQueue;
 pub use mailkit_smtp::client::TransactionOptions;

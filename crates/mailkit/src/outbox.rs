@@ -15,12 +15,13 @@ use std::time::Duration;
 use mailkit_dispatch::{Dispatcher, Settings};
 #[cfg(feature = "dkim")]
 use mailkit_mime::dkim::Signer;
-use mailkit_queue::{Queue, QueueId};
+use mailkit_queue::{Enqueued, NewMessage, Queue};
 
 use self::carrier::Carrier;
 pub use self::prepare::EnqueueOptions;
 pub use self::route::Route;
 use self::rules::DeliveryRules;
+pub use self::transaction::UnsupportedOption;
 #[cfg(feature = "dkim")]
 use crate::DomainSigners;
 use crate::{Address, Error, Mailer, Message, Safeguards};
@@ -39,8 +40,8 @@ use crate::{Address, Error, Mailer, Message, Safeguards};
 ///     .start()
 ///     .await?;
 /// let message = Message::builder().from("ann@example.com").to("bob@example.org").text("Hello.").build()?;
-/// let id = outbox.enqueue(&message, EnqueueOptions::new().idempotency_key("order-42")).await?;
-/// assert!(outbox.queue().get(id).await?.is_some());
+/// let enqueued = outbox.enqueue(&message, EnqueueOptions::new().idempotency_key("order-42")).await?;
+/// assert!(!enqueued.duplicate && outbox.queue().get(enqueued.id).await?.is_some());
 /// outbox.shutdown(Duration::from_millis(10)).await;
 /// # Ok(())
 /// # }
@@ -66,20 +67,29 @@ impl Outbox {
     }
 
     /// Stores a message. Returned means stored, as durably as the queue is: it will be delivered, or end where it can be
-    /// seen.
+    /// seen. The answer says whether its idempotency key was there already, and in which state the message is.
     ///
     /// # Errors
     /// [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull), [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for an
-    /// idempotency key that stands for another message, a message that cannot be stored, or the store's own.
-    pub async fn enqueue(&self, message: &Message, options: EnqueueOptions) -> Result<QueueId, Error> {
+    /// idempotency key that stands for another message, those of [`prepare`](Self::prepare), or the store's own.
+    pub async fn enqueue(&self, message: &Message, options: EnqueueOptions) -> Result<Enqueued, Error> {
+        let new = self.prepare(message, options).await?;
+        Ok(self.shared.queue.enqueue(new).await?)
+    }
+
+    /// Makes of a message what [`enqueue`](Self::enqueue) stores, signed by DKIM where the outbox signs: for
+    /// [`Queue::enqueue`] on the queue itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a message that cannot be stored or signed,
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that a queue cannot grant, and
+    /// [`ErrorKind::Content`](crate::ErrorKind::Content) where an attachment cannot be read.
+    pub async fn prepare(&self, message: &Message, options: EnqueueOptions) -> Result<NewMessage, Error> {
         #[cfg(feature = "dkim")]
-        let new = match self.shared.signers.is_empty() {
-            true => options.prepare(message).await?,
-            false => options.prepare_signed(message, Arc::clone(&self.shared.signers)).await?,
-        };
-        #[cfg(not(feature = "dkim"))]
-        let new = options.prepare(message).await?;
-        Ok(self.shared.queue.enqueue(new).await?.id)
+        if !self.shared.signers.is_empty() {
+            return options.prepare_signed(message, Arc::clone(&self.shared.signers)).await;
+        }
+        options.prepare(message).await
     }
 
     /// The queue: to look at messages, and to act on them.

@@ -86,14 +86,29 @@ impl QueueUrl {
     ///
     /// # Errors
     /// [`ErrorKind::StoreAway`](crate::ErrorKind::StoreAway) for a store that cannot be reached,
+    /// [`ErrorKind::StoreMissing`](crate::ErrorKind::StoreMissing) where there is no folder for it,
+    /// [`ErrorKind::StoreUnusable`](crate::ErrorKind::StoreUnusable) for a path where none can be,
     /// [`ErrorKind::StoreDamaged`](crate::ErrorKind::StoreDamaged) for one that is damaged or not mailkit's, which is left
     /// as it was, and [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where this build has no such store.
     pub async fn open(&self, settings: QueueSettings) -> Result<OpenQueue, Error> {
+        self.open_where(settings, true).await
+    }
+
+    /// Opens the queue of a store that is there: for whoever looks at a queue. Neither a store nor a queue in one is made.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and [`ErrorKind::StoreMissing`](crate::ErrorKind::StoreMissing) where there is no store.
+    pub async fn open_existing(&self, settings: QueueSettings) -> Result<OpenQueue, Error> {
+        self.open_where(settings, false).await
+    }
+
+    async fn open_where(&self, settings: QueueSettings, may_make: bool) -> Result<OpenQueue, Error> {
         match &self.place {
             Place::Memory => Ok(OpenQueue::new(MemoryQueue::with(settings, Clock::system()))),
             #[cfg(feature = "sqlite")]
             Place::Sqlite(path) => {
-                let store = SqliteQueue::builder(path).queue(&*self.name).settings(settings).open().await?;
+                let builder = SqliteQueue::builder(path).queue(&*self.name).settings(settings);
+                let store = if may_make { builder } else { builder.existing() }.open().await?;
                 Ok(OpenQueue { sqlite: Some(store.clone()), ..OpenQueue::new(store) })
             }
             #[cfg(not(feature = "sqlite"))]
@@ -322,9 +337,10 @@ mod tests {
             assert!(words.contains("sqlite:PATH") && !words.contains("canary"), "{words}");
         }
     }
+
     #[cfg(feature = "sqlite")]
     #[tokio::test]
-    async fn a_store_out_of_reach_and_a_file_of_another_kind_are_told_apart() {
+    async fn a_place_where_no_store_can_be_a_missing_one_and_a_file_of_another_kind_are_told_apart() {
         use crate::ErrorKind;
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let kind = async |path: String| {
@@ -332,7 +348,12 @@ mod tests {
             let salvaged = url.salvage().unwrap_err().kind();
             (url.open(QueueSettings::default()).await.unwrap_err().kind(), salvaged)
         };
-        assert_eq!(kind(format!("{manifest}/mail.db")).await, (ErrorKind::StoreAway, ErrorKind::StoreAway));
+        assert_eq!(kind(format!("{manifest}/mail.db")).await, (ErrorKind::StoreUnusable, ErrorKind::StoreUnusable));
+        let none = format!("{}/none/mail.db", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(kind(none.clone()).await, (ErrorKind::StoreMissing, ErrorKind::StoreMissing));
+        let none: QueueUrl = format!("sqlite:{none}").parse().unwrap();
+        let looked = none.open_existing(QueueSettings::default()).await;
+        assert_eq!(looked.unwrap_err().kind(), ErrorKind::StoreMissing);
         assert_eq!(kind(manifest.to_owned()).await, (ErrorKind::StoreDamaged, ErrorKind::StoreDamaged));
         assert_eq!("memory:".parse::<QueueUrl>().unwrap().salvage().unwrap_err().kind(), ErrorKind::Configuration);
     }

@@ -34,7 +34,7 @@ fn letter(from: &str) -> Message {
 async fn enqueue(outbox: &Outbox, number: usize, from: &str, options: &EnqueueOptions) -> Vec<QueueId> {
     let mut ids = Vec::new();
     for _ in 0..number {
-        ids.push(outbox.enqueue(&letter(from), options.clone()).await.unwrap());
+        ids.push(outbox.enqueue(&letter(from), options.clone()).await.unwrap().id);
     }
     ids
 }

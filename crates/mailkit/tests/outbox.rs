@@ -55,9 +55,9 @@ async fn what_is_enqueued_arrives_once_under_the_message_id_that_it_was_built_wi
     let message = letter("bob@example.org");
     let mut ids = Vec::new();
     for _ in 0..50 {
-        ids.push(outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap());
+        ids.push(outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap().id);
     }
-    ids.push(outbox.enqueue(&message, EnqueueOptions::new()).await.unwrap());
+    ids.push(outbox.enqueue(&message, EnqueueOptions::new()).await.unwrap().id);
     ended(&outbox).await;
     for id in ids {
         assert_eq!(state(&outbox, id).await, State::Sent);
@@ -76,8 +76,12 @@ async fn one_key_is_one_message_whenever_it_was_built_and_another_message_under_
     let sink = Sink::builder().start().await.unwrap();
     let outbox = impatient().route(route("only", sink.addr())).start().await.unwrap();
     let options = || EnqueueOptions::new().idempotency_key("order-42");
-    let first = outbox.enqueue(&letter("bob@example.org"), options()).await.unwrap();
-    assert_eq!(outbox.enqueue(&letter("bob@example.org"), options()).await.unwrap(), first);
+    let first = outbox.enqueue(&letter("bob@example.org"), options()).await.unwrap().id;
+    let again = outbox.enqueue(&letter("bob@example.org"), options()).await.unwrap();
+    assert_eq!((again.id, again.duplicate), (first, true));
+    let later = options().send_at(std::time::SystemTime::now() + Duration::from_secs(3600));
+    let error = outbox.enqueue(&letter("bob@example.org"), later).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "the same message at another time is another one");
     let error = outbox.enqueue(&letter("eve@example.org"), options()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     ended(&outbox).await;
@@ -101,7 +105,7 @@ async fn recipients_that_were_accepted_are_not_sent_to_again() {
     let sink = sink.start().await.unwrap();
     let outbox = impatient().route(route("only", sink.addr())).start().await.unwrap();
     let message = letter("bob@example.org, later@example.org, never@example.org");
-    let id = outbox.enqueue(&message, EnqueueOptions::new()).await.unwrap();
+    let id = outbox.enqueue(&message, EnqueueOptions::new()).await.unwrap().id;
     ended(&outbox).await;
     let record = outbox.queue().get(id).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempts), (State::Dead, 3));
@@ -156,7 +160,7 @@ async fn an_ambiguous_message_goes_again_or_is_held_as_its_sender_wants() {
         let server = tokio::spawn(forget_the_first_answer(listener));
         let outbox = impatient().route(route("only", address)).start().await.unwrap();
         let options = EnqueueOptions::new().on_ambiguous(policy);
-        let id = outbox.enqueue(&letter("bob@example.org"), options).await.unwrap();
+        let id = outbox.enqueue(&letter("bob@example.org"), options).await.unwrap().id;
         ended(&outbox).await;
         assert_eq!(state(&outbox, id).await, wanted);
         assert_eq!(outbox.queue().stats().await.unwrap().ambiguous_total, 1);
@@ -250,14 +254,14 @@ async fn a_server_that_is_slow_to_answer_keeps_what_it_has_and_gets_nothing_more
     let server = tokio::spawn(serve_late(listener, Arc::clone(&answer)));
     let outbox = impatient().route(primary).route(route("backup", sink.addr())).start().await.unwrap();
     let mut events = outbox.dispatcher().events();
-    let first = outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap();
+    let first = outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap().id;
     for wanted in [BreakerState::HalfOpen, BreakerState::Closed] {
         let changed = async {
             while !matches!(events.recv().await, Ok(Event::RouteChanged { breaker, .. }) if breaker == wanted) {}
         };
         tokio::time::timeout(LIMIT, changed).await.unwrap();
         if wanted == BreakerState::HalfOpen {
-            let second = outbox.enqueue(&letter("eve@example.org"), EnqueueOptions::new()).await.unwrap();
+            let second = outbox.enqueue(&letter("eve@example.org"), EnqueueOptions::new()).await.unwrap().id;
             let sent = async {
                 while state(&outbox, second).await != State::Sent {
                     tokio::task::yield_now().await;
@@ -300,7 +304,7 @@ async fn a_message_is_not_taken_for_a_connection_that_is_still_to_be_opened() {
     let outbox = impatient().route(primary).route(route("backup", sink.addr())).start().await.unwrap();
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.push(outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap());
+        ids.push(outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap().id);
     }
     ended(&outbox).await;
     for id in ids {

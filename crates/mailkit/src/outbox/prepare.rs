@@ -1,5 +1,6 @@
 //! From a message to what a queue stores.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use sha2::{Digest as _, Sha256};
 #[cfg(feature = "dkim")]
 use time::OffsetDateTime;
 
+#[cfg(doc)]
+use super::UnsupportedOption;
 use super::transaction::carriage;
 use crate::mailer::ONE_PIECE;
 #[cfg(feature = "dkim")]
@@ -55,8 +58,8 @@ impl EnqueueOptions {
         Self::default()
     }
 
-    /// Makes one message of any number of enqueues under this key. Another message under the same key is refused; Date
-    /// and Message-ID make no other message of it.
+    /// Makes one message of any number of enqueues under this key. Another message under the same key is refused, and so
+    /// is the same one for another [`send_at`](Self::send_at); Date and Message-ID make no other message of it.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
@@ -68,7 +71,7 @@ impl EnqueueOptions {
         self
     }
 
-    /// Not after this time.
+    /// Not after this time. A queue refuses a time that is over, or not after [`send_at`](Self::send_at).
     pub fn expires_at(mut self, at: impl Into<Timestamp>) -> Self {
         self.expires_at = Some(at.into());
         self
@@ -110,8 +113,10 @@ impl EnqueueOptions {
         self
     }
 
-    /// What the transaction with a server shall ask for: notifications and REQUIRETLS. The rest of it is the queue's:
-    /// the form of the content, the priority, the time.
+    /// What the transaction with a server shall ask for: notifications, REQUIRETLS and the priority of MT-PRIORITY.
+    ///
+    /// Size, body kind and SMTPUTF8 are the message's, and the time is [`send_at`](Self::send_at):
+    /// [`prepare`](Self::prepare) refuses them with an [`UnsupportedOption`].
     pub fn transaction(mut self, transaction: TransactionOptions) -> Self {
         self.transaction = transaction;
         self
@@ -128,7 +133,8 @@ impl EnqueueOptions {
     /// Makes of a message what a [`Queue`](crate::queue::Queue) stores.
     ///
     /// # Errors
-    /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a message that cannot be stored, and
+    /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a message that cannot be stored,
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that a queue cannot grant, and
     /// [`ErrorKind::Content`](crate::ErrorKind::Content) where an attachment cannot be read.
     pub async fn prepare(self, message: &Message) -> Result<NewMessage, Error> {
         let encoded = message.encode(least(message)).map_err(Error::encode)?;
@@ -158,12 +164,12 @@ impl EnqueueOptions {
     async fn finish(self, message: &Message, encoded: Encoded) -> Result<NewMessage, Error> {
         let idempotency = match self.key {
             None => None,
-            Some(key) => Some(IdempotencyKey { key, fingerprint: fingerprint(message).await? }),
+            Some(key) => Some(IdempotencyKey { key, fingerprint: fingerprint(message, self.send_at).await? }),
         };
-        let carriage = carriage(message, self.transaction);
+        let carriage = carriage(message, self.transaction).map_err(Error::configuration)?;
         let mut new = NewMessage::new(message.envelope().clone(), content(encoded)?);
         new.message_id = message.message_id().map(str::to_owned);
-        new.subject = message.subject().map(str::to_owned);
+        new.subject = message.readable_subject().map(Cow::into_owned);
         new.carriage = carriage;
         new.idempotency = idempotency;
         new.send_at = self.send_at;
@@ -201,26 +207,34 @@ impl OpenContent for Unread {
     }
 }
 
-/// A digest of what a message says and to whom, without what is made anew at each build.
-async fn fingerprint(message: &Message) -> Result<Fingerprint, Error> {
+/// A digest of what a message says, to whom and when it is to be sent, without what is made anew at each build.
+async fn fingerprint(message: &Message, send_at: Option<Timestamp>) -> Result<Fingerprint, Error> {
     if message.is_read_once() {
         return Err(Error::unfit(OnceOnly));
     }
     let (envelope, essence) = (message.envelope().clone(), message.essence());
-    let digest = move || digest(&envelope, essence).map_err(Error::content);
+    let digest = move || digest(&envelope, send_at, essence).map_err(Error::content);
     match message.size() {
         Some(size) if size <= ONE_PIECE => digest(),
         _ => tokio::task::spawn_blocking(digest).await.map_err(Error::unfit)?,
     }
 }
 
-fn digest(envelope: &Envelope, essence: impl Iterator<Item = io::Result<bytes::Bytes>>) -> io::Result<Fingerprint> {
+fn digest(
+    envelope: &Envelope,
+    send_at: Option<Timestamp>,
+    essence: impl Iterator<Item = io::Result<bytes::Bytes>>,
+) -> io::Result<Fingerprint> {
     let mut digest = Sha256::new();
     digest.update(envelope.reverse_path().to_string());
     for recipient in envelope.recipients() {
         // No address has a line end in it: so no two envelopes write the same.
         digest.update("\n");
         digest.update(recipient.to_string());
+    }
+    if let Some(at) = send_at {
+        // No address begins with a blank.
+        digest.update(format!("\n send_at {}", at.as_millis()));
     }
     digest.update("\n\n");
     for piece in essence {

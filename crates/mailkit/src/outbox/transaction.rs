@@ -1,24 +1,79 @@
 //! What a message asks of a transaction, as a queue stores it and as the transaction is told.
 
+use std::fmt;
 use std::io;
 
 use bytes::Bytes;
 use mailkit_connection::Content;
 use mailkit_queue::{Carriage, Leased, Notify, Pieces, ReturnContent};
 use mailkit_smtp::client::TransactionOptions;
-use mailkit_smtp::parameter::{self, Body, DsnReturn};
+use mailkit_smtp::parameter::{self, Body, DsnReturn, MtPriority};
 
 use crate::Message;
 
+/// An option of a transaction that a queue cannot grant, since it belongs to the queue or to the message.
+///
+/// It is the source of an [`Error`](crate::Error) of the kind [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnsupportedOption {
+    /// `size`: the content's size is known when it is sent.
+    Size,
+    /// `body`: another form than the content has.
+    Body,
+    /// `smtp_utf8` for a message that does not need it.
+    SmtpUtf8,
+    /// `hold`: the queue itself holds a message until its time.
+    Hold,
+}
+
+impl fmt::Display for UnsupportedOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Size => "the option `size` of a queued message is that of its content: leave it out",
+            Self::Body => "the option `body` of a queued message is what its content needs: leave it out",
+            Self::SmtpUtf8 => "the option `smtp_utf8` of a queued message is what its header needs: leave it out",
+            Self::Hold => "the option `hold` is not for a queued message: give the time to EnqueueOptions::send_at",
+        })
+    }
+}
+
+impl std::error::Error for UnsupportedOption {}
+
+/// The first option that cannot be granted. One that says what the message needs anyway is granted.
+fn unsupported(message: &Message, transaction: &TransactionOptions) -> Option<UnsupportedOption> {
+    let TransactionOptions { size, body, smtp_utf8, notify: _, ret: _, envid: _, require_tls: _, priority: _, hold } =
+        transaction;
+    let is_fitting = match body {
+        Body::SevenBit => true,
+        Body::EightBitMime => message.needs_8bit(),
+        _ => false,
+    };
+    [
+        (size.is_some(), UnsupportedOption::Size),
+        (!is_fitting, UnsupportedOption::Body),
+        (*smtp_utf8 && !message.needs_smtp_utf8(), UnsupportedOption::SmtpUtf8),
+        (hold.is_some(), UnsupportedOption::Hold),
+    ]
+    .into_iter()
+    .find_map(|(is_given, option)| is_given.then_some(option))
+}
+
 /// What a queue stores of the options that a message was enqueued with.
-pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Carriage {
+///
+/// # Errors
+/// An option that no queue can grant.
+pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Result<Carriage, UnsupportedOption> {
+    if let Some(option) = unsupported(message, &transaction) {
+        return Err(option);
+    }
     let notify = transaction.notify.map(|notify| {
         let events =
             [(notify.success, Notify::Success), (notify.failure, Notify::Failure), (notify.delay, Notify::Delay)];
         let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
         if wanted.is_empty() { vec![Notify::Never] } else { wanted }
     });
-    Carriage {
+    Ok(Carriage {
         needs_8bit: message.needs_8bit(),
         needs_smtp_utf8: message.needs_smtp_utf8(),
         notify: notify.unwrap_or_default(),
@@ -28,12 +83,14 @@ pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Ca
         }),
         envelope_id: transaction.envid,
         require_tls: transaction.require_tls,
-    }
+        mt_priority: transaction.priority.map(MtPriority::get),
+    })
 }
 
 /// The options of a message's transaction.
 pub(super) fn options(message: &Leased) -> TransactionOptions {
-    let Carriage { needs_8bit, needs_smtp_utf8, notify, return_content, envelope_id, require_tls } = &message.carriage;
+    let Carriage { needs_8bit, needs_smtp_utf8, notify, return_content, envelope_id, require_tls, mt_priority } =
+        &message.carriage;
     let wants = |event| notify.contains(&event);
     TransactionOptions {
         size: message.content.size(),
@@ -50,7 +107,8 @@ pub(super) fn options(message: &Leased) -> TransactionOptions {
         }),
         envid: envelope_id.clone(),
         require_tls: *require_tls,
-        ..TransactionOptions::default()
+        priority: mt_priority.and_then(MtPriority::new),
+        hold: None,
     }
 }
 
@@ -110,6 +168,7 @@ mod tests {
                 ret: [None, Some(DsnReturn::Full), Some(DsnReturn::Headers)][usize::from(bits) % 3],
                 envid: (bits % 2 == 0).then(|| format!("envelope-{bits}")),
                 require_tls: bits % 4 == 0,
+                priority: MtPriority::new([-9, 0, 9, 10][usize::from(bits) % 4]),
                 ..TransactionOptions::default()
             };
             let new = EnqueueOptions::new().transaction(wanted.clone()).prepare(&message).await.unwrap();
@@ -119,5 +178,27 @@ mod tests {
             let size = leased.content.size();
             assert_eq!(options(&leased), TransactionOptions { size, body: Body::SevenBit, ..wanted });
         }
+    }
+    #[tokio::test]
+    async fn an_option_that_no_queue_can_grant_is_refused_by_name() {
+        let message = Message::builder().from("a@example.com").to("b@example.org").text("Hi").build().unwrap();
+        let default = TransactionOptions::default;
+        for (transaction, wanted) in [
+            (TransactionOptions { size: Some(1), ..default() }, UnsupportedOption::Size),
+            (TransactionOptions { body: Body::EightBitMime, ..default() }, UnsupportedOption::Body),
+            (TransactionOptions { body: Body::BinaryMime, ..default() }, UnsupportedOption::Body),
+            (TransactionOptions { smtp_utf8: true, ..default() }, UnsupportedOption::SmtpUtf8),
+            (TransactionOptions { hold: Some(parameter::Hold::For(60)), ..default() }, UnsupportedOption::Hold),
+        ] {
+            let error = EnqueueOptions::new().transaction(transaction).prepare(&message).await.unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Configuration);
+            let source = std::error::Error::source(&error).unwrap();
+            assert_eq!(source.downcast_ref(), Some(&wanted));
+        }
+        // What the message needs anyway may be said.
+        let needs_both = "From: a@example.com\nTo: \u{e9}@example.org\n\n\u{e9}\n";
+        let message = Message::from_eml(needs_both, None).unwrap();
+        let said = TransactionOptions { body: Body::EightBitMime, smtp_utf8: true, ..default() };
+        EnqueueOptions::new().transaction(said).prepare(&message).await.unwrap();
     }
 }
