@@ -29,7 +29,7 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use dkim::DkimArgs;
 pub(crate) use enqueue::EnqueueArgs;
 pub(crate) use message::{MessageArgs, Priority};
-pub(crate) use queue::{ExportArgs, ListArgs, PurgeArgs, QueueArgs, QueueCommand};
+pub(crate) use queue::{ActArgs, ExportArgs, ListArgs, PurgeArgs, QueueArgs, QueueCommand};
 pub(crate) use render::RenderArgs;
 pub(crate) use send::SendArgs;
 pub(crate) use sink::SinkArgs;
@@ -48,10 +48,10 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 every recipient accepted; 64 usage; 65 bad message or address; 66 no such input file; 68 host unknown; \
+Exit codes: 0 every recipient accepted; 64 usage; 65 bad message or address; 66 no such input file or queue; 68 host unknown; \
 69 refused for good for some recipient; 74 network broke or timed out (or nobody can know if the message was \
 delivered); 75 refused for now, or the queue is full or out of reach; 76 the peer broke the protocol; 77 login, certificate or TLS refused; \
-78 bad configuration, or a queue's store that is damaged.
+78 bad configuration, or a queue's store that is damaged or cannot be where it should.
 
 Start with: mailkit demo";
 

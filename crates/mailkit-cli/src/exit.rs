@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Usage = 64,
     /// A message or an address makes no sense.
     Data = 65,
-    /// An input file cannot be read.
+    /// An input file cannot be read, or a queue is not there.
     NoInput = 66,
     /// The host has no address.
     NoHost = 68,
@@ -42,7 +42,8 @@ impl Exit {
     /// The code for an error of the library.
     pub(crate) fn of_error(error: &Error) -> Self {
         match error.kind() {
-            ErrorKind::Configuration | ErrorKind::StoreDamaged => Self::Configuration,
+            ErrorKind::Configuration | ErrorKind::StoreDamaged | ErrorKind::StoreUnusable => Self::Configuration,
+            ErrorKind::StoreMissing => Self::NoInput,
             ErrorKind::Message | ErrorKind::Conflict => Self::Data,
             ErrorKind::HostUnknown => Self::NoHost,
             ErrorKind::Tls => source_of(error).map_or(Self::NoPermission, Self::of_tls_error),

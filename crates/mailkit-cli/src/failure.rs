@@ -313,6 +313,8 @@ fn advice(error: &Error) -> Option<Advice> {
         ErrorKind::StoreFailed => {
             words("look after the file of the queue and its disk, and start again: nothing is done with it until then")
         }
+        ErrorKind::StoreMissing => words("check the path of the queue, and make the folder if it is missing"),
+        ErrorKind::StoreUnusable => words("check the path of the queue, and who may read and write there"),
         ErrorKind::StoreDamaged => {
             words("`mailkit queue export` brings out what can be read; the file was left as it is")
         }

@@ -55,7 +55,7 @@ pub(crate) enum Purpose {
     Send,
     /// To be stored in a queue.
     Enqueue,
-    /// To be looked at: wishes to a queue are no part of it. With a seed, nothing random goes into it.
+    /// To be looked at: wishes to a queue are checked and no part of it. With a seed, nothing random goes into it.
     Render { seed: Option<u64> },
 }
 
@@ -99,8 +99,12 @@ fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<
     let options = draft.transaction(&mut problems);
     let date = draft.date.take().and_then(|given| problems.note(time(&given.place, &given.text)));
     let wishes = match purpose {
-        Purpose::Enqueue => Wishes::of(&mut draft, date, &options, &mut problems),
-        Purpose::Send | Purpose::Render { .. } => Wishes::default(),
+        Purpose::Enqueue => Wishes::of(&mut draft, date, &options, None, &mut problems),
+        Purpose::Render { .. } => {
+            let now = std::time::SystemTime::now().into();
+            Wishes::of(&mut draft, date, &options, Some(now), &mut problems)
+        }
+        Purpose::Send => Wishes::default(),
     };
     let message = if draft.is_finished() {
         let eml = draft.take_finished(&mut problems);

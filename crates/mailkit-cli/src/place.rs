@@ -37,6 +37,11 @@ impl Place {
     pub(crate) async fn open(&self) -> Result<OpenQueue, Error> {
         self.url.open(self.settings).await
     }
+
+    /// Opens a queue whose store must be there.
+    pub(crate) async fn open_existing(&self) -> Result<OpenQueue, Error> {
+        self.url.open_existing(self.settings).await
+    }
 }
 
 /// Closes a queue. What was acknowledged is safe without it: so it is no failure of the command where that fails.

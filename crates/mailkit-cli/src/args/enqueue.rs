@@ -39,7 +39,7 @@ A message as JSON, of which only from and one recipient are needed (with --ndjso
 on_ambiguous says what becomes of it where nobody can know whether it was delivered: it goes again (resend), or a person \
 decides (hold).
 
-It prints the id once the message is on stable storage; with --json {\"id\", \"duplicate\"}, where duplicate says that the \
-idempotency key was there already. With --ndjson each good line is answered by {\"line\", \"id\", \"duplicate\"} on standard \
+It prints the id once the message is on stable storage; with --json {\"id\", \"duplicate\", \"state\"}, where duplicate says that \
+the idempotency key, or the id, was there already. With --ndjson each good line is answered by {\"line\", \"id\", \"duplicate\"} on standard \
 output, each bad one by `line N: reason` on standard error; the rest goes in all the same, and the exit code is 65. \
 Lines have up to 64 MiB.";

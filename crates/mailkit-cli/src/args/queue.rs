@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use mailkit::queue::State;
+use mailkit::queue::{Filter, State, Timestamp};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::span;
 
@@ -25,20 +27,21 @@ pub(crate) enum QueueCommand {
     List(ListArgs),
     /// Shows a message, its recipients and its attempts
     Show(MessageId),
-    /// Takes up a dead message again, for the recipients that were not accepted; a scheduled one at once
-    Retry(MessageId),
-    /// Sends a held message after all
-    Release(MessageId),
-    /// Takes back a message that is scheduled, ready or held
-    Cancel(MessageId),
-    /// Forgets messages that were sent, dead or cancelled
+    /// Takes up dead messages again, for the recipients that were not accepted; scheduled ones at once
+    Retry(ActArgs),
+    /// Sends held messages after all
+    Release(ActArgs),
+    /// Takes back messages that are scheduled, ready or held
+    Cancel(ActArgs),
+    /// Forgets finished messages: those sent and cancelled, others where --state names them
     Purge(PurgeArgs),
     /// Writes messages as lines that `enqueue --ndjson` takes back, also out of a damaged store
     Export(ExportArgs),
 }
 
+/// Which messages.
 #[derive(Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct FilterArgs {
     /// Only in this state: scheduled, ready, leased, sent, dead, held or cancelled
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<State>,
@@ -48,6 +51,44 @@ pub(crate) struct ListArgs {
     /// Only with this tag
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
+    /// Only of this tenant
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
+    /// Only those that are pinned to this route
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) route: Option<String>,
+}
+
+impl FilterArgs {
+    /// Whether nothing is left out.
+    pub(crate) const fn is_empty(&self) -> bool {
+        let Self { state, recipient, tag, tenant, route } = self;
+        state.is_none() && recipient.is_none() && tag.is_none() && tenant.is_none() && route.is_none()
+    }
+
+    /// The filter that they ask for.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter {
+            state: self.state,
+            recipient: self.recipient.clone(),
+            tag: self.tag.clone(),
+            tenant: self.tenant.clone(),
+            route: self.route.clone(),
+            ..Filter::default()
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Only those enqueued at this time or later, such as 2026-11-23T08:00:00Z
+    #[arg(long, value_name = "RFC3339", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only those enqueued before this time
+    #[arg(long, value_name = "RFC3339", value_parser = moment)]
+    pub(crate) until: Option<Timestamp>,
     /// How many at the most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: u64,
@@ -58,16 +99,34 @@ pub(crate) struct ListArgs {
 
 #[derive(Args)]
 pub(crate) struct MessageId {
-    /// The message, as `enqueue` and `queue list` print it
+    /// The message, as `enqueue` and `queue list` print it, or the beginning of its id
     #[arg(value_name = "ID")]
     pub(crate) id: String,
 }
 
 #[derive(Args)]
+pub(crate) struct ActArgs {
+    /// The messages, or the beginnings of their ids; instead of a filter
+    #[arg(value_name = "ID", conflicts_with_all = ["state", "recipient", "tag", "tenant", "route", "all"])]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// All messages whose state allows it
+    #[arg(long, conflicts_with_all = ["state", "recipient", "tag", "tenant", "route"])]
+    pub(crate) all: bool,
+    /// Does it without asking; needed with a filter where there is no terminal
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct PurgeArgs {
     /// Only those that were finished so long ago or longer
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "0s")]
-    pub(crate) older_than: Duration,
+    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    pub(crate) older_than: Option<Duration>,
+    /// Only in this state: sent, dead, held or cancelled; repeats. Without it those sent and cancelled
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Vec<State>,
 }
 
 #[derive(Args)]
@@ -83,12 +142,22 @@ Examples:
   mailkit queue list --queue sqlite:mailkit.db --state dead
   mailkit queue show 01KB9V6Y4T5M3Q8Z7X2W1C0D9E --queue sqlite:mailkit.db
   mailkit queue retry 01KB9V6Y4T5M3Q8Z7X2W1C0D9E --queue sqlite:mailkit.db
+  mailkit queue retry --state dead --recipient bob@example.org --yes --queue sqlite:mailkit.db
   mailkit queue purge --queue sqlite:mailkit.db --older-than 7d
   mailkit queue export --queue sqlite:old.db | mailkit enqueue --queue sqlite:new.db --ndjson -
 
 With --json: stats prints {\"scheduled\", \"ready\", \"leased\", \"sent\", \"dead\", \"held\", \"cancelled\", \"oldest_ready_seconds\", \
 \"ambiguous_total\"}; list a line for each message {\"id\", \"state\", \"subject\", \"from\", \"recipients\", \"attempts\", \
-\"next_attempt_at\", \"created_at\", \"priority\", \"route\", \"tags\"}; show the same with \
+\"next_attempt_at\", \"created_at\", \"priority\", \"route\", \"tenant\", \"tags\"}; show the same with \
 \"recipients\": [{\"address\", \"status\", \"code\", \"enhanced\", \"text\"}], \"history\": [{\"at\", \"route\", \"outcome\", \"recipients\"}], \
-\"message_id\", \"idempotency_key\" and \"archive_of\"; retry, release and cancel {\"id\", \"state\"}; purge {\"purged\"}. \
-An unknown id, and what a message's state does not allow, end in 65, a store out of reach in 75, a damaged one in 78.";
+\"message_id\", \"idempotency_key\" and \"archive_of\"; retry, release and cancel {\"changed\"}, with one id also {\"id\", \"state\"}, with several {\"messages\"}; purge {\"purged\"}.
+
+An id may be cut short while no other message begins like that. With a filter, retry takes scheduled messages only where \
+an attempt was made, unless --state scheduled names them. An unknown id, and what a message's state does not allow, end in \
+65, a store that is not there in 66, one out of reach in 75, a damaged one in 78. None of these commands makes a store.";
+
+/// Reads a point in time.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}: write 2026-11-23T08:00:00Z"))?;
+    Ok(Timestamp::from_millis(i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)))
+}

@@ -53,20 +53,29 @@ struct Acknowledged {
     line: Option<u64>,
     id: String,
     duplicate: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
 }
 
 impl Acknowledged {
-    fn new(line: Option<u64>, Enqueued { id, duplicate }: Enqueued) -> Self {
-        Self { line, id: id.to_string(), duplicate }
+    /// For a message of its own.
+    fn of_message(Enqueued { id, duplicate, state }: Enqueued) -> Self {
+        Self { line: None, id: id.to_string(), duplicate, state: Some(state.name()) }
+    }
+
+    /// For the message of a line.
+    fn of_line(line: u64, Enqueued { id, duplicate, .. }: Enqueued) -> Self {
+        Self { line: Some(line), id: id.to_string(), duplicate, state: None }
     }
 }
 
 fn show(enqueued: Enqueued, output: &mut Output) -> std::io::Result<()> {
     if output.json {
-        return output.object(&Acknowledged::new(None, enqueued));
+        return output.object(&Acknowledged::of_message(enqueued));
     }
     if enqueued.duplicate {
-        output.note("its idempotency key is in the queue already: nothing new was stored");
+        let state = enqueued.state;
+        output.note(format_args!("the message is in the queue already, and is {state}: nothing new was stored"));
     }
     output.line(enqueued.id)
 }

@@ -13,7 +13,7 @@ use super::input::Input;
 use super::json::Json;
 use super::places::Places;
 use super::problems::Problems;
-use super::transaction::{DsnDraft, wishes};
+use super::transaction::{DsnDraft, mt_priority, wishes};
 use crate::args::{MessageArgs, Priority};
 use crate::failure::Failure;
 
@@ -53,6 +53,8 @@ pub(super) struct Draft {
     // What a message keeps that comes out of another queue.
     pub(super) id: Option<String>,
     pub(super) created_at: Option<String>,
+    pub(super) idempotency_fingerprint: Option<String>,
+    pub(super) traceparent: Option<String>,
     /// Where the fields were given.
     pub(super) places: Places,
 }
@@ -63,6 +65,7 @@ pub(super) struct EnvelopeDraft {
     pub(super) to: Vec<Given>,
     dsn: DsnDraft,
     require_tls: bool,
+    mt_priority: Option<String>,
 }
 
 /// How a recipient leaves the list: the URL first, which is the more convenient way.
@@ -89,6 +92,7 @@ fn envelope(fields: &mut Fields<'_>) -> EnvelopeDraft {
         to: fields.addresses("to"),
         dsn: fields.object("dsn", DsnDraft::from_json).unwrap_or_default(),
         require_tls: fields.boolean("require_tls").unwrap_or_default(),
+        mt_priority: fields.text("mt_priority"),
     }
 }
 
@@ -144,6 +148,8 @@ impl Draft {
             on_ambiguous: fields.text("on_ambiguous"),
             id: fields.text("id"),
             created_at: fields.text("created_at"),
+            idempotency_fingerprint: fields.text("idempotency_fingerprint"),
+            traceparent: fields.text("traceparent"),
             places: Places::default(),
         };
         draft.places = Places::in_json(draft.attachments.len(), &draft.headers);
@@ -209,7 +215,11 @@ impl Draft {
     /// What the transaction asks for beyond what the message itself needs.
     pub(super) fn transaction(&self, problems: &mut Problems) -> TransactionOptions {
         let options = wishes(&self.envelope.dsn, self.priority, problems);
-        TransactionOptions { require_tls: self.envelope.require_tls, ..options }
+        let given = self.envelope.mt_priority.as_deref().and_then(|number| problems.note(mt_priority(number)));
+        // A message from another queue keeps what it asked for there: nothing, where nothing is given.
+        let of_word = if self.created_at.is_some() { None } else { options.priority };
+        let require_tls = self.envelope.require_tls;
+        TransactionOptions { require_tls, priority: given.or(of_word), ..options }
     }
 
     /// Whether it is a finished message.
@@ -269,6 +279,8 @@ impl Draft {
             ("on_ambiguous", self.on_ambiguous.is_some()),
             ("id", self.id.is_some()),
             ("created_at", self.created_at.is_some()),
+            ("idempotency_fingerprint", self.idempotency_fingerprint.is_some()),
+            ("traceparent", self.traceparent.is_some()),
         ];
         let given = fields.into_iter().filter(|(_, given)| *given);
         let names: Vec<_> = given.map(|(name, _)| name).collect();

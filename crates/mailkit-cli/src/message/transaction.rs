@@ -34,7 +34,7 @@ pub(super) fn wishes(dsn: &DsnDraft, priority: Option<Priority>, problems: &mut 
         notify: notify.and_then(|words| problems.note(notifications(words))),
         ret: dsn.ret.as_ref().and_then(|word| problems.note(returned(word))),
         envid: envid.and_then(|envid| problems.note(envid)),
-        priority: priority.and_then(mt_priority),
+        priority: priority.and_then(mt_priority_of),
         ..TransactionOptions::default()
     }
 }
@@ -66,8 +66,16 @@ fn returned(Given { place, text }: &Given) -> Result<DsnReturn, Failure> {
     }
 }
 
+/// A priority as a number (RFC 6710 §4).
+pub(super) fn mt_priority(number: &str) -> Result<MtPriority, Failure> {
+    number.parse().ok().and_then(MtPriority::new).ok_or_else(|| {
+        let text = format!("`{}` is no priority: it goes from -9 to 9", number.escape_debug());
+        Failure::message("envelope.mt_priority", text)
+    })
+}
+
 /// The numbers of RFC 6710 §5, appendix C: "non-urgent, normal, urgent".
-fn mt_priority(priority: Priority) -> Option<MtPriority> {
+fn mt_priority_of(priority: Priority) -> Option<MtPriority> {
     MtPriority::new(match priority {
         Priority::High => 4,
         Priority::Normal => 0,

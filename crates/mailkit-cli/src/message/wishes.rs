@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mailkit::mime::dkim::Signer;
-use mailkit::queue::{NewMessage, OnAmbiguous, Priority, QueueId, Timestamp};
+use mailkit::queue::{Fingerprint, NewMessage, OnAmbiguous, Priority, QueueId, Timestamp};
 use mailkit::{EnqueueOptions, Error, Message, TransactionOptions};
 use time::OffsetDateTime;
 
@@ -19,14 +19,18 @@ pub(crate) struct Wishes {
     options: EnqueueOptions,
     id: Option<QueueId>,
     created_at: Option<Timestamp>,
+    /// What the key of a message from another queue says of it.
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Wishes {
-    /// Takes the wishes out of a draft; those that make no sense are noted and left out.
+    /// Takes the wishes out of a draft; those that make no sense are noted and left out. With a time, so is a last moment
+    /// that is over; without one, the queue refuses it: there it may be a message that was enqueued in time.
     pub(super) fn of(
         draft: &mut Draft,
         date: Option<OffsetDateTime>,
         transaction: &TransactionOptions,
+        now: Option<Timestamp>,
         problems: &mut Problems,
     ) -> Self {
         let options = EnqueueOptions::new().transaction(transaction.clone());
@@ -44,6 +48,7 @@ impl Wishes {
             .fold(options, EnqueueOptions::idempotency_key);
         options = text("route", draft.route.take()).into_iter().fold(options, EnqueueOptions::route);
         options = text("tenant", draft.tenant.take()).into_iter().fold(options, EnqueueOptions::tenant);
+        options = text("traceparent", draft.traceparent.take()).into_iter().fold(options, EnqueueOptions::traceparent);
         for tag in draft.tags.take().into_iter().flatten() {
             options = text("tags", Some(tag)).into_iter().fold(options, EnqueueOptions::tag);
         }
@@ -51,16 +56,23 @@ impl Wishes {
             let value = value.map(|text| time(field, &text).map(timestamp));
             value.and_then(|value| problems.note(value))
         };
-        options = moment("send_at", draft.send_at.take()).into_iter().fold(options, EnqueueOptions::send_at);
-        options = moment("expires_at", draft.expires_at.take()).into_iter().fold(options, EnqueueOptions::expires_at);
+        let send_at = moment("send_at", draft.send_at.take());
+        let expires_at = moment("expires_at", draft.expires_at.take());
         let created_at = moment("created_at", draft.created_at.take());
+        options = send_at.into_iter().fold(options, EnqueueOptions::send_at);
+        options = expires_at.into_iter().fold(options, EnqueueOptions::expires_at);
+        if created_at.is_none() {
+            problems.note(check_expiry(send_at, expires_at, now));
+        }
         let policy = draft.on_ambiguous.take().map(|word| word.parse::<OnAmbiguous>());
         let policy = policy.map(|policy| policy.map_err(|error| Failure::message("on_ambiguous", &error)));
         options =
             policy.and_then(|policy| problems.note(policy)).into_iter().fold(options, EnqueueOptions::on_ambiguous);
         options = draft.priority.map(priority).into_iter().fold(options, EnqueueOptions::priority);
         let id = draft.id.take().map(|id| id.parse().map_err(|error| Failure::message("id", &error)));
-        Self { options, id: id.and_then(|id| problems.note(id)), created_at }
+        let digits = draft.idempotency_fingerprint.take();
+        let fingerprint = digits.and_then(|digits| problems.note(fingerprint(&digits)));
+        Self { options, id: id.and_then(|id| problems.note(id)), created_at, fingerprint }
     }
 
     /// What the queue stores: the message, signed where there is a signer.
@@ -68,14 +80,51 @@ impl Wishes {
     /// # Errors
     /// A message that cannot be stored, and attachments that cannot be read.
     pub(crate) async fn prepare(self, message: &Message, signers: &Arc<[Signer]>) -> Result<NewMessage, Error> {
-        let mut new = match signers.is_empty() {
+        // A message from another queue was signed there, if it was to be.
+        let mut new = match signers.is_empty() || self.created_at.is_some() {
             true => self.options.prepare(message).await?,
             false => self.options.prepare_signed(message, Arc::clone(signers)).await?,
         };
         new.id = self.id;
         new.created_at = self.created_at;
+        if let (Some(key), Some(fingerprint)) = (&mut new.idempotency, self.fingerprint) {
+            key.fingerprint = fingerprint;
+        }
         Ok(new)
     }
+}
+
+/// Refuses a last moment that leaves no time to send.
+fn check_expiry(
+    send_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    now: Option<Timestamp>,
+) -> Result<(), Failure> {
+    let Some(expires_at) = expires_at else { return Ok(()) };
+    if send_at.is_some_and(|at| at >= expires_at) {
+        return Err(Failure::message(
+            "expires_at",
+            "it is not after send_at: the message would expire before it is sent",
+        ));
+    }
+    match now.is_some_and(|now| now >= expires_at) {
+        true => Err(Failure::message("expires_at", "it is in the past: the message could never be sent")),
+        false => Ok(()),
+    }
+}
+
+/// A fingerprint from its hexadecimal digits.
+fn fingerprint(digits: &str) -> Result<Fingerprint, Failure> {
+    let invalid = || Failure::message("idempotency_fingerprint", "no fingerprint: one has 64 hexadecimal digits");
+    if digits.len() != 64 {
+        return Err(invalid());
+    }
+    let mut fingerprint = Fingerprint::default();
+    for (byte, pair) in fingerprint.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
+    }
+    Ok(fingerprint)
 }
 
 fn not_empty(field: &str, value: String) -> Result<String, Failure> {

@@ -1,16 +1,20 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::run::{mailkit, mailkit_reading};
+use crate::run::{Ended, mailkit, mailkit_reading};
 use crate::sink_process::SinkProcess;
 use crate::store::{Store, line};
 
 #[test]
 fn what_is_exported_is_taken_back_with_id_key_and_times() {
     let (old, new) = (Store::new(), Store::new());
-    let wishes = r#", "idempotency_key": "k", "send_at": "2099-12-01T08:00:00.5Z", "expires_at": "2099-12-02T08:00:00Z",
+    let wishes = r#", "idempotency_key": "k", "subject": "Grüße an Zoë und alle anderen, die es angeht 👋", "send_at": "2099-12-01T08:00:00.5Z", "expires_at": "2099-12-02T08:00:00Z",
         "priority": "high", "route": "a", "tenant": "acme", "tags": ["x", "y"], "on_ambiguous": "hold",
-        "envelope": {"from": "bounce@example.com", "dsn": {"notify": ["failure"], "ret": "headers", "envid": "e"}}"#;
-    old.enqueue_lines(&line("Zoë <bob@example.org>", &wishes.replace('\n', " "))).assert_code(0);
+        "envelope": {"from": "bounce@example.com", "dsn": {"notify": ["failure"], "ret": "headers", "envid": "e"}, "require_tls": true},
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01""#;
+    let keyed = line("Zoë <bob@example.org>", &wishes.replace('\n', " "));
+    old.enqueue_lines(&keyed).assert_code(0);
     old.enqueue(&["--html", "Grüße\n.\n"]);
     let lines = old.queue(&["export"]).assert_code(0).out.clone();
     let taken = mailkit_reading(lines.as_bytes(), ["enqueue", "--queue", &new.url, "--ndjson", "-"]);
@@ -29,9 +33,55 @@ fn what_is_exported_is_taken_back_with_id_key_and_times() {
     // Lines are stored beside one another, and not in their order.
     let sorted = |lines: &str| lines.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(sorted(&new.queue(&["export"]).out), sorted(&lines));
-    // Again it is the same message under its key.
-    let again = new.enqueue_lines(lines.lines().find(|line| line.contains("\"k\"")).unwrap());
+    // Under its key it is the same message in the new queue, and another one is a conflict.
+    let again = new.enqueue_lines(&keyed);
     assert!(again.assert_code(0).out.contains("\"duplicate\":true"), "{again:?}");
+    new.enqueue_lines(&keyed.replace("\"Hi\"", "\"Ho\"")).assert_code(65).assert_says("used for another message");
+    assert_eq!(new.list(&[]).len(), 2);
+}
+
+#[test]
+fn an_import_that_was_cut_off_can_be_repeated() {
+    let (old, new) = (Store::new(), Store::new());
+    let keyed = |number| format!(", \"subject\": \"Größe {number}\", \"idempotency_key\": \"k{number}\"");
+    let lines: String = (0..6)
+        .map(|number| line("bob@example.org", &if number % 2 == 0 { keyed(number) } else { String::new() }))
+        .collect();
+    old.enqueue_lines(&lines).assert_code(0);
+    let exported = old.queue(&["export"]).assert_code(0).out.clone();
+    let first: String = exported.lines().take(3).map(|line| format!("{line}\n")).collect();
+    new.enqueue_lines(&first).assert_code(0);
+    let duplicates = |ended: &Ended| ended.out.matches("\"duplicate\":true").count();
+    let again = new.enqueue_lines(&exported);
+    assert_eq!((again.assert_code(0).out.lines().count(), duplicates(&again)), (6, 3));
+    assert_eq!(new.stats()["ready"], 6);
+    // What was done with a message since is not undone.
+    let cancelled = new.list(&[])[0]["id"].as_str().unwrap().to_owned();
+    new.queue(&["cancel", &cancelled]).assert_code(0);
+    assert_eq!(duplicates(new.enqueue_lines(&exported).assert_code(0)), 6);
+    assert_eq!(new.show(&cancelled)["state"], "cancelled");
+    // An id is of one message.
+    let other = format!(
+        "{}, \"id\": \"{cancelled}\", \"idempotency_key\": \"other\"}}\n",
+        line("eve@example.org", "").trim().trim_end_matches('}')
+    );
+    new.enqueue_lines(&other).assert_code(65).assert_says("belongs to another message");
+}
+
+#[test]
+fn a_message_whose_time_is_over_is_exported_and_ends_dead_where_it_is_seen() {
+    let (old, new) = (Store::new(), Store::new());
+    let soon = time::OffsetDateTime::now_utc() + Duration::from_secs(3600);
+    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
+    let keyed = line("bob@example.org", &format!(", \"expires_at\": \"{soon}\", \"idempotency_key\": \"k\""));
+    old.enqueue_lines(&keyed).assert_code(0);
+    let exported = old.queue(&["export"]).assert_code(0).out.replace(&soon[..19], "2001-01-01T00:00:00");
+    new.enqueue_lines(&exported).assert_code(0);
+    assert_eq!(new.list(&[]).len(), 1);
+    let over = keyed.replace(&soon[..19], "2001-01-01T00:00:00");
+    assert!(new.enqueue_lines(&over).assert_code(0).out.contains("\"duplicate\":true"), "it came in in time");
+    let refused = new.enqueue_lines(&over.replace("\"k\"", "\"other\"").replace(&soon[..19], "2001-01-01T00:00:00"));
+    refused.assert_code(65).assert_says("line 1: expires_at is in the past");
 }
 
 #[test]
@@ -90,5 +140,5 @@ fn an_export_that_cannot_read_the_log_where_it_is_says_what_to_copy() {
     // As on a medium for reading: SQLite cannot make the index of the log.
     std::os::unix::fs::symlink(beside("none").join("none"), beside("mail.db-shm")).unwrap();
     let ended = store.queue(&["export"]);
-    ended.assert_code(75).assert_says("from a medium for reading, copy the file and its -wal to where you can write");
+    ended.assert_code(78).assert_says("from a medium for reading, copy the file and its -wal to where you can write");
 }

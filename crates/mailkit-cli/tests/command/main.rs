@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod acting;
 mod arguments;
 mod attaching;
 mod checking;
@@ -13,6 +14,7 @@ mod enqueueing;
 mod exit_codes;
 mod exporting;
 mod json_message;
+mod looking;
 mod queueing;
 mod rendering;
 mod run;

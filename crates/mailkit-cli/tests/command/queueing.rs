@@ -44,12 +44,16 @@ fn the_json_objects_have_exactly_these_names() {
         "state",
         "subject",
         "tags",
+        "tenant",
     ];
     assert_eq!(Ended::keys(&listed), names);
     assert_eq!(listed["recipients"], json!(["bob@example.org", "nobody@example.org"]));
     assert_eq!((&listed["from"], &listed["subject"]), (&json!("ann@example.com"), &json!("Hello")));
     let shown = store.show(&id);
-    assert!(names.iter().all(|name| !shown[name].is_null() || ["next_attempt_at", "route"].contains(name)), "{shown}");
+    assert!(
+        names.iter().all(|name| !shown[name].is_null() || ["next_attempt_at", "route", "tenant"].contains(name)),
+        "{shown}"
+    );
     assert!(shown["message_id"].as_str().unwrap().ends_with("@example.com>"));
     assert_eq!(shown["idempotency_key"], Value::Null);
     let wanted = json!({"address": "nobody@example.org", "status": "permanent", "code": 550, "enhanced": "5.1.1",
@@ -79,7 +83,7 @@ fn a_list_is_newest_first_filtered_and_comes_in_pages() {
     assert_eq!(ids(&["--state", "scheduled"]), all[..1]);
     assert_eq!(store.list(&["--tag", "t0"]).len(), 3);
     assert_eq!(store.list(&["--recipient", "U3@example.org"]).len(), 1);
-    assert!(store.queue(&["list"]).assert_code(0).out.starts_with(&all[0]));
+    assert!(store.queue(&["list"]).assert_code(0).out.lines().nth(1).unwrap().starts_with(&all[0]));
     store.queue(&["list", "--state", "lost"]).assert_code(64);
 }
 
@@ -96,7 +100,7 @@ fn an_unknown_id_and_what_the_state_does_not_allow_are_65_and_change_nothing() {
     }
     assert_eq!(store.show(&id)["state"], "ready");
     let cancelled = store.queue(&["cancel", &id, "--json"]).assert_code(0).json();
-    assert_eq!(cancelled, json!({"id": id, "state": "cancelled"}));
+    assert_eq!(cancelled, json!({"changed": 1, "id": id, "state": "cancelled"}));
     store.queue(&["cancel", &id]).assert_code(65);
 }
 
@@ -142,27 +146,6 @@ fn a_held_message_waits_for_a_person_and_one_that_is_resent_is_counted() {
 
 fn message_id(message: &str) -> String {
     message.lines().find(|line| line.starts_with("Message-ID:")).unwrap().to_owned()
-}
-
-#[test]
-fn a_purge_forgets_what_is_finished_and_nothing_else() {
-    let store = Store::new();
-    let id = store.enqueue(&[]);
-    store.queue(&["cancel", &id]).assert_code(0);
-    store.enqueue(&[]);
-    assert_eq!(store.queue(&["purge", "--older-than", "7d", "--json"]).assert_code(0).json(), json!({"purged": 0}));
-    assert_eq!(store.queue(&["purge", "--json"]).assert_code(0).json(), json!({"purged": 1}));
-    assert_eq!((&store.stats()["cancelled"], &store.stats()["ready"]), (&json!(0), &json!(1)));
-}
-
-#[test]
-fn a_store_out_of_reach_is_75() {
-    let store = Store::new();
-    let url = format!("sqlite:{}/none/mail.db", store.folder.path().display());
-    for args in [&["queue", "stats"][..], &["queue", "list"], &["queue", "export"], &["enqueue"]] {
-        let letter: &[&str] = if args[0] == "enqueue" { &LETTER } else { &[] };
-        mailkit(args.iter().chain(letter).chain(&["--queue", &url])).assert_code(75).assert_says("out of reach");
-    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use crate::run::{Ended, LETTER, mailkit, mailkit_reading};
+use crate::store::line;
 
 const FIXED: [&str; 4] = ["--date", "2026-11-23T08:00:00+01:00", "--seed", "7"];
 
@@ -127,4 +128,40 @@ fn an_address_stands_as_its_own_name_and_a_comma_in_a_name_is_explained() {
     let ended = render("ann@example.com <ann@example.com>");
     assert!(ended.assert_code(0).out.contains("From: \"ann@example.com\" <ann@example.com>\r\n"), "{ended:?}");
     render("Doe, Ann <ann@example.com>").assert_code(65).assert_says("put the name in quotation marks");
+}
+
+#[test]
+fn what_a_queue_would_refuse_is_refused_by_render_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let rendered = |more: &str| {
+        let path = folder.path().join("letter.json");
+        std::fs::write(&path, line("bob@example.org", more)).unwrap();
+        mailkit(["render", "--message", path.to_str().unwrap()])
+    };
+    let all = r#", "idempotency_key": "", "send_at": "soon", "on_ambiguous": "drop", "id": "x", "tags": [""], "route": "",
+        "tenant": "", "created_at": "then", "idempotency_fingerprint": "ff", "envelope": {"mt_priority": "10"}"#;
+    let ended = rendered(&all.replace('\n', " "));
+    for words in [
+        "idempotency_key: empty",
+        "send_at: no date in `soon`",
+        "on_ambiguous: `drop`",
+        "id: `x`",
+        "tags: empty",
+        "route: empty",
+        "tenant: empty",
+        "created_at: no date in `then`",
+        "idempotency_fingerprint: no fingerprint",
+        "envelope.mt_priority: `10` is no priority",
+    ] {
+        ended.assert_code(65).assert_says(words);
+    }
+    rendered(r#", "priority": "urgent""#).assert_code(65).assert_says("urgent");
+    let (over, later) = (r#", "expires_at": "2001-01-01T00:00:00Z""#, r#", "send_at": "2099-01-01T00:00:00Z""#);
+    rendered(over).assert_code(65).assert_says("expires_at: it is in the past");
+    rendered(&format!("{later}{}", r#", "expires_at": "2098-12-31T23:59:59Z""#))
+        .assert_code(65)
+        .assert_says("expires_at: it is not after send_at");
+    rendered(&format!("{later}{}", r#", "expires_at": "2099-01-01T00:00:01Z", "on_ambiguous": "hold""#)).assert_code(0);
+    let send_at = ["render", "--send-at", "soon"];
+    mailkit(send_at.iter().chain(&LETTER)).assert_code(65).assert_says("send_at: no date");
 }

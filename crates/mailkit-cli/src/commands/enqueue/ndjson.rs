@@ -96,7 +96,7 @@ impl Answers<'_> {
         match outcome {
             Ok(enqueued) => {
                 self.good += 1;
-                let answer = Acknowledged::new(Some(number), enqueued);
+                let answer = Acknowledged::of_line(number, enqueued);
                 let written = serde_json::to_writer(&mut self.out, &answer).map_err(io::Error::from);
                 written.and_then(|()| self.out.write_all(b"\n")).map_err(unheard)?;
             }

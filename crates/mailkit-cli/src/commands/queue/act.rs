@@ -1,24 +1,164 @@
-//! `mailkit queue retry`, `release` and `cancel`.
+//! `mailkit queue retry`, `release` and `cancel`: by id, or by a filter.
 
-use mailkit::queue::{Action, Queue, QueueId};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use futures_util::{StreamExt as _, stream};
+use mailkit::queue::{Action, Filter, Queue, QueueError, QueueId, State};
 use serde::Serialize;
 
+use super::ids;
+use crate::args::ActArgs;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub(super) async fn run(id: QueueId, action: Action, queue: &dyn Queue, output: &mut Output) -> Result<(), Failure> {
-    let state = queue.act(id, action).await?;
-    if output.json {
-        output.object(&Acted { id: id.to_string(), state: state.name() })?;
-    } else {
-        output.line(format_args!("{id}  {state}"))?;
+/// How many messages are looked at in one call.
+const PAGE: usize = 1_000;
+/// How many messages are changed at once: stores write what waits together.
+const AT_ONCE: usize = 64;
+
+pub(super) async fn run(
+    args: &ActArgs,
+    action: Action,
+    queue: &dyn Queue,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    if !args.ids.is_empty() {
+        return by_id(&args.ids, action, queue, output).await;
     }
-    Ok(())
+    if args.filter.is_empty() && !args.all {
+        let name = action.name();
+        return Err(Failure::usage(format!(
+            "{name} needs messages: give ids, or a filter such as --state, --recipient, --tag, --tenant, --route, or --all"
+        )));
+    }
+    let found = matching(&args.filter.filter(), action, queue).await?;
+    if !found.is_empty() && !args.yes && !confirm(action, found.len())? {
+        output.note("nothing was changed");
+        return Ok(Exit::Done);
+    }
+    output.note(format_args!("{}: {} messages match", action.name(), found.len()));
+    let changed = change(&found, action, queue).await?;
+    if output.json {
+        output.object(&Changed { changed, ..Changed::default() })?;
+    } else {
+        output.line(format_args!("{changed} messages changed"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Does it to the messages that are named.
+async fn by_id(names: &[String], action: Action, queue: &dyn Queue, output: &mut Output) -> Result<Exit, Failure> {
+    let mut wanted: Vec<QueueId> = Vec::with_capacity(names.len());
+    for name in names {
+        let id = ids::find(name, queue).await?;
+        if !wanted.contains(&id) {
+            wanted.push(id);
+        }
+    }
+    if let [id] = wanted.as_slice() {
+        let state = queue.act(*id, action).await?;
+        return show(vec![Acted::new(*id, state)], output).map(|()| Exit::Done);
+    }
+    let (mut acted, mut exit) = (Vec::new(), Exit::Done);
+    for id in wanted {
+        match queue.act(id, action).await {
+            Ok(state) => acted.push(Acted::new(id, state)),
+            Err(error @ (QueueError::NotAllowed { .. } | QueueError::Unknown(_))) => {
+                output.complaint(error);
+                exit = Exit::Data;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    show(acted, output).map(|()| exit)
+}
+
+/// The messages that a filter lets through and whose state allows the action, without those that `retry` would send
+/// before the time that their senders set.
+async fn matching(filter: &Filter, action: Action, queue: &dyn Queue) -> Result<Vec<QueueId>, Failure> {
+    let is_asked = |state: &State| filter.state.is_none_or(|asked| asked == *state);
+    let states = State::ALL.into_iter().filter(|state| action.is_allowed_in(*state)).filter(is_asked);
+    let spares_scheduled = action == Action::Retry && filter.state.is_none();
+    let mut found = Vec::new();
+    for state in states {
+        let mut filter = Filter { state: Some(state), limit: PAGE, cursor: None, ..filter.clone() };
+        loop {
+            let page = queue.list(&filter).await?;
+            let is_spared = |attempts| spares_scheduled && state == State::Scheduled && attempts == 0;
+            let meant = page.records.iter().filter(|record| !is_spared(record.attempts));
+            found.extend(meant.map(|record| record.id));
+            filter.cursor = page.next;
+            if page.next.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Asks on a terminal whether so many messages are to be changed.
+fn confirm(action: Action, count: usize) -> Result<bool, Failure> {
+    let what = format!("{} would change {count} messages", action.name());
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage(format!("{what}: without a terminal to ask at, give --yes")));
+    }
+    let mut err = io::stderr().lock();
+    let asked = write!(err, "{what}. Go on? [y/N] ").and_then(|()| err.flush());
+    let mut answer = String::new();
+    let answered = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
+    answered.map_err(|error| Failure::system("the terminal cannot be asked", &error))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Changes messages, and counts them. One whose state no longer allows it was changed by somebody else meanwhile.
+async fn change(ids: &[QueueId], action: Action, queue: &dyn Queue) -> Result<u64, Failure> {
+    let acting = ids.iter().map(|id| queue.act(*id, action));
+    let mut acting = stream::iter(acting).buffer_unordered(AT_ONCE);
+    let mut changed = 0;
+    while let Some(outcome) = acting.next().await {
+        match outcome {
+            Ok(_) => changed += 1,
+            Err(QueueError::NotAllowed { .. } | QueueError::Unknown(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(changed)
+}
+
+fn show(acted: Vec<Acted>, output: &mut Output) -> Result<(), Failure> {
+    if !output.json {
+        for Acted { id, state } in &acted {
+            output.line(format_args!("{id}  {state}"))?;
+        }
+        return Ok(());
+    }
+    let changed = acted.len() as u64;
+    let summary = match <[Acted; 1]>::try_from(acted) {
+        Ok([one]) => Changed { changed, one: Some(one), messages: None },
+        Err(several) => Changed { changed, one: None, messages: Some(several) },
+    };
+    Ok(output.object(&summary)?)
 }
 
 /// What `--json` prints.
+#[derive(Default, Serialize)]
+struct Changed {
+    changed: u64,
+    #[serde(flatten)]
+    one: Option<Acted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Acted>>,
+}
+
 #[derive(Serialize)]
 struct Acted {
     id: String,
     state: &'static str,
+}
+
+impl Acted {
+    fn new(id: QueueId, state: State) -> Self {
+        Self { id: id.to_string(), state: state.name() }
+    }
 }

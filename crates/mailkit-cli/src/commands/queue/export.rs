@@ -24,7 +24,7 @@ const COPY: &str = "check the path; from a medium for reading, copy the file and
 pub(super) fn run(args: &ExportArgs, place: &Place, output: &Output) -> Result<(), Failure> {
     let states: &[State] = if args.state.is_empty() { &UNFINISHED } else { &args.state };
     let mut messages = place.url.salvage().map_err(|error| match error.kind() {
-        ErrorKind::StoreAway => Failure::from(error).with_advice(COPY),
+        ErrorKind::StoreUnusable => Failure::from(error).with_advice(COPY),
         _ => error.into(),
     })?;
     let mut out = io::BufWriter::new(io::stdout());

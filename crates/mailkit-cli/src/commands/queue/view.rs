@@ -4,6 +4,7 @@ use mailkit::queue::{Attempt, RecipientRecord, Record, Timestamp};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// What is shown of a message; its names are fixed. `R` is what is shown of its recipients.
 #[derive(Serialize)]
@@ -18,6 +19,7 @@ pub(super) struct Shown<'a, R> {
     created_at: String,
     priority: &'static str,
     route: Option<&'a str>,
+    tenant: Option<&'a str>,
     tags: &'a [String],
 }
 
@@ -34,6 +36,7 @@ impl<'a, R> Shown<'a, R> {
             created_at: rfc3339(record.created_at),
             priority: record.priority.name(),
             route: record.route.as_deref(),
+            tenant: record.tenant.as_deref(),
             tags: &record.tags,
         }
     }
@@ -47,7 +50,7 @@ pub(super) struct Whole<'a> {
     message_id: Option<&'a str>,
     idempotency_key: Option<&'a str>,
     archive_of: Option<String>,
-    tenant: Option<&'a str>,
+    traceparent: Option<&'a str>,
     expires_at: Option<String>,
     finished_at: Option<String>,
     on_ambiguous: &'static str,
@@ -62,7 +65,7 @@ impl<'a> Whole<'a> {
             message_id: record.message_id.as_deref(),
             idempotency_key: record.idempotency_key.as_deref(),
             archive_of: record.archive_of().map(|id| id.to_string()),
-            tenant: record.tenant.as_deref(),
+            traceparent: record.traceparent.as_deref(),
             expires_at: record.expires_at.map(rfc3339),
             finished_at: record.finished_at.map(rfc3339),
             on_ambiguous: record.on_ambiguous.name(),
@@ -128,14 +131,74 @@ pub(super) fn rfc3339(at: Timestamp) -> String {
     time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
-/// Text of a message or a server on one line of a terminal.
+/// The same without what is below a second, for columns.
+pub(super) fn to_the_second(at: Timestamp) -> String {
+    rfc3339(Timestamp::from_millis(at.as_millis().div_euclid(1_000) * 1_000))
+}
+
+/// Text of a message or a server on one line of a terminal: neither control characters nor what turns the direction of the
+/// text around it.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    let turns = |letter| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let ends_line = |letter| matches!(letter, '\u{2028}' | '\u{2029}');
+    let is_shown = |letter: char| !(letter.is_control() || turns(letter) || ends_line(letter));
+    text.chars().map(|letter| if is_shown(letter) { letter } else { ' ' }).collect()
+}
+
+/// How many characters without a width of their own are kept behind each column.
+const MARKS: usize = 8;
+
+/// Text that takes no more than so many columns of a terminal; an ellipsis stands for the rest.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    let (mut taken, mut end) = (0, 0);
+    for (number, (place, letter)) in text.char_indices().enumerate() {
+        taken += letter.width().unwrap_or(0);
+        if taken > columns || number > columns * MARKS {
+            let kept = text.get(..end).unwrap_or_default();
+            return format!("{}…", kept.trim_end_matches(['\u{200d}', ' ']));
+        }
+        // Up to here there is room for the ellipsis.
+        if taken < columns {
+            end = place + letter.len_utf8();
+        }
+    }
+    text.to_owned()
+}
+
+/// Text with blanks behind it up to so many columns of a terminal.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    let blanks = columns.saturating_sub(text.width());
+    format!("{text}{:blanks$}", "")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_the_columns_that_it_takes() {
+        for (text, columns, wanted) in [
+            ("", 5, ""),
+            ("abcde", 5, "abcde"),
+            ("abcdef", 5, "abcd…"),
+            ("abc def", 5, "abc…"),
+            ("日本語", 6, "日本語"),
+            ("日本語で", 6, "日本…"),
+            ("e\u{301}e\u{301}e\u{301}", 3, "e\u{301}e\u{301}e\u{301}"),
+            ("e\u{301}e\u{301}e\u{301}e", 3, "e\u{301}e\u{301}…"),
+        ] {
+            assert_eq!(cut(text, columns), wanted, "{text}");
+            assert!(cut(text, columns).width() <= columns);
+        }
+        let marks = format!("a{}", "\u{301}".repeat(100_000));
+        assert!(cut(&marks, 10).chars().count() < 100);
+        assert_eq!(padded("日本", 6), "日本  ");
+    }
+
+    #[test]
+    fn what_would_turn_or_end_the_line_of_a_terminal_is_a_blank() {
+        assert_eq!(plain("a\u{1b}[0m\u{202e}b\u{2028}c\u{2066}d"), "a [0m b c d");
+    }
 
     #[test]
     fn a_time_beyond_all_years_is_the_end_of_them_and_not_another_one() {

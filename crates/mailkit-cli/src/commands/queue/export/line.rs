@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
-use mailkit::queue::{Content, RecipientStatus, Record, State};
+use mailkit::queue::{Content, Fingerprint, RecipientStatus, Record, State};
 use serde::Serialize;
 
 use super::super::view::rfc3339;
@@ -18,6 +18,8 @@ struct Fields<'a> {
     send_at: Option<String>,
     expires_at: Option<String>,
     idempotency_key: Option<&'a str>,
+    idempotency_fingerprint: Option<String>,
+    traceparent: Option<&'a str>,
     priority: &'static str,
     route: Option<&'a str>,
     tenant: Option<&'a str>,
@@ -32,6 +34,7 @@ struct Envelope<'a> {
     to: Vec<String>,
     dsn: Dsn<'a>,
     require_tls: bool,
+    mt_priority: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -44,12 +47,16 @@ struct Dsn<'a> {
 impl<'a> Fields<'a> {
     fn new(record: &'a Record) -> Self {
         let is_scheduled = record.state == State::Scheduled;
+        // The key of a cancelled message is free: it may stand for another one by now.
+        let key = record.idempotency_key.as_deref().filter(|_| record.state != State::Cancelled);
         Self {
             id: record.id.to_string(),
             created_at: rfc3339(record.created_at),
             send_at: record.next_attempt_at.filter(|_| is_scheduled).map(rfc3339),
             expires_at: record.expires_at.map(rfc3339),
-            idempotency_key: record.idempotency_key.as_deref(),
+            idempotency_key: key,
+            idempotency_fingerprint: record.fingerprint.filter(|_| key.is_some()).map(hex),
+            traceparent: record.traceparent.as_deref(),
             priority: record.priority.name(),
             route: record.route.as_deref(),
             tenant: record.tenant.as_deref(),
@@ -64,9 +71,15 @@ impl<'a> Fields<'a> {
                     envid: record.carriage.envelope_id.as_deref(),
                 },
                 require_tls: record.carriage.require_tls,
+                mt_priority: record.carriage.mt_priority.map(|number| number.to_string()),
             },
         }
     }
+}
+
+/// A fingerprint in hexadecimal digits.
+fn hex(fingerprint: Fingerprint) -> String {
+    fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The recipients that were not accepted, as a retry has it; all, where all were.
