@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use mailkit::connection::{TlsBlame, TlsError};
-use mailkit::{Error, ErrorKind, Report};
+use mailkit::dispatch::{Class, Disposition};
+use mailkit::{Error, ErrorKind, Report, faults_of};
 
 /// How the command ends. The numbers are fixed: scripts decide by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(crate) enum Exit {
     Temporary = 75,
     /// The peer does not speak the protocol.
     Protocol = 76,
-    /// The login or a certificate was refused, or TLS was asked for and is not to be had.
+    /// The login or a certificate was refused, a login or TLS is missing, or TLS was asked for and is not to be had.
     NoPermission = 77,
     /// The settings make no sense, or a queue's store is not as it should be.
     Configuration = 78,
@@ -68,16 +69,16 @@ impl Exit {
     /// The code for what became of the recipients: a refusal for good outweighs an open end, and that one a refusal
     /// for now.
     pub(crate) fn of_report(report: &Report) -> Self {
-        let any = |wanted: fn(&mailkit::Status) -> bool| report.recipients.iter().any(|entry| wanted(&entry.status));
-        let is_forbidden = |status: &mailkit::Status| matches!(status, mailkit::Status::Forbidden(_));
-        if any(is_forbidden)
-            || any(|status| status.reply().is_some() && !status.is_accepted() && !status.is_temporary())
-        {
+        let faults = faults_of(report);
+        let any = |wanted: fn(&Disposition) -> bool| faults.iter().flatten().any(wanted);
+        if any(|fault| fault.is_permanent || fault.class == Class::Capability) {
             Self::Refused
         } else if report.is_ambiguous() {
             Self::Network
         } else if report.is_accepted() {
             Self::Done
+        } else if any(|fault| fault.class == Class::Login) {
+            Self::NoPermission
         } else {
             Self::Temporary
         }
@@ -131,6 +132,8 @@ mod tests {
             (vec![Status::Ambiguous, refused(450)], Exit::Network),
             (vec![Status::Ambiguous, refused(550)], Exit::Refused),
             (vec![Status::Unsent], Exit::Temporary),
+            (vec![accepted(), refused(530)], Exit::NoPermission),
+            (vec![accepted(), refused(552)], Exit::Temporary),
         ] {
             assert_eq!(Exit::of_report(&report(statuses.clone())), wanted, "{statuses:?}");
         }

@@ -152,6 +152,16 @@ impl Failure {
         self.error.as_ref().and_then(|error| error.report())
     }
 
+    /// Whether it is about the message itself, or about what it needs of the server: then nobody can get it like this.
+    pub(crate) fn is_about_message(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| match error.kind() {
+            ErrorKind::Message => true,
+            // The server lacks what the message needs.
+            ErrorKind::Refused => error.reply().is_none(),
+            _ => false,
+        })
+    }
+
     pub(crate) fn is_temporary(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.is_temporary())
     }
@@ -290,6 +300,15 @@ fn on_one_line(text: &str) -> String {
 fn advice(error: &Error) -> Option<Advice> {
     let words = |words: &str| Some(Advice::Words(words.to_owned()));
     match error.kind() {
+        ErrorKind::Login if error.step() != Some(Step::Auth) && error.reply().is_some() => {
+            let text = error.reply().map(|reply| reply.text().to_ascii_lowercase()).unwrap_or_default();
+            match ["tls", "encrypt"].iter().any(|part| text.contains(part)) {
+                true => words("use TLS: smtps:// or smtp:// without tls=none"),
+                false => {
+                    words("give the user in the server's URL (smtp://USER@HOST) and the password in MAILKIT_PASSWORD")
+                }
+            }
+        }
         ErrorKind::Login if error.reply().is_some() => {
             words("check user and password; many providers want a password made for this one program")
         }

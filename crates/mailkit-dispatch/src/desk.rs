@@ -89,8 +89,8 @@ impl Desk {
         tracing::warn!(
             route = &*state.routes[place].name,
             class = trouble.fault.class.name(),
-            words = trouble.words,
-            "no way"
+            text = trouble.words,
+            "connection failed"
         );
         let aftermath = state.broken(place, way, &trouble, now);
         let is_charged = state.is_last_hope(place, way);

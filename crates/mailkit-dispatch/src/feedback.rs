@@ -14,6 +14,7 @@ use crate::deliver::{Outcome, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
 use crate::judge::{Grounds, Onward, Verdict, judge};
+use crate::log::log_attempt;
 use crate::round::Passed;
 use crate::state::{Done, State, Told};
 
@@ -311,20 +312,4 @@ impl State {
         let verdict = self.judge(&flight, Outcome::failed(Trouble { fault, ..trouble }), false, now, clock);
         self.write_down(flight, verdict, now);
     }
-}
-
-fn log_attempt(flight: &Flight, route: &str, verdict: &Verdict, took: Duration) {
-    let message = &flight.message;
-    let trace_id = message.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default();
-    tracing::info!(
-        queue_id = %message.lease.id(),
-        message_id = message.message_id.as_deref().unwrap_or_default(),
-        trace_id,
-        route,
-        attempt = message.attempts.saturating_add(1),
-        outcome = verdict.fault.map_or("accepted", |fault| fault.class.name()),
-        words = verdict.words,
-        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        "attempt"
-    );
 }

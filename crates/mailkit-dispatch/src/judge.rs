@@ -280,7 +280,7 @@ fn words_of(results: &[RecipientResult]) -> String {
 }
 
 /// A reply in one line.
-fn said(outcome: &RecipientOutcome) -> String {
+pub(crate) fn said(outcome: &RecipientOutcome) -> String {
     let codes = outcome.code.map(|code| code.to_string()).into_iter().chain(outcome.enhanced.clone());
     codes.chain([outcome.text.replace('\n', " ")]).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -41,6 +41,7 @@ mod jobs;
 mod judge;
 mod leasing;
 mod limit;
+mod log;
 mod paying;
 mod pick;
 mod rate;

@@ -1,5 +1,7 @@
 //! The facade's error: what kind of trouble, and everything the layer below knows of it.
 
+mod route;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use mailkit_pool::AcquireError;
 use mailkit_queue::QueueError;
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{Reply, ReplyError, Report, Step};
+pub(crate) use route::RouteRefusal;
 
 /// Why a message could not be made or sent.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Error {
 enum Source {
     Connection(Box<mailkit_connection::Error>),
     Pool(AcquireError),
+    /// The server refused every recipient for a reason of the route.
+    Route(RouteRefusal),
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -161,24 +166,38 @@ impl Error {
         self.kind
     }
 
+    /// The failure of the route behind a report, where the server refused every recipient for a reason of the route: a
+    /// login or TLS is missing, the account has reached a limit. It is no verdict on the recipients.
+    pub(crate) fn of_route(report: Report) -> Result<Report, Self> {
+        let Some(refusal) = RouteRefusal::find(&report) else { return Ok(report) };
+        let kind = refusal.kind();
+        Err(Self { kind, source: Source::Route(refusal), report: Some(Box::new(report)) })
+    }
+
     fn connection(&self) -> Option<&mailkit_connection::Error> {
         match &self.source {
             Source::Connection(error) => Some(error),
             Source::Pool(error) => error.connection(),
-            Source::Other(_) => None,
+            Source::Route(_) | Source::Other(_) => None,
         }
     }
 
     /// The step in which it happened; `None` before there was one.
     #[must_use]
     pub fn step(&self) -> Option<Step> {
-        self.connection().map(mailkit_connection::Error::step)
+        match &self.source {
+            Source::Route(refusal) => Some(refusal.step),
+            _ => self.connection().map(mailkit_connection::Error::step),
+        }
     }
 
     /// The server's words, where it said any.
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
-        self.connection().and_then(mailkit_connection::Error::reply)
+        match &self.source {
+            Source::Route(refusal) => Some(&refusal.reply),
+            _ => self.connection().and_then(mailkit_connection::Error::reply),
+        }
     }
 
     /// What is known of each recipient; `None` where it went wrong before a message was on its way.
@@ -194,6 +213,7 @@ impl Error {
         match &self.source {
             Source::Connection(error) => error.is_temporary(),
             Source::Pool(error) => error.is_temporary(),
+            Source::Route(refusal) => refusal.is_temporary(),
             Source::Other(_) => matches!(self.kind, ErrorKind::QueueFull | ErrorKind::StoreAway),
         }
     }
@@ -296,6 +316,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.source, self.kind) {
             (Source::Connection(error), _) => error.fmt(f),
+            (Source::Route(refusal), _) => refusal.fmt(f),
             (Source::Pool(error), _) => match error.connection() {
                 // The pause is in `retry_in`: what happened comes first.
                 Some(connection) => connection.fmt(f),
@@ -322,6 +343,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.source {
             Source::Connection(error) => std::error::Error::source(error.as_ref()),
+            Source::Route(_) => None,
             Source::Pool(error) => match error.connection() {
                 Some(connection) => std::error::Error::source(connection),
                 None => std::error::Error::source(error),

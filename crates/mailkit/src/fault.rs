@@ -17,7 +17,8 @@ pub fn fault_of(status: &Status) -> Option<Disposition> {
 
 /// The same for all recipients of a report. A refusal of RCPT is also read by what the server said to the recipients in
 /// front of it.
-pub(crate) fn faults_of(report: &Report) -> Vec<Option<Disposition>> {
+#[must_use]
+pub fn faults_of(report: &Report) -> Vec<Option<Disposition>> {
     let mut others_accepted = false;
     let each = |entry: &RecipientReport| match &entry.status {
         Status::Refused { step, reply } => {

@@ -42,7 +42,7 @@ pub use conversion::{Convert, ParseConvertError};
 #[cfg(feature = "dkim")]
 pub use domain_signers::DomainSigners;
 pub use error::{Error, ErrorKind};
-pub use fault::fault_of;
+pub use fault::{fault_of, faults_of};
 pub use mailer::{Mailer, Outgoing, server_config};
 pub use message::Message;
 pub use outbox::{EnqueueOptions, Outbox, OutboxBuilder, Route, UnsupportedOption};

@@ -4,7 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mailkit::config::Config;
-use mailkit::{Mailer, RecipientReport, Report, Status};
+use mailkit::dispatch::{Class, Disposition, Subject};
+use mailkit::{Mailer, RecipientReport, Report, Status, faults_of};
 use serde::Serialize;
 
 use crate::args::SendArgs;
@@ -67,10 +68,13 @@ impl Attempt {
     fn recipients(&self, outcome: Result<&Report, &Failure>) -> Vec<Recipient> {
         let failure = outcome.err();
         match outcome.ok().or_else(|| failure.and_then(Failure::report)) {
-            Some(report) => report.recipients.iter().map(|entry| Recipient::new(entry, failure)).collect(),
+            Some(report) => {
+                let entries = report.recipients.iter().zip(faults_of(report));
+                entries.map(|(entry, fault)| Recipient::new(entry, fault, failure)).collect()
+            }
             None => {
                 let unsent = |address: &mailkit::Address| RecipientReport::new(address.clone(), Status::Unsent);
-                self.addressed.iter().map(|address| Recipient::new(&unsent(address), failure)).collect()
+                self.addressed.iter().map(|address| Recipient::new(&unsent(address), None, failure)).collect()
             }
         }
     }
@@ -128,14 +132,16 @@ struct Recipient {
     code: Option<u16>,
     enhanced: Option<String>,
     text: Option<String>,
+    #[serde(skip)]
+    subject: Option<Subject>,
 }
 
 impl Recipient {
-    fn new(entry: &RecipientReport, failure: Option<&Failure>) -> Self {
+    fn new(entry: &RecipientReport, fault: Option<Disposition>, failure: Option<&Failure>) -> Self {
         let temporary = match &entry.status {
-            // It could not be sent, for the reason why nothing could.
-            Status::Unsent => failure.is_none_or(|failure| failure.is_temporary()),
-            status => status.is_temporary(),
+            // A failure of the route, of the login or of the network is held against no recipient.
+            Status::Unsent => failure.is_none_or(|failure| !failure.is_about_message()),
+            _ => fault.is_some_and(|fault| !fault.is_permanent && fault.class != Class::Capability),
         };
         let status = match &entry.status {
             Status::Accepted(_) => "accepted",
@@ -157,6 +163,10 @@ impl Recipient {
                 Status::Forbidden(rule) => Some(rule.clone()),
                 _ => reply.map(|reply| reply.text().to_owned()),
             },
+            subject: match entry.status {
+                Status::Unsent => Some(Subject::Route),
+                _ => fault.map(|fault| fault.subject),
+            },
         }
     }
 
@@ -173,7 +183,7 @@ impl Recipient {
         match self.status {
             "accepted" => (Tone::Good, "accepted"),
             "ambiguous" => (Tone::Doubtful, "unknown: it may have been delivered"),
-            _ if self.code.is_none() => (Tone::Bad, "not sent"),
+            _ if self.code.is_none() || self.subject == Some(Subject::Route) => (Tone::Bad, "not sent"),
             "temporary" => (Tone::Doubtful, "refused for now"),
             _ => (Tone::Bad, "refused for good"),
         }
@@ -199,12 +209,16 @@ fn print(recipients: &[Recipient], output: &mut Output) -> io::Result<()> {
 /// What is to be done about refusals.
 fn summary(recipients: &[Recipient]) -> String {
     let count = |status| recipients.iter().filter(|recipient| recipient.status == status).count();
+    let is_sender = |recipient: &Recipient| recipient.subject == Some(Subject::Sender);
+    let what = match recipients.iter().any(Recipient::is_unknown) {
+        true => "check the address, and the server's words",
+        false if recipients.iter().any(is_sender) => "check the sender: the server does not take mail of it",
+        false => "read the server's words",
+    };
     let (permanent, temporary, ambiguous) = (count("permanent"), count("temporary"), count("ambiguous"));
     let mut parts = Vec::new();
     if permanent > 0 {
-        let is_about_address = recipients.iter().any(Recipient::is_unknown);
-        let advice = if is_about_address { "check the address, and" } else { "read" };
-        parts.push(format!("{permanent} refused for good ({advice} the server's words)"));
+        parts.push(format!("{permanent} refused for good ({what})"));
     }
     if temporary > 0 {
         parts.push(format!("{temporary} refused for now (send it again later, to these alone)"));

@@ -17,6 +17,7 @@ mod json_message;
 mod looking;
 mod queueing;
 mod rendering;
+mod routing;
 mod run;
 mod secrets;
 mod sending;

@@ -60,7 +60,7 @@ fn an_error_in_json_says_kind_and_step() {
     assert_eq!(result["error"]["kind"], "login");
     assert_eq!(result["error"]["step"], "auth");
     assert_eq!(result["error"]["temporary"], false);
-    assert_eq!(result["recipients"][0]["status"], "permanent");
+    assert_eq!(result["recipients"][0]["status"], "temporary", "a login is held against no recipient");
     assert_eq!(result["round_trips"], 0);
 
     let result = send("smtp://nobody.invalid", &["--json"]).assert_code(68).json();
@@ -69,6 +69,38 @@ fn an_error_in_json_says_kind_and_step() {
     let result = mailkit(["send", "--server", "smtp://127.0.0.1", "--json"]).assert_code(65).json();
     assert_eq!((&result["error"]["kind"], &result["error"]["step"]), (&json!("message"), &json!(null)));
     assert_eq!(result["recipients"], json!([]));
+}
+
+#[test]
+fn a_fault_of_the_route_is_held_against_no_recipient_and_the_advice_is_about_the_route() {
+    for (rule, code, kind, step, advice) in [
+        ("mail=530 5.7.0 Authentication required", 77, "login", "mail", "give the user in the server's URL"),
+        ("mail=530 5.7.0 Must issue a STARTTLS command first", 77, "login", "mail", "use TLS"),
+        ("rcpt=530 5.7.1 Client was not authenticated", 77, "login", "rcpt", "give the user"),
+        ("mail=534 5.7.9 password required", 77, "login", "mail", "give the user"),
+        ("content=535 5.7.8 no", 77, "login", "content", "give the user"),
+        ("mail=538 5.7.11 Encryption required", 77, "login", "mail", "use TLS"),
+        ("mail=550 5.4.5 Daily user sending limit exceeded", 75, "refused", "mail", "send it again later"),
+        ("greeting=554 no", 69, "refused", "greeting", "mailkit check"),
+    ] {
+        let sink = SinkProcess::start(&["--fail", rule]);
+        let ended = send(&sink.plain(), &["--json"]);
+        ended.assert_code(code).assert_says(advice);
+        assert!(!ended.err.contains("check the address"), "{rule}: {}", ended.err);
+        let result = ended.json();
+        assert_eq!(result["recipients"][0]["status"], "temporary", "{rule}");
+        assert_eq!((&result["error"]["kind"], &result["error"]["step"]), (&json!(kind), &json!(step)), "{rule}");
+        let plain = send(&sink.plain(), &[]).assert_code(code).out.clone();
+        assert!(plain.contains("not sent"), "{rule}: {plain}");
+    }
+}
+
+#[test]
+fn a_refused_sender_is_no_reason_to_check_the_recipient() {
+    let sink = SinkProcess::start(&["--fail", "mail=550 5.7.1 not your address"]);
+    let ended = send(&sink.plain(), &["--json"]);
+    ended.assert_code(69).assert_says("check the sender");
+    assert_eq!(ended.json()["recipients"][0]["status"], "permanent");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn an_idle_worker_sees_new_mail_within_a_second() {
     store.enqueue(&[]);
     let mut worker = store.worker(&sink.plain(), &["--log-format", "json"]);
     let first: Value = serde_json::from_str(&worker.wait_for("\"attempt\"")).unwrap();
-    for name in ["queue_id", "message_id", "route", "attempt", "trace_id", "outcome"] {
+    for name in ["queue_id", "message_id", "route", "attempt", "outcome", "text"] {
         assert!(!first[name].is_null(), "{name} is missing in {first}");
     }
     let id = store.enqueue(&[]);

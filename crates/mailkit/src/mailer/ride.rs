@@ -162,7 +162,7 @@ where
             _ => {}
         }
         let outcome = match outcome {
-            Ok(report) => Ok(joined(before, report)),
+            Ok(report) => Error::of_route(joined(before, report)),
             Err(error) => Err(Error::from(error).behind(before)),
         };
         self.early.insert(number, outcome);

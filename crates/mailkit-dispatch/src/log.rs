@@ -1,0 +1,45 @@
+//! What the log says of attempts: a line for each, and one for each recipient that was refused beside others.
+//!
+//! A field that has nothing to say is left out.
+
+use std::time::Duration;
+
+use mailkit_queue::{RecipientOutcome, RecipientStatus};
+
+use crate::flight::Flight;
+use crate::judge::{Verdict, said};
+
+/// How many refused recipients of one attempt have a line of their own.
+const MOST_RECIPIENTS: usize = 100;
+
+pub(crate) fn log_attempt(flight: &Flight, route: &str, verdict: &Verdict, took: Duration) {
+    let message = &flight.message;
+    let queue_id = message.lease.id();
+    let message_id = message.message_id.as_deref();
+    let trace_id = message.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
+    let class = verdict.fault.map(|fault| fault.class.name());
+    let text = Some(&*verdict.words).filter(|text| !text.is_empty());
+    let attempt = message.attempts.saturating_add(1);
+    if !verdict.is_tried {
+        return tracing::info!(%queue_id, message_id, trace_id, route, attempt, class, text, "route passed over");
+    }
+    let outcome = verdict.outcome.name();
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(%queue_id, message_id, trace_id, route, attempt, outcome, class, text, took_ms, "attempt");
+    let [_, _, ..] = verdict.recipients.as_slice() else { return };
+    let refused: Vec<_> = verdict.recipients.iter().filter(|recipient| is_refused(recipient)).collect();
+    for recipient in refused.iter().take(MOST_RECIPIENTS) {
+        let (address, status, text) = (&recipient.address, recipient.status.name(), said(recipient));
+        tracing::info!(%queue_id, trace_id, route, attempt, recipient = %address, status, text, "recipient refused");
+    }
+    if refused.len() > MOST_RECIPIENTS {
+        let more = refused.len() - MOST_RECIPIENTS;
+        tracing::info!(%queue_id, trace_id, route, attempt, more, "more recipients refused");
+    }
+}
+
+/// Whether the server said something against this recipient.
+fn is_refused(recipient: &RecipientOutcome) -> bool {
+    let is_open_or_lost = matches!(recipient.status, RecipientStatus::Temporary | RecipientStatus::Permanent);
+    is_open_or_lost && recipient.code.is_some()
+}
