@@ -29,6 +29,7 @@ pub struct Content {
     size: Option<u64>,
     source: Source,
     gate: Option<Box<Gate>>,
+    started: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 enum Source {
@@ -72,14 +73,22 @@ impl Content {
         self
     }
 
-    /// Other content in the place of this one, with the same wait before its last piece.
+    /// Other content in the place of this one, with the same call at its start and the same wait before its last piece.
     #[must_use]
     pub fn replaced_by(self, other: Self) -> Self {
-        Self { gate: self.gate, ..other }
+        Self { gate: self.gate, started: self.started, ..other }
+    }
+
+    /// The same content, with a call in the moment in which its first piece is taken to be sent: before it, nothing of the
+    /// content has left. It must not block.
+    #[must_use]
+    pub fn on_start(mut self, started: impl Fn() + Send + Sync + 'static) -> Self {
+        self.started = Some(Arc::new(started));
+        self
     }
 
     const fn of(source: Source, size: Option<u64>) -> Self {
-        Self { size, source, gate: None }
+        Self { size, source, gate: None, started: None }
     }
 
     /// How many octets it has, where that is known beforehand.
@@ -94,7 +103,7 @@ impl Content {
         match &self.source {
             Source::Memory(bytes) => {
                 let gate = self.gate.as_ref().map(|gate| Box::new(gate.again()));
-                Some(Self { gate, ..Self::from(bytes.clone()) })
+                Some(Self { gate, started: self.started.clone(), ..Self::from(bytes.clone()) })
             }
             Source::Reader(_) | Source::Chunks(_) => None,
         }
@@ -106,6 +115,9 @@ impl Content {
         context: &mut Context<'_>,
         put: impl FnOnce(&[u8], bool),
     ) -> Poll<io::Result<()>> {
+        if let Some(started) = self.started.take() {
+            started();
+        }
         match &mut self.gate {
             Some(gate) => gate.poll_piece(context, &mut self.source, put),
             None => self.source.poll_piece(context, put),

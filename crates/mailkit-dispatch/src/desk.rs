@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mailkit_queue::{Leased, Queue, QuotaReceipt, Settlement, Timestamp};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::class::Class;
 use crate::deliver::{Outcome, Trouble};
-use crate::event::Event;
 use crate::feedback::Aftermath;
 use crate::flight::Flight;
 use crate::jobs::Jobs;
@@ -25,7 +24,6 @@ pub(crate) struct Desk {
     pub(crate) outcomes: Notify,
     /// Somebody waits for an end: look again.
     pub(crate) progress: Notify,
-    pub(crate) events: broadcast::Sender<Event>,
     runtime: Handle,
 }
 
@@ -37,15 +35,14 @@ impl fmt::Debug for Desk {
 
 impl Desk {
     pub(crate) fn new(queue: Arc<dyn Queue>, state: State, runtime: Handle) -> Self {
-        let (events, _) = broadcast::channel(1_024);
         let (changed, outcomes, progress) = (Notify::new(), Notify::new(), Notify::new());
-        Self { queue, state: Mutex::new(state), changed, outcomes, progress, events, runtime }
+        Self { queue, state: Mutex::new(state), changed, outcomes, progress, runtime }
     }
 
     /// The state. A panic elsewhere leaves it whole: nothing that may panic runs while it is changed.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.heard = self.events.receiver_count() > 0;
+        state.heard = state.listeners.as_ref().is_some_and(|listeners| listeners.receiver_count() > 0);
         state
     }
 
@@ -56,11 +53,12 @@ impl Desk {
     /// Opens the lock; tells and wakes whoever is concerned by what was done under it.
     pub(crate) fn close(&self, mut state: MutexGuard<'_, State>) {
         let events = std::mem::take(&mut state.events);
+        let listeners = state.listeners.as_ref().filter(|_| !events.is_empty()).cloned();
         let outcomes = !state.outbox.is_empty() && state.settling == 0;
         drop(state);
         for event in events {
             // It fails where nobody listens.
-            let _ = self.events.send(event);
+            let _ = listeners.as_ref().map(|listeners| listeners.send(event));
         }
         if outcomes {
             self.outcomes.notify_one();
@@ -98,7 +96,8 @@ impl Desk {
             self.look_after(&mut state, place, &aftermath, now, clock);
         } else if let Some(message) = is_charged.then(|| state.routes[place].rows.pop()).flatten() {
             // A message whose only route cannot be reached has been tried.
-            let flight = Flight { message, route: place, way, taken: now, receipt: None, departed: None };
+            let flight =
+                Flight { message, route: place, way, taken: now, receipt: None, departed: None, content_began: None };
             state.charge(flight, trouble, now, clock);
             self.look_after(&mut state, place, &aftermath, now, clock);
         }

@@ -21,6 +21,9 @@ use crate::span::LONGEST_SPAN;
 use crate::state::{Phase, State};
 use crate::stats::{RouteStats, Stats};
 
+/// At a shutdown, messages whose content has not begun to leave get this long, or until the deadline: a healthy server takes
+/// MAIL and RCPT within it.
+const UNSENT: Duration = Duration::from_secs(1);
 /// How often a wait for the queue looks by itself.
 const LOOK: Duration = Duration::from_millis(500);
 /// After the deadline of a shutdown, the outcomes that are there get this long to be written down.
@@ -146,10 +149,14 @@ impl Dispatcher {
         &self.desk.queue
     }
 
-    /// What happens from now on. Who reads too slowly misses events.
+    /// What happens from now on, until it is shut down. Readers that fall behind lose events.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.desk.events.subscribe()
+        match &self.desk.state().listeners {
+            Some(listeners) => listeners.subscribe(),
+            // It has stopped: the stream has ended.
+            None => broadcast::channel(1).1,
+        }
     }
 
     /// Figures since the start.
@@ -268,15 +275,21 @@ impl Dispatcher {
     }
 
     /// Takes no more messages and lets those on their way end until the deadline; what then still is on its way is given
-    /// up and counts as maybe delivered. All others go back into the queue as they were.
+    /// up and counts as maybe delivered. All others go back into the queue as they were: so do, after a second, those whose
+    /// content has not begun to leave, where [`Job::content_mark`](crate::Job::content_mark) says so. The streams of
+    /// [`events`](Self::events) end.
     ///
     /// Returns how many were given up, or could not be given back to a store that is away.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
         let now = Instant::now();
         let deadline = now + deadline.min(LONGEST_SPAN);
         self.drain();
+        let is_done = |state: &State| state.routes.iter().all(|route| route.in_flight == 0);
+        // A server that hangs before the content is not waited for: nothing is lost with it.
+        let _ = timeout_at(deadline.min(now + UNSENT), self.until_drained(is_done)).await;
+        self.release_unsent();
         // What is not done by then is given up.
-        let _ = timeout_at(deadline, self.until_drained(|state| state.routes.iter().all(|r| r.in_flight == 0))).await;
+        let _ = timeout_at(deadline, self.until_drained(is_done)).await;
         let given_up = self.give_up_ways();
         let last = deadline.max(Instant::now() + LAST_WORDS);
         // What the store does not take by then is counted below.
@@ -325,12 +338,23 @@ impl Dispatcher {
         }
     }
 
+    /// Ends ways on which no content has begun to leave: their messages go back into the queue as they were.
+    fn release_unsent(&self) {
+        let state = self.desk.state();
+        let ways = state.routes.iter().flat_map(|route| route.ways.values());
+        for abort in ways.filter(|way| way.has_only_unsent()).filter_map(|way| way.abort.as_ref()) {
+            abort.abort();
+        }
+    }
+
     /// Ends ways that are at work, which drops their jobs. Returns how many jobs that were.
     fn give_up_ways(&self) -> usize {
         let state = self.desk.state();
         let mut jobs = 0;
         for way in state.routes.iter().flat_map(|route| route.ways.values()) {
-            jobs += way.jobs as usize;
+            if !way.has_only_unsent() {
+                jobs += way.jobs as usize;
+            }
             if let Some(abort) = &way.abort {
                 abort.abort();
             }
@@ -343,6 +367,13 @@ impl Dispatcher {
         state.phase = Phase::Stopped;
         for route in &mut state.routes {
             route.wake_all();
+        }
+        let events = std::mem::take(&mut state.events);
+        if let Some(listeners) = state.listeners.take() {
+            for event in events {
+                // It fails where nobody listens.
+                let _ = listeners.send(event);
+            }
         }
         drop(state);
         self.desk.changed.notify_one();

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::class::Class;
 use crate::classify::{Disposition, Subject};
-use crate::deliver::{Outcome, Trouble};
+use crate::deliver::{Outcome, RecipientResult, Trouble};
 use crate::event::Event;
 use crate::flight::Flight;
 use crate::judge::{Grounds, Onward, Verdict, judge};
@@ -37,11 +37,7 @@ impl State {
     /// Takes in what came of a job.
     pub(crate) fn finish(&mut self, flight: Flight, outcome: Outcome, now: Instant, clock: Timestamp) -> Aftermath {
         let verdict = self.judge(&flight, outcome, flight.may_have_left(), now, clock);
-        let route = &mut self.routes[flight.route];
-        route.in_flight = route.in_flight.saturating_sub(1);
-        if let Some(way) = route.ways.get_mut(&flight.way) {
-            way.jobs = way.jobs.saturating_sub(1);
-        }
+        self.job_ended(&flight);
         let is_silent =
             |class: Class| class.is_silent_on_route() || matches!(class, Class::Connection | Class::Ambiguous);
         let is_word = !verdict.fault.is_some_and(|fault| is_silent(fault.class));
@@ -106,7 +102,11 @@ impl State {
         let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.fault.class == Class::Defect);
         let defects = if is_defect { self.count_defect(flight) } else { 0 };
         let random = self.random.f64();
-        let others = self.others(&flight.message, flight.route, now);
+        let is_accepted = |result: &RecipientResult| result.outcome.status == RecipientStatus::Accepted;
+        let others = match outcome.trouble.is_none() && outcome.recipients.iter().all(is_accepted) {
+            true => Vec::new(),
+            false => self.others(&flight.message, flight.route, now),
+        };
         let round = self.rounds.get(flight.message.lease.id());
         let grounds = Grounds {
             retry: &self.settings.retry,

@@ -17,13 +17,20 @@ pub(crate) struct Flight {
     pub(crate) receipt: Option<QuotaReceipt>,
     /// Whether a message that is to be held passed its gate.
     pub(crate) departed: Option<Arc<AtomicBool>>,
+    /// Whether content has begun to leave; `None` where whoever delivers does not say.
+    pub(crate) content_began: Option<Arc<AtomicBool>>,
 }
 
 impl Flight {
+    /// Whether content may have begun to leave.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.content_began.as_ref().is_none_or(|began| began.load(Ordering::Acquire))
+    }
+
     /// Whether the last octet may have left.
     pub(crate) fn may_have_left(&self) -> bool {
         match (&self.departed, self.message.on_ambiguous) {
-            (_, OnAmbiguous::Resend) => true,
+            (_, OnAmbiguous::Resend) => self.has_begun(),
             (departed, OnAmbiguous::Hold) => departed.as_ref().is_some_and(|gone| gone.load(Ordering::Acquire)),
         }
     }

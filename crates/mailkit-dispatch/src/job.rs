@@ -71,6 +71,15 @@ impl Job {
         Some(Gate { desk: Arc::clone(&self.desk), token: flight.message.lease.token(), departed: Arc::clone(departed) })
     }
 
+    /// A mark for the moment in which content begins to leave. A message that is given up at a shutdown before that moment
+    /// goes back into the queue as it was; without a mark, it may have been delivered.
+    pub fn content_mark(&mut self) -> Option<ContentMark> {
+        let flight = self.flight.as_mut()?;
+        let began = Arc::clone(flight.content_began.get_or_insert_with(Arc::default));
+        self.desk.state().watch(flight.route, flight.way, &began);
+        Some(ContentMark { began })
+    }
+
     /// Says what came of it.
     pub fn finish(mut self, outcome: Outcome) {
         if let Some(flight) = self.flight.take() {
@@ -82,6 +91,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
+            let Some(flight) = self.desk.release(flight) else { return };
             let words = match std::thread::panicking() {
                 true => "the sending program panicked",
                 false => "the attempt was given up before it ended",
@@ -94,6 +104,19 @@ impl Drop for Job {
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job").field("id", &self.id()).field("attempt", &self.attempt()).finish_non_exhaustive()
+    }
+}
+
+/// The moment in which the content of a message begins to leave.
+#[derive(Clone, Debug)]
+pub struct ContentMark {
+    began: Arc<AtomicBool>,
+}
+
+impl ContentMark {
+    /// Octets of the content are about to leave.
+    pub fn begin(&self) {
+        self.began.store(true, Ordering::Release);
     }
 }
 

@@ -141,7 +141,15 @@ impl Jobs {
         }
         route.silence.turn_came();
         route.silence.awaits(now);
-        Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None }
+        Flight {
+            message,
+            route: self.place,
+            way: self.way,
+            taken: now,
+            receipt: None,
+            departed: None,
+            content_began: None,
+        }
     }
 
     /// Sleeps until a limit lets something go, or the way has been idle for too long. Ready when it shall look again.

@@ -134,6 +134,9 @@ impl Case<'_> {
     /// Ends the recipients that no route takes the message for.
     fn end_hopeless(&mut self) {
         let hopeless: Vec<bool> = self.results.iter().map(|result| self.is_hopeless(result)).collect();
+        if !hopeless.contains(&true) {
+            return;
+        }
         let words = self.no_route();
         for (result, _) in self.results.iter_mut().zip(hopeless).filter(|(_, is_hopeless)| *is_hopeless) {
             result.outcome.status = RecipientStatus::Permanent;

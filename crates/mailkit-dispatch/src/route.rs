@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -86,6 +87,8 @@ pub(crate) struct Way {
     pub(crate) left: bool,
     /// Whether it was given a job.
     pub(crate) carried: bool,
+    /// Whether the content of each of its jobs has begun to leave, where whoever delivers says so.
+    pub(crate) marks: Vec<Arc<AtomicBool>>,
     pub(crate) abort: Option<AbortHandle>,
 }
 

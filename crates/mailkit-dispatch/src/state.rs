@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailkit_queue::{Lease, LeaseToken, Leased, Next, QueueId, Settlement, Timestamp};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::class::Class;
@@ -57,6 +58,8 @@ pub(crate) struct State {
     pub(crate) events: Vec<Event>,
     /// Whether anybody listens to events.
     pub(crate) heard: bool,
+    /// Where events go; `None` once the dispatcher has stopped.
+    pub(crate) listeners: Option<broadcast::Sender<Event>>,
 }
 
 /// A lease on its way back into the queue.
@@ -96,6 +99,7 @@ impl State {
             leaser_waits: false,
             events: Vec::new(),
             heard: false,
+            listeners: Some(broadcast::channel(1_024).0),
         }
     }
 

@@ -98,6 +98,29 @@ fn told_twice_it_stops_at_once() {
 }
 
 #[test]
+fn a_server_that_hangs_before_the_content_is_not_waited_for_and_its_message_goes_back_as_it_was() {
+    for hang in ["mail=hang", "rcpt=hang", "data=hang"] {
+        let store = Store::new();
+        let sink = SinkProcess::start(&["--fail", hang]);
+        let id = store.enqueue(&[]);
+        let server = format!("{}&chunking=off", sink.plain());
+        let worker = store.worker(&server, &["--json", "-v"]);
+        let leased = || store.stats()["leased"] == 1;
+        let started = Instant::now();
+        while !leased() && started.elapsed() < Duration::from_secs(20) {}
+        // It is at the server soon after.
+        std::thread::sleep(Duration::from_millis(300));
+        let told = Instant::now();
+        let result = worker.end("-TERM").assert_code(0).json();
+        assert!(told.elapsed() < Duration::from_secs(10), "{hang}: {:?}", told.elapsed());
+        let counts = (&result["ready"], &result["leased"], &result["ambiguous_total"]);
+        assert_eq!(counts, (&json!(1), &json!(0), &json!(0)), "{hang}: {result}");
+        let message = store.show(&id);
+        assert_eq!((&message["attempts"], &message["history"]), (&json!(0), &json!([])), "{hang}");
+    }
+}
+
+#[test]
 fn two_workers_share_the_work() {
     let store = Store::new();
     let sink = SinkProcess::start(&["--latency", "20"]);

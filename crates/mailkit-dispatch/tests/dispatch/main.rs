@@ -12,6 +12,7 @@ mod routes;
 mod server;
 mod silence;
 mod simulation;
+mod stopping;
 mod store;
 mod stuck;
 mod two;

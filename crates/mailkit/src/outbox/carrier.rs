@@ -87,6 +87,7 @@ impl Stream for Loading<'_> {
             }
         };
         let gate = job.gate();
+        let mark = job.content_mark();
         let message = job.message();
         let fields = guarded.as_ref().map(Guarded::fields).unwrap_or_default();
         let stored = self.rules.content(message, fields);
@@ -99,6 +100,10 @@ impl Stream for Loading<'_> {
                 })
             }
             None => content(&stored),
+        };
+        let content = match mark {
+            Some(mark) => content.on_start(move || mark.begin()),
+            None => content,
         };
         let envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();
         let options = TransactionOptions { size: stored.size().or(message.content.size()), ..options(message) };

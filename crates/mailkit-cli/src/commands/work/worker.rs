@@ -69,7 +69,10 @@ pub(super) async fn run(
     };
     tokio::select! {
         () = outbox.shutdown(drain) => {}
-        () = signals.next() => tracing::warn!("stopped before all that was on its way had ended"),
+        () = signals.next() => {
+            tracing::warn!("stopped before all that was on its way had ended");
+            outbox.shutdown(Duration::ZERO).await;
+        }
     }
     let done = tally(dispatcher);
     drop(progress);
