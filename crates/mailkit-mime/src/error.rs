@@ -13,7 +13,8 @@ pub use self::encode::EncodeError;
 pub use self::field::{FieldError, FieldProblem};
 pub(crate) use self::shown::{SHOWN, shown};
 
-/// Everything that is wrong with the fields given to a [`MessageBuilder`](crate::MessageBuilder).
+/// Everything that is wrong with the fields given to a [`MessageBuilder`](crate::MessageBuilder). `{}` shows it on one
+/// line, `{:#}` each field on a line of its own.
 ///
 /// ```
 /// use mailkit_mime::{Message, Stamps};
@@ -27,6 +28,7 @@ pub(crate) use self::shown::{SHOWN, shown};
 ///     .unwrap_err();
 /// let fields: Vec<_> = errors.iter().map(|error| error.field()).collect();
 /// assert_eq!(fields, ["From", "X-Id"]);
+/// assert!(format!("{errors:#}").lines().eq(errors.iter().map(|error| error.to_string())));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildErrors {
@@ -57,7 +59,7 @@ impl fmt::Display for BuildErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, error) in self.errors.iter().enumerate() {
             if at > 0 {
-                f.write_str("; ")?;
+                f.write_str(if f.alternate() { "\n" } else { "; " })?;
             }
             error.fmt(f)?;
         }

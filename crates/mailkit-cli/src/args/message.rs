@@ -42,7 +42,8 @@ pub(crate) struct MessageArgs {
     /// The HTML, from a file (- is standard input)
     #[arg(long, value_name = "FILE")]
     pub(crate) html_file: Option<PathBuf>,
-    /// A file that goes along; repeats. Without type, the extension of NAME or else PATH tells it
+    /// A file that goes along; repeats. Without type, the extension of NAME or else PATH tells it; type=message/rfc822
+    /// attaches a message as such
     #[arg(long, value_name = "PATH[;type=TYPE][;name=NAME]")]
     pub(crate) attach: Vec<AttachValue>,
     /// A file that the HTML shows, as in <img src="cid:CID">; repeats, and takes type and name as --attach does

@@ -1,3 +1,5 @@
+//! How a message in JSON is read, and what is refused in it.
+
 use super::*;
 
 fn read(json: &str) -> Result<Draft, Failure> {
