@@ -12,6 +12,7 @@ mod signing;
 mod transaction;
 mod wishes;
 
+use mailkit::address::Domain;
 use mailkit::mime::dkim::Signer;
 use mailkit::mime::{GivenAddresses, MessageBuilder, StampSource, Stamps};
 use mailkit::{Attachment, Message, TransactionOptions};
@@ -60,7 +61,9 @@ pub(crate) enum Purpose {
 }
 
 /// Makes the message that options ask for.
-pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, Failure> {
+///
+/// `hostname` is the domain of its Message-ID, where neither is given.
+pub(crate) fn compose(args: MessageArgs, purpose: Purpose, hostname: Option<&str>) -> Result<Composed, Failure> {
     let mut input = Input::default();
     let mut problems = Problems::default();
     let signer = signing::signer(&args.dkim, &mut input)?;
@@ -72,15 +75,15 @@ pub(crate) fn compose(args: MessageArgs, purpose: Purpose) -> Result<Composed, F
         None => Draft::default(),
     };
     draft.apply(args, &mut input, &mut problems)?;
-    let composed = finish(draft, purpose, problems)?;
+    let composed = finish(draft, purpose, hostname, problems)?;
     Ok(Composed { signer, ..composed })
 }
 
 /// Makes the message that one line of JSON is, for a queue.
-pub(crate) fn compose_line(line: &[u8]) -> Result<Composed, Failure> {
+pub(crate) fn compose_line(line: &[u8], hostname: Option<&str>) -> Result<Composed, Failure> {
     let mut problems = Problems::default();
     match draft::from_json(line, &mut problems) {
-        Some(draft) => finish(draft, Purpose::Enqueue, problems),
+        Some(draft) => finish(draft, Purpose::Enqueue, hostname, problems),
         None => problems.finish(None).map_err(Failure::of_one_line),
     }
 }
@@ -90,7 +93,12 @@ pub(crate) fn signer(args: &DkimArgs) -> Result<Option<Signer>, Failure> {
     signing::signer(args, &mut Input::default())
 }
 
-fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<Composed, Failure> {
+fn finish(
+    mut draft: Draft,
+    purpose: Purpose,
+    hostname: Option<&str>,
+    mut problems: Problems,
+) -> Result<Composed, Failure> {
     let seed = match purpose {
         Purpose::Send => problems.note(draft.refuse_wishes_to_a_queue()).and(None),
         Purpose::Enqueue => None,
@@ -110,7 +118,9 @@ fn finish(mut draft: Draft, purpose: Purpose, mut problems: Problems) -> Result<
         let eml = draft.take_finished(&mut problems);
         eml.and_then(|eml| envelope::of_finished(eml, &draft, &mut problems))
     } else {
-        build(draft, date, seed, &mut problems)
+        // An address literal is no domain that an identifier could have for good.
+        let domain = hostname.and_then(|name| Domain::parse(name).ok()).filter(|domain| !domain.is_literal());
+        build(draft, date, seed, domain, &mut problems)
     };
     let message = problems.finish(message)?;
     Ok(Composed { message, options, signer: None, date, wishes })
@@ -120,11 +130,15 @@ fn build(
     mut draft: Draft,
     date: Option<OffsetDateTime>,
     seed: Option<u64>,
+    domain: Option<Domain>,
     problems: &mut Problems,
 ) -> Option<Message> {
     let places = std::mem::take(&mut draft.places);
     let outcome = match seed {
-        None => fill(Message::builder(), draft, date, problems).build(),
+        None => {
+            let builder = domain.into_iter().fold(Message::builder(), MessageBuilder::message_id_domain);
+            fill(builder, draft, date, problems).build()
+        }
         Some(seed) => {
             let stamps = Stamps::new(OffsetDateTime::now_utc(), seed.into());
             fill(MessageBuilder::new(stamps), draft, date, problems).build().map(Message::from)

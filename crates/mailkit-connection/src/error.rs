@@ -14,7 +14,8 @@ use crate::tls::TlsError;
 #[derive(Debug)]
 pub struct Error {
     cause: Cause,
-    report: Option<Report>,
+    /// Apart, so that the error stays small.
+    report: Option<Box<Report>>,
     /// The name that was given in EHLO, where the server refused that.
     introduced_as: Option<Box<str>>,
 }
@@ -43,7 +44,7 @@ impl Error {
     }
 
     pub(crate) fn with_report(mut self, report: Report) -> Self {
-        self.report = Some(report);
+        self.report = Some(Box::new(report));
         self
     }
 
@@ -71,7 +72,10 @@ impl Error {
     /// What is known of the message, recipient by recipient; `None` where it went wrong before there was a message.
     #[must_use]
     pub const fn report(&self) -> Option<&Report> {
-        self.report.as_ref()
+        match &self.report {
+            Some(report) => Some(report),
+            None => None,
+        }
     }
 
     /// The step in which it happened.
@@ -115,7 +119,7 @@ impl Error {
     /// Whether nobody can know if the message was delivered to some recipient: the whole of it had left.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
-        self.report.as_ref().is_some_and(Report::is_ambiguous)
+        self.report().is_some_and(Report::is_ambiguous)
     }
 }
 

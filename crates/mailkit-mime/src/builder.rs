@@ -7,6 +7,7 @@ mod list;
 
 use std::fmt;
 
+use mailkit_address::Domain;
 use time::OffsetDateTime;
 
 pub(crate) use self::draft::{Draft, Further};
@@ -107,6 +108,12 @@ impl<S: StampSource> MessageBuilder<S> {
     pub fn message_id(mut self, id: impl AsRef<str>) -> Self {
         let id = id.as_ref();
         self.draft.message_id = Some(MessageId::parse(id).ok_or_else(|| id.to_owned()));
+        self
+    }
+
+    /// Makes the identifier of this domain, such as the name of the sending host, instead of that of From.
+    pub fn message_id_domain(mut self, domain: Domain) -> Self {
+        self.draft.further_mut().message_id_domain = Some(domain);
         self
     }
 

@@ -18,15 +18,16 @@ use crate::place::{self, Place};
 
 pub(crate) async fn run(args: EnqueueArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
     let place = Place::find_lasting(args.queue.as_deref(), config)?;
+    let hostname = config.and_then(|config| config.hostname.as_deref());
     if let Some(path) = &args.ndjson {
         let input = lines::open(path)?;
         let signers = Signers::new(signer(&args.message.dkim)?, config)?;
         let queue = place.open().await?;
-        let outcome = ndjson::run(input, Arc::clone(queue.queue()), signers, output).await;
+        let outcome = ndjson::run(input, Arc::clone(queue.queue()), signers, hostname, output).await;
         place::close(&queue).await;
         return outcome;
     }
-    let mut composed = compose(args.message, Purpose::Enqueue)?;
+    let mut composed = compose(args.message, Purpose::Enqueue, hostname)?;
     composed.show_notes(output);
     let signers = Signers::new(composed.signer.take(), config)?;
     let queue = place.open().await?;

@@ -19,7 +19,7 @@ use crate::output::Output;
 use replace::replace;
 
 pub(crate) fn run(args: RenderArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let composed = compose(args.message, Purpose::Render { seed: args.seed })?;
+    let composed = compose(args.message, Purpose::Render { seed: args.seed }, None)?;
     composed.show_notes(output);
     let signed = signed(&composed)?;
     let rendered = Rendered { message: &composed.message, signed };

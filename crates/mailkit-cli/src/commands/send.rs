@@ -47,7 +47,7 @@ struct Attempt {
 
 impl Attempt {
     async fn make(&mut self, args: SendArgs, config: Option<&Config>, output: &Output) -> Result<Report, Failure> {
-        let composed = compose(args.message, Purpose::Send)?;
+        let composed = compose(args.message, Purpose::Send, config.and_then(|config| config.hostname.as_deref()))?;
         composed.show_notes(output);
         let Composed { message, options, signer, date, .. } = composed;
         self.message_id = message.message_id().map(str::to_owned);

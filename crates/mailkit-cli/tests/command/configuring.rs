@@ -117,6 +117,8 @@ fn a_settings_file_that_is_a_named_pipe_is_refused_at_once() {
             ended.assert_code(78).assert_says("a named pipe");
         }
     }
+    let sink = ["sink", "--listen", "127.0.0.1:0", "--tls", "--cert", pipe, "--key", pipe];
+    mailkit(sink).assert_code(78).assert_says("a named pipe");
     mailkit(["queue", "stats", "--config", pipe]).assert_code(78).assert_says("a named pipe");
     let dkim = ["--dkim-key", pipe, "--dkim-selector", "s", "--dkim-domain", "example.com"];
     mailkit([&["render"], &LETTER[..], &dkim].concat()).assert_code(78).assert_says("a named pipe");
@@ -142,6 +144,14 @@ fn the_name_of_the_configuration_is_given_to_every_server() {
     for (more, name) in [(&["--config", &*config][..], "EHLO relay.example.com"), (&[], "EHLO ")] {
         let ended = crate::run::send(&sink.plain(), more);
         ended.assert_code(69).assert_says(name).assert_says("`hostname` in the configuration");
+    }
+    let id = store.enqueue(&["--config", &config]);
+    let line = crate::store::line("bob@example.org", "");
+    let args = ["enqueue", "--queue", &store.url, "--config", &config, "--ndjson", "-"];
+    crate::run::mailkit_reading(line.as_bytes(), args).assert_code(0);
+    for listed in store.list(&[]) {
+        let shown = store.show(listed["id"].as_str().unwrap());
+        assert!(shown["message_id"].as_str().unwrap().ends_with("@relay.example.com>"), "{id}: {shown}");
     }
     let own = format!("{}&ehlo=own.example", sink.plain());
     crate::run::send(&own, &["--config", &config]).assert_says("EHLO own.example");

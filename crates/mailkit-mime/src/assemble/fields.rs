@@ -1,6 +1,6 @@
 //! The fields of a header, read and written.
 
-use mailkit_address::{AddressList, Mailbox};
+use mailkit_address::Mailbox;
 
 use super::problems::Problems;
 use crate::builder::{Draft, Further, GivenAddresses};
@@ -37,7 +37,7 @@ impl<'a> Fields<'a> {
             problems.add("Date", &at.to_string(), FieldProblem::YearOutOfRange);
         }
         problems.check(draft);
-        let message_id = message_id(given_id, stamps, &draft.from.list, problems);
+        let message_id = message_id(given_id, stamps, draft, problems);
         let needs_utf8 = needs_utf8(draft);
         let (mut in_reply_to, mut references) = (Vec::new(), Vec::new());
         if let Some(further) = &draft.further {
@@ -94,7 +94,7 @@ fn needs_utf8(draft: &Draft) -> bool {
 fn message_id(
     given: Option<Result<MessageId, String>>,
     stamps: Stamps,
-    from: &AddressList,
+    draft: &Draft,
     problems: &mut Problems,
 ) -> Option<MessageId> {
     match given {
@@ -108,8 +108,12 @@ fn message_id(
             None
         }
         None => {
-            let domain = from.mailboxes().next()?.address().domain().as_ascii();
-            Some(MessageId::unique(stamps.unique(), domain))
+            let chosen = draft.further.as_ref().and_then(|further| further.message_id_domain.as_ref());
+            let domain = match chosen {
+                Some(domain) => domain,
+                None => draft.from.list.mailboxes().next()?.address().domain(),
+            };
+            Some(MessageId::unique(stamps.unique(), domain.as_ascii()))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The fields of a message in the making.
 
-use mailkit_address::{AddressList, Mailbox};
+use mailkit_address::{AddressList, Domain, Mailbox};
 use time::OffsetDateTime;
 
 use super::given::{GivenAddresses, GivenMailbox};
@@ -29,6 +29,7 @@ pub(crate) struct Further {
     pub(crate) reply_to: GivenAddresses,
     pub(crate) cc: GivenAddresses,
     pub(crate) bcc: GivenAddresses,
+    pub(crate) message_id_domain: Option<Domain>,
     pub(crate) in_reply_to: Option<String>,
     pub(crate) references: Vec<String>,
     pub(crate) headers: Vec<(String, String)>,
@@ -101,6 +102,7 @@ impl Further {
             reply_to: GivenAddresses::none(),
             cc: GivenAddresses::none(),
             bcc: GivenAddresses::none(),
+            message_id_domain: None,
             in_reply_to: None,
             references: Vec::new(),
             headers: Vec::new(),

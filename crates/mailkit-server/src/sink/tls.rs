@@ -1,12 +1,13 @@
 //! The sink's certificate: given as files, or made by itself.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, SanType};
 use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
 
@@ -15,6 +16,15 @@ use super::{CaFile, SinkError};
 /// A server of a certificate and key in PEM files.
 pub(super) fn from_files(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, SinkError> {
     let broken = |path: &Path, error| SinkError::Certificate(path.to_owned(), error);
+    for path in [certificate, key] {
+        // The kind is asked first: to open a named pipe waits for its writer.
+        let metadata = std::fs::metadata(path).map_err(|error| broken(path, pem::Error::Io(error)))?;
+        if !metadata.is_file() {
+            let error =
+                io::Error::new(io::ErrorKind::InvalidInput, "it has to be a regular file, and no named pipe or device");
+            return Err(broken(path, pem::Error::Io(error)));
+        }
+    }
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| broken(certificate, error))?;

@@ -23,8 +23,10 @@ pub(super) async fn run(
     input: Box<dyn BufRead + Send>,
     queue: Arc<dyn Queue>,
     signers: Signers,
+    hostname: Option<&str>,
     output: &Output,
 ) -> Result<Exit, Failure> {
+    let hostname: Option<Arc<str>> = hostname.map(Arc::from);
     let mut lines = lines::read(input);
     let mut under_way = FuturesOrdered::new();
     // Lines on a terminal are progress enough.
@@ -41,7 +43,7 @@ pub(super) async fn run(
         tokio::select! {
             Some(answer) = under_way.next() => answers.give(answer)?,
             line = lines.recv(), if more && under_way.len() < AT_ONCE => match line {
-                Some(Ok(line)) => under_way.push_back(store(line, Arc::clone(&queue), signers.clone())),
+                Some(Ok(line)) => under_way.push_back(store(line, Arc::clone(&queue), signers.clone(), hostname.clone())),
                 Some(Err(error)) => {
                     answers.stopped = Some(Failure::no_input(format!("the lines cannot be read to their end: {error}")));
                 }
@@ -59,11 +61,11 @@ const STOPPED: &str =
 type Answer = (u64, Result<Enqueued, Failure>);
 
 /// Stores the message of a line.
-fn store(line: Line, queue: Arc<dyn Queue>, signers: Signers) -> JoinHandle<Answer> {
+fn store(line: Line, queue: Arc<dyn Queue>, signers: Signers, hostname: Option<Arc<str>>) -> JoinHandle<Answer> {
     tokio::spawn(async move {
         let Line { number, text, room } = line;
         let composed = match text {
-            Some(text) => compose_line(&text).inspect(|composed| {
+            Some(text) => compose_line(&text, hostname.as_deref()).inspect(|composed| {
                 for note in composed.message.notes() {
                     tracing::warn!("line {number}: {note}");
                 }
