@@ -68,6 +68,7 @@ struct RouteShown<'a> {
     breaker: Breaker,
     preference: Option<u32>,
     weight: u32,
+    convert: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -150,6 +151,7 @@ impl<'a> RouteShown<'a> {
             breaker: Breaker::new(&settings.breaker),
             preference: settings.preference,
             weight: settings.weight.get(),
+            convert: route.conversion_policy().as_str(),
         }
     }
 }

@@ -123,6 +123,12 @@ impl Route {
         &self.config
     }
 
+    /// When messages with 8-bit content are converted.
+    #[must_use]
+    pub const fn conversion_policy(&self) -> Convert {
+        self.conversion
+    }
+
     /// How its connections are kept.
     #[must_use]
     pub const fn pool_settings(&self) -> &PoolSettings {
