@@ -43,6 +43,7 @@ mod mailbox;
 mod path;
 mod plain;
 mod scan;
+mod show;
 mod text;
 
 pub use address::{Address, MAX_ADDRESS_LEN};
@@ -54,3 +55,4 @@ pub use list::{AddressEntry, AddressList};
 pub use mailbox::{MAX_NAME_LEN, Mailbox};
 pub use path::{ForwardPath, ReversePath};
 pub use scan::{MAX_COMMENT_DEPTH, MAX_INPUT_LEN};
+pub use show::{ErrorMessage, OneLine, fmt_error, is_unprintable, write_causes};

@@ -1,7 +1,6 @@
 //! Why a command did not do what it was asked for: in words, and as an exit code.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use mailkit::config::ConfigError;
 use mailkit::connection::{TlsBlame, TlsError};
 use mailkit::queue::QueueError;
 use mailkit::smtp::ReplyError;
-use mailkit::{Error, ErrorKind, Reply, Report, Step};
+use mailkit::{Error, ErrorKind, OneLine, Reply, Report, Step};
 
 use crate::exit::{Exit, source_of};
 
@@ -282,18 +281,10 @@ fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
     words
 }
 
-/// Line breaks and other control characters, which a peer's or a file's words may hold, do not reach the terminal.
+/// Line breaks and other control characters, which a peer's or a file's words may hold, do not reach the terminal, nor do
+/// those that turn text around.
 fn on_one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() {
-            // Writing into a String cannot fail.
-            let _ = write!(line, "{}", letter.escape_default());
-        } else {
-            line.push(letter);
-        }
-    }
-    line
+    OneLine(text).to_string()
 }
 
 /// What to try, where the error's own words do not say so already.
@@ -308,6 +299,9 @@ fn advice(error: &Error) -> Option<Advice> {
                     words("give the user in the server's URL (smtp://USER@HOST) and the password in MAILKIT_PASSWORD")
                 }
             }
+        }
+        ErrorKind::Login if error.reply().is_some_and(|reply| reply.code().get() == 504) => {
+            words("the server does not take these mechanisms: auth=NAME in the URL asks for another that it offers")
         }
         ErrorKind::Login if error.reply().is_some() => {
             words("check user and password; many providers want a password made for this one program")
@@ -359,7 +353,7 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(on_one_line("a\r\nb\u{1b}[0m"), "a\\r\\nb\\u{1b}[0m");
+        assert_eq!(on_one_line("a\r\nb\u{1b}[0m\u{202e}"), "a\\r\\nb\\u{1b}[0m\\u{202e}");
         let missing = Failure::input(Path::new("a\n\u{1b}b"), &io::ErrorKind::NotFound.into());
         assert!(!missing.text().contains(char::is_control), "{}", missing.text());
     }

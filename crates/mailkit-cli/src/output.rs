@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
+use mailkit::is_unprintable;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -70,7 +71,7 @@ impl Output {
     /// # Errors
     /// As for [`line`](Self::line).
     pub(crate) fn object(&mut self, value: &impl Serialize) -> io::Result<()> {
-        self.line(serde_json::to_string(value)?)
+        self.line(escape_json(serde_json::to_string(value)?))
     }
 
     /// Bytes as they are.
@@ -108,11 +109,39 @@ impl Output {
     }
 }
 
+/// The same JSON, in which nothing moves a terminal or turns text around: such characters stand in strings only.
+fn escape_json(json: String) -> String {
+    if !json.contains(is_unprintable) {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match is_unprintable(c) {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 fn painted(color: bool, tone: Tone, word: impl Display) -> String {
     if color && tone != Tone::Plain {
         let style = tone.style();
         format!("{style}{word}{style:#}")
     } else {
         word.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_turns_text_around_is_escaped_in_json() {
+        let json = serde_json::to_string(&["a\u{202e}b\u{85}\u{7f}c\n"]).unwrap();
+        let escaped = escape_json(json);
+        assert_eq!(escaped, "[\"a\\u202eb\\u0085\\u007fc\\n\"]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&escaped).unwrap()[0], "a\u{202e}b\u{85}\u{7f}c\n");
     }
 }

@@ -115,7 +115,11 @@ impl Connection {
     /// time and no round trip, so it sees only what has arrived by now.
     #[must_use]
     pub fn is_alive(&mut self) -> bool {
-        self.driver.look();
+        if !self.driver.client.is_closed() {
+            self.driver.look();
+            // It is logged: the outcome was told already.
+            let _ = self.doubt();
+        }
         self.is_clean()
     }
 
@@ -156,13 +160,29 @@ impl Connection {
         if self.is_clean() { Ok(()) } else { Err(self.driver.broken()) }
     }
 
-    /// Says goodbye and closes. Nothing depends on the answer, so there is no error.
-    pub async fn quit(mut self) {
+    /// Says goodbye and closes. Nothing depends on the answer, so there is no error; where it shows that the server's
+    /// replies did not match the commands, a warning is logged.
+    pub async fn quit(self) {
+        // It was logged.
+        let _ = self.quit_and_check().await;
+    }
+
+    /// Says goodbye and closes. Returns the error where the farewell shows that the server's replies did not match the
+    /// commands: then the last outcome on this connection may have been the answer to something else.
+    pub async fn quit_and_check(mut self) -> Option<Error> {
         if self.driver.client.is_idle() {
             self.driver.client.quit(now());
             self.driver.settled().await;
         }
+        let doubt = self.doubt();
         self.driver.shut_down().await;
+        doubt
+    }
+
+    fn doubt(&self) -> Option<Error> {
+        let doubt = self.driver.client.doubts_last_outcome().then(|| self.driver.broken())?;
+        tracing::warn!(peer = %self.peer, "{doubt:#}; the last message on this connection may not have been accepted");
+        Some(doubt)
     }
 }
 

@@ -1,9 +1,12 @@
 //! From settings to a connection that is secured, greeted and logged in.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mailkit_address::Domain;
-use mailkit_smtp::client::{Client, ClientConfig, Event, Security};
+use mailkit_smtp::client::{Client, ClientConfig, Event, Security, Speaker};
+use mailkit_smtp::sasl::{Mechanism, Redactor};
 use mailkit_smtp::{ReplyError, Step, client};
 
 use crate::connection::Connection;
@@ -36,6 +39,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub struct Connector {
     config: ConnectorConfig,
     tls: Option<TlsClient>,
+    /// Whether the handshake fails for a certificate that is not trusted.
+    verifies: bool,
+    /// The mechanism by which the last login worked: the server may refuse the stronger ones.
+    login: Arc<Mutex<Option<Mechanism>>>,
 }
 
 impl Connector {
@@ -49,7 +56,8 @@ impl Connector {
         let any = config.tls_mode() == TlsMode::Opportunistic && config.credentials().is_none();
         let make = if any { TlsClient::opportunistic } else { TlsClient::new };
         let tls = if needed { Some(make(config.tls())?) } else { None };
-        Ok(Self { config, tls })
+        let verifies = !any && !config.tls().accepts_any_certificate();
+        Ok(Self { config, tls, verifies, login: Arc::default() })
     }
 
     /// The settings.
@@ -125,6 +133,7 @@ impl Connector {
 
     async fn open(&self, dialed: Dialed, mode: TlsMode, name: Option<String>) -> Result<Connection, Error> {
         let Dialed { mut transport, peer, local } = dialed;
+        self.note(format_args!("connected to {peer}"));
         // RFC 5321 §4.1.4: who has no name of its own to give says its address; a made-up name would be refused.
         let name = name.or_else(|| local.map(|address| Domain::from(address).to_string()));
         let name = name.unwrap_or_else(|| "localhost".to_owned());
@@ -143,7 +152,12 @@ impl Connector {
         self.await_greeting(&mut driver, peer != Peer::Brought).await?;
         loop {
             match driver.event().await {
-                Event::Ready => return Ok(Connection::new(driver, peer, tls)),
+                Event::Ready => {
+                    if let Some(mechanism) = driver.client.login_mechanism() {
+                        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Some(mechanism);
+                    }
+                    return Ok(Connection::new(driver, peer, tls));
+                }
                 Event::StartTls => {
                     let (transport, mut client) = driver.into_parts();
                     let (transport, info) = self.secure(transport).await?;
@@ -187,7 +201,28 @@ impl Connector {
         let (Some(tls), Some(name)) = (&self.tls, endpoint.server_name()) else {
             return Err(Cause::Tls(TlsError::NoServerName { host: endpoint.to_string() }).into());
         };
-        secure(transport, tls, name, self.config.limits().tls).await.map_err(|error| Cause::Tls(error).into())
+        match secure(transport, tls, name, self.config.limits().tls).await {
+            Ok((transport, info)) => {
+                let trust = if self.verifies { "" } else { ", certificate not verified" };
+                self.note(format_args!("TLS established: {}, {}{trust}", info.version, info.cipher));
+                Ok((transport, info))
+            }
+            Err(error) => {
+                let error = match self.config.credentials() {
+                    Some(credentials) => error.without_secrets(&Redactor::new(credentials)),
+                    None => error,
+                };
+                self.note(format_args!("{error}"));
+                Err(Cause::Tls(error).into())
+            }
+        }
+    }
+
+    /// Notes something in the dialogue, where somebody reads it.
+    fn note(&self, text: fmt::Arguments<'_>) {
+        if let Some(tracer) = self.config.tracer() {
+            tracer.line(Speaker::Note, &text.to_string());
+        }
     }
 
     fn client_config(&self, security: Security, name: String) -> Result<ClientConfig, Error> {
@@ -205,6 +240,9 @@ impl Connector {
             security,
             credentials: config.credentials().cloned(),
             mechanism: config.mechanism(),
+            preferred_mechanism: *self.login.lock().unwrap_or_else(PoisonError::into_inner),
+            certificate_verified: self.verifies,
+            tracer: config.tracer().cloned(),
             cleartext_auth: config.allows_cleartext_auth(),
             pipelining: config.uses_pipelining(),
             chunking: config.uses_chunking(),

@@ -138,15 +138,21 @@ impl Driver {
             self.thinking = None;
             return Poll::Ready(());
         }
-        let wrote = self.poll_write(context);
-        // Reading goes on while a write is stuck: two peers that only write would wait for each other for ever.
-        let read = !*quiet && self.poll_read(context);
-        *quiet = !read;
-        if self.fault.is_some() && !read {
-            self.client.handle_eof();
+        // What has arrived is taken in before anything more is sent, so that it cannot count as the answer to that. Reading
+        // goes on while a write is stuck: two peers that only write would wait for each other for ever.
+        if !*quiet && self.poll_read(context) {
             return Poll::Ready(());
         }
-        if wrote || read || self.poll_deadline(context) { Poll::Ready(()) } else { Poll::Pending }
+        *quiet = true;
+        let wrote = self.fault.is_none() && self.poll_write(context);
+        if self.fault.is_some() {
+            // The peer may have said why before it closed: its words are read to their end.
+            if !self.client.is_closed() && !self.poll_read(context) {
+                self.client.handle_eof();
+            }
+            return Poll::Ready(());
+        }
+        if wrote || self.poll_deadline(context) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> bool {
@@ -158,7 +164,6 @@ impl Driver {
                     self.unflushed = true;
                     moved = true;
                 }
-                // The peer may have said why before it closed: its words are read first.
                 Poll::Ready(outcome) => {
                     self.fault = Some(outcome.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                     break;

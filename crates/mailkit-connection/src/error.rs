@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use mailkit_address::Envelope;
+use mailkit_address::{ErrorMessage, chained_display};
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
@@ -43,7 +44,9 @@ impl Error {
         Self { cause, report: None, introduced_as: None }
     }
 
-    pub(crate) fn with_report(mut self, report: Report) -> Self {
+    /// Adds what is known of each recipient.
+    #[must_use]
+    pub fn with_report(mut self, report: Report) -> Self {
         self.report = Some(Box::new(report));
         self
     }
@@ -51,7 +54,9 @@ impl Error {
     /// Notes the name that was given in EHLO, if the server refused that: many refuse for the name.
     pub(crate) fn introduced_as(mut self, name: String) -> Self {
         let is_refusal = |reply: &Reply| reply.code().get() == 421 || reply.code().get() >= 500;
-        if self.step() == Step::Ehlo && self.reply().is_some_and(is_refusal) {
+        // A server of the other protocol does not know the command, whatever the name.
+        let other_protocol = matches!(self.cause, Cause::Session(client::Error::OtherProtocol(..)));
+        if self.step() == Step::Ehlo && !other_protocol && self.reply().is_some_and(is_refusal) {
             self.introduced_as = Some(name.into());
         }
         self
@@ -129,25 +134,34 @@ impl From<Cause> for Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for Error {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Dial(_) => f.write_str("no connection"),
             Cause::Tls(_) => f.write_str("no secure connection"),
-            Cause::Session(_) => match &self.introduced_as {
-                None => f.write_str("the conversation ended early"),
-                Some(name) => write!(
-                    f,
-                    "the conversation ended early, in answer to EHLO {name} (`hostname` in the configuration, or ehlo=NAME in \
-                     the server's URL, sets another name)"
-                ),
-            },
+            Cause::Session(error) => {
+                // The server's own words come first.
+                match error.reply() {
+                    Some(_) => write!(f, "{error}")?,
+                    None => f.write_str("the conversation ended early")?,
+                }
+                match &self.introduced_as {
+                    None => Ok(()),
+                    Some(name) => write!(
+                        f,
+                        ", in answer to EHLO {name} (`hostname` in the configuration, or ehlo=NAME in the server's URL, sets \
+                         another name)"
+                    ),
+                }
+            }
             Cause::Begin(_) => f.write_str("the message cannot go over this connection"),
             Cause::Content(_) => f.write_str("the content could not be read"),
             Cause::Randomness(_) => f.write_str("the system gives no random numbers"),
         }
     }
 }
+
+chained_display!(Error);
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

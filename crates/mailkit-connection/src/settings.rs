@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mailkit_smtp::client::{self, Protocol};
+use mailkit_smtp::client::{self, Protocol, Tracer};
 use mailkit_smtp::sasl::{Credentials, Mechanism};
 use rustls_pki_types::ServerName;
 
@@ -142,6 +142,7 @@ pub struct ConnectorConfig {
     pipelining: bool,
     chunking: bool,
     limits: TimeLimits,
+    tracer: Option<Tracer>,
 }
 
 impl ConnectorConfig {
@@ -161,7 +162,15 @@ impl ConnectorConfig {
             pipelining: true,
             chunking: true,
             limits: TimeLimits::default(),
+            tracer: None,
         }
+    }
+
+    /// Hands each line of every dialogue to this tracer, without credentials and content.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = Some(tracer);
+        self
     }
 
     /// Logs in with these.
@@ -291,6 +300,12 @@ impl ConnectorConfig {
     #[must_use]
     pub fn uses_chunking(&self) -> bool {
         self.chunking
+    }
+
+    /// Who receives the dialogue, if somebody does.
+    #[must_use]
+    pub const fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
     }
 
     /// How long each step may take.

@@ -242,3 +242,23 @@ async fn a_proxy_that_closes_is_told() {
     let error = refusal(&format!("socks5://127.0.0.1:{port}")).await;
     assert!(matches!(error, ProxyError::Closed | ProxyError::Io(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_proxy_that_repeats_its_login_does_not_bring_it_into_the_error() {
+    // `Basic` and the password alone, also across the place where the words are cut.
+    for login in ["YW5uOnMzY3JldC1wdw==", "s3cret-pw", "S3CRET-PW"] {
+        for before in [0, 180, 185, 190, 194, 199] {
+            let answer = format!("HTTP/1.1 403 {}{login}\u{202e}\r\n\r\n", "x".repeat(before));
+            let port = http_proxy_saying(answer).await;
+            let proxy = Proxy::parse(&format!("http://ann:s3cret-pw@127.0.0.1:{port}")).unwrap();
+            let endpoint = Endpoint::Tcp { host: Host::parse("mail.example.com").unwrap(), port: 25 };
+            let config = ConnectorConfig::new(Protocol::Smtp, endpoint, TlsMode::None).with_proxy(proxy);
+            let error = dial(&config).await.unwrap_err();
+            let shown = format!("{error:#} {error:?}").to_lowercase();
+            for piece in ["yw5uonmz", "s3cret", "cret-pw", "s3cr"] {
+                assert!(!shown.contains(piece), "{login} {before}: {shown}");
+            }
+            assert!(!shown.contains('\u{202e}'));
+        }
+    }
+}

@@ -122,6 +122,14 @@ impl Extensions {
         Some(())
     }
 
+    /// Changes the words that are a server's own and have no meaning here.
+    pub(crate) fn change_words(&mut self, mut change: impl FnMut(&mut String)) {
+        self.auth.change_foreign(&mut change);
+        self.mt_priority.iter_mut().for_each(&mut change);
+        self.future_release.iter_mut().for_each(|release| change(&mut release.max_datetime));
+        self.other.iter_mut().for_each(change);
+    }
+
     fn flag(&mut self, keyword: &str) -> Option<&mut bool> {
         self.flags().into_iter().find(|(name, _)| *name == keyword).map(|(_, flag)| flag)
     }

@@ -28,3 +28,6 @@ pub use extension::{Extensions, FutureRelease, Limits, SizeLimit};
 pub use reply::{EnhancedStatus, MAX_LINE, MAX_LINES, MAX_REPLY, Reply, ReplyCode, ReplyDecoder, ReplyError, Severity};
 pub use report::{RecipientReport, Report, Status};
 pub use step::Step;
+
+#[doc(hidden)]
+pub use mailkit_address::{ErrorMessage, chained_display};

@@ -72,12 +72,14 @@ pub enum Hold {
 pub struct HoldUntil(String);
 
 impl HoldUntil {
-    /// Takes a date of the form `YYYY-MM-DDThh:mm:ssZ`; `None` for any other form.
+    /// Takes a date of the form `YYYY-MM-DDThh:mm:ssZ`; `None` for any other form, and for a time that no clock shows,
+    /// such as the 30th of February. A leap second is the last of a day.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let shape = "dddd-dd-ddTdd:dd:ddZ";
         let fits = |(have, want): (u8, u8)| if want == b'd' { have.is_ascii_digit() } else { have == want };
-        (text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)).then(|| Self(text.to_owned()))
+        let fits = text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits);
+        (fits && is_a_time(text)).then(|| Self(text.to_owned()))
     }
 
     /// The text.
@@ -85,6 +87,25 @@ impl HoldUntil {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether the numbers of a date of the right form are those of a day and a time.
+fn is_a_time(text: &str) -> bool {
+    let number = |at: usize, length: usize| text.get(at..at + length).and_then(|digits| digits.parse::<u32>().ok());
+    let date = (number(0, 4), number(5, 2), number(8, 2));
+    let time = (number(11, 2), number(14, 2), number(17, 2));
+    let ((Some(year), Some(month), Some(day)), (Some(hour), Some(minute), Some(second))) = (date, time) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(leap),
+        1..=12 => 31,
+        _ => return false,
+    };
+    let seconds = if (hour, minute) == (23, 59) { 60 } else { 59 };
+    (1..=days).contains(&day) && hour <= 23 && minute <= 59 && second <= seconds
 }
 
 /// What follows the reverse path of MAIL.
@@ -333,12 +354,36 @@ mod tests {
             ("MT-PRIORITY", Some("10")),
             ("HOLDFOR", Some("0")),
             ("HOLDUNTIL", Some("tomorrow")),
+            ("HOLDUNTIL", Some("2026-02-30T08:00:00Z")),
         ] {
             let error = MailParameters::default().set(keyword, value).unwrap_err();
             assert!(error.to_string().contains(keyword), "{error}");
         }
         assert!(RcptParameters::default().set("NOTIFY", Some("NEVER,DELAY")).is_err());
         assert!(RcptParameters::default().set("ORCPT", Some(";a")).is_err());
+    }
+
+    #[test]
+    fn mail_is_held_until_a_time_that_exists() {
+        for bad in [
+            "2026-02-30T08:00:00Z",
+            "2026-02-29T08:00:00Z",
+            "2100-02-29T08:00:00Z",
+            "2026-13-01T08:00:00Z",
+            "2026-00-01T08:00:00Z",
+            "2026-04-31T08:00:00Z",
+            "2026-12-00T08:00:00Z",
+            "2026-12-01T24:00:00Z",
+            "2026-12-01T25:00:00Z",
+            "2026-12-01T08:60:00Z",
+            "2026-12-01T08:00:60Z",
+            "2026-12-01T08:00:00+",
+        ] {
+            assert!(HoldUntil::new(bad).is_none(), "{bad}");
+        }
+        for good in ["2026-12-01T08:00:00Z", "2028-02-29T00:00:00Z", "2000-02-29T00:00:00Z", "2026-12-31T23:59:60Z"] {
+            assert!(HoldUntil::new(good).is_some(), "{good}");
+        }
     }
 
     #[test]

@@ -107,6 +107,15 @@ impl Report {
         self.recipients.iter().any(|recipient| recipient.status.is_ambiguous())
     }
 
+    /// Voids every answer: the replies it came from may have been those to something else.
+    pub fn doubt(&mut self) {
+        for recipient in &mut self.recipients {
+            if recipient.status.reply().is_some() {
+                recipient.status = Status::Ambiguous;
+            }
+        }
+    }
+
     /// The recipients that were accepted.
     pub fn accepted(&self) -> impl Iterator<Item = &Address> {
         self.recipients.iter().filter(|recipient| recipient.status.is_accepted()).map(|recipient| &recipient.address)

@@ -869,3 +869,31 @@ fn turns_are_the_times_that_the_client_waited() {
     }
     assert_eq!(hand.server.turns(), 4);
 }
+
+#[test]
+fn debug_shows_neither_logins_nor_mail() {
+    let now = Instant::now();
+    let users = [("ann".to_owned(), Secret::new("s3cret-pw"))].into_iter().collect();
+    let config = ServerConfig { users: Arc::new(users), cleartext_auth: true, ..ServerConfig::new("mx") };
+    let mut server = Server::new(config, now);
+    let input =
+        b"EHLO c\r\nAUTH PLAIN AGFubgBzM2NyZXQtcHc=\r\nMAIL FROM:<ann@example.com>\r\nRCPT TO:<bob@example.org>\r\n\
+                  DATA\r\nprivate words\r\n";
+    let mut shown = String::new();
+    for byte in input {
+        server.handle_input(now, &[*byte]);
+        shown.push_str(&format!("{server:?}"));
+        while let Some(event) = server.poll_event() {
+            shown.push_str(&format!("{event:?}"));
+            if matches!(event, Event::Question(_)) {
+                server.accept(now);
+            }
+        }
+        shown.push_str(&format!("{server:?}"));
+    }
+    let octets = |text: &str| format!("{:?}", text.as_bytes()).trim_matches(['[', ']']).to_owned();
+    for secret in ["AGFubgBz", "s3cret", "private"] {
+        assert!(!shown.contains(secret) && !shown.contains(&octets(secret)), "{secret}");
+    }
+    assert!(shown.contains("Content(1 octets)") && shown.contains("recipients: 1"), "{shown}");
+}

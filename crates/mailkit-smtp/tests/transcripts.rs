@@ -72,15 +72,24 @@ fn bytes_behind_the_220_in_one_read_never_lead_to_a_handshake() {
     assert!(!player.start_tls && !player.ready && player.client.is_closed());
 }
 
+/// Hands a reply to the client, and lets what it says to that leave.
+fn hear_and_send(client: &mut Client, now: Instant, reply: &str) {
+    client.handle_input(now, reply.as_bytes());
+    client.handle_transmitted(now, client.poll_transmit().len());
+}
+
 #[test]
 fn a_session_under_tls_knows_the_servers_name_from_the_reply_to_ehlo() {
     let now = Instant::now();
     let mut client = Client::new(ClientConfig::new("client.example.com"), now);
-    client.handle_input(now, b"220 outside.example ESMTP\r\n250-outside.example\r\n250 STARTTLS\r\n");
-    assert_eq!(client.server_name(), "outside.example");
-    client.handle_input(now, b"220 go\r\n");
+    for reply in ["220 outside.example ESMTP\r\n", "250-outside.example\r\n250 STARTTLS\r\n"] {
+        hear_and_send(&mut client, now, reply);
+        assert_eq!(client.server_name(), "outside.example");
+    }
+    hear_and_send(&mut client, now, "220 go\r\n");
     assert_eq!(client.server_name(), "");
     client.handle_tls_established(now);
+    client.handle_transmitted(now, client.poll_transmit().len());
     client.handle_input(now, b"250-inside.example greets\r\n250 SIZE\r\n");
     assert_eq!(client.server_name(), "inside.example");
 }
@@ -95,9 +104,11 @@ fn a_refusal_of_everybody_is_the_outcome_though_the_server_hangs_up_behind_it() 
     ] {
         let now = Instant::now();
         let mut client = Client::new(ClientConfig { security: Security::None, ..ClientConfig::new("client") }, now);
-        client.handle_input(now, b"220 mx\r\n250-mx\r\n250 PIPELINING\r\n");
+        hear_and_send(&mut client, now, "220 mx\r\n");
+        hear_and_send(&mut client, now, "250-mx\r\n250 PIPELINING\r\n");
         let envelope = Envelope::null_sender(vec![Address::parse("bob@example.org").unwrap()]).unwrap();
         client.begin(now, envelope, &TransactionOptions::default()).unwrap();
+        client.handle_transmitted(now, client.poll_transmit().len());
         client.handle_input(now, replies.as_bytes());
         client.handle_eof();
         let outcome = std::iter::from_fn(|| client.poll_event()).find_map(|event| match event {
@@ -115,7 +126,8 @@ fn a_refusal_of_everybody_is_the_outcome_though_the_server_hangs_up_behind_it() 
 fn a_login_that_is_about_to_leave_is_not_shown() {
     let transcript = read("4954-535.txt");
     let mut player = Player::new(&transcript, Cut::Whole);
-    player.client.handle_input(player.now, b"220 mx\r\n250-mx\r\n250 AUTH PLAIN\r\n");
+    hear_and_send(&mut player.client, player.now, "220 mx\r\n");
+    player.client.handle_input(player.now, b"250-mx\r\n250 AUTH PLAIN\r\n");
     let waiting = player.client.poll_transmit();
     assert!(waiting.windows(10).any(|bytes| bytes == b"AUTH PLAIN"));
     let secret = format!("{:?}", &waiting[waiting.len() - 12..]);
@@ -535,7 +547,8 @@ impl<'a> Player<'a> {
             };
             let report = reports.next().ok_or_else(|| format!("there is no report of message {at}"))?;
             let statuses: Vec<&str> = report.recipients.iter().map(|recipient| word(&recipient.status)).collect();
-            if statuses.join(",") != *expected {
+            // How the replies are cut may decide: then several outcomes stand there.
+            if !expected.split(" | ").any(|expected| expected == statuses.join(",")) {
                 return Err(format!("message {at} ended as {}, not {expected}", statuses.join(",")));
             }
             if message.round_trips.is_some_and(|trips| trips != report.round_trips) {

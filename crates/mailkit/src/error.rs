@@ -5,6 +5,7 @@ mod route;
 use std::fmt;
 use std::time::Duration;
 
+use mailkit_address::{ErrorMessage, chained_display};
 use mailkit_connection::{Cause, DialError, ProxyError, TlsBlame, TlsError, UrlError};
 use mailkit_mime::EncodeError;
 use mailkit_pool::AcquireError;
@@ -275,12 +276,18 @@ fn connection_kind(error: &mailkit_connection::Error) -> ErrorKind {
 fn session_kind(error: &client::Error) -> ErrorKind {
     match error {
         client::Error::Reply(_, ReplyError::SpeaksTls) => ErrorKind::Protocol,
-        client::Error::Reply(..) | client::Error::Unexpected(..) | client::Error::Unsolicited(_) => ErrorKind::Protocol,
+        client::Error::Reply(..) | client::Error::Unexpected(..) | client::Error::Unsolicited(..) => {
+            ErrorKind::Protocol
+        }
         client::Error::InjectedBeforeTls => ErrorKind::Protocol,
-        client::Error::Refused(Step::Auth, reply) if !reply.is_temporary() => ErrorKind::Login,
-        client::Error::Refused(..) | client::Error::Closing(..) => ErrorKind::Refused,
+        client::Error::LoginRefused { reply, .. } if !reply.is_temporary() => ErrorKind::Login,
+        // TLS was asked for and is not to be had, at whatever code.
+        client::Error::Refused(Step::StartTls, _) | client::Error::NoStartTls => ErrorKind::Tls,
+        client::Error::Refused(..)
+        | client::Error::LoginRefused { .. }
+        | client::Error::OtherProtocol(..)
+        | client::Error::Closing(..) => ErrorKind::Refused,
         client::Error::TimedOut(..) => ErrorKind::TimedOut,
-        client::Error::NoStartTls => ErrorKind::Tls,
         client::Error::NoAuth { .. } | client::Error::NoMechanism(_) | client::Error::Sasl(_) => ErrorKind::Login,
         client::Error::CleartextAuth | client::Error::Argument(_) => ErrorKind::Configuration,
         client::Error::Abandoned | client::Error::ContentStalled(_) => ErrorKind::Content,
@@ -312,15 +319,15 @@ impl From<QueueError> for Error {
 }
 
 /// Speaks for this layer in one line, and goes on with what lies below.
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for Error {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.source, self.kind) {
-            (Source::Connection(error), _) => error.fmt(f),
-            (Source::Route(refusal), _) => refusal.fmt(f),
+            (Source::Connection(error), _) => write!(f, "{error}"),
+            (Source::Route(refusal), _) => write!(f, "{refusal}"),
             (Source::Pool(error), _) => match error.connection() {
                 // The pause is in `retry_in`: what happened comes first.
-                Some(connection) => connection.fmt(f),
-                None => error.fmt(f),
+                Some(connection) => write!(f, "{connection}"),
+                None => write!(f, "{error}"),
             },
             (_, ErrorKind::Configuration) => f.write_str("the settings make no sense"),
             (_, ErrorKind::Content) => f.write_str("the content could not be read"),
@@ -339,6 +346,8 @@ impl fmt::Display for Error {
     }
 }
 
+chained_display!(Error);
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.source {
@@ -350,5 +359,50 @@ impl std::error::Error for Error {
             },
             Source::Other(error) => Some(error.as_ref()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// What every error of every layer answers to `{:#}`: its own message and its causes, once each, on one line.
+    fn check(error: &dyn std::error::Error, alternate: &str) {
+        assert_eq!(alternate.lines().count(), 1, "{alternate:?}");
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = mailkit_address::OneLine(&error.to_string()).to_string();
+            assert_eq!(alternate.matches(&text).count(), 1, "{text:?} in {alternate:?}");
+            next = error.source();
+        }
+    }
+
+    #[test]
+    fn the_alternate_form_of_any_error_is_its_whole_chain_on_one_line() {
+        let broken = || io::Error::other("the disk\nis full");
+        macro_rules! check_all {
+            ($($error:expr),+ $(,)?) => {$({
+                let error = $error;
+                check(&error, &format!("{error:#}"));
+            })+};
+        }
+        let reply = Reply::new(mailkit_smtp::ReplyCode::new(535).unwrap(), None, "wrong\npassword");
+        let refused = || client::Error::LoginRefused { tried: Vec::new(), reply: reply.clone() };
+        check_all!(
+            Error::content(broken()),
+            Error::from(QueueError::Content(broken())),
+            QueueError::Content(broken()),
+            Error::from(mailkit_connection::Error::from(Cause::Session(refused()))),
+            mailkit_connection::Error::from(Cause::Content(broken())),
+            mailkit_connection::Error::from(Cause::Session(client::Error::Reply(Step::Mail, ReplyError::TooManyLines))),
+            Error::configuration(TlsError::File { path: "a.pem".into(), source: broken() }),
+            TlsError::File { path: "a.pem".into(), source: broken() },
+            ProxyError::Io(broken()),
+            DialError::Proxy { proxy: "http://p".to_owned(), source: ProxyError::Io(broken()) },
+        );
+        let error = Error::from(mailkit_connection::Error::from(Cause::Session(refused())));
+        assert!(error.to_string().contains("535 wrong password"), "{error}");
     }
 }

@@ -58,7 +58,7 @@ pub use mailkit_pool as pool;
 pub use mailkit_queue as queue;
 pub use mailkit_smtp as smtp;
 
-pub use mailkit_address::{Address, AddressList, Envelope, Mailbox};
+pub use mailkit_address::{Address, AddressList, Envelope, Mailbox, OneLine, is_unprintable};
 pub use mailkit_connection::{Content, ServerUrl, Submission};
 pub use mailkit_mime::{Attachment, Part};
 pub use mailkit_pool::{PoolSettings, PoolStats};

@@ -238,9 +238,16 @@ impl Mailer {
     async fn send_one(&self, outgoing: Outgoing<'_>) -> Result<Report, Error> {
         let mut ride = Ride::new(self.clone(), stream::iter(Some(outgoing)));
         let outcome = ride.next().await;
-        ride.finish().await;
-        // One message has one outcome.
-        outcome.unwrap_or_else(|| Err(Error::from(AcquireError::Closed)))
+        let doubt = ride.finish().await;
+        match (outcome, doubt) {
+            (Some(Ok(mut report)), Some(error)) => {
+                report.doubt();
+                Err(error.with_report(report).into())
+            }
+            (Some(outcome), _) => outcome,
+            // One message has one outcome.
+            (None, _) => Err(Error::from(AcquireError::Closed)),
+        }
     }
 
     async fn lease(&self) -> Result<Lease, Error> {

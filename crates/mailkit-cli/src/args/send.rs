@@ -11,6 +11,9 @@ pub(crate) struct SendArgs {
     // Kept as text: clap would repeat a value that it cannot parse.
     #[arg(long, value_name = "URL", long_help = SERVER)]
     pub(crate) server: String,
+    /// Prints the SMTP dialogue on standard error: `>` sent, `<` received, `*` beside it; credentials and content replaced
+    #[arg(long)]
+    pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) message: MessageArgs,
 }
@@ -30,6 +33,7 @@ Examples:
       --attach 'q3.pdf;name=Quarterly report.pdf'
   mailkit send --server 'smtp://localhost:2525?tls=none' --eml letter.eml --json
   mailkit send --server lmtp+unix:///run/dovecot/lmtp --message letter.json
+  mailkit send --server smtp://ann@smtp.example.com --eml letter.eml --trace
 
 With --json it prints one object:
   {\"message_id\", \"server\", \"recipients\": [{\"address\", \"status\", \"code\", \"enhanced\", \"text\"}],

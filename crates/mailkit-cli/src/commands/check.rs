@@ -16,7 +16,7 @@ use crate::server::Server;
 use look::{Findings, Login};
 
 pub(crate) async fn run(args: &CheckArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
-    let server = Server::open(&args.server, config)?;
+    let server = Server::open(&args.server, config, args.trace)?;
     let findings = look::look(&server).await;
     let advice = advice::advice(&server, &findings);
     if output.json {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mailkit::config::Config;
 use mailkit::dispatch::{Class, Disposition, Subject};
-use mailkit::{Mailer, RecipientReport, Report, Status, faults_of};
+use mailkit::{Mailer, OneLine, RecipientReport, Report, Status, faults_of};
 use serde::Serialize;
 
 use crate::args::SendArgs;
@@ -52,7 +52,7 @@ impl Attempt {
         let Composed { message, options, signer, date, .. } = composed;
         self.message_id = message.message_id().map(str::to_owned);
         self.addressed = message.envelope().recipients().to_vec();
-        let server = Server::open(&args.server, config)?;
+        let server = Server::open(&args.server, config, args.trace)?;
         self.server = Some(server.shown);
         let signers = Signers::new(signer, config)?.for_message(&message)?;
         let mailer = server.mailer.with_signers(signers);
@@ -201,7 +201,7 @@ fn print(recipients: &[Recipient], output: &mut Output) -> io::Result<()> {
             line.push_str(&format!("  {word}"));
         }
         let text = recipient.text.as_deref().unwrap_or_default().replace('\n', " ");
-        output.line(format!("{line}  {text}").trim_end())?;
+        output.line(format!("{line}  {}", OneLine(&text)).trim_end())?;
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 use crate::proxy::ProxyError;
 
 /// How far a connection came.
@@ -114,8 +116,8 @@ impl DialError {
     }
 }
 
-impl fmt::Display for DialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for DialError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostUnknown { host, .. } => write!(f, "the host {host} is unknown: check its spelling"),
             Self::ResolverFailed { host, .. } => {
@@ -152,6 +154,8 @@ impl fmt::Display for DialError {
         }
     }
 }
+
+chained_display!(DialError);
 
 impl std::error::Error for DialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 /// Why a proxy made no connection to the server.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -59,8 +61,8 @@ impl ProxyError {
     }
 }
 
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for ProxyError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoginRequired => f.write_str("the proxy wants a login: write proxy=scheme://user:password@host"),
             Self::LoginRefused => f.write_str("the proxy refused the user and password"),
@@ -75,6 +77,8 @@ impl fmt::Display for ProxyError {
         }
     }
 }
+
+chained_display!(ProxyError);
 
 impl std::error::Error for ProxyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

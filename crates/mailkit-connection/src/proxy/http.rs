@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mailkit_smtp::sasl::Secret;
+use mailkit_address::is_unprintable;
+use mailkit_smtp::sasl::{Redactor, Secret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -33,13 +34,19 @@ pub(super) async fn tunnel(
             code => {
                 return Err(ProxyError::Refused {
                     target,
-                    reply: without_login(format!("{code} {}", status.reason).trim_end(), login),
+                    reply: without_login(format!("{code} {}", status.reason).trim_end(), login)
+                        .chars()
+                        .take(SHOWN)
+                        .collect(),
                     temporary: matches!(code, 408 | 429 | 500..=599),
                 });
             }
         }
     }
 }
+
+/// How many characters of a proxy's words are shown.
+const SHOWN: usize = 200;
 
 struct Status {
     code: u16,
@@ -72,11 +79,11 @@ fn basic(Login { user, password }: &Login) -> Secret {
 /// Proxies repeat what they do not understand, and that may be the login.
 fn without_login(words: &str, login: Option<&Login>) -> String {
     let Some(login) = login else { return words.to_owned() };
-    let words = words.replace(basic(login).expose(), "***");
-    match login.password.expose() {
-        "" => words,
-        password => words.replace(password, "***"),
-    }
+    let mut secrets = Redactor::default();
+    secrets.add(login.password.expose());
+    secrets.add(&STANDARD.encode(login.password.expose()));
+    secrets.add(basic(login).expose());
+    secrets.redact(words).into_owned()
 }
 
 /// Looks before it reads, so that it takes no byte more than the header.
@@ -113,7 +120,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Status, usize)>, ProxyError> {
         Ok(httparse::Status::Complete(length)) => {
             let status = Status {
                 code: response.code.unwrap_or_default(),
-                reason: response.reason.unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect(),
+                reason: response.reason.unwrap_or_default().chars().filter(|c| !is_unprintable(*c)).collect(),
             };
             Ok(Some((status, length)))
         }

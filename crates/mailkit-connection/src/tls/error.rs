@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mailkit_address::{ErrorMessage, chained_display, is_unprintable};
+use mailkit_smtp::sasl::Redactor;
 use rustls::{AlertDescription, CertificateError, Error as RustlsError, PeerIncompatible};
 use rustls_pki_types::UnixTime;
 
@@ -195,6 +197,14 @@ impl TlsError {
         }
     }
 
+    /// The error without secrets that a peer repeats.
+    pub(crate) fn without_secrets(mut self, secrets: &Redactor) -> Self {
+        if let Self::NotTls { said } = &mut self {
+            *said = secrets.redact(said).into_owned();
+        }
+        self
+    }
+
     /// Sorts a failed handshake out; `head` is what the peer said first.
     pub(super) fn classify(error: io::Error, server: &str, head: &[u8]) -> Self {
         if head.first().is_some_and(|first| !is_tls_record(*first)) {
@@ -261,9 +271,9 @@ impl TlsError {
     }
 }
 
-impl fmt::Display for TlsError {
+impl ErrorMessage for TlsError {
     #[expect(clippy::too_many_lines, reason = "one table: a line of words per way to fail")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, source } if source.kind() == io::ErrorKind::NotFound => {
                 write!(f, "there is no file {}", path.display())
@@ -326,6 +336,7 @@ impl fmt::Display for TlsError {
                 "the server does not speak TLS: if this port speaks plain text first, use smtp:// for STARTTLS",
             ),
             Self::NotTls { said } => {
+                let said: String = said.chars().take(120).collect();
                 write!(f, "this port speaks plain text first ({said:?}): use smtp://, which changes to TLS by STARTTLS")
             }
             Self::Version => f.write_str("the server speaks neither TLS 1.2 nor TLS 1.3"),
@@ -340,6 +351,8 @@ impl fmt::Display for TlsError {
         }
     }
 }
+
+chained_display!(TlsError);
 
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
@@ -359,7 +372,7 @@ pub(crate) fn is_tls_record(first: u8) -> bool {
 
 fn first_line(head: &[u8]) -> String {
     let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    String::from_utf8_lossy(line).chars().filter(|letter| !letter.is_control()).collect()
+    String::from_utf8_lossy(line).chars().filter(|letter| !is_unprintable(*letter)).collect()
 }
 
 /// webpki wraps each name in its kind, as `DnsName("mail.example.com")`.

@@ -15,8 +15,8 @@ use tokio_rustls::client::TlsStream;
 use super::{TlsClient, TlsError};
 use crate::transport::BoxedTransport;
 
-/// How much of a peer's first words an error may show.
-const HEAD: usize = 120;
+/// How much of a peer's first words is kept: more than an error shows, so that a secret in it is found whole.
+const HEAD: usize = 4096;
 
 /// What the handshake settled.
 #[derive(Clone, Debug)]

@@ -61,7 +61,12 @@ pub(crate) fn decode(text: &str, field: &'static str) -> Result<String, UrlError
         }
         bytes.push(decoded);
     }
-    String::from_utf8(bytes).map_err(|_| UrlError::NotUtf8 { field })
+    let text = String::from_utf8(bytes).map_err(|_| UrlError::NotUtf8 { field })?;
+    // C1 and the separators of lines, which only show once the octets are characters.
+    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return Err(UrlError::ControlCharacter { field });
+    }
+    Ok(text)
 }
 
 fn hex_digit(byte: Option<u8>) -> Option<u8> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use mailkit_address::{ErrorMessage, chained_display};
 use mailkit_smtp::sasl::{InvalidCredentials, Mechanism};
 
 use crate::host::HostError;
@@ -108,8 +109,8 @@ impl UrlError {
     }
 }
 
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for UrlError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scheme { found: Some(found), allowed } => {
                 write!(f, "the scheme {found:?} is unknown: use {allowed}")
@@ -160,6 +161,8 @@ impl fmt::Display for UrlError {
         }
     }
 }
+
+chained_display!(UrlError);
 
 impl std::error::Error for UrlError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

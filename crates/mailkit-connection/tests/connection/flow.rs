@@ -62,7 +62,7 @@ async fn fails(script: &[Do]) -> Error {
 #[tokio::test(start_paused = true)]
 async fn replies_without_end_are_out_of_turn() {
     let error = fails(&[PLAIN[0], PLAIN[1], Babble("250 mx\r\n")]).await;
-    let Cause::Session(client::Error::Unsolicited(reply)) = error.cause() else { panic!("{error:?}") };
+    let Cause::Session(client::Error::Unsolicited(_, reply)) = error.cause() else { panic!("{error:?}") };
     assert_eq!(reply.text(), "mx");
 }
 

@@ -6,6 +6,7 @@
 #[path = "../certificates/mod.rs"]
 #[expect(dead_code, reason = "the tests of TLS alone need the rest")]
 mod certificates;
+mod order;
 mod peer;
 mod script;
 

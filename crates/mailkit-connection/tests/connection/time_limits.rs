@@ -95,17 +95,19 @@ async fn a_silent_starttls() {
         mailkit_connection::TlsMode::Opportunistic,
     );
     let connector = Connector::new(opportunistic.with_limits(limits())).unwrap();
-    let script = [Say("220 mx\r\n250-mx\r\n250 STARTTLS\r\n"), Listen];
+    let script = [Say("220 mx\r\n"), Hear("\r\n"), Say("250-mx\r\n250 STARTTLS\r\n"), Listen];
     never_opens(&connector, &script, Step::StartTls, 13 * SECOND).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_login() {
     let connector = Connector::new(with_login()).unwrap();
-    for offer in
-        ["220 mx\r\n250-mx\r\n250 AUTH PLAIN\r\n", "220 mx\r\n250-mx\r\n250 AUTH LOGIN\r\n334 VXNlcm5hbWU6\r\n"]
-    {
-        never_opens(&connector, &[Say(offer), Listen], Step::Auth, 14 * SECOND).await;
+    let open = [Say("220 mx\r\n"), Hear("\r\n")];
+    for more in [
+        &[Say("250-mx\r\n250 AUTH PLAIN\r\n"), Listen][..],
+        &[Say("250-mx\r\n250 AUTH LOGIN\r\n"), Hear("LOGIN\r\n"), Say("334 VXNlcm5hbWU6\r\n"), Listen],
+    ] {
+        never_opens(&connector, &then(&open, more), Step::Auth, 14 * SECOND).await;
     }
 }
 
@@ -195,7 +197,8 @@ async fn read_slowly(mut stream: DuplexStream, octets: usize) {
         }
     }
     assert!(read > octets);
-    stream.write_all(&b"250 ok\r\n".repeat(100)).await.unwrap();
+    // MAIL, RCPT, and each chunk of 32 KiB.
+    stream.write_all(&b"250 ok\r\n".repeat(2 + octets.div_ceil(32 * 1024))).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

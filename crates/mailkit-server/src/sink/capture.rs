@@ -13,7 +13,7 @@ use mailkit_address::{ForwardPath, ReversePath};
 use super::maildir::{Draft, Maildir};
 
 /// A message that was accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Captured {
     /// Where failures are reported to.
@@ -32,6 +32,21 @@ pub struct Captured {
     pub tls: bool,
     /// When its end had come.
     pub received_at: SystemTime,
+}
+
+/// Leaves out the content.
+impl fmt::Debug for Captured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Captured")
+            .field("reverse_path", &self.reverse_path)
+            .field("recipients", &self.recipients)
+            .field("size", &self.size)
+            .field("path", &self.path)
+            .field("user", &self.user)
+            .field("tls", &self.tls)
+            .field("received_at", &self.received_at)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone)]
@@ -63,7 +78,7 @@ pub(super) struct Archive {
 }
 
 /// The content of a message that is still coming.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Incoming {
     memory: Vec<u8>,
     file: Option<Draft>,

@@ -1,5 +1,6 @@
 //! One client of a sink: what is answered, and what is kept.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,7 +17,6 @@ use super::maildir::{recipient, sender};
 use super::{LOCAL_ERROR, Shared, closing, refusal};
 use crate::connection::{Handler, Verdict};
 
-#[derive(Debug)]
 pub(super) struct Session {
     shared: Arc<Shared>,
     /// There are too many clients already.
@@ -162,6 +162,17 @@ impl Session {
                 Err(refusal(LOCAL_ERROR, 3, 0, "the message could not be kept; come again"))
             }
         }
+    }
+}
+
+/// Leaves out the mail that is coming in.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("crowded", &self.crowded)
+            .field("recipients", &self.to.len())
+            .field("octets", &self.incoming.size())
+            .finish_non_exhaustive()
     }
 }
 

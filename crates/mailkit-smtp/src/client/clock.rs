@@ -18,7 +18,7 @@ impl Client {
     pub fn handle_timeout(&mut self, now: Instant) {
         let Some((limit, blame)) = self.limit().filter(|(limit, _)| now >= self.since + *limit) else { return };
         self.fail(match blame {
-            Blame::Peer => Error::TimedOut(self.step(), limit, self.decoder.unfinished()),
+            Blame::Peer => Error::TimedOut(self.step(), limit, self.unfinished()),
             Blame::Caller => Error::ContentStalled(limit),
         });
     }
@@ -53,6 +53,7 @@ impl Client {
     pub fn handle_transmitted(&mut self, now: Instant, octets: usize) {
         self.out_sent = (self.out_sent + octets).min(self.out.len());
         self.sent += octets as u64;
+        self.trace_transmitted();
         if self.out_sent == self.out.len() {
             if self.phase == Phase::Opening {
                 self.out.zeroize();
@@ -91,7 +92,9 @@ mod tests {
     fn content_that_has_left_is_not_kept_while_more_of_it_comes() {
         let now = Instant::now();
         let mut client = Client::new(ClientConfig { security: Security::None, ..ClientConfig::new("client") }, now);
-        client.handle_input(now, b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        client.handle_input(now, b"220 mx\r\n");
+        client.handle_transmitted(now, client.poll_transmit().len());
+        client.handle_input(now, b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
         let bob = Address::parse("bob@example.org").unwrap();
         let envelope = Envelope::null_sender(vec![bob]).unwrap();
         client.handle_transmitted(now, client.poll_transmit().len());

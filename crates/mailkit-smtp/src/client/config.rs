@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Tracer;
 use crate::Step;
 use crate::sasl::{Credentials, Mechanism};
 
@@ -127,6 +128,11 @@ pub struct ClientConfig {
     pub credentials: Option<Credentials>,
     /// The one SASL mechanism to use, instead of the strongest that both sides have.
     pub mechanism: Option<Mechanism>,
+    /// The mechanism that has worked with this server before: tried first, where it is offered.
+    pub preferred_mechanism: Option<Mechanism>,
+    /// Whether the handshake fails for a certificate that does not say who the server is. Where it does not, REQUIRETLS is
+    /// refused (RFC 8689 §4.2.1), and a password that was refused is not shown in a weaker form.
+    pub certificate_verified: bool,
     /// Whether AUTH may run without TLS.
     pub cleartext_auth: bool,
     /// Whether PIPELINING is used where it is offered.
@@ -139,6 +145,8 @@ pub struct ClientConfig {
     pub host: String,
     /// See `host`.
     pub port: u16,
+    /// Receives the dialogue, where somebody wants to read it.
+    pub tracer: Option<Tracer>,
     /// Random octets, new for each session, for SCRAM (RFC 5802 §5.1): at least [`crate::sasl::MIN_NONCE`].
     pub nonce: Vec<u8>,
 }
@@ -153,12 +161,15 @@ impl ClientConfig {
             security: Security::default(),
             credentials: None,
             mechanism: None,
+            preferred_mechanism: None,
+            certificate_verified: true,
             cleartext_auth: false,
             pipelining: true,
             chunking: true,
             time_limits: TimeLimits::default(),
             host: String::new(),
             port: 0,
+            tracer: None,
             nonce: Vec::new(),
         }
     }

@@ -1,56 +1,81 @@
-//! Servers repeat what they do not understand, and a login may be just that: no error hands it on.
+//! Servers repeat what they do not understand, and a login may be just that: no error, report or name hands it on.
+
+use std::borrow::Cow;
 
 use super::{Client, Error};
-use crate::sasl::Secret;
-use crate::{Reply, ReplyError, Step};
-
-/// What stands where a secret stood.
-const HIDDEN: &str = "***";
-
-/// Shorter ones would be found in many a word that is none of them.
-const SHORTEST: usize = 4;
+use crate::sasl::{Redactor, SaslError, ServerFault};
+use crate::{Extensions, Reply, ReplyError};
 
 impl Client {
     /// The error without the password, the token, and what was sent of them in this session.
     pub(super) fn discreet(&self, error: Error) -> Error {
-        if self.responses.is_empty() {
-            return error;
-        }
+        let Some(secrets) = &self.secrets else { return error };
+        let hide = |reply| without(secrets, reply);
         match error {
-            Error::Unexpected(step, reply) => Error::Unexpected(step, self.discreet_reply(&reply)),
-            Error::Unsolicited(reply) => Error::Unsolicited(self.discreet_reply(&reply)),
-            Error::Refused(step, reply) => Error::Refused(step, self.discreet_reply(&reply)),
-            Error::Closing(step, reply) => Error::Closing(step, self.discreet_reply(&reply)),
-            // These words may be cut, and with them what would have to be found in them.
-            Error::Disconnected(Step::Auth, words) => Error::Disconnected(Step::Auth, hidden(&words)),
-            Error::TimedOut(Step::Auth, limit, words) => Error::TimedOut(Step::Auth, limit, hidden(&words)),
-            Error::Reply(Step::Auth, ReplyError::NotAReply(words)) => {
-                Error::Reply(Step::Auth, ReplyError::NotAReply(hidden(&words)))
+            Error::Unexpected(step, reply) => Error::Unexpected(step, hide(reply)),
+            Error::Unsolicited(step, reply) => Error::Unsolicited(step, hide(reply)),
+            Error::Refused(step, reply) => Error::Refused(step, hide(reply)),
+            Error::LoginRefused { tried, reply } => Error::LoginRefused { tried, reply: hide(reply) },
+            Error::OtherProtocol(protocol, reply) => Error::OtherProtocol(protocol, hide(reply)),
+            Error::Closing(step, reply) => Error::Closing(step, hide(reply)),
+            Error::Disconnected(step, words) => Error::Disconnected(step, hide_words(secrets, words)),
+            Error::TimedOut(step, limit, words) => Error::TimedOut(step, limit, hide_words(secrets, words)),
+            Error::Sasl(SaslError::Server { mechanism, fault: ServerFault::Refused(words) }) => {
+                let fault = ServerFault::Refused(hide_words(secrets, words));
+                Error::Sasl(SaslError::Server { mechanism, fault })
             }
-            Error::Reply(Step::Auth, ReplyError::LineTooLong(words)) => {
-                Error::Reply(Step::Auth, ReplyError::LineTooLong(hidden(&words)))
+            Error::NoMechanism(mut error) => {
+                error.offered.iter_mut().for_each(|name| *name = hide_words(secrets, std::mem::take(name)));
+                Error::NoMechanism(error)
             }
             other => other,
         }
     }
 
     /// The reply without them. A refusal of MAIL may still be what a server says to the login, which it took for a command.
-    pub(super) fn discreet_reply(&self, reply: &Reply) -> Reply {
-        if self.responses.is_empty() {
-            return reply.clone();
+    pub(super) fn discreet_reply(&self, reply: Reply) -> Reply {
+        match &self.secrets {
+            Some(secrets) => without(secrets, reply),
+            None => reply,
         }
-        let secret = self.config.credentials.as_ref().map(|credentials| credentials.secret());
-        let mut text = reply.text().to_owned();
-        for secret in self.responses.iter().chain(secret).map(Secret::expose).filter(|secret| secret.len() >= SHORTEST)
-        {
-            text = text.replace(secret, HIDDEN);
+    }
+
+    /// What the server offers, without them in what is only shown.
+    pub(super) fn discreet_extensions(&self, mut offered: Extensions) -> Extensions {
+        if let Some(secrets) = &self.secrets {
+            offered.change_words(|words| *words = hide_words(secrets, std::mem::take(words)));
         }
-        Reply::new(reply.code(), reply.enhanced(), &text)
+        offered
+    }
+
+    /// How the peer broke the grammar, in words that were searched for secrets before they were cut.
+    pub(super) fn discreet_fault(&self, fault: ReplyError) -> ReplyError {
+        let words = || self.decoder.next_line_without(self.secrets.as_ref());
+        match fault {
+            ReplyError::NotAReply(_) => ReplyError::NotAReply(words()),
+            ReplyError::LineTooLong(_) => ReplyError::LineTooLong(words()),
+            other => other,
+        }
+    }
+
+    /// What has come of a line that has not ended.
+    pub(super) fn unfinished(&self) -> String {
+        self.decoder.next_line_without(self.secrets.as_ref())
     }
 }
 
-fn hidden(words: &str) -> String {
-    if words.is_empty() { String::new() } else { HIDDEN.to_owned() }
+fn without(secrets: &Redactor, reply: Reply) -> Reply {
+    match secrets.redact(reply.text()) {
+        Cow::Borrowed(_) => reply,
+        Cow::Owned(text) => Reply::new(reply.code(), reply.enhanced(), &text),
+    }
+}
+
+fn hide_words(secrets: &Redactor, words: String) -> String {
+    match secrets.redact(&words) {
+        Cow::Borrowed(_) => words,
+        Cow::Owned(words) => words,
+    }
 }
 
 #[cfg(test)]

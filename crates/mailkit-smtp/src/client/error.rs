@@ -3,8 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::sasl::{NoCommonMechanism, SaslError};
-use crate::{InvalidArgument, Reply, ReplyError, Step};
+use mailkit_address::{ErrorMessage, chained_display};
+
+use super::Protocol;
+use crate::sasl::{Mechanism, NoCommonMechanism, SaslError};
+use crate::{InvalidArgument, Reply, ReplyError, Severity, Step};
 
 /// Why a conversation is over. No further transaction can run on its connection.
 #[derive(Clone, Debug)]
@@ -14,10 +17,19 @@ pub enum Error {
     Reply(Step, ReplyError),
     /// The peer gave a reply that its command does not allow, such as a 354 to MAIL.
     Unexpected(Step, Reply),
-    /// The peer said something that nothing had asked for.
-    Unsolicited(Reply),
-    /// The peer refused the session: its greeting, EHLO, STARTTLS or the login.
+    /// The peer said something that no command had asked for that had left by then.
+    Unsolicited(Step, Reply),
+    /// The peer refused the session: its greeting, EHLO or STARTTLS.
     Refused(Step, Reply),
+    /// The peer refused the login.
+    LoginRefused {
+        /// The mechanisms that were tried, in order.
+        tried: Vec<Mechanism>,
+        /// The peer's words: what it says of user and password where it came to that, else of the last mechanism.
+        reply: Reply,
+    },
+    /// The peer does not know the command that opens a session: it seems to speak this protocol instead.
+    OtherProtocol(Protocol, Reply),
     /// The peer closes the connection by a 421 (RFC 5321 §3.8).
     Closing(Step, Reply),
     /// The peer closed the connection without a word, or after the half line given here.
@@ -54,15 +66,43 @@ impl Error {
         match self {
             Self::Reply(step, _)
             | Self::Unexpected(step, _)
+            | Self::Unsolicited(step, _)
             | Self::Refused(step, _)
             | Self::Closing(step, _)
             | Self::Disconnected(step, _)
             | Self::TimedOut(step, ..) => *step,
             Self::InjectedBeforeTls | Self::NoStartTls => Step::StartTls,
-            Self::NoAuth { .. } | Self::CleartextAuth | Self::NoMechanism(_) | Self::Sasl(_) => Step::Auth,
+            Self::OtherProtocol(..) => Step::Ehlo,
+            Self::LoginRefused { .. }
+            | Self::NoAuth { .. }
+            | Self::CleartextAuth
+            | Self::NoMechanism(_)
+            | Self::Sasl(_) => Step::Auth,
             Self::Argument(_) => Step::Ehlo,
-            Self::Unsolicited(_) => Step::Mail,
             Self::Abandoned | Self::ContentStalled(_) => Step::Content,
+        }
+    }
+
+    /// Whether the replies no longer match the commands, so that none of those behind the last pause proves anything.
+    pub(super) const fn is_out_of_step(&self) -> bool {
+        match self {
+            // A server that leaves may say so by a 221 that nobody asked for.
+            Self::Unsolicited(_, reply) => reply.code().get() != 221,
+            // A refusal in the middle of the content is meant for it.
+            Self::Unexpected(Step::Content, reply) => reply.code().get() < 400,
+            // A server of LMTP that wants content for nobody.
+            Self::Unexpected(Step::Data, reply) => !matches!(reply.severity(), Severity::PositiveIntermediate),
+            Self::Unexpected(step, _) => matches!(step, Step::Mail | Step::Rcpt | Step::Quit),
+            _ => false,
+        }
+    }
+
+    /// Whether it is no error once QUIT was to be said.
+    pub(super) const fn is_goodbye(&self) -> bool {
+        match self {
+            Self::Disconnected(..) | Self::Closing(..) => true,
+            Self::Unsolicited(_, reply) => reply.code().get() == 221,
+            _ => false,
         }
     }
 
@@ -71,8 +111,10 @@ impl Error {
     pub const fn reply(&self) -> Option<&Reply> {
         match self {
             Self::Unexpected(_, reply)
-            | Self::Unsolicited(reply)
+            | Self::Unsolicited(_, reply)
             | Self::Refused(_, reply)
+            | Self::LoginRefused { reply, .. }
+            | Self::OtherProtocol(_, reply)
             | Self::Closing(_, reply) => Some(reply),
             _ => None,
         }
@@ -82,11 +124,11 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Refused(_, reply) => reply.is_temporary(),
+            Self::Refused(_, reply) | Self::LoginRefused { reply, .. } => reply.is_temporary(),
             Self::Closing(..)
             | Self::Disconnected(..)
             | Self::TimedOut(..)
-            | Self::Unsolicited(_)
+            | Self::Unsolicited(..)
             | Self::ContentStalled(_)
             | Self::Abandoned => true,
             _ => false,
@@ -94,13 +136,24 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for Error {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply(step, _) => write!(f, "the server broke the protocol at {step}"),
             Self::Unexpected(step, reply) => write!(f, "the server gave a reply that {step} does not allow: {reply}"),
-            Self::Unsolicited(reply) => write!(f, "the server spoke out of turn: {reply}"),
-            Self::Refused(Step::Auth, reply) => write!(f, "the server refused the login: {reply}"),
+            Self::Unsolicited(step, reply) => {
+                write!(f, "the server sent a reply at {step} that no command had asked for: {reply}")
+            }
+            Self::LoginRefused { tried, reply } => {
+                let names: Vec<_> = tried.iter().map(|mechanism| mechanism.name()).collect();
+                write!(f, "the server refused the login by {}: {reply}", names.join(", then "))
+            }
+            Self::OtherProtocol(Protocol::Smtp, reply) => {
+                write!(f, "the server does not know LHLO, so it seems to speak SMTP, not LMTP (use smtp:// or smtps://): {reply}")
+            }
+            Self::OtherProtocol(Protocol::Lmtp, reply) => {
+                write!(f, "the server knows neither EHLO nor HELO, so it may speak LMTP, not SMTP (use lmtp://): {reply}")
+            }
             Self::Refused(step, reply) => write!(f, "the server refused the session at {step}: {reply}"),
             Self::Closing(step, reply) => write!(f, "the server is closing the connection at {step}: {reply}"),
             Self::Disconnected(step, words) => {
@@ -129,6 +182,8 @@ impl fmt::Display for Error {
         }
     }
 }
+
+chained_display!(Error);
 
 fn said(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
     if words.is_empty() { Ok(()) } else { write!(f, ", having said `{words}`") }
@@ -182,8 +237,8 @@ pub enum BeginError {
     Argument(InvalidArgument),
 }
 
-impl fmt::Display for BeginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for BeginError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReady => f.write_str("the session is not ready for a transaction"),
             Self::UsedUp => f.write_str("the connection takes no more messages: use another"),
@@ -201,6 +256,8 @@ impl fmt::Display for BeginError {
         }
     }
 }
+
+chained_display!(BeginError);
 
 impl std::error::Error for BeginError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -22,28 +22,38 @@
 //! With PIPELINING a whole row is sent before its first reply; without, each entry waits until the queue is empty.
 //! That is the only difference between the two.
 
+mod awaited;
 mod clock;
 mod config;
 mod discretion;
+mod ending;
 mod error;
+mod login;
 mod parameters;
 mod respond;
 mod sending;
 mod session;
+#[cfg(test)]
+mod tests;
+mod trace;
 mod transaction;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::sasl::{ClientExchange, Secret};
-use crate::{Command, Extensions, ReplyDecoder, Report, Step};
+use crate::sasl::Redactor;
+use crate::{Command, Extensions, Reply, ReplyDecoder, Report, Step};
+use awaited::Awaited;
+use login::Login;
+use trace::Unsent;
 use transaction::Transaction;
 
 pub use config::{ClientConfig, Protocol, Security, TimeLimits};
 pub use error::{BeginError, Error};
+pub use trace::{Speaker, Tracer};
 pub use transaction::TransactionOptions;
 
 /// What the machine tells its caller.
@@ -121,19 +131,29 @@ pub struct Client {
     secured: bool,
     extensions: Extensions,
     server_name: String,
-    exchange: Option<ClientExchange>,
-    challenges: u8,
-    /// What was sent of the login, so that no error repeats it.
-    responses: Vec<Secret>,
+    login: Login,
+    /// The secrets of the login in every form that was sent, so that nothing that the server says repeats them.
+    secrets: Option<Redactor>,
+    unsent_trace: Unsent,
     decoder: ReplyDecoder,
-    expected: VecDeque<Expect>,
+    expected: VecDeque<Awaited>,
+    /// Octets that had left when the first octet of the reply arrived that is being read.
+    sent_on_arrival: u64,
     transactions: VecDeque<Transaction>,
     begun: u64,
     /// The most transactions that the caller wants on this connection.
     most: Option<u64>,
     /// The last transaction may have left an envelope behind: RSET goes in front of the next one.
     stale: bool,
-    events: VecDeque<Event>,
+    /// The server sent a reply that no command had asked for.
+    out_of_step: bool,
+    /// What the server answered to QUIT, where it was no 221.
+    goodbye: Option<Reply>,
+    /// What the caller was not told yet; and, for an outcome, whether its last reply was one of several under way, so that
+    /// a surplus one among them cannot be told from it.
+    events: VecDeque<(Event, bool)>,
+    /// The same of the outcome that was ready last.
+    last_was_pipelined: bool,
     error: Option<Error>,
     /// Wiped when it is dropped, and after each line of a login.
     out: Zeroizing<Vec<u8>>,
@@ -154,20 +174,24 @@ impl Client {
     pub fn new(config: ClientConfig, now: Instant) -> Self {
         Self {
             secured: config.security == Security::Established,
+            secrets: config.credentials.as_ref().map(Redactor::new),
             config,
             phase: Phase::Opening,
             extensions: Extensions::default(),
             server_name: String::new(),
-            exchange: None,
-            challenges: 0,
-            responses: Vec::new(),
+            login: Login::default(),
+            unsent_trace: Unsent::default(),
             decoder: ReplyDecoder::new(),
-            expected: VecDeque::from([Expect::Greeting]),
+            expected: VecDeque::from([Awaited::GREETING]),
+            sent_on_arrival: 0,
             transactions: VecDeque::new(),
             begun: 0,
             most: None,
             stale: false,
+            out_of_step: false,
+            goodbye: None,
             events: VecDeque::new(),
+            last_was_pipelined: false,
             error: None,
             out: Zeroizing::default(),
             out_sent: 0,
@@ -183,6 +207,9 @@ impl Client {
         if self.phase == Phase::Closed {
             return;
         }
+        if self.decoder.is_empty() {
+            self.sent_on_arrival = self.sent;
+        }
         self.decoder.feed(bytes);
         while self.phase != Phase::Closed {
             if self.phase == Phase::Securing {
@@ -194,18 +221,21 @@ impl Client {
             match self.decoder.next_reply() {
                 Ok(Some(reply)) => {
                     self.mark(now);
+                    self.trace_reply(&reply);
                     self.handle_reply(reply);
+                    // The first octet of the next reply came with these bytes.
+                    self.sent_on_arrival = self.sent;
                     self.pump();
                 }
                 Ok(None) => return,
-                Err(error) => self.fail(Error::Reply(self.step(), error)),
+                Err(error) => self.fail(Error::Reply(self.step(), self.discreet_fault(error))),
             }
         }
     }
 
     /// The peer has closed its side.
     pub fn handle_eof(&mut self) {
-        self.fail(Error::Disconnected(self.step(), self.decoder.unfinished()));
+        self.fail(Error::Disconnected(self.step(), self.unfinished()));
     }
 
     /// The handshake that [`Event::StartTls`] asked for is done. All that was learnt before is forgotten.
@@ -220,7 +250,7 @@ impl Client {
 
     /// The next fact, if there is one.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.pop_front().map(|(event, _)| event)
     }
 
     /// Why the conversation is over, if it is, and was not ended by QUIT.
@@ -245,7 +275,7 @@ impl Client {
     #[must_use]
     pub fn step(&self) -> Step {
         match (self.expected.front(), self.phase, self.transactions.back()) {
-            (Some(expected), ..) => expected.step(),
+            (Some(awaited), ..) => awaited.expect.step(),
             (None, Phase::Securing, _) => Step::Tls,
             (None, _, Some(_)) => Step::Content,
             (None, ..) => Step::Mail,
@@ -264,17 +294,14 @@ impl Client {
         self.phase == Phase::Closed
     }
 
+    const fn is_opportunistic(&self) -> bool {
+        matches!(self.config.security, Security::Opportunistic)
+    }
+
     /// Whether the conversation is not under TLS now.
     #[must_use]
     pub const fn is_in_clear(&self) -> bool {
         !self.secured
-    }
-
-    /// Whether the next input may cost a lot of work, since a password is made into keys (SCRAM). A caller that has other
-    /// things to do hands it in on a thread for blocking work.
-    #[must_use]
-    pub fn is_costly(&self) -> bool {
-        self.exchange.as_ref().is_some_and(ClientExchange::is_costly)
     }
 
     /// How many transactions have begun and have not ended.
@@ -313,36 +340,28 @@ impl Client {
         }
     }
 
-    fn send(&mut self, command: &Command<'_>, expect: Expect) {
-        match command.write_to(&mut self.out) {
-            Ok(()) => self.expected.push_back(expect),
-            Err(error) => self.fail(Error::Argument(error)),
-        }
+    /// Whether the server sent a reply that no command had asked for, and the outcome that was ready last may therefore
+    /// have been the answer to something else: its last reply was one of several that were under way. The conversation is
+    /// over then.
+    #[must_use]
+    pub const fn doubts_last_outcome(&self) -> bool {
+        self.out_of_step && self.last_was_pipelined
     }
 
-    /// Ends the conversation: what is in flight is reported as far as it is known.
-    fn fail(&mut self, error: Error) {
-        if self.phase == Phase::Closed {
-            return;
+    fn send(&mut self, command: &Command<'_>, expect: Expect) {
+        let (begin, from) = (self.written(), self.out.len());
+        match command.write_to(&mut self.out) {
+            Ok(()) => {
+                self.await_reply(expect, begin);
+                match command {
+                    Command::Auth { mechanism, initial } => {
+                        self.trace_line(|| login::masked(mechanism, initial.as_ref()));
+                    }
+                    _ => self.trace_command(from),
+                }
+            }
+            Err(error) => self.fail(Error::Argument(error)),
         }
-        let error = self.discreet(error);
-        let polite = self.phase == Phase::Quitting && matches!(error, Error::Disconnected(..) | Error::Closing(..));
-        self.phase = Phase::Closed;
-        self.expected.clear();
-        self.out.zeroize();
-        self.out_sent = 0;
-        // No handshake behind an injection, and no open session that has ended already.
-        self.events.retain(|event| !matches!(event, Event::StartTls | Event::Ready));
-        for transaction in std::mem::take(&mut self.transactions) {
-            // Where everybody was refused before, as by a server that hangs up on whom it refuses, that is the outcome.
-            let answered = matches!(error, Error::Closing(..)) || transaction.is_doomed();
-            let report = transaction.into_report(Some((&error, self.sent)));
-            self.events.push_back(if answered { Event::Finished(report) } else { Event::Interrupted(report) });
-        }
-        if !polite {
-            self.error = Some(error);
-        }
-        self.events.push_back(Event::Closed);
     }
 }
 

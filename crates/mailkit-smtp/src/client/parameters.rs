@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mailkit_address::{Address, Envelope};
 
-use super::{BeginError, Client, Security, TransactionOptions};
+use super::{BeginError, Client, TransactionOptions};
 use crate::parameter::{Body, Hold, MailParameters, RcptParameters};
 use crate::{InvalidArgument, SizeLimit};
 
@@ -30,7 +30,7 @@ impl Client {
         let smtp_utf8 = options.smtp_utf8 || envelope.needs_smtp_utf8();
         require(!smtp_utf8 || offered.smtp_utf8, "SMTPUTF8", "an address or a header with non-ASCII characters")?;
         // RFC 8689 §4.2.1: the offer counts only under TLS with a certificate that was checked; any other is anybody's.
-        let checked = self.secured && self.config.security != Security::Opportunistic;
+        let checked = self.secured && self.config.certificate_verified && !self.is_opportunistic();
         let require_tls = offered.require_tls && checked;
         require(!options.require_tls || require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
         require(options.hold.is_none() || offered.future_release.is_some(), "FUTURERELEASE", "a later release")?;

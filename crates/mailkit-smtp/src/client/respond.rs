@@ -1,5 +1,6 @@
 //! The replies: each is matched to the command it answers.
 
+use super::awaited::Awaited;
 use super::transaction::{Stage, Transaction};
 use super::{Client, Error, Event, Expect, Phase};
 use crate::client::Protocol;
@@ -8,29 +9,31 @@ use crate::{Reply, Severity, Step};
 impl Client {
     pub(super) fn handle_reply(&mut self, reply: Reply) {
         let step = self.step();
-        if self.is_ahead(&reply) {
-            return self.fail(Error::Unsolicited(reply));
-        }
-        let reply = if reply.code().get() < 400 { reply } else { self.discreet_reply(&reply) };
-        let expected = self.expected.pop_front();
+        // What is offered, and a challenge, are read as they came; only what is shown of them leaves the secrets out.
+        let read = self.expected.front().is_some_and(|awaited| matches!(awaited.expect, Expect::Auth | Expect::Ehlo));
+        let reply = if read { reply } else { self.discreet_reply(reply) };
         if reply.is_closing() {
             return self.fail(Error::Closing(step, reply));
         }
-        match expected {
-            None => self.handle_early(reply),
+        if !self.is_answer() {
+            return self.handle_early(reply);
+        }
+        let expected = self.expected.pop_front();
+        match expected.map(|awaited| awaited.expect) {
+            None => {}
             Some(Expect::Greeting) => self.handle_greeting(reply),
             Some(Expect::Ehlo) => self.handle_ehlo(reply),
             Some(Expect::Helo) => self.handle_helo(reply),
             Some(Expect::StartTls) => self.handle_start_tls(reply),
             Some(Expect::Auth) => self.handle_auth(reply),
-            Some(Expect::Noop) => {}
-            Some(Expect::Quit) => self.leave(),
+            Some(Expect::Quit) => self.handle_goodbye(reply, expected),
             Some(Expect::Data(id)) => self.handle_go(id, reply),
             // A 3yz has a meaning behind AUTH and DATA only.
             Some(_) if reply.severity() == Severity::PositiveIntermediate => {
                 self.fail(Error::Unexpected(step, reply));
             }
-            Some(Expect::Reset(_)) if !reply.is_success() => self.fail(Error::Unexpected(step, reply)),
+            Some(Expect::Reset(_) | Expect::Noop) if !reply.is_success() => self.fail(Error::Unexpected(step, reply)),
+            Some(Expect::Noop) => {}
             Some(Expect::Reset(id)) => self.answer(id, |_| {}),
             Some(Expect::Mail(id)) => self.answer(id, |transaction| {
                 if !reply.is_success() {
@@ -41,16 +44,8 @@ impl Client {
                 self.answer(id, |transaction| transaction.answer_rcpt(recipient, reply));
             }
             Some(Expect::Chunk(id)) => self.handle_chunk(id, &reply),
-            Some(Expect::Content(id)) => self.handle_content(id, &reply),
+            Some(Expect::Content(id)) => self.handle_content(id, &reply, expected),
         }
-    }
-
-    /// Whether it accepts content that has not left: a server that agrees beforehand has agreed to nothing.
-    fn is_ahead(&self, reply: &Reply) -> bool {
-        let Some(Expect::Content(id)) = self.expected.front() else { return false };
-        let transaction = self.transactions.iter().find(|transaction| transaction.id == *id);
-        let last = transaction.and_then(|transaction| transaction.last_octet);
-        reply.is_success() && last.is_some_and(|last| last > self.sent)
     }
 
     /// Applies a reply to its transaction.
@@ -63,22 +58,25 @@ impl Client {
         }
     }
 
-    /// Nothing was asked. A refusal in the middle of the content of DATA is meant for it, as by a server that will not
-    /// read more than it takes; the content cannot be ended without its dot, so the conversation is over all the same.
+    /// No command that has left asked for this reply, so the conversation is over. A refusal in the middle of content
+    /// that is leaving is meant for it, as by a server that will not read more than it takes; the content cannot be
+    /// ended early, so the conversation is over all the same.
     fn handle_early(&mut self, reply: Reply) {
         let refusal = matches!(reply.severity(), Severity::TransientNegative | Severity::PermanentNegative);
-        match self.transactions.back_mut().filter(|last| refusal && !last.chunking && last.stage == Stage::Content) {
+        let leaving = self.leaving_content().filter(|_| refusal);
+        match self.transactions.iter_mut().find(|transaction| Some(transaction.id) == leaving) {
             Some(transaction) => {
                 transaction.refuse(Step::Content, &reply);
                 self.fail(Error::Unexpected(Step::Content, reply));
             }
-            None => self.fail(Error::Unsolicited(reply)),
+            None => self.fail(Error::Unsolicited(self.step(), reply)),
         }
     }
 
     /// The reply to DATA.
     fn handle_go(&mut self, id: u64, reply: Reply) {
         let lmtp = self.config.protocol == Protocol::Lmtp;
+        let begin = self.written();
         let Some(transaction) = self.transactions.iter_mut().find(|transaction| transaction.id == id) else { return };
         transaction.due -= 1;
         transaction.turn = true;
@@ -91,7 +89,8 @@ impl Client {
                 transaction.stage = Stage::Sent;
                 transaction.due += 1;
                 transaction.count_turn();
-                self.expected.push_back(Expect::Content(id));
+                self.await_reply(Expect::Content(id), begin);
+                self.trace_line(|| ".".to_owned());
             }
             Severity::TransientNegative | Severity::PermanentNegative => {
                 transaction.refuse(Step::Data, &reply);
@@ -112,7 +111,7 @@ impl Client {
     }
 
     /// A reply to the end of the content.
-    fn handle_content(&mut self, id: u64, reply: &Reply) {
+    fn handle_content(&mut self, id: u64, reply: &Reply, awaited: Option<Awaited>) {
         let lmtp = self.config.protocol == Protocol::Lmtp;
         let mut more = false;
         let mut stale = false;
@@ -127,13 +126,26 @@ impl Client {
         });
         self.stale |= stale;
         if more {
-            self.expected.push_front(Expect::Content(id));
+            // The next reply answers the same octets.
+            awaited.into_iter().for_each(|awaited| self.expected.push_front(awaited));
         }
     }
 
-    fn leave(&mut self) {
+    /// The reply to QUIT. A correct server says 221 and closes. A refusal is the answer to something else, and so is any
+    /// other agreement that a further reply follows.
+    fn handle_goodbye(&mut self, reply: Reply, awaited: Option<Awaited>) {
+        match self.goodbye.take() {
+            Some(first) => return self.fail(Error::Unexpected(Step::Quit, first)),
+            None if !reply.is_success() => return self.fail(Error::Unexpected(Step::Quit, reply)),
+            None if reply.code().get() == 221 => {}
+            None => {
+                self.goodbye = Some(reply);
+                awaited.into_iter().for_each(|awaited| self.expected.push_front(awaited));
+                return;
+            }
+        }
         self.phase = Phase::Closed;
-        self.events.push_back(Event::Closed);
+        self.emit(Event::Closed);
     }
 }
 

@@ -66,6 +66,10 @@ impl Client {
         let Some(transaction) = self.transactions.back_mut().filter(|last| last.stage == Stage::Content) else {
             return;
         };
+        let from = self.out.len();
+        let begin = self.sent + (from - self.out_sent) as u64;
+        let content_begin = *transaction.content_begin.get_or_insert(begin);
+        let begin = if transaction.chunking { begin } else { content_begin };
         let expect = if transaction.chunking {
             self.scratch.clear();
             transaction.encoder.encode(piece, &mut self.scratch);
@@ -90,12 +94,38 @@ impl Client {
         };
         transaction.count_turn();
         if last {
+            transaction.pipelined = !self.expected.is_empty();
             transaction.stage = Stage::Sent;
             transaction.last_octet = Some(self.sent + (self.out.len() - self.out_sent) as u64);
         }
         if let Some(expect) = expect {
             transaction.due += 1;
-            self.expected.push_back(expect);
+            self.await_reply(expect, begin);
+        }
+        self.trace_content(from, last);
+    }
+
+    /// Traces content that was written from this octet of the output buffer on: a chunk by itself, else all of it at its
+    /// end.
+    fn trace_content(&mut self, from: usize, last: bool) {
+        if self.config.tracer.is_none() {
+            return;
+        }
+        let written = self.out.len() - from;
+        let Some(transaction) = self.transactions.back_mut() else { return };
+        if transaction.chunking {
+            let line = memchr::memchr(b'\n', self.out.get(from..).unwrap_or_default()).map_or(0, |end| end + 1);
+            let command = self.out.get(from..from + line).unwrap_or_default();
+            let command = String::from_utf8_lossy(command).trim_end().to_owned();
+            self.trace_line(|| command);
+            self.trace_line(|| format!("[{} octets of content]", written - line));
+        } else {
+            transaction.content_octets += written as u64;
+            let octets = transaction.content_octets;
+            if last {
+                self.trace_line(|| format!("[{} octets of content]", octets - ".\r\n".len() as u64));
+                self.trace_line(|| ".".to_owned());
+            }
         }
     }
 
@@ -134,9 +164,14 @@ impl Client {
                 transaction.stage = Stage::Sent;
                 self.stale = true;
             }
-            match transaction.write_next(&mut self.out, &mut self.expected) {
-                Ok(true) => {}
-                Ok(false) => break,
+            let from = self.out.len();
+            let begin = self.sent + (from - self.out_sent) as u64;
+            match transaction.write_next(&mut self.out) {
+                Ok(Some(expect)) => {
+                    self.await_reply(expect, begin);
+                    self.trace_command(from);
+                }
+                Ok(None) => break,
                 Err(error) => return self.fail(Error::Argument(error)),
             }
         }
@@ -146,8 +181,10 @@ impl Client {
     /// Reports the transactions that have all their replies.
     pub(super) fn finish_done(&mut self) {
         while self.transactions.front().is_some_and(Transaction::is_done) {
-            let report = self.transactions.pop_front().map(|done| done.into_report(None));
-            self.events.extend(report.map(Event::Finished));
+            let Some(done) = self.transactions.pop_front() else { return };
+            let pipelined = done.pipelined;
+            self.last_was_pipelined = pipelined;
+            self.events.push_back((Event::Finished(done.into_report(None)), pipelined));
         }
     }
 }

@@ -1,18 +1,7 @@
-//! Opening the session: greeting, EHLO, STARTTLS, the login. What each reply leads to.
+//! Opening the session: greeting, EHLO, STARTTLS. What each reply leads to.
 
-use super::{Client, ClientConfig, Error, Event, Expect, Phase, Protocol, Security};
-use crate::command::write_auth_response;
-use crate::sasl::{
-    ClientExchange, ExchangeContext, Mechanisms, SaslError, Secret, decode_base64, encode_base64,
-    encode_initial_response,
-};
+use super::{Client, Error, Event, Expect, Phase, Protocol, Security};
 use crate::{Command, Extensions, Reply, Severity, Step};
-
-/// The longest AUTH command with its CRLF: RFC 4954 §4 leaves it at the limit of RFC 5321 §4.5.3.1.4.
-const MAX_AUTH: usize = 512;
-
-/// The most challenges that a login may take; the longest mechanism known here takes 2.
-const MAX_CHALLENGES: u8 = 8;
 
 impl Client {
     pub(super) fn handle_greeting(&mut self, reply: Reply) {
@@ -27,6 +16,7 @@ impl Client {
     }
 
     fn learn_name(&mut self, reply: &Reply) {
+        let reply = self.discreet_reply(reply.clone());
         self.server_name = reply.text().split_whitespace().next().unwrap_or_default().to_owned();
     }
 
@@ -47,7 +37,7 @@ impl Client {
                     // After STARTTLS there is no greeting: the reply to EHLO begins with the name too (§4.1.1.1).
                     self.learn_name(&reply);
                 }
-                self.extensions = Extensions::parse(reply.lines().skip(1));
+                self.extensions = self.discreet_extensions(Extensions::parse(reply.lines().skip(1)));
                 self.secure_or_log_in();
             }
             Severity::PositiveIntermediate => self.fail(Error::Unexpected(Step::Ehlo, reply)),
@@ -55,6 +45,10 @@ impl Client {
             Severity::PermanentNegative if self.config.protocol == Protocol::Smtp => {
                 let name = self.config.name.clone().into();
                 self.send(&Command::Helo(name), Expect::Helo);
+            }
+            // LHLO is known to every server of LMTP (RFC 2033 §4.1).
+            Severity::PermanentNegative if is_unknown_command(&reply) => {
+                self.fail(Error::OtherProtocol(Protocol::Smtp, reply));
             }
             _ => self.fail(Error::Refused(Step::Ehlo, reply)),
         }
@@ -64,6 +58,10 @@ impl Client {
         match reply.severity() {
             Severity::PositiveCompletion => self.secure_or_log_in(),
             Severity::PositiveIntermediate => self.fail(Error::Unexpected(Step::Ehlo, reply)),
+            // A server that knows neither EHLO nor HELO.
+            Severity::PermanentNegative if is_unknown_command(&reply) => {
+                self.fail(Error::OtherProtocol(Protocol::Lmtp, reply));
+            }
             _ => self.fail(Error::Refused(Step::Ehlo, reply)),
         }
     }
@@ -79,93 +77,26 @@ impl Client {
 
     pub(super) fn handle_start_tls(&mut self, reply: Reply) {
         match (reply.severity(), self.config.security) {
+            // Any other agreement is the answer to something else: the server does not wait for a handshake.
+            (Severity::PositiveCompletion, _) if reply.code().get() != 220 => {
+                self.fail(Error::Unexpected(Step::StartTls, reply));
+            }
             (Severity::PositiveCompletion, _) => {
+                // STARTTLS was the last thing that was sent, or its reply would not be its answer.
+                debug_assert!(self.poll_transmit().is_empty());
                 self.phase = Phase::Securing;
                 self.extensions = Extensions::default();
                 self.server_name.clear();
-                self.events.push_back(Event::StartTls);
+                self.emit(Event::StartTls);
             }
             (Severity::PositiveIntermediate, _) => self.fail(Error::Unexpected(Step::StartTls, reply)),
             (_, Security::Opportunistic) => self.log_in(),
             _ => self.fail(Error::Refused(Step::StartTls, reply)),
         }
     }
-
-    fn log_in(&mut self) {
-        let Some(credentials) = &self.config.credentials else { return self.open() };
-        if !self.secured && !self.config.cleartext_auth {
-            return self.fail(Error::CleartextAuth);
-        }
-        if self.extensions.auth == Mechanisms::new() {
-            return self.fail(Error::NoAuth { secured: self.secured });
-        }
-        let mechanism = match self.extensions.auth.choose(credentials, self.config.mechanism) {
-            Ok(mechanism) => mechanism,
-            Err(error) => return self.fail(Error::NoMechanism(error)),
-        };
-        let ClientConfig { host, port, nonce, .. } = &self.config;
-        let start = || ClientExchange::start(mechanism, credentials, ExchangeContext { host, port: *port, nonce });
-        match with_initial_response(start, MAX_AUTH - "AUTH  \r\n".len() - mechanism.name().len()) {
-            Ok((exchange, initial)) => {
-                self.challenges = 0;
-                self.exchange = Some(exchange);
-                self.responses.extend(initial.clone());
-                // In one piece: a buffer that grows leaves a copy of the secret behind.
-                self.out.reserve(MAX_AUTH);
-                self.send(&Command::Auth { mechanism: mechanism.name().into(), initial }, Expect::Auth);
-            }
-            Err(error) => self.fail(Error::Sasl(error)),
-        }
-    }
-
-    pub(super) fn handle_auth(&mut self, reply: Reply) {
-        match reply.severity() {
-            Severity::PositiveIntermediate => match self.answer_challenge(&reply) {
-                Ok(()) => self.expected.push_back(Expect::Auth),
-                Err(error) => self.fail(error),
-            },
-            Severity::PositiveCompletion => match self.exchange.take().map_or(Ok(()), |exchange| exchange.finish()) {
-                Ok(()) => self.open(),
-                Err(error) => self.fail(Error::Sasl(error)),
-            },
-            _ => {
-                let words = self.exchange.take().and_then(|exchange| exchange.server_words().map(str::to_owned));
-                let reply = match words {
-                    Some(words) => Reply::new(reply.code(), reply.enhanced(), &format!("{}\n{words}", reply.text())),
-                    None => reply,
-                };
-                self.fail(Error::Refused(Step::Auth, reply));
-            }
-        }
-    }
-
-    fn answer_challenge(&mut self, reply: &Reply) -> Result<(), Error> {
-        self.challenges += 1;
-        let Some(exchange) = self.exchange.as_mut().filter(|_| self.challenges <= MAX_CHALLENGES) else {
-            return Err(Error::Unexpected(Step::Auth, reply.clone()));
-        };
-        let challenge = decode_base64(reply.text().trim()).map_err(|_| Error::Unexpected(Step::Auth, reply.clone()))?;
-        let response = encode_base64(&exchange.respond(&challenge).map_err(Error::Sasl)?);
-        self.out.reserve(response.len() + "\r\n".len());
-        write_auth_response(&response, &mut self.out).map_err(Error::Argument)?;
-        self.responses.push(Secret::new(response.as_str()));
-        Ok(())
-    }
-
-    fn open(&mut self) {
-        self.phase = Phase::Ready;
-        self.events.push_back(Event::Ready);
-    }
 }
 
-/// Begins an exchange, with its initial response where that fits; else it answers an empty challenge (RFC 4954 §4).
-fn with_initial_response(
-    start: impl Fn() -> Result<ClientExchange, SaslError>,
-    room: usize,
-) -> Result<(ClientExchange, Option<Secret>), SaslError> {
-    let mut exchange = start()?;
-    match exchange.initial_response().map(|raw| encode_initial_response(&raw)) {
-        Some(response) if response.len() > room => Ok((start()?, None)),
-        response => Ok((exchange, response.map(|response| Secret::new(response.as_str())))),
-    }
+/// Whether the reply says that the command is unknown, or not implemented (RFC 5321 §4.2.2), and no more than that.
+const fn is_unknown_command(reply: &Reply) -> bool {
+    matches!(reply.code().get(), 500 | 502)
 }

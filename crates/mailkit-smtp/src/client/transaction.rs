@@ -1,7 +1,6 @@
 //! One mail transaction: how far it has been sent, and what was answered.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 use mailkit_address::{Address, Envelope, ForwardPath};
 
@@ -64,6 +63,12 @@ pub(super) struct Transaction {
     pub(super) encoder: ContentEncoder,
     /// Replies that are still to come.
     pub(super) due: usize,
+    /// Where in the stream of octets the content's first one stands, once it was written.
+    pub(super) content_begin: Option<u64>,
+    /// Other replies were awaited when the last octet of the content was written.
+    pub(super) pipelined: bool,
+    /// Octets of content that were written by DATA; counted where the dialogue is traced.
+    pub(super) content_octets: u64,
     /// Where in the stream of octets the content's last one stands, once it was written.
     pub(super) last_octet: Option<u64>,
     statuses: Vec<Answer>,
@@ -105,18 +110,17 @@ impl Transaction {
             chunking,
             encoder: ContentEncoder::new(encoding),
             due: 0,
+            content_begin: None,
+            pipelined: false,
+            content_octets: 0,
             last_octet: None,
             round_trips: 0,
             turn: true,
         }
     }
 
-    /// Writes the next command, where one may go out now; returns whether it did.
-    pub(super) fn write_next(
-        &mut self,
-        out: &mut Vec<u8>,
-        expected: &mut VecDeque<Expect>,
-    ) -> Result<bool, InvalidArgument> {
+    /// Writes the next command, where one may go out now; returns which reply it asks for.
+    pub(super) fn write_next(&mut self, out: &mut Vec<u8>) -> Result<Option<Expect>, InvalidArgument> {
         let recipients = self.envelope.recipients();
         let (command, expect, next) = match self.stage {
             Stage::Reset => (Command::Rset, Expect::Reset(self.id), Stage::Mail),
@@ -125,7 +129,7 @@ impl Transaction {
                 (Command::Mail { path, parameters }, Expect::Mail(self.id), Stage::Rcpt(0))
             }
             Stage::Rcpt(index) => {
-                let Some(address) = recipients.get(index) else { return Ok(false) };
+                let Some(address) = recipients.get(index) else { return Ok(None) };
                 let path = Cow::Owned(ForwardPath::Address(address.clone()));
                 let next = match (index + 1 < recipients.len(), self.chunking) {
                     (true, _) => Stage::Rcpt(index + 1),
@@ -135,14 +139,13 @@ impl Transaction {
                 (Command::Rcpt { path, parameters: self.rcpt_for(address) }, Expect::Rcpt(self.id, index), next)
             }
             Stage::Data => (Command::Data, Expect::Data(self.id), Stage::AwaitGo),
-            Stage::AwaitGo | Stage::Content | Stage::Sent => return Ok(false),
+            Stage::AwaitGo | Stage::Content | Stage::Sent => return Ok(None),
         };
         command.write_to(out)?;
-        expected.push_back(expect);
         self.stage = next;
         self.due += 1;
         self.count_turn();
-        Ok(true)
+        Ok(Some(expect))
     }
 
     /// RFC 3461 §4.2: a request for notifications names the address as it was given.
@@ -205,7 +208,8 @@ impl Transaction {
         taken.next().is_some()
     }
 
-    /// The report. Where the conversation ended early, `sent` says how many octets had left by then.
+    /// The report. Where the conversation ended early, `sent` says how many octets had left by then. Where its replies
+    /// were out of step, none of them counts.
     pub(super) fn into_report(self, end: Option<(&Error, u64)>) -> Report {
         let ambiguous = end.is_some_and(|(_, sent)| self.last_octet.is_some_and(|last| last <= sent));
         let unanswered = match end {
@@ -214,9 +218,10 @@ impl Transaction {
             _ if ambiguous => Status::Ambiguous,
             _ => Status::Unsent,
         };
+        let void = end.is_some_and(|(error, _)| error.is_out_of_step());
         let statuses = self.statuses.into_iter().map(|answer| match answer {
-            Answer::Final(status) => status,
-            Answer::Awaited | Answer::Taken => unanswered.clone(),
+            Answer::Final(status) if !void => status,
+            _ => unanswered.clone(),
         });
         let recipients = self.envelope.recipients().iter().cloned().zip(statuses);
         Report::new(

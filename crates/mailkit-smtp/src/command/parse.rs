@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use mailkit_address::{AddressError, ForwardPath, ReversePath};
+use mailkit_address::{ErrorMessage, chained_display};
 use nom::bytes::complete::{tag_no_case, take_while1};
-use nom::character::complete::{digit1, space0};
+use nom::character::complete::{digit1, space0, space1};
 use nom::combinator::{all_consuming, map_res, opt};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
@@ -37,8 +38,8 @@ pub enum CommandError {
     Parameter(InvalidParameter),
 }
 
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for CommandError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("command not recognized"),
             Self::Garbage => f.write_str("control characters or broken UTF-8 in the command"),
@@ -48,6 +49,8 @@ impl fmt::Display for CommandError {
         }
     }
 }
+
+chained_display!(CommandError);
 
 impl std::error::Error for CommandError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
@@ -174,7 +177,7 @@ fn parameter(word: &str) -> IResult<&str, (&str, Option<&str>)> {
 /// RFC 3030 §2: `bdat-cmd = "BDAT" SP chunk-size [SP end-marker] CR LF`
 fn bdat(argument: &str) -> Result<Command<'static>, CommandError> {
     let mut size = map_res(digit1, |digits: &str| digits.parse::<u64>());
-    let last = preceded(space0, opt(tag_no_case("LAST")));
+    let last = opt(preceded(space1, tag_no_case("LAST")));
     let parsed: IResult<&str, (u64, Option<&str>)> = all_consuming((|input| size.parse(input), last)).parse(argument);
     match parsed {
         Ok((_, (size, last))) => Ok(Command::Bdat { size, last: last.is_some() }),
@@ -191,7 +194,7 @@ mod tests {
     fn printed(command: &Command<'_>) -> String {
         let mut out = Vec::new();
         command.write_to(&mut out).unwrap();
-        String::from_utf8(out).unwrap().trim_end().to_owned()
+        String::from_utf8(out).unwrap().trim_end_matches("\r\n").to_owned()
     }
 
     #[test]
@@ -227,6 +230,8 @@ mod tests {
             (b"MAIL TO:<a@b.example>", E::Syntax("MAIL FROM:<address> [parameters]")),
             (b"MAIL FROM:a@b.example", E::Syntax("MAIL FROM:<address> [parameters]")),
             (b"BDAT x", E::Syntax("BDAT size [LAST]")),
+            (b"BDAT 5LAST", E::Syntax("BDAT size [LAST]")),
+            (b"BDAT LAST", E::Syntax("BDAT size [LAST]")),
             (b"BDAT 99999999999999999999", E::Syntax("BDAT size [LAST]")),
         ] {
             assert_eq!(Command::parse(line).unwrap_err(), wanted, "{}", String::from_utf8_lossy(line));

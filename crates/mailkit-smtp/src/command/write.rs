@@ -9,7 +9,18 @@ use super::Command;
 pub struct InvalidArgument {
     field: &'static str,
     position: usize,
-    byte: Option<u8>,
+    fault: Fault,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Empty,
+    Blank,
+    Control(char),
+    NonAscii,
+    TooLong,
+    NotAllowed(char),
 }
 
 impl InvalidArgument {
@@ -21,10 +32,15 @@ impl InvalidArgument {
 
     /// Refuses a value that is not printable US-ASCII of 1 to `most` octets, before an encoding could hide it.
     pub(crate) fn check_printable(field: &'static str, value: &str, most: usize) -> Result<(), Self> {
-        let stray = value.bytes().enumerate().find(|(at, byte)| *at >= most || !matches!(byte, b' '..=b'~'));
+        let stray = value.char_indices().find_map(|(at, c)| match c {
+            c if breaks_lines(c) => Some((at, Fault::Control(c))),
+            c if !c.is_ascii() => Some((at, Fault::NonAscii)),
+            _ if at >= most => Some((at, Fault::TooLong)),
+            _ => None,
+        });
         match stray {
-            Some((position, byte)) => Err(Self { field, position, byte: Some(byte) }),
-            None if value.is_empty() => Err(Self { field, position: 0, byte: None }),
+            Some((position, fault)) => Err(Self { field, position, fault }),
+            None if value.is_empty() => Err(Self { field, position: 0, fault: Fault::Empty }),
             None => Ok(()),
         }
     }
@@ -38,16 +54,23 @@ impl InvalidArgument {
 
 impl fmt::Display for InvalidArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.byte {
-            None => write!(f, "{} is empty", self.field),
-            Some(b' ') => write!(f, "{} has a blank at {}", self.field, self.position),
-            Some(byte) if !byte.is_ascii() => {
-                write!(f, "{} has a non-ASCII character at {}", self.field, self.position)
+        let Self { field, position, fault } = self;
+        match fault {
+            Fault::Empty => write!(f, "{field} is empty"),
+            Fault::Blank => write!(f, "{field} has a blank at {position}"),
+            Fault::NonAscii => write!(f, "{field} has a non-ASCII character at {position}"),
+            Fault::TooLong => write!(f, "{field} has more than {position} octets"),
+            Fault::Control(c) => write!(f, "{field} has a control character (0x{:02x}) at {position}", u32::from(*c)),
+            Fault::NotAllowed(c) => {
+                write!(f, "{field} has a character that is not allowed there (`{c}`) at {position}")
             }
-            Some(b'!'..=b'~') => write!(f, "{} has more than {} octets", self.field, self.position),
-            Some(byte) => write!(f, "{} has a control character (0x{byte:02x}) at {}", self.field, self.position),
         }
     }
+}
+
+/// Whether it ends lines, or moves a terminal: C0, DEL, C1, and the separators of lines and paragraphs.
+fn breaks_lines(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 impl std::error::Error for InvalidArgument {}
@@ -146,27 +169,42 @@ impl<'a> Line<'a> {
     fn text(&mut self, field: &'static str, value: impl fmt::Display) -> Result<&mut Self, InvalidArgument> {
         let from = self.out.len();
         if write!(Appender(self.out), "{value}").is_err() {
-            return Err(InvalidArgument { field, position: 0, byte: None });
+            return Err(InvalidArgument { field, position: 0, fault: Fault::Empty });
         }
-        match self.out.iter().skip(from).position(|byte| byte.is_ascii_control()) {
-            Some(position) => Err(InvalidArgument { field, position, byte: self.out.get(from + position).copied() }),
-            None if self.out.len() == from => Err(InvalidArgument { field, position: 0, byte: None }),
-            None => Ok(self),
+        let written = self.out.get(from..).unwrap_or_default();
+        if written.is_empty() {
+            return Err(InvalidArgument { field, position: 0, fault: Fault::Empty });
         }
+        // Nearly all arguments are plain ASCII, and seen as such octet by octet.
+        if written.iter().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
+            let text = String::from_utf8_lossy(written);
+            if let Some((position, c)) = text.char_indices().find(|(_, c)| breaks_lines(*c)) {
+                return Err(InvalidArgument { field, position, fault: Fault::Control(c) });
+            }
+        }
+        Ok(self)
     }
 
     /// An argument in which a blank would begin another one.
     fn word(&mut self, field: &'static str, value: &str) -> Result<&mut Self, InvalidArgument> {
         match value.bytes().position(|byte| byte == b' ') {
-            Some(position) => Err(InvalidArgument { field, position, byte: Some(b' ') }),
+            Some(position) => Err(InvalidArgument { field, position, fault: Fault::Blank }),
             None => self.text(field, value),
         }
     }
 
+    /// RFC 5321 §4.1.2: `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`, `esmtp-value = 1*(%d33-60 / %d62-126)`.
     fn parameter(&mut self, keyword: &str, value: Option<&str>) -> Result<(), InvalidArgument> {
         let line = self.fixed(" ").word("parameter keyword", keyword)?;
+        let stray = keyword.char_indices().find(|(at, c)| !(c.is_ascii_alphanumeric() || *at > 0 && *c == '-'));
+        if let Some((position, c)) = stray {
+            return Err(InvalidArgument { field: "parameter keyword", position, fault: Fault::NotAllowed(c) });
+        }
         if let Some(value) = value {
             line.fixed("=").word("parameter value", value)?;
+            if let Some(position) = value.find('=') {
+                return Err(InvalidArgument { field: "parameter value", position, fault: Fault::NotAllowed('=') });
+            }
         }
         Ok(())
     }
@@ -229,6 +267,41 @@ mod tests {
             assert_eq!(out, b"before", "{error}");
         }
         assert!(write_auth_response("a\nb", &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn what_ends_a_line_anywhere_is_refused_in_every_argument() {
+        for c in ['\0', '\t', '\r', '\n', '\u{7f}', '\u{80}', '\u{85}', '\u{9b}', '\u{2028}', '\u{2029}'] {
+            let hostile = format!("a{c}b");
+            let other = vec![("X".to_owned(), Some(hostile.clone()))];
+            let mail = MailParameters { other, ..MailParameters::default() };
+            for command in [
+                Command::Ehlo(hostile.as_str().into()),
+                Command::Helo(hostile.as_str().into()),
+                Command::Lhlo(hostile.as_str().into()),
+                Command::Auth { mechanism: hostile.as_str().into(), initial: None },
+                Command::Vrfy(hostile.as_str().into()),
+                Command::Mail { path: Cow::Owned(ReversePath::Null), parameters: Cow::Owned(mail) },
+            ] {
+                let mut out = Vec::new();
+                let error = command.write_to(&mut out).unwrap_err();
+                assert_eq!((error.position(), out.len()), (1, 0), "{c:?}: {error}");
+                assert!(error.to_string().contains("control character"), "{error}");
+            }
+        }
+        assert!(Command::Ehlo("b\u{fc}cher.example".into()).write_to(&mut Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn a_parameter_is_one_keyword_and_one_value() {
+        for (keyword, value) in [("X=1", None), ("X=1", Some("2")), ("-X", None), ("X_1", None), ("X", Some("a=b"))] {
+            let other = vec![(keyword.to_owned(), value.map(str::to_owned))];
+            let parameters = MailParameters { other, ..MailParameters::default() };
+            let command = Command::Mail { path: Cow::Owned(ReversePath::Null), parameters: Cow::Owned(parameters) };
+            let mut out = Vec::new();
+            let error = command.write_to(&mut out).unwrap_err();
+            assert!(error.field().starts_with("parameter ") && out.is_empty(), "{keyword} {value:?}: {error}");
+        }
     }
 
     #[test]

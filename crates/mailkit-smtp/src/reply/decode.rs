@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mailkit_address::is_unprintable;
 use nom::bytes::complete::{tag, take_while_m_n};
 use nom::character::complete::{char, one_of};
 use nom::combinator::{all_consuming, map_opt, opt, rest};
@@ -9,6 +10,7 @@ use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
 use super::{EnhancedStatus, Reply, ReplyCode};
+use crate::sasl::Redactor;
 
 /// The longest reply line that is read, in octets without its line end. RFC 5321 §4.5.3.1.5 allows 512; servers send more.
 pub const MAX_LINE: usize = 4096;
@@ -63,7 +65,7 @@ impl std::error::Error for ReplyError {}
 /// decoder.feed(b"0 last\r\n");
 /// assert_eq!(decoder.next_reply().unwrap().unwrap().text(), "first\nlast");
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ReplyDecoder {
     buffer: Vec<u8>,
     /// How much of `buffer` has been taken.
@@ -72,11 +74,17 @@ pub struct ReplyDecoder {
 }
 
 /// The lines of a reply whose last line has not come yet.
-#[derive(Debug)]
 struct Partial {
     reply: Reply,
     lines: usize,
     octets: usize,
+}
+
+/// Leaves out what was read: a server may repeat a password.
+impl fmt::Debug for ReplyDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyDecoder").field("buffered", &self.buffered()).finish_non_exhaustive()
+    }
 }
 
 impl ReplyDecoder {
@@ -141,6 +149,13 @@ impl ReplyDecoder {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.buffer.len() - self.taken + self.partial.as_ref().map_or(0, |partial| partial.reply.text.len())
+    }
+
+    /// The line that stands next, whether it has ended or not, for an error's words: without secrets.
+    pub(crate) fn next_line_without(&self, secrets: Option<&Redactor>) -> String {
+        let pending = self.buffer.get(self.taken..).unwrap_or_default();
+        let line = memchr::memchr(b'\n', pending).and_then(|end| pending.get(..end)).unwrap_or(pending);
+        readable_without(secrets, line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     /// What has come of a line that has not ended, for an error's words.
@@ -224,13 +239,22 @@ fn words(bytes: &[u8]) -> String {
     {
         return text.to_owned();
     }
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    String::from_utf8_lossy(bytes).chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// The first 120 characters of what a peer sent, for an error.
 fn readable(bytes: &[u8]) -> String {
-    let bytes = bytes.get(..480).unwrap_or(bytes);
-    words(bytes).chars().take(120).collect()
+    readable_without(None, bytes)
+}
+
+/// The same without secrets, which are looked for before the words are cut.
+fn readable_without(secrets: Option<&Redactor>, bytes: &[u8]) -> String {
+    const SHOWN: usize = 120;
+    match secrets {
+        Some(secrets) => secrets.redact(&words(bytes)).chars().take(SHOWN).collect(),
+        // A character has at most four octets.
+        None => words(bytes.get(..4 * SHOWN).unwrap_or(bytes)).chars().take(SHOWN).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +302,8 @@ mod tests {
     #[test]
     fn words_that_would_move_a_terminal_are_made_harmless() {
         assert_eq!(one(b"554 \x1b[2Jgone\x07\r\n").text(), "\u{fffd}[2Jgone\u{fffd}");
+        let turned = "554 a\u{202e}b\u{2066}c\u{85}d\u{2028}e\u{200f}\r\n";
+        assert_eq!(one(turned.as_bytes()).text(), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}");
     }
 
     #[test]

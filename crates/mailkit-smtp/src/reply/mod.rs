@@ -4,6 +4,8 @@ mod decode;
 
 use std::fmt;
 
+use mailkit_address::is_unprintable;
+
 pub use decode::{MAX_LINE, MAX_LINES, MAX_REPLY, ReplyDecoder, ReplyError};
 
 /// What the first digit of a reply code says (RFC 5321 §4.2.1).
@@ -107,7 +109,8 @@ impl fmt::Display for EnhancedStatus {
 
 /// A whole reply: its code, its enhanced status where there is one, and the server's own words.
 ///
-/// Control characters in the words were replaced when they were read, so that they can be printed to a terminal.
+/// Control characters in the words, and those that turn text around, were replaced when they were read, so that they can
+/// be printed to a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reply {
     code: ReplyCode,
@@ -118,10 +121,10 @@ pub struct Reply {
 impl Reply {
     /// A reply with the given words; lines are parted by `\n`.
     ///
-    /// Control characters other than the line break become U+FFFD: a reply cannot carry them.
+    /// Control characters other than the line break, and characters that turn text around, become U+FFFD.
     #[must_use]
     pub fn new(code: ReplyCode, enhanced: Option<EnhancedStatus>, text: &str) -> Self {
-        let text = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        let text = text.chars().map(|c| if is_unprintable(c) && c != '\n' { '\u{fffd}' } else { c }).collect();
         Self { code, enhanced, text }
     }
 

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::mem;
 
+use mailkit_address::is_unprintable;
 use zeroize::Zeroizing;
 
 #[cfg(feature = "cram-md5")]
 use super::cram_md5;
 #[cfg(feature = "scram")]
 use super::scram;
-use super::{Credentials, Mechanism, SaslError, Secret, ServerFault, bearer, plain};
+use super::{Credentials, Mechanism, Redactor, SaslError, Secret, ServerFault, bearer, plain};
 
-/// How much of a server's failure message is kept, in bytes.
+/// How much of a server's failure message is kept, in characters.
 const MAX_WORDS: usize = 512;
 
 /// What an exchange needs to know beside the credentials.
@@ -55,6 +56,7 @@ pub struct ClientExchange {
     state: State,
     server_proven: bool,
     server_words: Option<String>,
+    redactor: Redactor,
 }
 
 #[expect(clippy::enum_variant_names, reason = "a state is named by what it awaits")]
@@ -100,7 +102,8 @@ impl ClientExchange {
             return Err(SaslError::InvalidHost { position });
         }
         let (initial, state) = first_state(mechanism, credentials, &context)?;
-        Ok(Self { mechanism, initial, state, server_proven: false, server_words: None })
+        let redactor = Redactor::new(credentials);
+        Ok(Self { mechanism, initial, state, server_proven: false, server_words: None, redactor })
     }
 
     /// The mechanism in use.
@@ -146,7 +149,7 @@ impl ClientExchange {
             }
             State::ExpectPasswordPrompt { password } => Ok(Zeroizing::new(password.expose().as_bytes().to_vec())),
             State::ExpectTokenVerdict => {
-                self.server_words = Some(printable(challenge));
+                self.server_words = Some(self.clipped(&printable(challenge)));
                 Ok(Zeroizing::new(match self.mechanism {
                     Mechanism::OAuthBearer => bearer::OAUTHBEARER_ANSWER.to_vec(),
                     _ => Vec::new(),
@@ -197,7 +200,7 @@ impl ClientExchange {
         Ok(())
     }
 
-    /// The server's own words about a refused token (JSON, by RFC 7628 §3.2.2), clipped and without
+    /// The server's own words about a refused token (JSON, by RFC 7628 §3.2.2), without the token, clipped and without
     /// control characters.
     ///
     /// ```
@@ -215,8 +218,17 @@ impl ClientExchange {
         self.server_words.as_deref()
     }
 
-    const fn fault(&self, fault: ServerFault) -> SaslError {
+    fn fault(&self, fault: ServerFault) -> SaslError {
+        let fault = match fault {
+            ServerFault::Refused(words) => ServerFault::Refused(self.clipped(&words)),
+            fault => fault,
+        };
         SaslError::server(self.mechanism, fault)
+    }
+
+    /// A server's words without the secret, which may be longer than what is kept of them.
+    fn clipped(&self, words: &str) -> String {
+        self.redactor.redact(words).chars().take(MAX_WORDS).collect()
     }
 }
 
@@ -267,6 +279,5 @@ fn first_state(
 
 /// The peer's bytes as one line of text fit for an error.
 pub(super) fn printable(bytes: &[u8]) -> String {
-    let kept = bytes.get(..MAX_WORDS).unwrap_or(bytes);
-    String::from_utf8_lossy(kept).chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    String::from_utf8_lossy(bytes).chars().map(|letter| if is_unprintable(letter) { ' ' } else { letter }).collect()
 }

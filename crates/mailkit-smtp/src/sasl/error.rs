@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 use super::{InvalidCredentials, Mechanism};
 
 /// Why a client cannot go on with an exchange. The variant says whose fault it is.
@@ -95,8 +97,8 @@ pub enum ServerFault {
     MissingSignature,
 }
 
-impl fmt::Display for SaslError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for SaslError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credentials(_) => f.write_str("the login cannot be sent"),
             Self::NotCompiledIn(mechanism) => match mechanism.feature() {
@@ -119,6 +121,8 @@ impl fmt::Display for SaslError {
         }
     }
 }
+
+chained_display!(SaslError);
 
 impl Error for SaslError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {

@@ -42,6 +42,7 @@ mod line;
 mod mechanism;
 mod offer;
 mod plain;
+mod redact;
 #[cfg(feature = "scram")]
 mod scram;
 mod secret;
@@ -53,6 +54,7 @@ pub use error::{SaslError, ServerFault};
 pub use line::{InvalidBase64, MAX_BASE64, decode_base64, encode_base64, encode_initial_response};
 pub use mechanism::{Mechanism, UnknownMechanism};
 pub use offer::{Mechanisms, NoCommonMechanism};
+pub use redact::Redactor;
 #[cfg(feature = "scram")]
 pub use scram::{MAX_ITERATIONS, MIN_ITERATIONS};
 pub use secret::Secret;

@@ -120,8 +120,22 @@ impl Mechanisms {
         })
     }
 
+    /// The mechanisms that both sides have, strongest first.
+    pub(crate) fn in_common(
+        &self,
+        credentials: &Credentials,
+        only: Option<Mechanism>,
+    ) -> impl Iterator<Item = Mechanism> {
+        usable(credentials, only).into_iter().filter(|mechanism| self.contains(*mechanism))
+    }
+
     fn names(&self) -> Vec<String> {
         self.iter().map(|mechanism| mechanism.name().to_owned()).chain(self.foreign.iter().cloned()).collect()
+    }
+
+    /// Changes the names that are not known here.
+    pub(crate) fn change_foreign(&mut self, change: impl FnMut(&mut String)) {
+        self.foreign.iter_mut().for_each(change);
     }
 
     fn add_foreign(&mut self, word: &str) {

@@ -1,12 +1,13 @@
 //! What the machine tells its caller, and what it asks.
 
+use std::fmt;
+
 use mailkit_address::{ForwardPath, ReversePath};
 
 use crate::Step;
 use crate::parameter::{MailParameters, RcptParameters};
 
 /// What the machine tells its caller.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The machine would agree to something: [`Server::accept`](super::Server::accept) it, or give another
@@ -23,6 +24,19 @@ pub enum Event<'a> {
     /// when what [`Server::poll_transmit`](super::Server::poll_transmit) shows has left. A transaction that was under way
     /// is void.
     Closed,
+}
+
+/// Shows how much content there is, and none of it.
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Question(question) => f.debug_tuple("Question").field(question).finish(),
+            Self::Content(piece) => write!(f, "Content({} octets)", piece.len()),
+            Self::Reset => f.write_str("Reset"),
+            Self::StartTls => f.write_str("StartTls"),
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
 }
 
 /// What is about to be answered.

@@ -6,7 +6,7 @@ use zeroize::Zeroize;
 
 use crate::MAX_COMMAND;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Input {
     buffer: Vec<u8>,
     /// How much of `buffer` has been taken.

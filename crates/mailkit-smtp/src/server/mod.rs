@@ -23,6 +23,7 @@ mod state;
 mod stock;
 mod transaction;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::content::StuffedDecoder;
@@ -64,7 +65,6 @@ const HIGH_WATER: usize = 64 * 1024;
 /// assert!(server.poll_transmit().starts_with(b"220 mx.example.com"));
 /// assert!(server.poll_transmit().ends_with(b"250 2.1.0 sender ok\r\n"));
 /// ```
-#[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
     state: State,
@@ -364,5 +364,20 @@ impl Server {
             return self.end(Some(Error::TooManyErrors));
         }
         self.put(reply);
+    }
+}
+
+/// Shows where the session stands, and nothing of what was read or is to be sent: it may be a login, or mail.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("step", &self.step())
+            .field("closed", &self.is_closed())
+            .field("secured", &self.secured)
+            .field("logged_in", &self.user.is_some())
+            .field("recipients", &self.recipients())
+            .field("errors", &self.errors)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }

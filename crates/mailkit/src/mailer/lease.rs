@@ -1,9 +1,14 @@
 //! The connection that a mailer sends over: on loan from its pool, or its own.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
-use mailkit_connection::Connection;
+use mailkit_connection::{Connection, Error};
 use mailkit_pool::Pooled;
+use tokio::time::timeout;
+
+/// How long the server has to answer QUIT, as long as a pool gives it.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(super) enum Lease {
     Pooled(Pooled),
@@ -19,10 +24,12 @@ impl Lease {
         }
     }
 
-    /// Gives it back, or says goodbye.
-    pub(super) async fn finish(self) {
-        if let Self::Own(connection) = self {
-            connection.quit().await;
+    /// Gives it back, or says goodbye: then it returns the error where the farewell shows that the server's replies did
+    /// not match the commands.
+    pub(super) async fn finish(self) -> Option<Error> {
+        match self {
+            Self::Pooled(_) => None,
+            Self::Own(connection) => timeout(FAREWELL, connection.quit_and_check()).await.unwrap_or_default(),
         }
     }
 }

@@ -77,10 +77,11 @@ where
         }
     }
 
-    /// Says goodbye where the connection is no pool's.
-    pub(super) async fn finish(self) {
-        if let Some(sending) = self.riding {
-            sending.into_parts().0.finish().await;
+    /// Says goodbye where the connection is no pool's; returns what speaks against the last outcome.
+    pub(super) async fn finish(self) -> Option<mailkit_connection::Error> {
+        match self.riding {
+            Some(sending) => sending.into_parts().0.finish().await,
+            None => None,
         }
     }
 

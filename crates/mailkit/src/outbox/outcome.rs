@@ -100,7 +100,7 @@ pub(super) fn trouble(error: &Error) -> Trouble {
     };
     let can_convert = could_convert(error);
     // While the pool leaves the server alone, another attempt would come to nothing.
-    Trouble { retry_after: error.retry_in(), can_convert, ..Trouble::new(fault, words(error)) }
+    Trouble { retry_after: error.retry_in(), can_convert, ..Trouble::new(fault, format!("{error:#}")) }
 }
 
 /// Whether content was read, and is not what it was.
@@ -113,17 +113,6 @@ fn is_damaged(error: &Error) -> bool {
         next = source.source();
     }
     false
-}
-
-/// The error and what lies below it, in one line.
-fn words(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(source) = next {
-        words.push_str(&format!(": {source}"));
-        next = source.source();
-    }
-    words
 }
 
 #[cfg(test)]

@@ -42,5 +42,5 @@ fn read(der: &[u8], now: i64) -> Option<Certificate> {
 
 /// Without control characters: whoever made the certificate chose its words.
 fn shown(name: &str) -> String {
-    name.chars().filter(|letter| !letter.is_control()).collect()
+    name.chars().filter(|letter| !mailkit::is_unprintable(*letter)).collect()
 }

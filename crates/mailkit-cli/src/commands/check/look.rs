@@ -170,6 +170,9 @@ fn anonymous(config: &ConnectorConfig, mode: TlsMode) -> ConnectorConfig {
     if let Some(name) = config.ehlo_name() {
         anonymous = anonymous.with_ehlo_name(name);
     }
+    if let Some(tracer) = config.tracer() {
+        anonymous = anonymous.with_tracer(tracer.clone());
+    }
     if let Some(proxy) = config.proxy() {
         anonymous = anonymous.with_proxy(proxy.clone());
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use mailkit::OneLine;
 use mailkit::smtp::Limits;
 
 use super::look::{Findings, Login, mechanisms, size_limit};
@@ -29,12 +30,12 @@ fn rows(server: &Server, findings: &Findings, output: &mut Output) -> io::Result
     }
     security(findings, output)?;
     if let Some(offered) = &findings.in_clear {
-        row(output, "before TLS", offered.lines().join(", "))?;
+        row(output, "before TLS", shown(&offered.lines().join(", ")))?;
     }
     if let Some(session) = &findings.session {
         let offered = &session.extensions;
-        row(output, "name", &session.name)?;
-        row(output, "extensions", offered.lines().join(", "))?;
+        row(output, "name", shown(&session.name))?;
+        row(output, "extensions", shown(&offered.lines().join(", ")))?;
         row(output, "mechanisms", some_or(mechanisms(offered).join(", "), "none"))?;
         row(
             output,
@@ -75,6 +76,11 @@ fn row(output: &mut Output, label: &str, value: impl AsRef<str>) -> io::Result<(
     // Padded before it is painted: the paint has no width.
     let label = output.paint(Tone::Strong, format!("{label:<12}"));
     output.line(format!("{label} {}", value.as_ref()).trim_end())
+}
+
+/// A server's words, in which nothing moves the terminal or turns text around.
+fn shown(words: &str) -> String {
+    OneLine(words).to_string()
 }
 
 fn some_or(text: String, otherwise: &str) -> String {

@@ -139,10 +139,7 @@ pub(super) fn to_the_second(at: Timestamp) -> String {
 /// Text of a message or a server on one line of a terminal: neither control characters nor what turns the direction of the
 /// text around it.
 pub(super) fn plain(text: &str) -> String {
-    let turns = |letter| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let ends_line = |letter| matches!(letter, '\u{2028}' | '\u{2029}');
-    let is_shown = |letter: char| !(letter.is_control() || turns(letter) || ends_line(letter));
-    text.chars().map(|letter| if is_shown(letter) { letter } else { ' ' }).collect()
+    text.chars().map(|letter| if mailkit::is_unprintable(letter) { ' ' } else { letter }).collect()
 }
 
 /// How many characters without a width of their own are kept behind each column.

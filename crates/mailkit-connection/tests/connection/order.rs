@@ -1,0 +1,73 @@
+//! What has arrived before a command leaves cannot answer it; what worked at a login is remembered.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use mailkit_connection::{Cause, Connector, Protocol};
+use mailkit_smtp::client::TransactionOptions;
+use mailkit_smtp::sasl::Credentials;
+use mailkit_smtp::{Status, client};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, BufReader, DuplexStream, ReadBuf};
+
+use crate::peer::{config, connector, envelope};
+use crate::script::{Hear, Listen, PLAIN, Say, server};
+
+/// A stream that gives a line at a time, as TLS gives a record at a time.
+struct Lines(BufReader<DuplexStream>);
+
+impl AsyncRead for Lines {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let pending = ready!(Pin::new(&mut self.0).poll_fill_buf(context))?;
+        let length = pending.iter().position(|byte| *byte == b'\n').map_or(pending.len(), |end| end + 1);
+        buffer.put_slice(&pending[..length]);
+        Pin::new(&mut self.0).consume(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_arrived_is_read_before_the_next_command_leaves() {
+    let mut script = PLAIN.to_vec();
+    script.extend([Hear("MAIL"), Say("250 ok\r\n250 extra\r\n"), Hear("RCPT"), Say("250 ok\r\n"), Listen]);
+    let stream = Lines(BufReader::new(server(4096, &script)));
+    let mut connection = connector(Protocol::Smtp).connect_over(stream).await.unwrap();
+    let error =
+        connection.send(&envelope("a@example.com", &["b@example.org"]), &TransactionOptions::default(), "x").await;
+    let error = error.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Session(client::Error::Unsolicited(..))), "{error:?}");
+    assert_eq!(error.report().unwrap().recipients[0].status, Status::Unsent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mechanism_that_worked_is_tried_first_the_next_time() {
+    let credentials = Credentials::password("ann", "s3cret-pw").unwrap();
+    let settings = config(Protocol::Smtp).with_credentials(credentials).with_cleartext_auth(true);
+    let connector = Connector::new(settings).unwrap();
+    let offered = Say("250-mx\r\n250 AUTH CRAM-MD5 PLAIN\r\n");
+    let begin = [Say("220 mx\r\n"), Hear("EHLO client.example.com\r\n"), offered];
+    let (refuse, accept) = (Say("504 5.5.4 no\r\n"), Say("235 in\r\n"));
+    let first =
+        [&begin[..], &[Hear("AUTH CRAM-MD5\r\n"), refuse, Hear("AUTH PLAIN "), Hear("\r\n"), accept, Listen]].concat();
+    connector.connect_over(server(4096, &first)).await.unwrap();
+    let next = [&begin[..], &[Hear("AUTH PLAIN "), Hear("\r\n"), accept, Listen]].concat();
+    connector.clone().connect_over(server(4096, &next)).await.unwrap();
+}
