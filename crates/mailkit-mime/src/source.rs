@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::error::{FieldError, FieldProblem};
 
 /// Where the content of a part comes from, and what may happen to it on its way.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Source {
     /// Text: its line ends become CRLF, everything else reaches the reader.
     Text(Bytes),
@@ -38,6 +38,21 @@ pub trait ContentSource: Send + Sync + fmt::Debug {
     ///
     /// Where it cannot be read, or is no longer what it was.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+/// Shows how much there is, and none of it: it is mail.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(bytes) => write!(f, "Text({} octets)", bytes.len()),
+            Self::Bytes(bytes) => write!(f, "Bytes({} octets)", bytes.len()),
+            Self::Lines(bytes) => write!(f, "Lines({} octets)", bytes.len()),
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::File { path, length, .. } => write!(f, "File({}, {length} octets)", path.display()),
+            Self::Reader(reader) => f.debug_tuple("Reader").field(reader).finish(),
+            Self::Opened { length, .. } => f.debug_struct("Opened").field("length", length).finish_non_exhaustive(),
+        }
+    }
 }
 
 /// A reader and how much it gives, where that is known.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailkit_connection::Error;
+use mailkit_smtp::{ErrorMessage, chained_display};
 
 /// Why [`acquire`](crate::Pool::acquire) gave no connection. Nothing was sent. All that wait for the same connection
 /// are told the same, so the reason is shared.
@@ -58,13 +59,13 @@ impl AcquireError {
     }
 }
 
-impl fmt::Display for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for AcquireError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { retry_in, .. } => {
                 write!(f, "no connection; the next try is in {} s", retry_in.as_secs_f32().ceil())
             }
-            Self::Failed { error } => error.fmt(f),
+            Self::Failed { error } => write!(f, "{error}"),
             Self::TimedOut { limit, in_use, .. } => {
                 write!(f, "no connection became free within {limit:?}; {in_use} are in use: allow more, or send less")
             }
@@ -72,6 +73,8 @@ impl fmt::Display for AcquireError {
         }
     }
 }
+
+chained_display!(AcquireError);
 
 impl std::error::Error for AcquireError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use mailkit_address::{ErrorMessage, chained_display};
 use mailkit_queue::QueueError;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
@@ -150,17 +151,17 @@ impl From<std::io::Error> for StoreError {
     }
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for StoreError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                 f.write_str("another process has kept it locked for too long")
             }
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
-                Self::Interrupted.fmt(f)
+                Self::Interrupted.message(f)
             }
-            Self::Sqlite(error) => error.fmt(f),
-            Self::Io(error) => error.fmt(f),
+            Self::Sqlite(error) => write!(f, "{error}"),
+            Self::Io(error) => write!(f, "{error}"),
             Self::Broken(what) | Self::Missing(what) | Self::Unusable(what) => f.write_str(what),
             Self::Gone(what) | Self::Unfit(what) => f.write_str(what),
             Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
@@ -169,6 +170,8 @@ impl fmt::Display for StoreError {
         }
     }
 }
+
+chained_display!(StoreError);
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {

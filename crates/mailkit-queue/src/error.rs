@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::Lease;
@@ -71,8 +73,8 @@ impl QueueError {
     }
 }
 
-impl fmt::Display for QueueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for QueueError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full { limit } => write!(f, "the queue is full: {limit}"),
             Self::Conflict { key, id } => {
@@ -97,6 +99,8 @@ impl fmt::Display for QueueError {
         }
     }
 }
+
+chained_display!(QueueError);
 
 impl Error for QueueError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
@@ -132,11 +136,13 @@ impl SettleError {
     }
 }
 
-impl fmt::Display for SettleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for SettleError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "what came of message {} could not be written down", self.lease.id())
     }
 }
+
+chained_display!(SettleError);
 
 impl Error for SettleError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {

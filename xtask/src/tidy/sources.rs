@@ -70,6 +70,9 @@ fn check_file(path: &Path, text: &str) -> Vec<String> {
     if in_source && !only_tests && lines > MOST_LINES {
         breaches.push(format!("{place}: {lines} lines before its tests; {MOST_LINES} are the limit: split it"));
     }
+    breaches.extend(errors_without_chain(text).map(|error| {
+        format!("{place}: `{error}` has causes: print it by `chained_display!`, so that {{:#}} shows them all")
+    }));
     for (number, line) in (1..).zip(text.lines()) {
         breaches.extend(
             UNFINISHED
@@ -84,6 +87,26 @@ fn check_file(path: &Path, text: &str) -> Vec<String> {
         );
     }
     breaches
+}
+
+/// Public error types with causes whose `Display` is not the shared one.
+fn errors_without_chain(text: &str) -> impl Iterator<Item = &str> {
+    let public = |name: &str| {
+        ["pub struct ", "pub enum "].iter().any(|kind| {
+            text.lines().any(|line| {
+                line.strip_prefix(kind)
+                    .and_then(|rest| rest.strip_prefix(name))
+                    .is_some_and(|rest| rest.starts_with([' ', '(', ';']))
+            })
+        })
+    };
+    let printed = move |name: &str| {
+        text.lines().filter_map(|line| line.strip_prefix("chained_display!(")).any(|list| has_word(list, name))
+    };
+    let implemented = text.lines().filter_map(|line| line.strip_prefix("impl ")?.split_once("Error for "));
+    // One without causes is closed on the same line.
+    let with_causes = implemented.filter_map(|(_, rest)| rest.strip_suffix(" {"));
+    with_causes.filter(move |name| public(name) && !printed(name))
 }
 
 /// The lines above the test module, which stands last.
@@ -154,6 +177,15 @@ mod tests {
         assert!(breaches("crates/a/src/b.rs", &body).contains("401 lines"));
         assert_eq!(breaches("crates/a/src/b.rs", &("//! x\n\n".to_owned() + &tests)), "");
         assert_eq!(breaches("crates/a/src/b/tests.rs", &body), "");
+    }
+
+    #[test]
+    fn an_error_with_causes_is_printed_by_the_shared_display() {
+        let error = "//! x\npub struct NotSaved(E);\nimpl std::error::Error for NotSaved {\n";
+        assert!(breaches("crates/a/src/b.rs", error).contains("`NotSaved` has causes"));
+        assert_eq!(breaches("crates/a/src/b.rs", &format!("{error}chained_display!(NotSaved);\n")), "");
+        assert_eq!(breaches("crates/a/src/b.rs", "//! x\npub enum Odd {\nimpl Error for Odd {}\n"), "");
+        assert_eq!(breaches("crates/a/src/b.rs", &error.replace("pub struct", "struct")), "");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use mailkit_address::{ErrorMessage, chained_display};
 use memchr::memmem;
 
 use super::{BodyHash, BodyHasher, DkimError, Signer};
@@ -21,8 +22,8 @@ pub enum SignError {
     ReadsOnce,
 }
 
-impl fmt::Display for SignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for SignError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Dkim(_) => "the message cannot be signed",
             Self::Read(_) => "the message cannot be read to be signed",
@@ -33,6 +34,8 @@ impl fmt::Display for SignError {
         })
     }
 }
+
+chained_display!(SignError);
 
 impl Error for SignError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use mailkit_address::{AddressError, EnvelopeError};
+use mailkit_address::{ErrorMessage, chained_display};
 
 /// Why bytes are no finished message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl EmlError {
     }
 }
 
-impl fmt::Display for EmlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for EmlError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHeader => f.write_str("no header: a message starts with its header fields"),
             Self::MalformedHeader { line, text } => {
@@ -64,6 +65,8 @@ impl fmt::Display for EmlError {
         }
     }
 }
+
+chained_display!(EmlError);
 
 impl Error for EmlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {

@@ -5,6 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 use super::FailRuleError;
 
 /// Why a sink does not start.
@@ -27,8 +29,8 @@ pub enum SinkError {
     FailRule(FailRuleError),
 }
 
-impl fmt::Display for SinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for SinkError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(addr, _) => write!(f, "cannot listen at {addr}"),
             Self::File(path, _) => write!(f, "cannot use {}", path.display()),
@@ -42,6 +44,8 @@ impl fmt::Display for SinkError {
         }
     }
 }
+
+chained_display!(SinkError);
 
 impl std::error::Error for SinkError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 /// Why a configuration makes no sense.
 #[derive(Debug)]
 pub struct ConfigError {
@@ -31,8 +33,8 @@ impl ConfigError {
     }
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for ConfigError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{}: ", file.display())?;
         }
@@ -46,6 +48,8 @@ impl fmt::Display for ConfigError {
         }
     }
 }
+
+chained_display!(ConfigError);
 
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
