@@ -1,6 +1,7 @@
 //! A finished message on its way through: its header is looked at, its content kept.
 
 mod fields;
+mod file;
 mod notes;
 mod preamble;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use mailkit_address::{Address, AddressList, Envelope};
 
 use self::fields::Field;
+pub(crate) use self::file::read_file;
 pub use self::notes::EmlNote;
 pub(crate) use self::notes::EmlNotes;
 use self::preamble::Preamble;
@@ -20,6 +22,10 @@ use crate::header::name::{is_blind, is_return_path};
 use crate::message::{Form, Message, Parts};
 
 pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Message, EmlError> {
+    parts(message, envelope).map(Message::from)
+}
+
+fn parts(message: &Bytes, envelope: Option<Envelope>) -> Result<Parts, EmlError> {
     let Preamble { length, lines, mut notes } = Preamble::of(message);
     let message = &message.slice(length..);
     let fields = fields::read(message).map_err(|error| error.behind_lines(lines))?;
@@ -40,7 +46,7 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
         kept = field.range.end;
     }
     keep(kept..message.len());
-    Ok(Message::from(Parts {
+    Ok(Parts {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
         subject: first(&fields, "Subject"),
         needs_smtp_utf8: envelope.needs_smtp_utf8() || has_utf8(message, &fields),
@@ -49,7 +55,7 @@ pub(crate) fn read(message: &Bytes, envelope: Option<Envelope>) -> Result<Messag
         content: layout.finish(),
         envelope,
         form: Form::Finished,
-    }))
+    })
 }
 
 /// Whether a field may not go out: one that names hidden recipients, or that only the last server writes.

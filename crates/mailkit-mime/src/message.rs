@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -131,6 +132,16 @@ impl Message {
     /// ```
     pub fn from_eml(bytes: impl Into<Bytes>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
         crate::eml::read(&bytes.into(), envelope)
+    }
+
+    /// Takes a finished message in a file, as [`from_eml`](Self::from_eml) does. Its header is read now, its body when it is
+    /// sent: the file must not change before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_eml`](Self::from_eml), and where the file cannot be read.
+    pub fn from_eml_file(path: impl AsRef<Path>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
+        crate::eml::read_file(path.as_ref(), envelope)
     }
 
     /// Whom the message is from and goes to, for the servers.
@@ -352,8 +363,11 @@ impl Message {
                 let header = Bytes::copy_from_slice(self.0.content.written(tree.header_length));
                 Part::of_message(header, tree.nodes.as_slice(), tree.depth)
             }
-            // It is in memory: there is nothing that could fail.
-            Form::Finished => Part::eml(self.0.content.to_bytes().unwrap_or_default()),
+            Form::Finished => match self.0.content.to_bytes() {
+                Ok(bytes) => Part::eml(bytes),
+                // It is in a file, which was changed or removed.
+                Err(error) => Part::no_message(EmlError::Unreadable { kind: error.kind(), reason: error.to_string() }),
+            },
         }
     }
 }

@@ -15,7 +15,7 @@ pub use self::attachment::Attachment;
 pub use self::leaf::Disposition;
 pub(crate) use self::leaf::{ContentType, Details, Leaf};
 pub(crate) use self::nodes::Nodes;
-use crate::error::{FieldError, FieldProblem};
+use crate::error::{EmlError, FieldError, FieldProblem};
 use crate::message::Message;
 use crate::source::Source;
 
@@ -163,8 +163,13 @@ impl Part {
         let message = message.into();
         match crate::eml::without_blind(&message) {
             Ok(message) => Self::leaf(Leaf::new(ContentType::Fixed("message/rfc822"), Source::Lines(message))),
-            Err(error) => Self { nodes: Node::Refused(FieldProblem::NotAMessage(error), None).into(), depth: 0 },
+            Err(error) => Self::no_message(error),
         }
+    }
+
+    /// Something that is no message, which is reported when the message around it is built.
+    pub(crate) fn no_message(error: EmlError) -> Self {
+        Self { nodes: Node::Refused(FieldProblem::NotAMessage(error), None).into(), depth: 0 }
     }
 
     /// Adds a parameter to Content-Type; the value may be any text (RFC 2231).

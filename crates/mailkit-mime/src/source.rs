@@ -229,7 +229,7 @@ fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
 }
 
-fn changed(name: &str, expected: u64, found: u64) -> io::Error {
+pub(crate) fn changed(name: &str, expected: u64, found: u64) -> io::Error {
     let (kind, how) = if found < expected {
         (io::ErrorKind::UnexpectedEof, "shorter")
     } else {
@@ -242,7 +242,7 @@ fn changed(name: &str, expected: u64, found: u64) -> io::Error {
 }
 
 /// A signature, or a copy that was sent before, would be of other content.
-fn rewritten(path: &Path) -> io::Error {
+pub(crate) fn rewritten(path: &Path) -> io::Error {
     let text = format!("{} was modified since the message was built: build it again", path.display());
     io::Error::new(io::ErrorKind::InvalidData, text)
 }

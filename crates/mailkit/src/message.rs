@@ -39,6 +39,15 @@ impl Message {
     pub fn from_eml(bytes: impl Into<Vec<u8>>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
         mailkit_mime::Message::from_eml(bytes.into(), envelope).map(Self)
     }
+
+    /// Takes a finished message in a file, whose body is read while it is sent; see
+    /// [`mailkit_mime::Message::from_eml_file`].
+    ///
+    /// # Errors
+    /// As for [`from_eml`](Self::from_eml), and where the file cannot be read.
+    pub fn from_eml_file(path: impl AsRef<std::path::Path>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
+        mailkit_mime::Message::from_eml_file(path, envelope).map(Self)
+    }
 }
 
 impl Deref for Message {

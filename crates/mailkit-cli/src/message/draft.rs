@@ -9,7 +9,7 @@ use mailkit::mime::{ListUnsubscribe, Part};
 
 use super::attachment::AttachmentDraft;
 use super::fields::{Fields, Given};
-use super::input::Input;
+use super::input::{Finished, Input};
 use super::json::Json;
 use super::places::Places;
 use super::problems::Problems;
@@ -39,7 +39,7 @@ pub(super) struct Draft {
     pub(super) list_unsubscribe: Option<ListUnsubscribe>,
     eml: Option<String>,
     eml_base64: Option<String>,
-    eml_bytes: Option<Vec<u8>>,
+    eml_input: Option<Finished>,
     pub(super) envelope: EnvelopeDraft,
     pub(super) priority: Option<Priority>,
     // Wishes to a queue.
@@ -136,7 +136,7 @@ impl Draft {
             list_unsubscribe: fields.object("list_unsubscribe", list_unsubscribe),
             eml: fields.text("eml"),
             eml_base64: fields.text("eml_base64"),
-            eml_bytes: None,
+            eml_input: None,
             envelope: fields.object("envelope", envelope).unwrap_or_default(),
             priority: priority(fields),
             idempotency_key: fields.text("idempotency_key"),
@@ -166,7 +166,7 @@ impl Draft {
         let mut text_of = |file: Option<PathBuf>, field| file.map(|path| input.read_text(&path, field)).transpose();
         let text = text_of(args.text_file, "text")?;
         let html = text_of(args.html_file, "html")?;
-        self.eml_bytes = args.eml.as_deref().map(|path| input.read(path)).transpose()?;
+        self.eml_input = args.eml.map(|path| Finished::of(path, input)).transpose()?;
         for (name, field, value) in [
             ("Subject", &mut self.subject, args.subject),
             ("text", &mut self.text, args.text.or(text)),
@@ -224,12 +224,12 @@ impl Draft {
 
     /// Whether it is a finished message.
     pub(super) fn is_finished(&self) -> bool {
-        self.eml_bytes.is_some() || self.eml.is_some() || self.eml_base64.is_some()
+        self.eml_input.is_some() || self.eml.is_some() || self.eml_base64.is_some()
     }
 
     /// Takes the finished message out, which has no other fields.
-    pub(super) fn take_finished(&mut self, problems: &mut Problems) -> Option<Vec<u8>> {
-        let given = [self.eml_bytes.is_some(), self.eml.is_some(), self.eml_base64.is_some()];
+    pub(super) fn take_finished(&mut self, problems: &mut Problems) -> Option<Finished> {
+        let given = [self.eml_input.is_some(), self.eml.is_some(), self.eml_base64.is_some()];
         if given.into_iter().filter(|given| *given).count() > 1 {
             problems.add(Failure::message("eml", "given twice: give it once"));
         }
@@ -239,7 +239,8 @@ impl Draft {
         let encoded = self.eml_base64.take().map(|text| STANDARD.decode(text.trim()));
         let decoded = encoded.transpose().map_err(|error| Failure::message("eml_base64", &error));
         let decoded = problems.note(decoded).flatten();
-        self.eml_bytes.take().or_else(|| self.eml.take().map(String::into_bytes)).or(decoded)
+        let text = self.eml.take().map(String::into_bytes);
+        self.eml_input.take().or(text.or(decoded).map(Finished::Octets))
     }
 
     /// The fields given that only a message which is composed here can have.

@@ -1,7 +1,7 @@
 //! Files, and standard input as one of them.
 
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mailkit::connection::read_settings_file;
 use zeroize::Zeroizing;
@@ -11,10 +11,32 @@ use crate::failure::Failure;
 /// More than any private key takes.
 const KEY_LIMIT: usize = 1024 * 1024;
 
+/// Up to this size a finished message is read at once.
+const SMALL: u64 = 256 * 1024;
+
 /// Reads files; `-` is standard input, which can be read once.
 #[derive(Default)]
 pub(super) struct Input {
     standard_input_read: bool,
+}
+
+/// A finished message: in a file, which is read while it is sent, or in memory.
+#[derive(Clone)]
+pub(super) enum Finished {
+    File(PathBuf),
+    Octets(Vec<u8>),
+}
+
+impl Finished {
+    /// What an option names. Only a regular file can be read again: anything else, and what is small, is read now.
+    pub(super) fn of(path: PathBuf, input: &mut Input) -> Result<Self, Failure> {
+        let is_standard_input = path.as_os_str() == "-";
+        if !is_standard_input && std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > SMALL) {
+            // What cannot be read is told by its own name.
+            return std::fs::File::open(&path).map_err(|error| Failure::input(&path, &error)).map(|_| Self::File(path));
+        }
+        input.read(&path).map(Self::Octets)
+    }
 }
 
 impl Input {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use mailkit_address::{AddressError, EnvelopeError};
 use mailkit_address::{ErrorMessage, chained_display};
@@ -30,6 +31,13 @@ pub enum EmlError {
     NotUtf8 {
         /// The name of the field, as it is usually written.
         field: &'static str,
+    },
+    /// The file that holds the message cannot be read.
+    Unreadable {
+        /// What kind of failure it is.
+        kind: io::ErrorKind,
+        /// What the system says.
+        reason: String,
     },
     /// No field names whom the message is from.
     NoSender,
@@ -60,6 +68,7 @@ impl ErrorMessage for EmlError {
             Self::NotUtf8 { field } => {
                 write!(f, "an address in field {field} is not UTF-8: correct it or give an envelope")
             }
+            Self::Unreadable { reason, .. } => write!(f, "the file cannot be read: {reason}"),
             Self::NoSender => f.write_str("no sender: add a From field or give an envelope"),
             Self::NoRecipients => f.write_str("no recipients: add a To, Cc or Bcc field or give an envelope"),
         }
