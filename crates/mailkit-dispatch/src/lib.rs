@@ -25,52 +25,96 @@
 //! - In no window of time does more leave than the limits say; see [`Rate`] and [`Quota`] for the exact words.
 //! - A message is tried again only for recipients that were not accepted, and one that may have been delivered says so.
 
+#![cfg_attr(not(feature = "dispatcher"), expect(dead_code, reason = "parts of the table are for the dispatcher"))]
+
+#[cfg(feature = "dispatcher")]
 mod assign;
+#[cfg(feature = "dispatcher")]
 mod bounds;
+#[cfg(feature = "dispatcher")]
 mod breaker;
 mod class;
 mod classify;
+#[cfg(feature = "dispatcher")]
 mod deliver;
+#[cfg(feature = "dispatcher")]
 mod desk;
+#[cfg(feature = "dispatcher")]
 mod dispatcher;
+#[cfg(feature = "dispatcher")]
 mod event;
+#[cfg(feature = "dispatcher")]
 mod feedback;
+#[cfg(feature = "dispatcher")]
 mod flight;
+#[cfg(feature = "dispatcher")]
 mod job;
+#[cfg(feature = "dispatcher")]
 mod jobs;
+#[cfg(feature = "dispatcher")]
 mod judge;
+#[cfg(feature = "dispatcher")]
 mod leasing;
+#[cfg(feature = "dispatcher")]
 mod limit;
+#[cfg(feature = "dispatcher")]
 mod log;
+#[cfg(feature = "dispatcher")]
 mod paying;
+#[cfg(feature = "dispatcher")]
 mod pick;
+#[cfg(feature = "dispatcher")]
 mod rate;
+#[cfg(feature = "dispatcher")]
 mod release;
+#[cfg(feature = "dispatcher")]
 mod retry;
+#[cfg(feature = "dispatcher")]
 mod round;
+#[cfg(feature = "dispatcher")]
 mod route;
+#[cfg(feature = "dispatcher")]
 mod rows;
+#[cfg(feature = "dispatcher")]
 mod settings;
+#[cfg(feature = "dispatcher")]
 mod settling;
+#[cfg(feature = "dispatcher")]
 mod silence;
+#[cfg(feature = "dispatcher")]
 mod span;
+#[cfg(feature = "dispatcher")]
 mod state;
+#[cfg(feature = "dispatcher")]
 mod stats;
+#[cfg(feature = "dispatcher")]
 mod window;
 
+#[cfg(feature = "dispatcher")]
 pub use self::bounds::{SpanBounds, format_span};
+#[cfg(feature = "dispatcher")]
 pub use self::breaker::BreakerState;
 pub use self::class::Class;
 pub use self::classify::{Disposition, Refusal, Step, Subject, classify};
+#[cfg(feature = "dispatcher")]
 pub use self::deliver::{Deliver, Outcome, RecipientResult, Trouble};
+#[cfg(feature = "dispatcher")]
 pub use self::dispatcher::{Builder, Dispatcher, Plan};
+#[cfg(feature = "dispatcher")]
 pub use self::event::{DeadReason, Event};
+#[cfg(feature = "dispatcher")]
 pub use self::job::{ContentMark, Gate, Job};
+#[cfg(feature = "dispatcher")]
 pub use self::jobs::Jobs;
+#[cfg(feature = "dispatcher")]
 pub use self::rate::{InvalidLimit, Quota, Rate, Unit};
+#[cfg(feature = "dispatcher")]
 pub use self::retry::RetrySettings;
+#[cfg(feature = "dispatcher")]
 pub use self::settings::{
     BreakerSettings, InvalidShare, LEASE_BOUNDS, Limits, RouteSettings, Settings, SettingsError, Share,
 };
+#[cfg(feature = "dispatcher")]
 pub use self::span::LONGEST_SPAN;
+#[cfg(feature = "dispatcher")]
 pub use self::stats::{Outcomes, RouteStats, Stats};

@@ -9,6 +9,7 @@ use mailkit_address::{ErrorMessage, chained_display};
 use mailkit_connection::{Cause, DialError, ProxyError, TlsBlame, TlsError, UrlError};
 use mailkit_mime::EncodeError;
 use mailkit_pool::AcquireError;
+#[cfg(feature = "outbox")]
 use mailkit_queue::QueueError;
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{Reply, ReplyError, Report, Step};
@@ -301,6 +302,7 @@ impl From<UrlError> for Error {
     }
 }
 
+#[cfg(feature = "outbox")]
 impl From<QueueError> for Error {
     fn from(error: QueueError) -> Self {
         let kind = match error {

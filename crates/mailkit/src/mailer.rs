@@ -26,6 +26,7 @@ use crate::signing::Signing;
 use crate::{Error, Message};
 use lease::Lease;
 pub use outgoing::Outgoing;
+#[cfg(feature = "outbox")]
 pub(crate) use outgoing::{ONE_PIECE, Stored};
 use ride::Ride;
 
@@ -192,6 +193,7 @@ impl Mailer {
 
     /// As [`send_all`](Self::send_all), with a connection that is there before anything is taken from the source, and no
     /// longer than that connection takes messages.
+    #[cfg(feature = "outbox")]
     pub(crate) async fn ride<'m, S>(&self, messages: S) -> Result<Ride<'m, S>, Error>
     where
         S: Stream<Item: Into<Outgoing<'m>>> + Unpin,

@@ -50,6 +50,7 @@ where
 
     /// The same with a connection that is there before anything is taken from the source. It ends when that connection
     /// takes no more, and every message taken has had its outcome.
+    #[cfg(feature = "outbox")]
     pub(super) fn mounted(mailer: Mailer, lease: Lease, source: S) -> Self {
         let mut letters = Box::new(Letters::new(mailer.clone(), source));
         letters.prepare(&lease);
