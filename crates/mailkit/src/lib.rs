@@ -23,7 +23,10 @@
 //! its way is replaced. An `Outbox` does: it takes messages into a `Queue` and delivers them over its routes. It is behind
 //! the feature `outbox`, which is on by default: a program that only sends compiles in half the time without.
 
-#![cfg_attr(not(feature = "outbox"), expect(dead_code, reason = "an outbox uses more of the inner parts than a mailer"))]
+#![cfg_attr(
+    not(feature = "outbox"),
+    expect(dead_code, reason = "an outbox uses more of the inner parts than a mailer")
+)]
 
 #[cfg(feature = "config")]
 pub mod config;
