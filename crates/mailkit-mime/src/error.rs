@@ -8,8 +8,6 @@ mod shown;
 use std::error::Error;
 use std::fmt;
 
-use mailkit_address::{ErrorMessage, chained_display};
-
 pub use self::eml::EmlError;
 pub use self::encode::EncodeError;
 pub use self::field::{FieldError, FieldProblem};
@@ -57,8 +55,8 @@ impl<'a> IntoIterator for &'a BuildErrors {
     }
 }
 
-impl ErrorMessage for BuildErrors {
-    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for BuildErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, error) in self.errors.iter().enumerate() {
             if at > 0 {
                 f.write_str(if f.alternate() { "\n" } else { "; " })?;
@@ -68,7 +66,5 @@ impl ErrorMessage for BuildErrors {
         Ok(())
     }
 }
-
-chained_display!(BuildErrors);
 
 impl Error for BuildErrors {}
