@@ -111,17 +111,8 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     if let Some(cursor) = filter.cursor {
         and(" AND message.id < ?", Value::from(cursor.to_string()));
     }
-    if let Some(tenant) = &filter.tenant {
-        and(" AND lane.tenant = ?", Value::from(tenant.clone()));
-    }
-    if let Some(route) = &filter.route {
-        and(" AND lane.route = ?", Value::from(route.clone()));
-    }
-    if let Some(since) = filter.since {
-        and(" AND message.created_at >= ?", Value::from(since.as_millis()));
-    }
-    if let Some(until) = filter.until {
-        and(" AND message.created_at < ?", Value::from(until.as_millis()));
+    for (text, value) in exact_conditions(filter) {
+        and(text, value);
     }
     // These let through too much rather than too little: what is left out is decided below.
     if let Some(tag) = &filter.tag {
@@ -155,6 +146,19 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     })?;
     let next = records.last().filter(|_| is_more).map(|record| record.id);
     Ok(Page { records, next })
+}
+
+/// The parts of a filter that SQLite decides alone.
+fn exact_conditions(filter: &Filter) -> impl Iterator<Item = (&'static str, Value)> {
+    let time = |at: Timestamp| Value::from(at.as_millis());
+    [
+        (" AND lane.tenant = ?", filter.tenant.clone().map(Value::from)),
+        (" AND lane.route = ?", filter.route.clone().map(Value::from)),
+        (" AND message.created_at >= ?", filter.since.map(time)),
+        (" AND message.created_at < ?", filter.until.map(time)),
+    ]
+    .into_iter()
+    .filter_map(|(text, value)| Some((text, value?)))
 }
 
 /// The index that has the messages in a state.
