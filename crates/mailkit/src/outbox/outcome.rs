@@ -159,4 +159,22 @@ mod tests {
         assert_eq!((trouble.fault.subject, trouble.fault.class), (Subject::Route, Class::Rate));
         assert!(trouble.words.starts_with("content: 451"), "{}", trouble.words);
     }
+
+    #[test]
+    fn a_full_mailbox_behind_the_content_is_that_recipients_own_as_in_lmtp() {
+        let full = Reply::new(ReplyCode::new(452).unwrap(), mailkit_smtp::EnhancedStatus::new(4, 2, 2), "over quota");
+        let report = Report::new(
+            vec![
+                entry(Status::Accepted(reply(250, "taken"))),
+                entry(Status::Refused { step: Step::Content, reply: full }),
+                entry(Status::Refused { step: Step::Content, reply: reply(451, "local error") }),
+            ],
+            1,
+        );
+        let outcome = outcome(Ok(report));
+        let classes: Vec<_> = outcome.recipients.iter().map(|result| result.fault.map(|fault| fault.class)).collect();
+        assert_eq!(classes, [None, Some(Class::MailboxFull), Some(Class::Temporary)]);
+        assert_eq!(outcome.trouble, None);
+        assert_eq!(Class::MailboxFull.least_wait(), std::time::Duration::from_secs(900));
+    }
 }
