@@ -21,7 +21,7 @@ pub(super) struct Input {
 }
 
 /// A finished message: in a file, which is read while it is sent, or in memory.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Finished {
     File(PathBuf),
     Octets(Vec<u8>),
