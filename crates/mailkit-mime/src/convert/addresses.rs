@@ -45,13 +45,15 @@ pub(super) fn write(folded: &mut Folded, value: &[u8]) {
 /// Where a mailbox, or the name of a group, ends: at a comma, colon or semicolon outside of angle brackets.
 fn end_of_item(tokens: &[Token<'_>]) -> usize {
     let mut in_angle = false;
-    let ends = |token: &Token<'_>| match token {
-        Token::Special(b'<') => std::mem::replace(&mut in_angle, true) && false,
-        Token::Special(b'>') => std::mem::replace(&mut in_angle, false) && false,
-        Token::Special(_) => !in_angle,
-        _ => false,
-    };
-    tokens.iter().position(ends).unwrap_or(tokens.len())
+    for (place, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Special(b'<') => in_angle = true,
+            Token::Special(b'>') => in_angle = false,
+            Token::Special(_) if !in_angle => return place,
+            _ => {}
+        }
+    }
+    tokens.len()
 }
 
 fn stands(token: &Token<'_>) -> bool {
