@@ -122,8 +122,5 @@ fn a_finished_message_has_no_other_fields() {
     let mut draft = read(r#"{"eml_base64": "QTogYgoK"}"#).unwrap();
     assert!(draft.is_finished());
     let mut problems = Problems::default();
-    assert_eq!(
-        draft.take_finished(&mut problems).unwrap(),
-        crate::message::input::Finished::Octets(b"A: b\n\n".to_vec())
-    );
+    assert_eq!(draft.take_finished(&mut problems).unwrap(), Finished::Octets(b"A: b\n\n".to_vec()));
 }
