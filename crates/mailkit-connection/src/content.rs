@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use chunks::Chunks;
 use gate::Gate;
 
+use crate::send_check::SendCheck;
+
 /// How much of a reader's content is taken at a time. Two pieces are in memory at the most.
 const PIECE: usize = 32 * 1024;
 
@@ -28,9 +30,14 @@ const PIECE: usize = 32 * 1024;
 pub struct Content {
     size: Option<u64>,
     source: Source,
+    /// Makes the source once more, where it is no memory and can be.
+    remake: Option<Arc<Remake>>,
     gate: Option<Box<Gate>>,
     started: Option<Arc<dyn Fn() + Send + Sync>>,
+    check: Option<SendCheck>,
 }
+
+type Remake = dyn Fn() -> Chunks + Send + Sync;
 
 enum Source {
     Memory(Bytes),
@@ -59,6 +66,18 @@ impl Content {
         Self::of(Source::Chunks(Box::new(Chunks::new(Box::new(chunks), size))), size)
     }
 
+    /// As [`chunks`](Self::chunks), for content that can be made more than once: so it can go in several transactions,
+    /// where the server limits the recipients of one.
+    #[must_use]
+    pub fn repeatable<I>(make: impl Fn() -> I + Send + Sync + 'static, size: Option<u64>) -> Self
+    where
+        I: Iterator<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let remake: Arc<Remake> = Arc::new(move || Chunks::new(Box::new(make()), size));
+        let source = Source::Chunks(Box::new(remake()));
+        Self { remake: Some(remake), ..Self::of(source, size) }
+    }
+
     /// The same content, whose last piece leaves only once the future is done: before it, the message is not delivered,
     /// whatever happens. If the future fails, the content is given up as one that cannot be read.
     ///
@@ -73,10 +92,11 @@ impl Content {
         self
     }
 
-    /// Other content in the place of this one, with the same call at its start and the same wait before its last piece.
+    /// Other content in the place of this one, with the same call at its start the same wait before its last piece and the
+    /// same right to be sent.
     #[must_use]
     pub fn replaced_by(self, other: Self) -> Self {
-        Self { gate: self.gate, started: self.started, ..other }
+        Self { gate: self.gate, started: self.started, check: self.check, ..other }
     }
 
     /// The same content, with a call in the moment in which its first piece is taken to be sent: before it, nothing of the
@@ -87,8 +107,24 @@ impl Content {
         self
     }
 
+    /// The same content, which leaves only while `is_valid` says so: asked whenever octets of it are about to be handed to
+    /// the transport, so before the first and again before the last. Once it says no, nothing more leaves over the
+    /// connection, the message is not delivered, and its outcome is [`Cause::Revoked`](crate::Cause::Revoked).
+    ///
+    /// A worker of a queue asks here whether its lease of the message still runs: it is called often, and must not block.
+    #[must_use]
+    pub fn only_while(mut self, is_valid: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.check = Some(Arc::new(is_valid));
+        self
+    }
+
+    /// Takes the check, for the connection to ask.
+    pub(crate) const fn take_check(&mut self) -> Option<SendCheck> {
+        self.check.take()
+    }
+
     const fn of(source: Source, size: Option<u64>) -> Self {
-        Self { size, source, gate: None, started: None }
+        Self { size, source, remake: None, gate: None, started: None, check: None }
     }
 
     /// How many octets it has, where that is known beforehand.
@@ -100,13 +136,14 @@ impl Content {
     /// The same content again, without copying it; `None` for what is read or made while it is sent, which goes once.
     #[must_use]
     pub fn again(&self) -> Option<Self> {
-        match &self.source {
-            Source::Memory(bytes) => {
-                let gate = self.gate.as_ref().map(|gate| Box::new(gate.again()));
-                Some(Self { gate, started: self.started.clone(), ..Self::from(bytes.clone()) })
-            }
-            Source::Reader(_) | Source::Chunks(_) => None,
-        }
+        let source = match (&self.source, &self.remake) {
+            (Source::Memory(bytes), _) => Source::Memory(bytes.clone()),
+            (Source::Chunks(_), Some(remake)) => Source::Chunks(Box::new(remake())),
+            (Source::Reader(_) | Source::Chunks(_), _) => return None,
+        };
+        let gate = self.gate.as_ref().map(|gate| Box::new(gate.again()));
+        let (remake, started, check) = (self.remake.clone(), self.started.clone(), self.check.clone());
+        Some(Self { size: self.size, source, remake, gate, started, check })
     }
 
     /// Hands the next piece to `put`, with whether it is the last.
@@ -291,6 +328,18 @@ mod tests {
         assert_eq!(error.to_string(), "the disk is gone");
         let short = read_all(Content::chunks([Ok(Bytes::from_static(b"abc"))].into_iter(), Some(4))).await.unwrap_err();
         assert_eq!(short.to_string(), "the content has only 3 octets where 4 were announced");
+    }
+
+    #[tokio::test]
+    async fn content_that_can_be_made_again_is_the_same_each_time() {
+        let make = || (0..3).map(|n| Ok(Bytes::from(vec![n; 4])));
+        let mut content = Content::repeatable(make, Some(12));
+        for _ in 0..3 {
+            let again = content.again().unwrap();
+            assert_eq!(again.size(), Some(12));
+            assert_eq!(read_all(content).await.unwrap().0, [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
+            content = again;
+        }
     }
 
     #[tokio::test]

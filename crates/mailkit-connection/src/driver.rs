@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use mailkit_smtp::Step;
 use mailkit_smtp::client::{self, Client, ClientConfig, Event};
+use mailkit_smtp::{Report, Step};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
 use crate::error::{Cause, Error};
+use crate::send_check::CheckedContents;
 use crate::tls::TlsError;
 use crate::transport::BoxedTransport;
 
@@ -29,6 +30,9 @@ pub(crate) struct Driver {
     transport: BoxedTransport,
     read: Box<[u8]>,
     unflushed: bool,
+    pub(crate) checked: CheckedContents,
+    /// A content was not allowed to leave: nothing more does.
+    revoked: bool,
     timer: Pin<Box<Sleep>>,
     /// Whom the timer wakes.
     woken: Option<Waker>,
@@ -56,6 +60,8 @@ impl Driver {
             woken: None,
             fault: None,
             answered: false,
+            checked: CheckedContents::default(),
+            revoked: false,
         }
     }
 
@@ -73,6 +79,11 @@ impl Driver {
             Some(tls) => Some(Cause::Tls(tls)),
             None => Some(Cause::Session(error.clone())),
         }
+    }
+
+    /// Why a message with this report has not had all its answers.
+    pub(crate) fn cause_of(&self, report: &Report) -> Option<Cause> {
+        if self.revoked && !report.is_ambiguous() { Some(Cause::Revoked) } else { self.cause() }
     }
 
     /// The machine's next event.
@@ -158,6 +169,11 @@ impl Driver {
     fn poll_write(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
         while !self.client.poll_transmit().is_empty() {
+            if !self.checked.may_send(self.client.octets_sent(), self.client.octets_queued()) {
+                self.revoked = true;
+                self.client.stop_sending();
+                return true;
+            }
             match Pin::new(&mut self.transport).poll_write(context, self.client.poll_transmit()) {
                 Poll::Ready(Ok(octets)) if octets > 0 => {
                     self.client.handle_transmitted(now(), octets);
@@ -171,6 +187,7 @@ impl Driver {
                 Poll::Pending => break,
             }
         }
+        self.checked.forget(self.client.octets_sent());
         if self.unflushed && self.fault.is_none() {
             match Pin::new(&mut self.transport).poll_flush(context) {
                 Poll::Ready(Ok(())) => self.unflushed = false,

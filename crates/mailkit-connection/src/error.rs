@@ -33,6 +33,9 @@ pub enum Cause {
     Session(client::Error),
     /// The message cannot go over this connection; nothing of it was sent, and the connection is as good as before.
     Begin(BeginError),
+    /// The message was [no longer to be sent](crate::Content::only_while) before all of its content had left, or stood
+    /// behind such a message on its connection: it was not delivered.
+    Revoked,
     /// The content could not be read; the message was not delivered.
     Content(io::Error),
     /// The system has no randomness for the login.
@@ -94,7 +97,7 @@ impl Error {
             Cause::Tls(_) => Step::Tls,
             Cause::Session(error) => error.step(),
             Cause::Begin(_) => Step::Mail,
-            Cause::Content(_) => Step::Content,
+            Cause::Content(_) | Cause::Revoked => Step::Content,
             Cause::Randomness(_) => Step::Auth,
         }
     }
@@ -117,7 +120,7 @@ impl Error {
             Cause::Session(error) => error.is_temporary(),
             Cause::Begin(error) => matches!(error, BeginError::NotReady | BeginError::UsedUp),
             Cause::Content(_) => false,
-            Cause::Randomness(_) => true,
+            Cause::Randomness(_) | Cause::Revoked => true,
         }
     }
 
@@ -156,6 +159,9 @@ impl ErrorMessage for Error {
             }
             Cause::Begin(_) => f.write_str("the message cannot go over this connection"),
             Cause::Content(_) => f.write_str("the content could not be read"),
+            Cause::Revoked => {
+                f.write_str("the message was not sent: the right to send it ended before its content had left")
+            }
             Cause::Randomness(_) => f.write_str("the system gives no random numbers"),
         }
     }
@@ -172,6 +178,7 @@ impl std::error::Error for Error {
             Cause::Begin(error) => Some(error),
             Cause::Content(error) => Some(error),
             Cause::Randomness(error) => Some(error),
+            Cause::Revoked => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod host_name;
 mod probe;
 mod proxy;
 mod resolve;
+mod send_check;
 mod sending;
 mod settings;
 mod settings_file;

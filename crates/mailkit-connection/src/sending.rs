@@ -137,7 +137,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
     fn accept(&mut self, driver: &Driver, submission: Submission) {
         let Submission { envelope, mut options, content } = submission;
         options.size = options.size.or(content.size());
-        let mut groups = driver.client.group_recipients(&envelope);
+        let mut groups = driver.client.group_recipients(&envelope, options.max_recipients);
         if groups.len() > 1 && content.again().is_none() {
             // Content that can be read once cannot go in several transactions: the machine will say so.
             groups = vec![envelope];
@@ -178,11 +178,14 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
         let Some(content) = &mut self.feeding else { return false };
         if !driver.client.needs_content() {
             // Refused before all of it was handed in.
-            self.feeding = None;
+            self.end_content(driver);
             return true;
         }
         if !driver.client.wants_content() {
             return false;
+        }
+        if let Some(check) = content.take_check() {
+            driver.checked.begin(driver.client.octets_queued(), check);
         }
         let client = &mut driver.client;
         match content.poll_piece(context, |piece, last| client.put_content(piece, last)) {
@@ -190,7 +193,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 client.abandon_content();
-                self.feeding = None;
+                self.end_content(driver);
                 if let Some(pending) = self.pending.back_mut() {
                     pending.cause = Some(Cause::Content(error));
                 }
@@ -198,6 +201,12 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
                 true
             }
         }
+    }
+
+    /// No more of the content is handed in.
+    fn end_content(&mut self, driver: &mut Driver) {
+        self.feeding = None;
+        driver.checked.end(driver.client.octets_queued());
     }
 
     fn take_events(&mut self, driver: &mut Driver) {
@@ -212,7 +221,7 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
             pending.open -= 1;
             pending.report.merge(report);
             if broken && pending.cause.is_none() {
-                pending.cause = driver.cause();
+                pending.cause = driver.cause_of(&pending.report);
             }
         }
     }

@@ -6,6 +6,7 @@ use mailkit_queue::{Leased, QueueId, Settlement, Timestamp};
 use tokio::time::Instant;
 
 use crate::event::DeadReason;
+use crate::lease_term::{ClockReading, LeaseTerm};
 use crate::round::Other;
 use crate::route::Route;
 use crate::state::{Phase, State};
@@ -26,6 +27,15 @@ pub(crate) struct Room {
     pub(crate) look_again: Option<Instant>,
     /// A route with room can only be filled with messages that are meant for it alone: look for some now and then.
     pub(crate) seldom: bool,
+}
+
+/// What a request for messages brought.
+pub(crate) struct Batch {
+    pub(crate) messages: Vec<Leased>,
+    /// Read before the store was asked.
+    pub(crate) requested_at: ClockReading,
+    /// For how long they are leased.
+    pub(crate) duration: Duration,
 }
 
 impl State {
@@ -73,11 +83,13 @@ impl State {
     }
 
     /// Takes in what was leased.
-    pub(crate) fn accept(&mut self, batch: Vec<Leased>, now: Instant, clock: Timestamp) -> Vec<usize> {
+    pub(crate) fn accept(&mut self, batch: Batch, now: Instant, clock: Timestamp) -> Vec<usize> {
+        let Batch { messages, requested_at, duration } = batch;
         let mut touched = Vec::new();
-        for message in batch {
+        for message in messages {
             let token = message.lease.token();
-            if self.leases.insert(token.id, (token, message.expires_at)).is_some() {
+            let term = LeaseTerm::new(token, requested_at, duration);
+            if self.leases.insert(token.id, term).is_some() {
                 // It waits here under a lease that has run out.
                 self.forget_waiting(token.id);
             }

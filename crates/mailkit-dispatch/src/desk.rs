@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mailkit_queue::{Leased, Queue, QuotaReceipt, Settlement, Timestamp};
+use mailkit_queue::{LeaseToken, Leased, Queue, QuotaReceipt, Settlement, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use crate::deliver::{Outcome, Trouble};
 use crate::feedback::Aftermath;
 use crate::flight::Flight;
 use crate::jobs::Jobs;
+use crate::lease_term::{BootClock, ClockReading};
 use crate::state::{Phase, State};
 
 pub(crate) struct Desk {
@@ -25,6 +26,7 @@ pub(crate) struct Desk {
     /// Somebody waits for an end: look again.
     pub(crate) progress: Notify,
     runtime: Handle,
+    boot: BootClock,
 }
 
 impl fmt::Debug for Desk {
@@ -34,9 +36,9 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(queue: Arc<dyn Queue>, state: State, runtime: Handle) -> Self {
+    pub(crate) fn new(queue: Arc<dyn Queue>, state: State, runtime: Handle, boot: BootClock) -> Self {
         let (changed, outcomes, progress) = (Notify::new(), Notify::new(), Notify::new());
-        Self { queue, state: Mutex::new(state), changed, outcomes, progress, runtime }
+        Self { queue, state: Mutex::new(state), changed, outcomes, progress, runtime, boot }
     }
 
     /// The state. A panic elsewhere leaves it whole: nothing that may panic runs while it is changed.
@@ -48,6 +50,18 @@ impl Desk {
 
     pub(crate) fn clock(&self) -> Timestamp {
         self.queue.clock().now()
+    }
+
+    /// Both clocks by which a lease ends.
+    pub(crate) fn read_clocks(&self) -> ClockReading {
+        ClockReading { wall: self.clock(), boot: self.boot.now() }
+    }
+
+    /// Whether a lease of this dispatcher still runs.
+    pub(crate) fn is_leased(&self, token: LeaseToken) -> bool {
+        let now = self.read_clocks();
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.leases.get(&token.id).is_some_and(|term| term.token == token && !term.is_over(now))
     }
 
     /// Opens the lock; tells and wakes whoever is concerned by what was done under it.
@@ -116,7 +130,7 @@ impl Desk {
         }
     }
 
-    fn look_after(
+    pub(crate) fn look_after(
         self: &Arc<Self>,
         state: &mut State,
         place: usize,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::deliver::Deliver;
 use crate::desk::Desk;
 use crate::event::Event;
+use crate::lease_term::BootClock;
 use crate::leasing;
 use crate::route::Route;
 use crate::settings::{RouteSettings, Settings, SettingsError, check};
@@ -75,9 +76,17 @@ impl fmt::Debug for Plan {
 pub struct Builder {
     queue: Arc<dyn Queue>,
     plan: Plan,
+    boot: BootClock,
 }
 
 impl Builder {
+    /// With another clock for leases, beside the queue's: for tests that simulate a suspended machine.
+    #[must_use]
+    pub fn boot_clock(mut self, clock: BootClock) -> Self {
+        self.boot = clock;
+        self
+    }
+
     /// With these settings.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -110,7 +119,7 @@ impl Builder {
         self.plan.check()?;
         let Plan { settings, routes } = self.plan;
         let routes = routes.into_iter().map(|(settings, deliver)| Route::new(settings, deliver)).collect();
-        let desk = Arc::new(Desk::new(self.queue, State::new(settings, routes), Handle::current()));
+        let desk = Arc::new(Desk::new(self.queue, State::new(settings, routes), Handle::current(), self.boot));
         let tasks = vec![
             tokio::spawn(leasing::lease(Arc::clone(&desk))),
             tokio::spawn(leasing::renew(Arc::clone(&desk))),
@@ -140,7 +149,7 @@ impl Dispatcher {
     /// A dispatcher of that queue, to be given its routes.
     #[must_use]
     pub fn builder(queue: Arc<dyn Queue>) -> Builder {
-        Builder { queue, plan: Plan::new() }
+        Builder { queue, plan: Plan::new(), boot: BootClock::system() }
     }
 
     /// The queue.

@@ -177,7 +177,7 @@ impl State {
     }
 
     /// Lets window and breaker of a route learn from an attempt.
-    fn feed_back(
+    pub(crate) fn feed_back(
         &mut self,
         place: usize,
         way: u64,

@@ -1,14 +1,14 @@
 //! One message on its way, and the gate before its last octet.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use mailkit_queue::{LeaseToken, Leased, OnAmbiguous, QueueError, QueueId};
 use tokio::time::Instant;
 
 use crate::class::Class;
-use crate::deliver::{Outcome, Trouble};
+use crate::deliver::{Outcome, RecipientResult, Trouble};
 use crate::desk::Desk;
 use crate::flight::Flight;
 use crate::round::is_for_good;
@@ -80,6 +80,29 @@ impl Job {
         Some(ContentMark { began })
     }
 
+    /// Tells, at any later time, whether the lease of the message still runs: whoever delivers asks before the first
+    /// octet of the content leaves, and again before the last.
+    #[must_use]
+    pub fn lease_check(&self) -> LeaseCheck {
+        LeaseCheck { desk: Arc::downgrade(&self.desk), token: self.message().lease.token() }
+    }
+
+    /// Gives the message back as it was: its lease is over, or for another reason nothing of it was delivered and nobody
+    /// is at fault. It is no attempt.
+    pub fn abandon(mut self) {
+        if let Some(flight) = self.flight.take() {
+            self.desk.abandon(flight);
+        }
+    }
+
+    /// Says what came of a round: somebody was accepted, and others were refused for the number of recipients in one
+    /// transaction. What is known is written down, and the message is ready again at once for the rest. It is no attempt.
+    pub fn finish_round(mut self, recipients: Vec<RecipientResult>) {
+        if let Some(flight) = self.flight.take() {
+            self.desk.finish_round(flight, recipients);
+        }
+    }
+
     /// Says what came of it.
     pub fn finish(mut self, outcome: Outcome) {
         if let Some(flight) = self.flight.take() {
@@ -117,6 +140,30 @@ impl ContentMark {
     /// Octets of the content are about to leave.
     pub fn begin(&self) {
         self.began.store(true, Ordering::Release);
+    }
+}
+
+/// Tells whether the lease of a message still runs. Cheap to ask.
+///
+/// Both the wall clock and a clock that never steps can end a lease, whichever says that more time has passed: so a process
+/// that was stopped, or a machine that was suspended, does not go on with messages that other workers have taken.
+pub struct LeaseCheck {
+    /// Weak, since a connection that is kept may hold the check of the message that it sent last.
+    desk: Weak<Desk>,
+    token: LeaseToken,
+}
+
+impl LeaseCheck {
+    /// Whether the lease still runs. Once it does not, the content must not leave whole.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.desk.upgrade().is_some_and(|desk| desk.is_leased(self.token))
+    }
+}
+
+impl fmt::Debug for LeaseCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseCheck").field("id", &self.token.id).finish_non_exhaustive()
     }
 }
 

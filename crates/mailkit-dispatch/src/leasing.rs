@@ -4,12 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkit_queue::{LeaseRequest, Leased, QueueError};
+use mailkit_queue::{LeaseRequest, QueueError};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::assign::{Room, earliest};
+use crate::assign::{Batch, Room, earliest};
 use crate::desk::Desk;
 use crate::event::Event;
+use crate::lease_term::LeaseTerm;
 use crate::state::Phase;
 
 /// How many messages are leased at once at the most.
@@ -48,10 +49,10 @@ pub(crate) async fn lease(desk: Arc<Desk>) {
             return;
         }
         let leased = match renewed {
-            Ok(()) => desk.queue.lease(&request).await,
+            Ok(()) => lease_batch(&desk, &request).await,
             Err(error) => Err(error),
         };
-        let is_empty = leased.as_ref().is_ok_and(Vec::is_empty);
+        let is_empty = leased.as_ref().is_ok_and(|batch| batch.messages.is_empty());
         let trouble = take_in(&desk, leased).err();
         match trouble {
             None => {
@@ -114,7 +115,13 @@ fn begin(desk: &Desk) -> bool {
     state.leasing
 }
 
-fn take_in(desk: &Arc<Desk>, leased: Result<Vec<Leased>, QueueError>) -> Result<(), QueueError> {
+async fn lease_batch(desk: &Desk, request: &LeaseRequest) -> Result<Batch, QueueError> {
+    let requested_at = desk.read_clocks();
+    let messages = desk.queue.lease(request).await?;
+    Ok(Batch { messages, requested_at, duration: request.duration })
+}
+
+fn take_in(desk: &Arc<Desk>, leased: Result<Batch, QueueError>) -> Result<(), QueueError> {
     let (now, clock) = (Instant::now(), desk.clock());
     let mut state = desk.state();
     state.leasing = false;
@@ -170,11 +177,11 @@ pub(crate) async fn renew(desk: Arc<Desk>) {
 
 /// Renews the leases that run for no longer than so much more.
 async fn renew_from(desk: &Arc<Desk>, duration: Duration, left: Duration) -> Result<(), QueueError> {
-    let clock = desk.clock();
+    let requested_at = desk.read_clocks();
     let old: Vec<_> = {
         let state = desk.state();
-        let old = state.leases.values().filter(|(_, ends)| *ends - clock <= left);
-        old.map(|(token, _)| *token).collect()
+        let old = state.leases.values().filter(|term| term.left(requested_at) <= left);
+        old.map(|term| term.token).collect()
     };
     if old.is_empty() {
         return Ok(());
@@ -183,8 +190,8 @@ async fn renew_from(desk: &Arc<Desk>, duration: Duration, left: Duration) -> Res
     let mut state = desk.state();
     state.lost(&lost);
     for token in &old {
-        if let Some((_, ends)) = state.leases.get_mut(&token.id).filter(|(held, _)| held == token) {
-            *ends = clock + duration;
+        if let Some(term) = state.leases.get_mut(&token.id).filter(|term| term.token == *token) {
+            *term = LeaseTerm::new(*token, requested_at, duration);
         }
     }
     drop(state);

@@ -28,6 +28,8 @@
 #![cfg_attr(not(feature = "dispatcher"), expect(dead_code, reason = "parts of the table are for the dispatcher"))]
 
 #[cfg(feature = "dispatcher")]
+mod abandon;
+#[cfg(feature = "dispatcher")]
 mod assign;
 #[cfg(feature = "dispatcher")]
 mod bounds;
@@ -54,11 +56,15 @@ mod jobs;
 #[cfg(feature = "dispatcher")]
 mod judge;
 #[cfg(feature = "dispatcher")]
+mod lease_term;
+#[cfg(feature = "dispatcher")]
 mod leasing;
 #[cfg(feature = "dispatcher")]
 mod limit;
 #[cfg(feature = "dispatcher")]
 mod log;
+#[cfg(feature = "dispatcher")]
+mod partial;
 #[cfg(feature = "dispatcher")]
 mod paying;
 #[cfg(feature = "dispatcher")]
@@ -103,9 +109,11 @@ pub use self::dispatcher::{Builder, Dispatcher, Plan};
 #[cfg(feature = "dispatcher")]
 pub use self::event::{DeadReason, Event};
 #[cfg(feature = "dispatcher")]
-pub use self::job::{ContentMark, Gate, Job};
+pub use self::job::{ContentMark, Gate, Job, LeaseCheck};
 #[cfg(feature = "dispatcher")]
 pub use self::jobs::Jobs;
+#[cfg(feature = "dispatcher")]
+pub use self::lease_term::BootClock;
 #[cfg(feature = "dispatcher")]
 pub use self::rate::{InvalidLimit, Quota, Rate, Unit};
 #[cfg(feature = "dispatcher")]

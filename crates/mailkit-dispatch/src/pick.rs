@@ -67,16 +67,13 @@ impl State {
         let local_wait = self.settings.local_wait;
         let route = &mut self.routes[place];
         let Some(message) = route.rows.get(found) else { return Word::Forget };
-        let expires_at = match message.expires_at - clock < self.settings.lease / 2 {
-            false => message.expires_at,
-            true => {
-                let token = message.lease.token();
-                let renewed = self.leases.get(&token.id).filter(|(held, _)| *held == token);
-                renewed.map_or(clock, |(_, at)| *at)
+        if message.expires_at - clock < self.settings.lease / 2 {
+            // It was renewed, or it is over.
+            let token = message.lease.token();
+            let renewed = self.leases.get(&token.id).filter(|term| term.token == token);
+            if renewed.is_none_or(|term| term.wall_left(clock).is_zero()) {
+                return Word::Forget;
             }
-        };
-        if expires_at <= clock {
-            return Word::Forget;
         }
         if message.message_expires_at.is_some_and(|at| at <= clock) {
             return Word::Bury(DeadReason::Expired, "its last moment was over before it could be sent");

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::class::Class;
 use crate::deliver::Deliver;
 use crate::event::{DeadReason, Event};
+use crate::lease_term::LeaseTerm;
 use crate::limit::Scopes;
 use crate::round::Rounds;
 use crate::route::Route;
@@ -34,8 +35,8 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) routes: Vec<Route>,
     pub(crate) tenants: Scopes,
-    /// Every lease that this dispatcher has, and when it runs out.
-    pub(crate) leases: HashMap<QueueId, (LeaseToken, Timestamp)>,
+    /// Every lease that this dispatcher has, and when it is over.
+    pub(crate) leases: HashMap<QueueId, LeaseTerm>,
     /// The store was asked for messages, and has not answered yet.
     pub(crate) leasing: bool,
     /// What is to be written down.
@@ -182,7 +183,7 @@ impl State {
 
     /// Forgets a lease; returns whether it was there. The message may have another one by now, which stays.
     pub(crate) fn forget_lease(&mut self, token: LeaseToken) -> bool {
-        let is_held = self.leases.get(&token.id).is_some_and(|(held, _)| *held == token);
+        let is_held = self.leases.get(&token.id).is_some_and(|term| term.token == token);
         if is_held {
             self.leases.remove(&token.id);
         }

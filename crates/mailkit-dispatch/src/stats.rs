@@ -72,6 +72,22 @@ pub struct Outcomes {
 impl Outcomes {
     pub(crate) fn count(&mut self, recipients: &[RecipientOutcome], class: Option<Class>) {
         self.attempts += 1;
+        self.count_recipients(recipients, class);
+        if let Some(class) = class {
+            *self.troubles.entry(class).or_default() += 1;
+        }
+    }
+
+    /// Counts the recipients that a round has ended, which is no attempt.
+    pub(crate) fn count_ended(&mut self, recipients: &[RecipientOutcome]) {
+        let ended = |recipient: &&RecipientOutcome| !recipient.status.is_open();
+        recipients
+            .iter()
+            .filter(ended)
+            .for_each(|recipient| self.count_recipients(std::slice::from_ref(recipient), None));
+    }
+
+    fn count_recipients(&mut self, recipients: &[RecipientOutcome], class: Option<Class>) {
         for recipient in recipients {
             let counter = match recipient.status {
                 RecipientStatus::Accepted => &mut self.accepted,
@@ -81,9 +97,6 @@ impl Outcomes {
                 RecipientStatus::Pending | RecipientStatus::Temporary => &mut self.temporary,
             };
             *counter += 1;
-        }
-        if let Some(class) = class {
-            *self.troubles.entry(class).or_default() += 1;
         }
     }
 }

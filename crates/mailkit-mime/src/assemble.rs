@@ -4,7 +4,7 @@ mod fields;
 mod problems;
 mod structure;
 
-use mailkit_address::{Envelope, ReversePath};
+use mailkit_address::{Address, Envelope, ReversePath};
 
 use self::fields::Fields;
 use self::problems::Problems;
@@ -46,7 +46,7 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
     let header_length = head.len();
     let (layout, kind) = lay_out(head, nodes.as_slice(), stamps.unique(), Capabilities::default());
     Ok(Message::from(Parts {
-        needs_smtp_utf8: needs_utf8 || envelope.needs_smtp_utf8(),
+        needs_smtp_utf8: needs_utf8 || has_utf8_sender(&envelope),
         envelope,
         message_id: message_id.map(MessageId::into_string),
         needs_8bit: needs_utf8 || kind != BodyKind::SevenBit,
@@ -55,6 +55,12 @@ pub(crate) fn assemble(mut draft: Box<Draft>, stamps: Stamps) -> Result<Message,
         notes: EmlNotes::default(),
         form: Form::Built(Tree { nodes, depth, unique: stamps.unique(), header_length }),
     }))
+}
+
+/// Whether the reverse path needs SMTPUTF8. A recipient that does concerns nobody else: a server without it can still be
+/// given the message for the others.
+pub(crate) fn has_utf8_sender(envelope: &Envelope) -> bool {
+    envelope.reverse_path().address().is_some_and(Address::needs_smtp_utf8)
 }
 
 /// Room for a header, and for the text and HTML that are written behind it at once.

@@ -16,6 +16,7 @@ pub(crate) use self::file::read_file;
 pub use self::notes::EmlNote;
 pub(crate) use self::notes::EmlNotes;
 use self::preamble::Preamble;
+use crate::assemble::has_utf8_sender;
 use crate::content::Layout;
 use crate::error::EmlError;
 use crate::header::name::{is_blind, is_return_path};
@@ -49,7 +50,7 @@ fn parts(message: &Bytes, envelope: Option<Envelope>) -> Result<Parts, EmlError>
     Ok(Parts {
         message_id: first(&fields, "Message-ID").as_deref().and_then(bracketed),
         subject: first(&fields, "Subject"),
-        needs_smtp_utf8: envelope.needs_smtp_utf8() || has_utf8(message, &fields),
+        needs_smtp_utf8: has_utf8_sender(&envelope) || has_utf8(message, &fields),
         needs_8bit,
         notes,
         content: layout.finish(),

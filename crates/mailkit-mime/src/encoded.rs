@@ -71,6 +71,12 @@ impl Encoded {
         self.content.is_in_memory()
     }
 
+    /// Whether [`chunks`](Self::chunks) gives the content more than once: whether no attachment is a reader.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        !self.content.reads_once()
+    }
+
     /// What to tell the server in BODY=.
     #[must_use]
     pub fn body(&self) -> BodyKind {

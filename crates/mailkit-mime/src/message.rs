@@ -242,8 +242,9 @@ impl Message {
         self.0.content.size()
     }
 
-    /// Whether only a server with SMTPUTF8 can take the message: an address has a local part
-    /// beyond ASCII, or the header holds raw UTF-8 (RFC 6532).
+    /// Whether only a server with SMTPUTF8 can take the message: the sender's address, or one in
+    /// the header, has a local part beyond ASCII, or the header holds raw UTF-8 (RFC 6532).
+    /// Recipients whose address needs it are left out by a server without, one by one.
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
         self.0.needs_smtp_utf8

@@ -2,6 +2,7 @@
 
 use mailkit_address::Address;
 
+use crate::client::BeginError;
 use crate::{Reply, Step};
 
 /// What became of one recipient of a transaction.
@@ -19,6 +20,9 @@ pub enum Status {
     },
     /// A rule of the sender's own forbids to send to this recipient: nothing was. The text names the rule.
     Forbidden(String),
+    /// The server cannot be told this recipient's address, as one with non-ASCII characters without SMTPUTF8: it was not
+    /// named, and nothing was sent to it. Another route may reach it.
+    Unaddressable(BeginError),
     /// The conversation ended before the whole content had left: the message was not delivered by this attempt.
     Unsent,
     /// The conversation ended after the whole content had left and before the server answered:
@@ -39,7 +43,7 @@ impl Status {
         match self {
             Self::Refused { reply, .. } => reply.is_temporary(),
             Self::Unsent => true,
-            Self::Accepted(_) | Self::Forbidden(_) | Self::Ambiguous => false,
+            Self::Accepted(_) | Self::Forbidden(_) | Self::Unaddressable(_) | Self::Ambiguous => false,
         }
     }
 
@@ -54,7 +58,7 @@ impl Status {
     pub const fn reply(&self) -> Option<&Reply> {
         match self {
             Self::Accepted(reply) | Self::Refused { reply, .. } => Some(reply),
-            Self::Forbidden(_) | Self::Unsent | Self::Ambiguous => None,
+            Self::Forbidden(_) | Self::Unaddressable(_) | Self::Unsent | Self::Ambiguous => None,
         }
     }
 }

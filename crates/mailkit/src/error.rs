@@ -12,7 +12,7 @@ use mailkit_pool::AcquireError;
 #[cfg(feature = "outbox")]
 use mailkit_queue::QueueError;
 use mailkit_smtp::client::{self, BeginError};
-use mailkit_smtp::{Reply, ReplyError, Report, Step};
+use mailkit_smtp::{Reply, ReplyError, Report, Status, Step};
 pub(crate) use route::RouteRefusal;
 
 /// Why a message could not be made or sent.
@@ -202,6 +202,13 @@ impl Error {
         }
     }
 
+    /// Whether the message was not sent since its lease was over, and nothing is known of any recipient.
+    pub(crate) fn is_revoked(&self) -> bool {
+        let is_unsent = |report: &Report| report.recipients.iter().all(|entry| entry.status == Status::Unsent);
+        let cause = self.connection().map(mailkit_connection::Error::cause);
+        matches!(cause, Some(Cause::Revoked)) && self.report().is_none_or(is_unsent)
+    }
+
     /// What is known of each recipient; `None` where it went wrong before a message was on its way.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
@@ -269,7 +276,7 @@ fn connection_kind(error: &mailkit_connection::Error) -> ErrorKind {
         Cause::Begin(BeginError::NotReady | BeginError::UsedUp) => ErrorKind::Network,
         Cause::Begin(BeginError::Argument(_)) => ErrorKind::Message,
         Cause::Begin(_) => ErrorKind::Refused,
-        Cause::Content(_) => ErrorKind::Content,
+        Cause::Content(_) | Cause::Revoked => ErrorKind::Content,
         _ => ErrorKind::Network,
     }
 }

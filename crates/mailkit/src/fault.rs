@@ -1,6 +1,6 @@
 //! Whose fault a server's refusal is: the table of the dispatcher, asked about what SMTP said.
 
-use mailkit_dispatch::{Disposition, Refusal, Step as Stage, classify};
+use mailkit_dispatch::{Class, Disposition, Refusal, Step as Stage, classify};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
 /// Whose fault it is that a recipient was refused: the route's, that of the sender on this route, or that of the message
@@ -11,6 +11,7 @@ use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 pub fn fault_of(status: &Status) -> Option<Disposition> {
     match status {
         Status::Refused { step, reply } => Some(fault_of_reply(*step, reply, false)),
+        Status::Unaddressable(_) => Some(Class::Capability.into()),
         _ => None,
     }
 }
@@ -26,7 +27,8 @@ pub fn faults_of(report: &Report) -> Vec<Option<Disposition>> {
             others_accepted |= !matches!(step, Step::Mail | Step::Rcpt);
             Some(fault)
         }
-        Status::Forbidden(_) => Some(mailkit_dispatch::Class::NotAllowed.into()),
+        Status::Forbidden(_) => Some(Class::NotAllowed.into()),
+        Status::Unaddressable(_) => Some(Class::Capability.into()),
         Status::Unsent => None,
         Status::Accepted(_) | Status::Ambiguous => {
             others_accepted = true;

@@ -3,9 +3,12 @@
 mod lease;
 mod letters;
 mod outgoing;
+mod recipient_limit;
 mod ride;
+mod rounds;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures_util::{Stream, stream};
@@ -28,7 +31,9 @@ use lease::Lease;
 pub use outgoing::Outgoing;
 #[cfg(feature = "outbox")]
 pub(crate) use outgoing::{ONE_PIECE, Stored};
+pub(crate) use recipient_limit::RecipientLimit;
 use ride::Ride;
+pub(crate) use rounds::{Round, further_round};
 
 /// Where the password may come from when the URL names a user alone.
 const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
@@ -42,6 +47,7 @@ const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
 pub struct Mailer {
     way: Way,
     conversions: Conversions,
+    recipient_limit: Arc<RecipientLimit>,
     #[cfg(feature = "dkim")]
     signing: Signing,
 }
@@ -100,9 +106,20 @@ impl Mailer {
         Self {
             way,
             conversions: Conversions::default(),
+            recipient_limit: Arc::default(),
             #[cfg(feature = "dkim")]
             signing: Signing::default(),
         }
+    }
+
+    /// The same mailer, which names at most so many recipients in one transaction, for a server that does not say how many
+    /// it takes: the others go in further transactions. Clones made before do not.
+    ///
+    /// Without it, a limit shows when the server refuses recipients behind those that it took. These go in further
+    /// transactions too, at once, for as long as each reaches somebody.
+    #[must_use]
+    pub fn with_max_recipients(self, max: NonZeroU32) -> Self {
+        Self { recipient_limit: Arc::new(RecipientLimit::new(max)), ..self }
     }
 
     /// The same mailer, which signs each message by DKIM with each of these. Clones made before do not.
@@ -257,6 +274,11 @@ impl Mailer {
             Way::Pooled(pool) => Ok(Lease::Pooled(pool.acquire().await?)),
             Way::Direct(connector) => Ok(Lease::Own(Box::new(connector.connect().await?))),
         }
+    }
+
+    /// How many recipients the server takes in one transaction, as far as it is known.
+    pub(crate) fn recipient_limit(&self) -> &RecipientLimit {
+        &self.recipient_limit
     }
 
     fn connector(&self) -> &Connector {

@@ -1,6 +1,7 @@
 //! The durable way: a queue, routes out of it, and a dispatcher between them.
 
 mod carrier;
+mod job_rounds;
 mod outcome;
 mod prepare;
 mod route;

@@ -1,6 +1,9 @@
 //! An outbox from end to end: a queue in memory, the dispatcher, pools, and capture servers.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
+#[path = "outbox/recipients.rs"]
+mod recipients;
+
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -89,7 +89,7 @@ impl Rendered<'_> {
             "message_id": message.message_id(),
             "size": self.size(),
             "needs_8bit": message.needs_8bit(),
-            "needs_smtputf8": message.needs_smtp_utf8(),
+            "needs_smtputf8": message.needs_smtp_utf8() || envelope.needs_smtp_utf8(),
             "envelope": {
                 "from": envelope.reverse_path().address().map(ToString::to_string).unwrap_or_default(),
                 "to": envelope.recipients().iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -161,6 +161,7 @@ impl Recipient {
             enhanced: reply.and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string()),
             text: match &entry.status {
                 Status::Forbidden(rule) => Some(rule.clone()),
+                Status::Unaddressable(error) => Some(error.to_string()),
                 _ => reply.map(|reply| reply.text().to_owned()),
             },
             subject: match entry.status {

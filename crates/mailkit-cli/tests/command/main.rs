@@ -26,6 +26,7 @@ mod signing;
 mod sink_process;
 mod sinking;
 mod staging;
+mod stopped;
 mod store;
 mod streaming;
 mod working;

@@ -15,6 +15,7 @@ mod content;
 mod flow;
 mod ports;
 mod recipients;
+mod revoked;
 mod round_trips;
 mod security;
 mod time_limits;

@@ -2,7 +2,8 @@
 
 use futures_util::{StreamExt as _, stream};
 use mailkit_connection::{Cause, Content, Submission};
-use mailkit_smtp::client::BeginError;
+use mailkit_smtp::client::{BeginError, TransactionOptions};
+use mailkit_smtp::parameter::Notify;
 use mailkit_smtp::{Limits, Report, SizeLimit, Status};
 
 use crate::peer::{Captured, Peer, captured, envelope, submission, text};
@@ -35,6 +36,72 @@ async fn a_refused_recipient_is_in_the_report_and_the_others_get_the_message() {
             assert_eq!(recipients_of(&peer.messages()), [["a@example.org", "b@example.org"]]);
         }
     }
+}
+
+fn without_smtp_utf8(mut peer: Peer) -> Peer {
+    peer.config.extensions.smtp_utf8 = false;
+    peer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipient_that_the_server_cannot_be_told_costs_the_others_nothing() {
+    const JOERG: &str = "j\u{f6}rg@example.org";
+    for (pipelining, chunking) in [(true, true), (true, false), (false, true), (false, false)] {
+        for peer in [Peer::new(pipelining, chunking), Peer::lmtp(pipelining, chunking)] {
+            for recipients in [
+                &[JOERG, "a@example.org", "b@example.org"],
+                &["a@example.org", JOERG, "b@example.org"],
+                &["a@example.org", "b@example.org", JOERG],
+            ] {
+                let peer = without_smtp_utf8(peer.clone());
+                let mut connection = peer.connect().await;
+                let (before, sent) = (peer.messages().len(), envelope("ann@example.com", recipients));
+                let options = TransactionOptions { notify: Some(Notify::default()), ..TransactionOptions::default() };
+                let report = connection.send(&sent, &options, text(1, 100)).await.unwrap();
+                for entry in &report.recipients {
+                    match &entry.status {
+                        Status::Unaddressable(error) => {
+                            assert_eq!(entry.address.to_string(), JOERG);
+                            assert!(error.to_string().contains("SMTPUTF8") && !entry.status.is_temporary());
+                        }
+                        status => assert!(status.is_accepted() && entry.address.to_string() != JOERG, "{entry:?}"),
+                    }
+                }
+                assert!(connection.is_clean());
+                assert_eq!(recipients_of(&peer.messages()[before..]), [["a@example.org", "b@example.org"]]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn recipients_that_cannot_be_told_are_no_fault_of_the_messages_beside_them() {
+    let limits = Limits { rcpt_max: Some(1), ..Limits::default() };
+    for (pipelining, chunking) in [(true, true), (true, false), (false, true), (false, false)] {
+        let peer = limited(without_smtp_utf8(Peer::new(pipelining, chunking)), limits);
+        let mut connection = peer.connect().await;
+        let recipients = ["a@example.org", "\u{f6}@example.org", "b@example.org"];
+        let divided = Submission::new(envelope("ann@example.com", &recipients), text(1, 100));
+        let alone = Submission::new(envelope("ann@example.com", &["\u{e4}@example.org"]), text(2, 100));
+        let outcomes: Vec<_> =
+            connection.send_all(stream::iter([divided, alone, submission(9, 100)])).map(Result::unwrap).collect().await;
+        let accepted = |report: &Report| report.accepted().count();
+        assert_eq!(outcomes.iter().map(accepted).collect::<Vec<_>>(), [2, 0, 1]);
+        assert!(connection.is_clean());
+        assert_eq!(recipients_of(&peer.messages()), [["a@example.org"], ["b@example.org"], ["to9@example.org"]]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_or_a_header_that_needs_smtp_utf8_is_the_messages_own_fault() {
+    let peer = without_smtp_utf8(Peer::new(true, true));
+    let mut connection = peer.connect().await;
+    let header = TransactionOptions { smtp_utf8: true, ..TransactionOptions::default() };
+    for (from, options) in [("j\u{f6}rg@example.com", TransactionOptions::default()), ("ann@example.com", header)] {
+        let error = connection.send(&envelope(from, &["b@example.org"]), &options, text(1, 100)).await.unwrap_err();
+        assert!(matches!(error.cause(), Cause::Begin(BeginError::Unsupported { extension: "SMTPUTF8", .. })));
+    }
+    assert!(connection.is_clean() && peer.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 mod endings;
 mod faults;
 mod flow;
+mod leases;
 mod limits;
 mod moods;
 mod recovery;

@@ -22,6 +22,7 @@
 //! With PIPELINING a whole row is sent before its first reply; without, each entry waits until the queue is empty.
 //! That is the only difference between the two.
 
+mod answers;
 mod awaited;
 mod clock;
 mod config;
@@ -33,6 +34,7 @@ mod parameters;
 mod respond;
 mod sending;
 mod session;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -112,6 +114,8 @@ enum Phase {
     /// Between the 220 to STARTTLS and the end of the handshake.
     Securing,
     Ready,
+    /// Nothing more is sent: only the answers to what has left whole are awaited.
+    Stopping,
     Quitting,
     Closed,
 }

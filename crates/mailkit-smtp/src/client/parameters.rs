@@ -1,12 +1,17 @@
 //! What a transaction asks for, held against what the server offers: decided before a byte leaves (RFC 5321 §3.3).
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 
 use mailkit_address::{Address, Envelope};
 
 use super::{BeginError, Client, TransactionOptions};
 use crate::parameter::{Body, Hold, MailParameters, RcptParameters};
 use crate::{InvalidArgument, SizeLimit};
+
+/// The server offers no SMTPUTF8.
+pub(super) const NO_SMTP_UTF8: BeginError =
+    BeginError::Unsupported { extension: "SMTPUTF8", needed_for: "an address or a header with non-ASCII characters" };
 
 impl Client {
     /// The parameters of MAIL and RCPT for a message.
@@ -17,7 +22,7 @@ impl Client {
         chunking: bool,
     ) -> Result<(MailParameters, RcptParameters), BeginError> {
         let offered = &self.extensions;
-        self.check_recipients(envelope)?;
+        self.check_recipients(envelope, options.max_recipients)?;
         if let (Some(size), Some(SizeLimit::Octets(limit))) = (options.size, offered.size)
             && size > limit
         {
@@ -27,8 +32,13 @@ impl Client {
             // RFC 3461 §4.4: printable, and 100 octets at the most.
             InvalidArgument::check_printable("ENVID", envid, 100)?;
         }
-        let smtp_utf8 = options.smtp_utf8 || envelope.needs_smtp_utf8();
-        require(!smtp_utf8 || offered.smtp_utf8, "SMTPUTF8", "an address or a header with non-ASCII characters")?;
+        let in_recipients = envelope.recipients().iter().any(Address::needs_smtp_utf8);
+        let in_message = options.smtp_utf8 || envelope.reverse_path().address().is_some_and(Address::needs_smtp_utf8);
+        // A recipient's address concerns that recipient only: it is left out.
+        if in_message && !offered.smtp_utf8 {
+            return Err(NO_SMTP_UTF8);
+        }
+        let smtp_utf8 = offered.smtp_utf8 && (in_message || in_recipients);
         // RFC 8689 §4.2.1: the offer counts only under TLS with a certificate that was checked; any other is anybody's.
         let checked = self.secured && self.config.certificate_verified && !self.is_opportunistic();
         let require_tls = offered.require_tls && checked;
@@ -71,16 +81,16 @@ impl Client {
     }
 
     /// Divides an envelope so that each part keeps to the server's limits (RFC 9422 §4.2, §4.3), in order.
-    /// Without limits that is the envelope itself.
+    /// Without limits that is the envelope itself. `max` is the caller's own limit.
     #[must_use]
-    pub fn group_recipients(&self, envelope: &Envelope) -> Vec<Envelope> {
-        if self.how_many_fit(envelope.recipients()) == envelope.recipients().len() {
+    pub fn group_recipients(&self, envelope: &Envelope, max: Option<NonZeroU32>) -> Vec<Envelope> {
+        if self.how_many_fit(envelope.recipients(), max) == envelope.recipients().len() {
             return vec![envelope.clone()];
         }
         let mut groups: Vec<Vec<Address>> = Vec::new();
         let mut rest = envelope.recipients();
         while let Some((group, after)) =
-            rest.split_at_checked(self.how_many_fit(rest)).filter(|(group, _)| !group.is_empty())
+            rest.split_at_checked(self.how_many_fit(rest, max)).filter(|(group, _)| !group.is_empty())
         {
             groups.push(group.to_vec());
             rest = after;
@@ -89,16 +99,17 @@ impl Client {
         groups.into_iter().filter_map(whole).collect()
     }
 
-    fn check_recipients(&self, envelope: &Envelope) -> Result<(), BeginError> {
-        let limit = self.how_many_fit(envelope.recipients());
+    fn check_recipients(&self, envelope: &Envelope, max: Option<NonZeroU32>) -> Result<(), BeginError> {
+        let limit = self.how_many_fit(envelope.recipients(), max);
         if limit < envelope.recipients().len() { Err(BeginError::TooManyRecipients { limit }) } else { Ok(()) }
     }
 
     /// How many recipients, from the first on, fit into one transaction.
-    fn how_many_fit(&self, recipients: &[Address]) -> usize {
+    fn how_many_fit(&self, recipients: &[Address], max: Option<NonZeroU32>) -> usize {
         let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let limits = &self.extensions.limits;
-        let (count, domains) = (most(limits.rcpt_max), most(limits.rcpt_domain_max));
+        let count = most(limits.rcpt_max).min(most(max.map(NonZeroU32::get)));
+        let domains = most(limits.rcpt_domain_max);
         if domains == usize::MAX {
             return recipients.len().min(count);
         }

@@ -37,11 +37,11 @@ impl Client {
             Some(Expect::Reset(id)) => self.answer(id, |_| {}),
             Some(Expect::Mail(id)) => self.answer(id, |transaction| {
                 if !reply.is_success() {
-                    transaction.refuse(Step::Mail, &reply);
+                    transaction.answers.refuse(Step::Mail, &reply);
                 }
             }),
             Some(Expect::Rcpt(id, recipient)) => {
-                self.answer(id, |transaction| transaction.answer_rcpt(recipient, reply));
+                self.answer(id, |transaction| transaction.answers.answer_rcpt(recipient, reply));
             }
             Some(Expect::Chunk(id)) => self.handle_chunk(id, &reply),
             Some(Expect::Content(id)) => self.handle_content(id, &reply, expected),
@@ -66,7 +66,7 @@ impl Client {
         let leaving = self.leaving_content().filter(|_| refusal);
         match self.transactions.iter_mut().find(|transaction| Some(transaction.id) == leaving) {
             Some(transaction) => {
-                transaction.refuse(Step::Content, &reply);
+                transaction.answers.refuse(Step::Content, &reply);
                 self.fail(Error::Unexpected(Step::Content, reply));
             }
             None => self.fail(Error::Unsolicited(self.step(), reply)),
@@ -93,7 +93,7 @@ impl Client {
                 self.trace_line(|| ".".to_owned());
             }
             Severity::TransientNegative | Severity::PermanentNegative => {
-                transaction.refuse(Step::Data, &reply);
+                transaction.answers.refuse(Step::Data, &reply);
                 transaction.stage = Stage::Sent;
                 self.stale = true;
             }
@@ -105,7 +105,7 @@ impl Client {
     fn handle_chunk(&mut self, id: u64, reply: &Reply) {
         self.answer(id, |transaction| {
             if !reply.is_success() {
-                transaction.refuse(Step::Content, reply);
+                transaction.answers.refuse(Step::Content, reply);
             }
         });
     }
@@ -118,10 +118,10 @@ impl Client {
         self.answer(id, |transaction| {
             stale = transaction.chunking && !reply.is_success();
             if lmtp {
-                more = transaction.answer_content_once(reply);
+                more = transaction.answers.answer_content_once(reply);
                 transaction.due += usize::from(more);
             } else {
-                transaction.answer_content(reply);
+                transaction.answers.answer_content(reply);
             }
         });
         self.stale |= stale;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mailkit_address::Envelope;
 
+use super::parameters::NO_SMTP_UTF8;
 use super::transaction::{Stage, Transaction};
 use super::{BeginError, Client, Error, Event, Expect, Phase, TransactionOptions};
 use crate::Command;
@@ -39,11 +40,16 @@ impl Client {
         // What BDAT leaves behind when it is refused is not settled (RFC 3030 §2): with an envelope still open, the
         // recipients of this message would be added to those of the one before.
         let reset = self.stale || (chunking && !self.transactions.is_empty());
-        let transaction = Transaction::new(self.begun, envelope, mail, rcpt, chunking, reset);
+        let needs_smtp_utf8 = envelope.needs_smtp_utf8();
+        let mut transaction = Transaction::new(self.begun, envelope, mail, rcpt, chunking, reset);
+        if needs_smtp_utf8 && !self.extensions.smtp_utf8 {
+            transaction.leave_out_utf8(&NO_SMTP_UTF8);
+        }
         if self.expected.is_empty() {
             self.mark(now);
         }
-        self.stale = false;
+        // One that has nobody to go to sends nothing, and leaves the session as it is.
+        self.stale &= transaction.is_doomed();
         self.begun += 1;
         self.transactions.push_back(transaction);
         self.pump();
@@ -53,7 +59,8 @@ impl Client {
     /// Whether the content of the last transaction is wanted.
     #[must_use]
     pub fn wants_content(&self) -> bool {
-        self.transactions.back().is_some_and(|last| last.stage == Stage::Content)
+        self.phase == Phase::Ready
+            && self.transactions.back().is_some_and(|last| last.stage == Stage::Content)
             && self.poll_transmit().len() < HIGH_WATER
             && (self.pipelining() || self.expected.is_empty())
     }
@@ -63,7 +70,9 @@ impl Client {
     /// Line ends are made CRLF, and dots are stuffed where the content goes by DATA. A piece that comes when no
     /// content is wanted (the server refused the message in the meantime) is dropped.
     pub fn put_content(&mut self, piece: &[u8], last: bool) {
-        let Some(transaction) = self.transactions.back_mut().filter(|last| last.stage == Stage::Content) else {
+        let ready = self.phase == Phase::Ready;
+        let Some(transaction) = self.transactions.back_mut().filter(|last| ready && last.stage == Stage::Content)
+        else {
             return;
         };
         let from = self.out.len();
@@ -132,7 +141,7 @@ impl Client {
     /// Whether content of the last transaction is still to come, though it may not be wanted yet.
     #[must_use]
     pub fn needs_content(&self) -> bool {
-        self.transactions.back().is_some_and(|last| last.stage != Stage::Sent)
+        self.phase == Phase::Ready && self.transactions.back().is_some_and(|last| last.stage != Stage::Sent)
     }
 
     /// The caller cannot bring the rest of the content. The message is not delivered.
@@ -153,6 +162,10 @@ impl Client {
 
     /// Sends what the last transaction may send by now.
     pub(super) fn pump(&mut self) {
+        if self.phase == Phase::Stopping {
+            self.finish_done();
+            return self.end_if_stopped();
+        }
         loop {
             if !self.pipelining() && !self.expected.is_empty() {
                 break;

@@ -1,13 +1,15 @@
 //! One mail transaction: how far it has been sent, and what was answered.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use mailkit_address::{Address, Envelope, ForwardPath};
 
-use super::{Error, Expect};
+use super::answers::Answers;
+use super::{BeginError, Error, Expect};
 use crate::content::{ContentEncoder, Encoding};
 use crate::parameter::{Body, DsnReturn, Hold, MailParameters, MtPriority, Notify, RcptParameters};
-use crate::{Command, InvalidArgument, RecipientReport, Reply, Report, Status, Step};
+use crate::{Command, InvalidArgument, RecipientReport, Report, Status};
 
 /// What a transaction asks for beyond its envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub struct TransactionOptions {
     pub require_tls: bool,
     /// The priority. Not sent to a server without MT-PRIORITY (RFC 6710 §4.1).
     pub priority: Option<MtPriority>,
+    /// The most recipients of one transaction, beside what the server says (LIMITS RCPTMAX, RFC 9422): as configured, or
+    /// as learnt from its refusals. See [`Client::group_recipients`](super::Client::group_recipients).
+    pub max_recipients: Option<NonZeroU32>,
     /// Release the message later (RFC 4865). An error with a server that does not offer it.
     pub hold: Option<Hold>,
 }
@@ -71,19 +76,10 @@ pub(super) struct Transaction {
     pub(super) content_octets: u64,
     /// Where in the stream of octets the content's last one stands, once it was written.
     pub(super) last_octet: Option<u64>,
-    statuses: Vec<Answer>,
+    pub(super) answers: Answers,
     pub(super) round_trips: u32,
     /// A reply came that lets more be sent: what is sent next begins another round trip.
     pub(super) turn: bool,
-}
-
-/// What the server said of one recipient so far.
-#[derive(Clone, Debug)]
-enum Answer {
-    Awaited,
-    /// RCPT was accepted; the content is still to be answered.
-    Taken,
-    Final(Status),
 }
 
 impl Transaction {
@@ -102,7 +98,7 @@ impl Transaction {
         };
         Self {
             id,
-            statuses: vec![Answer::Awaited; envelope.recipients().len()],
+            answers: Answers::new(envelope.recipients().len()),
             envelope,
             mail,
             rcpt,
@@ -126,26 +122,50 @@ impl Transaction {
             Stage::Reset => (Command::Rset, Expect::Reset(self.id), Stage::Mail),
             Stage::Mail => {
                 let (path, parameters) = (Cow::Borrowed(self.envelope.reverse_path()), Cow::Borrowed(&self.mail));
-                (Command::Mail { path, parameters }, Expect::Mail(self.id), Stage::Rcpt(0))
+                (Command::Mail { path, parameters }, Expect::Mail(self.id), self.behind_rcpt(0))
             }
             Stage::Rcpt(index) => {
                 let Some(address) = recipients.get(index) else { return Ok(None) };
                 let path = Cow::Owned(ForwardPath::Address(address.clone()));
-                let next = match (index + 1 < recipients.len(), self.chunking) {
-                    (true, _) => Stage::Rcpt(index + 1),
-                    (false, true) => Stage::Content,
-                    (false, false) => Stage::Data,
-                };
+                let next = self.behind_rcpt(index + 1);
                 (Command::Rcpt { path, parameters: self.rcpt_for(address) }, Expect::Rcpt(self.id, index), next)
             }
             Stage::Data => (Command::Data, Expect::Data(self.id), Stage::AwaitGo),
             Stage::AwaitGo | Stage::Content | Stage::Sent => return Ok(None),
         };
-        command.write_to(out)?;
+        let written = command.write_to(out);
+        if let (Err(error), Stage::Rcpt(index)) = (&written, self.stage) {
+            // One address that cannot be sent costs the others nothing.
+            self.answers.end_awaited(index, Status::Unaddressable(error.clone().into()));
+            self.stage = next;
+            return if self.is_doomed() { Ok(None) } else { self.write_next(out) };
+        }
+        written?;
         self.stage = next;
         self.due += 1;
         self.count_turn();
         Ok(Some(expect))
+    }
+
+    /// What comes next: RCPT for the first recipient from `index` on that needs one, or what follows the last.
+    fn behind_rcpt(&self, index: usize) -> Stage {
+        match (self.answers.next_awaited(index), self.chunking) {
+            (Some(next), _) => Stage::Rcpt(next),
+            (None, true) => Stage::Content,
+            (None, false) => Stage::Data,
+        }
+    }
+
+    /// The server has no SMTPUTF8: recipients whose address needs it are not named to it (RFC 6531 §3.2).
+    pub(super) fn leave_out_utf8(&mut self, error: &BeginError) {
+        for (index, address) in self.envelope.recipients().iter().enumerate() {
+            if address.needs_smtp_utf8() {
+                self.answers.end_awaited(index, Status::Unaddressable(error.clone()));
+            }
+        }
+        if self.is_doomed() {
+            self.stage = Stage::Sent;
+        }
     }
 
     /// RFC 3461 §4.2: a request for notifications names the address as it was given.
@@ -166,46 +186,9 @@ impl Transaction {
         self.stage == Stage::Sent && self.due == 0
     }
 
-    /// Whether the message can still reach somebody.
-    pub(super) fn is_doomed(&self) -> bool {
-        self.statuses.iter().all(|answer| matches!(answer, Answer::Final(_)))
-    }
-
-    /// Takes the answer to RCPT for one recipient. After a refused MAIL it changes nothing.
-    pub(super) fn answer_rcpt(&mut self, recipient: usize, reply: Reply) {
-        if let Some(answer) = self.statuses.get_mut(recipient).filter(|answer| matches!(answer, Answer::Awaited)) {
-            *answer = if reply.is_success() {
-                Answer::Taken
-            } else {
-                Answer::Final(Status::Refused { step: Step::Rcpt, reply })
-            };
-        }
-    }
-
-    /// Takes a refusal of MAIL, DATA or the content: it stands for every recipient that has no final answer.
-    pub(super) fn refuse(&mut self, step: Step, reply: &Reply) {
-        for answer in &mut self.statuses {
-            if !matches!(answer, Answer::Final(_)) {
-                *answer = Answer::Final(Status::Refused { step, reply: reply.clone() });
-            }
-        }
-    }
-
-    /// Takes the reply to the end of the content for every recipient that was taken.
-    pub(super) fn answer_content(&mut self, reply: &Reply) {
-        self.statuses
-            .iter_mut()
-            .filter(|answer| matches!(answer, Answer::Taken))
-            .for_each(|answer| conclude(answer, reply));
-    }
-
-    /// Takes one of the replies to the end of the content in LMTP; returns whether more are to come (RFC 2033 §4.2).
-    pub(super) fn answer_content_once(&mut self, reply: &Reply) -> bool {
-        let mut taken = self.statuses.iter_mut().filter(|answer| matches!(answer, Answer::Taken));
-        if let Some(answer) = taken.next() {
-            conclude(answer, reply);
-        }
-        taken.next().is_some()
+    /// Whether the message can reach nobody any more.
+    pub(super) const fn is_doomed(&self) -> bool {
+        self.answers.are_final()
     }
 
     /// The report. Where the conversation ended early, `sent` says how many octets had left by then. Where its replies
@@ -219,23 +202,11 @@ impl Transaction {
             _ => Status::Unsent,
         };
         let void = end.is_some_and(|(error, _)| error.is_out_of_step());
-        let statuses = self.statuses.into_iter().map(|answer| match answer {
-            Answer::Final(status) if !void => status,
-            _ => unanswered.clone(),
-        });
+        let statuses = self.answers.into_statuses(unanswered, void);
         let recipients = self.envelope.recipients().iter().cloned().zip(statuses);
         Report::new(
             recipients.map(|(address, status)| RecipientReport::new(address, status)).collect(),
             self.round_trips,
         )
     }
-}
-
-fn conclude(answer: &mut Answer, reply: &Reply) {
-    let reply = reply.clone();
-    *answer = Answer::Final(if reply.is_success() {
-        Status::Accepted(reply)
-    } else {
-        Status::Refused { step: Step::Content, reply }
-    });
 }

@@ -37,6 +37,7 @@ pub(super) struct RouteSection {
     preference: Option<Number<0, MOST_COUNT>>,
     weight: Option<Number<1, MOST_COUNT>>,
     convert: Option<Word<Convert>>,
+    max_recipients: Option<Number<1, MOST_COUNT>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -88,7 +89,10 @@ impl RouteSection {
         settings.preference = self.preference.map(Number::as_u32);
         settings.weight = self.weight.map_or(settings.weight, Number::as_non_zero);
         settings.check()?;
-        Ok(route)
+        Ok(match self.max_recipients {
+            Some(max) => route.max_recipients(max.as_non_zero()),
+            None => route,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Messages on their way into a connection: numbered, put into the form for its server, and kept for a second try.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -21,8 +22,27 @@ pub(super) struct Letter<'m> {
     pub(super) outgoing: Outgoing<'m>,
     /// Whether it was tried on a connection that was dead.
     pub(super) again: bool,
-    /// What became of the recipients that went over another connection.
+    /// What became of the recipients that went over another connection, or in another round.
     pub(super) before: Option<Report>,
+    pub(super) rounds: Option<Box<Rounds>>,
+}
+
+/// What is remembered of a message that goes in several rounds.
+pub(super) struct Rounds {
+    /// Which message it is, among all of the mailer.
+    pub(super) key: u128,
+    /// The most recipients of one transaction.
+    pub(super) max: NonZeroU32,
+    /// All its recipients, in the order of its envelope.
+    pub(super) order: Vec<Address>,
+}
+
+impl Rounds {
+    /// Puts a report into the order of the envelope.
+    pub(super) fn sort(&self, report: &mut Report) {
+        let places: HashMap<&Address, usize> = self.order.iter().zip(0..).collect();
+        report.recipients.sort_by_key(|entry| places.get(&entry.address).copied());
+    }
 }
 
 /// A message that a connection has taken.
@@ -30,6 +50,7 @@ pub(super) struct Taken<'m> {
     pub(super) number: u64,
     pub(super) again: bool,
     pub(super) before: Option<Report>,
+    pub(super) rounds: Option<Box<Rounds>>,
     /// The same once more; `None` for content that can be read once.
     pub(super) copy: Option<Outgoing<'m>>,
 }
@@ -116,14 +137,15 @@ where
         self.dry = next.is_none();
         Poll::Ready(next.map(|outgoing| {
             self.count += 1;
-            Letter { number: self.count, outgoing: outgoing.into(), again: false, before: None }
+            Letter { number: self.count, outgoing: outgoing.into(), again: false, before: None, rounds: None }
         }))
     }
 
     /// Puts a message into the form for the server; `None` where it is being prepared, or cannot be made.
     fn make(&mut self, letter: Letter<'m>) -> Option<Submission> {
         let copy = letter.outgoing.again();
-        let taken = Taken { number: letter.number, again: letter.again, before: letter.before, copy };
+        let Letter { number, again, before, rounds, .. } = letter;
+        let taken = Taken { number, again, before, rounds, copy };
         let signed = self.mailer.signs();
         let made = match letter.outgoing.encode(self.server, signed) {
             Ok(Form::Finished(submission)) => Ok(submission),
@@ -148,7 +170,10 @@ where
 
     fn finish(&mut self, taken: Taken<'m>, made: Result<Submission, Error>) -> Option<Submission> {
         match made {
-            Ok(submission) => {
+            Ok(mut submission) => {
+                let max = &mut submission.options.max_recipients;
+                let of_rounds = taken.rounds.as_ref().map(|rounds| rounds.max);
+                *max = [*max, of_rounds, self.mailer.recipient_limit().get()].into_iter().flatten().min();
                 self.room -= 1;
                 self.taken.push_back(taken);
                 Some(submission)

@@ -215,7 +215,11 @@ fn content(encoded: &Encoded) -> Result<Content, Error> {
     if encoded.is_in_memory() && encoded.size().is_some_and(|size| size <= ONE_PIECE) {
         return encoded.to_bytes().map(Content::from).map_err(Error::content);
     }
-    Ok(Content::chunks(encoded.chunks(), encoded.size()))
+    if !encoded.is_repeatable() {
+        return Ok(Content::chunks(encoded.chunks(), encoded.size()));
+    }
+    let again = encoded.clone();
+    Ok(Content::repeatable(move || again.chunks(), encoded.size()))
 }
 
 impl Text<'_> {

@@ -1,18 +1,20 @@
 //! Messages in a row over one connection, and over another where it takes no more or turns out to be dead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::Stream;
+use mailkit_address::Address;
 use mailkit_connection::{Cause, SendAll};
 use mailkit_smtp::client::{self, BeginError};
 use mailkit_smtp::{Report, Status, Step};
 
-use super::letters::{Letter, Letters, Taken};
+use super::letters::{Letter, Letters, Rounds, Taken};
 use super::outgoing::Outgoing;
+use super::rounds::further_round;
 use super::{Lease, Mailer};
 use crate::Error;
 
@@ -148,23 +150,33 @@ where
         taken: Taken<'m>,
         outcome: Result<Report, mailkit_connection::Error>,
     ) {
-        let Taken { number, again, before, copy } = taken;
+        let Taken { number, again, before, rounds, copy } = taken;
         let may_be_dead = std::mem::replace(&mut letters.may_be_dead, true);
         match (copy, &outcome) {
             (Some(outgoing), _) if may_be_dead && !again && found_dead(&outcome) => {
                 tracing::debug!("a connection was dead before the message was on its way: over another");
-                return letters.put_back(Letter { number, outgoing, again: true, before });
+                return letters.put_back(Letter { number, outgoing, again: true, before, rounds });
             }
             (Some(outgoing), Err(error)) if is_used_up(error) => {
                 if let Some((done, rest)) = divide(error.report(), outgoing) {
                     let before = Some(joined(before, done));
-                    return letters.put_back(Letter { number, outgoing: rest, again, before });
+                    return letters.put_back(Letter { number, outgoing: rest, again, before, rounds });
+                }
+            }
+            // In a queue each round is written down before the next.
+            (Some(outgoing), Ok(report)) if !self.is_mounted_first => {
+                if let Some(letter) = self.next_round(report, number, outgoing, &before, rounds.as_deref()) {
+                    return letters.put_back(letter);
                 }
             }
             _ => {}
         }
         let outcome = match outcome {
-            Ok(report) => Error::of_route(joined(before, report)),
+            Ok(report) => {
+                let mut report = joined(before, report);
+                rounds.iter().for_each(|rounds| rounds.sort(&mut report));
+                Error::of_route(report)
+            }
             Err(error) => Err(Error::from(error).behind(before)),
         };
         self.early.insert(number, outcome);
@@ -177,6 +189,32 @@ fn pause(failures: u32) -> Duration {
     match failures.checked_sub(2) {
         None => Duration::ZERO,
         Some(doublings) => (FIRST_PAUSE * (1 << doublings.min(10))).min(LONGEST_PAUSE),
+    }
+}
+
+impl<'m, S> Ride<'m, S> {
+    /// The message for the recipients that the server did not take in this transaction for the number of them.
+    fn next_round(
+        &self,
+        report: &Report,
+        number: u64,
+        outgoing: Outgoing<'m>,
+        before: &Option<Report>,
+        rounds: Option<&Rounds>,
+    ) -> Option<Letter<'m>> {
+        let round = further_round(report)?;
+        let limit = self.mailer.recipient_limit();
+        let rounds = match rounds {
+            Some(rounds) => Rounds { key: rounds.key, max: rounds.max.min(round.max), order: rounds.order.clone() },
+            None => Rounds { key: limit.new_key(), max: round.max, order: outgoing.recipients().to_vec() },
+        };
+        limit.note(rounds.key, &round);
+        let rest: HashSet<&Address> = round.rest.iter().collect();
+        let mut done = report.clone();
+        done.recipients.retain(|entry| !rest.contains(&entry.address));
+        let before = Some(joined(before.clone(), done));
+        let outgoing = outgoing.only_for(round.rest)?;
+        Some(Letter { number, outgoing, again: false, before, rounds: Some(Box::new(rounds)) })
     }
 }
 

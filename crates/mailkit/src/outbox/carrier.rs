@@ -8,27 +8,29 @@ use std::task::{Context, Poll, ready};
 use async_trait::async_trait;
 use futures_util::Stream;
 use mailkit_connection::Submission;
-use mailkit_dispatch::{Deliver, Job, Jobs};
+use mailkit_dispatch::{Deliver, Job, Jobs, RecipientResult};
 use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
 
+use super::job_rounds::JobRounds;
 use super::outcome::{outcome, trouble, with_note};
 use super::rules::DeliveryRules;
 use super::stored::StoredContent;
 use super::transaction::{content, options};
 use crate::conversion::Note;
-use crate::mailer::Stored;
-use crate::{Guarded, Mailer, Outgoing};
+use crate::mailer::{Stored, further_round};
+use crate::{Error, Guarded, Mailer, Outgoing};
 
 /// The way out of one route.
 pub(super) struct Carrier {
     mailer: Mailer,
     rules: Arc<DeliveryRules>,
+    rounds: JobRounds,
 }
 
 impl Carrier {
-    pub(super) const fn new(mailer: Mailer, rules: Arc<DeliveryRules>) -> Self {
-        Self { mailer, rules }
+    pub(super) fn new(mailer: Mailer, rules: Arc<DeliveryRules>) -> Self {
+        Self { mailer, rules, rounds: JobRounds::default() }
     }
 }
 
@@ -38,6 +40,8 @@ struct Taken {
     job: Job,
     guarded: Option<Guarded>,
     note: Option<Arc<Note>>,
+    /// Recipients that are left out of this round.
+    deferred: Vec<RecipientResult>,
 }
 
 #[async_trait]
@@ -45,21 +49,27 @@ impl Deliver for Carrier {
     async fn deliver(&self, jobs: &mut Jobs) {
         let taken = Mutex::new(VecDeque::new());
         // On a failure the jobs are needed once more.
-        let mut ride = match self.mailer.ride(Loading { jobs: &mut *jobs, taken: &taken, rules: &self.rules }).await {
+        let loading = Loading { jobs: &mut *jobs, taken: &taken, rules: &self.rules, rounds: &self.rounds };
+        let mut ride = match self.mailer.ride(loading).await {
             Ok(ride) => ride,
             Err(error) => return jobs.broken(trouble(&error)),
         };
         while let Some(result) = ride.next().await {
             let taken: Option<Taken> = taken.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(Taken { job, guarded, note }) = taken else { continue };
+            let Some(Taken { job, guarded, note, deferred }) = taken else { continue };
+            if result.as_ref().is_err_and(Error::is_revoked) {
+                job.abandon();
+                continue;
+            }
             let result = match guarded {
                 Some(guarded) => guarded.result(result),
                 None => result,
             };
+            let round = result.as_ref().ok().and_then(further_round);
             let note = note.as_ref().and_then(|note| note.get());
             let outcome = with_note(outcome(result), note.map(String::as_str));
             self.rules.archive(&job, &outcome).await;
-            job.finish(outcome);
+            self.rounds.finish(job, round, outcome, deferred, self.mailer.recipient_limit());
         }
     }
 }
@@ -69,6 +79,7 @@ struct Loading<'a> {
     jobs: &'a mut Jobs,
     taken: &'a Mutex<VecDeque<Taken>>,
     rules: &'a DeliveryRules,
+    rounds: &'a JobRounds,
 }
 
 impl Stream for Loading<'_> {
@@ -88,6 +99,7 @@ impl Stream for Loading<'_> {
         };
         let gate = job.gate();
         let mark = job.content_mark();
+        let lease = job.lease_check();
         let message = job.message();
         let fields = guarded.as_ref().map(Guarded::fields).unwrap_or_default();
         let stored = self.rules.content(message, fields);
@@ -105,8 +117,10 @@ impl Stream for Loading<'_> {
             Some(mark) => content.on_start(move || mark.begin()),
             None => content,
         };
-        let envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();
-        let options = TransactionOptions { size: stored.size().or(message.content.size()), ..options(message) };
+        let content = content.only_while(move || lease.is_valid());
+        let mut envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();
+        let mut options = TransactionOptions { size: stored.size().or(message.content.size()), ..options(message) };
+        let deferred = self.rounds.begin(message.lease.token(), &mut envelope, &mut options);
         let mut outgoing = Outgoing::from(Submission::new(envelope, content).with_options(options));
         let mut note = None;
         // Only such a message is ever converted; to ask for other routes takes a lock.
@@ -116,7 +130,7 @@ impl Stream for Loading<'_> {
             note = Some(Arc::clone(&stored.note));
             outgoing = outgoing.convertible(stored);
         }
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push_back(Taken { job, guarded, note });
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push_back(Taken { job, guarded, note, deferred });
         Poll::Ready(Some(outgoing))
     }
 }

@@ -50,6 +50,8 @@ fn recipient(
             (status, reply.text().to_owned())
         }
         (Status::Forbidden(rule), _) => (RecipientStatus::Permanent, rule.clone()),
+        // Another route may be able to name it to its server.
+        (Status::Unaddressable(error), _) => (RecipientStatus::Temporary, error.to_string()),
         (Status::Ambiguous, trouble) => {
             let words = trouble.map_or("no answer to the content", |trouble| &trouble.words);
             (RecipientStatus::Ambiguous, words.to_owned())

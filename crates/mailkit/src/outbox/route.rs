@@ -1,6 +1,7 @@
 //! A way out: a server, the connections to it, and its limits.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use mailkit_connection::{ConnectorConfig, ServerUrl};
 use mailkit_dispatch::{BreakerSettings, Limits, Quota, Rate, RouteSettings};
@@ -29,6 +30,7 @@ pub struct Route {
     config: ConnectorConfig,
     pool: PoolSettings,
     conversion: Convert,
+    max_recipients: Option<NonZeroU32>,
 }
 
 impl Route {
@@ -49,7 +51,7 @@ impl Route {
     /// A route with settings made by hand.
     pub fn with_config(name: impl Into<String>, config: ConnectorConfig) -> Self {
         let (settings, pool) = (RouteSettings::new(name), PoolSettings::default());
-        let route = Self { settings, server: None, config, pool, conversion: Convert::default() };
+        let route = Self { settings, server: None, config, pool, conversion: Convert::default(), max_recipients: None };
         route.pool(PoolSettings::default())
     }
 
@@ -58,6 +60,13 @@ impl Route {
     pub fn pool(mut self, pool: PoolSettings) -> Self {
         self.pool = pool;
         self.settings.most_ways = pool.max_size;
+        self
+    }
+
+    /// The most recipients of one transaction: the others of a message go in further ones. Without it, the server's own
+    /// limit is kept where it says it (LIMITS RCPTMAX, RFC 9422), and learnt where it refuses more.
+    pub const fn max_recipients(mut self, max: NonZeroU32) -> Self {
+        self.max_recipients = Some(max);
         self
     }
 
@@ -145,7 +154,14 @@ impl Route {
         // More ways than connections would wait for each other.
         let most = self.settings.most_ways.min(self.pool.max_size);
         let settings = self.settings.most_ways(most);
-        Ok((settings, Mailer::with_pool(self.config, self.pool)?.with_conversion(self.conversion)))
+        let mailer = Mailer::with_pool(self.config, self.pool)?.with_conversion(self.conversion);
+        Ok((
+            settings,
+            match self.max_recipients {
+                Some(max) => mailer.with_max_recipients(max),
+                None => mailer,
+            },
+        ))
     }
 }
 
@@ -161,8 +177,6 @@ impl fmt::Debug for Route {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     #[test]

@@ -23,6 +23,8 @@ pub enum UnsupportedOption {
     Body,
     /// `smtp_utf8` for a message that does not need it.
     SmtpUtf8,
+    /// `max_recipients`: the limit of one route.
+    MaxRecipients,
     /// `hold`: the queue itself holds a message until its time.
     Hold,
 }
@@ -33,6 +35,9 @@ impl fmt::Display for UnsupportedOption {
             Self::Size => "the option `size` of a queued message is that of its content: leave it out",
             Self::Body => "the option `body` of a queued message is what its content needs: leave it out",
             Self::SmtpUtf8 => "the option `smtp_utf8` of a queued message is what its header needs: leave it out",
+            Self::MaxRecipients => {
+                "the option `max_recipients` of a queued message is its route's: give it to Route::max_recipients"
+            }
             Self::Hold => "the option `hold` is not for a queued message: give the time to EnqueueOptions::send_at",
         })
     }
@@ -42,8 +47,7 @@ impl std::error::Error for UnsupportedOption {}
 
 /// The first option that cannot be granted. One that says what the message needs anyway is granted.
 fn unsupported(message: &Message, transaction: &TransactionOptions) -> Option<UnsupportedOption> {
-    let TransactionOptions { size, body, smtp_utf8, notify: _, ret: _, envid: _, require_tls: _, priority: _, hold } =
-        transaction;
+    let TransactionOptions { size, body, smtp_utf8, max_recipients, hold, .. } = transaction;
     let is_fitting = match body {
         Body::SevenBit => true,
         Body::EightBitMime => message.needs_8bit(),
@@ -52,7 +56,11 @@ fn unsupported(message: &Message, transaction: &TransactionOptions) -> Option<Un
     [
         (size.is_some(), UnsupportedOption::Size),
         (!is_fitting, UnsupportedOption::Body),
-        (*smtp_utf8 && !message.needs_smtp_utf8(), UnsupportedOption::SmtpUtf8),
+        (
+            *smtp_utf8 && !message.needs_smtp_utf8() && !message.envelope().needs_smtp_utf8(),
+            UnsupportedOption::SmtpUtf8,
+        ),
+        (max_recipients.is_some(), UnsupportedOption::MaxRecipients),
         (hold.is_some(), UnsupportedOption::Hold),
     ]
     .into_iter()
@@ -108,7 +116,7 @@ pub(super) fn options(message: &Leased) -> TransactionOptions {
         envid: envelope_id.clone(),
         require_tls: *require_tls,
         priority: mt_priority.and_then(MtPriority::new),
-        hold: None,
+        ..TransactionOptions::default()
     }
 }
 
@@ -116,7 +124,10 @@ pub(super) fn options(message: &Leased) -> TransactionOptions {
 pub(super) fn content(stored: &mailkit_queue::Content) -> Content {
     match stored.in_memory() {
         Some(bytes) => Content::from(bytes.clone()),
-        None => Content::chunks(Stored::Closed(stored.clone()), stored.size()),
+        None => {
+            let (again, size) = (stored.clone(), stored.size());
+            Content::repeatable(move || Stored::Closed(again.clone()), size)
+        }
     }
 }
 
