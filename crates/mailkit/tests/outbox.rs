@@ -343,3 +343,22 @@ async fn an_outbox_that_is_dropped_stops_and_parts_from_its_servers() {
     assert_eq!(sink.captured().len(), 1);
     sink.shutdown().await;
 }
+
+#[cfg(feature = "dkim")]
+#[tokio::test]
+async fn what_an_outbox_prepares_is_what_it_enqueues_signed() {
+    use mailkit::mime::dkim::{Signer, SigningKey};
+    // The key of RFC 8463 A.2.
+    let key = SigningKey::from_pem(b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+    let signer = Signer::new(key, mailkit::address::Domain::parse("example.com").unwrap(), "s").unwrap();
+    let sink = Sink::builder().start().await.unwrap();
+    let outbox = impatient().signers([signer]).route(route("only", sink.addr())).start().await.unwrap();
+    let prepared = outbox.prepare(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap();
+    let is_signed = |content: &[u8]| content.windows(15).any(|part| part == b"DKIM-Signature:");
+    assert!(is_signed(&prepared.content.to_bytes().unwrap()));
+    assert!(!outbox.queue().enqueue(prepared).await.unwrap().duplicate);
+    ended(&outbox).await;
+    assert!(is_signed(&sink.captured()[0].content));
+    outbox.shutdown(LIMIT).await;
+    sink.shutdown().await;
+}
