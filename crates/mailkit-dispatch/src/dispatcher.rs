@@ -14,13 +14,12 @@ use crate::deliver::Deliver;
 use crate::desk::Desk;
 use crate::event::Event;
 use crate::lease_term::BootClock;
-use crate::leasing;
 use crate::route::Route;
 use crate::settings::{RouteSettings, Settings, SettingsError, check};
-use crate::settling;
 use crate::span::LONGEST_SPAN;
 use crate::state::{Phase, State};
 use crate::stats::{RouteStats, Stats};
+use crate::{leasing, settling};
 
 /// At a shutdown, messages whose content has not begun to leave get this long, or until the deadline: a healthy server takes
 /// MAIL and RCPT within it.
@@ -278,8 +277,7 @@ impl Dispatcher {
             if self.desk.state().phase == Phase::Stopped {
                 return Err(QueueError::Failed("the dispatcher has stopped, and nothing more is sent".into()));
             }
-            // Woken or not: it is looked at again.
-            let _ = tokio::time::timeout(LOOK, progress).await;
+            let _ = tokio::time::timeout(LOOK, progress).await; // Woken or not: it is looked at again.
         }
     }
 

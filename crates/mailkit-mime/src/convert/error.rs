@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 /// What must arrive as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,8 +51,8 @@ pub enum ConvertError {
     ReadsOnce,
 }
 
-impl fmt::Display for ConvertError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for ConvertError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the message needs 8BITMIME, which the server lacks, and cannot be converted")?;
         match self {
             Self::Untouchable(what) => write!(f, ": it has 8-bit content in {what}"),
@@ -69,3 +71,5 @@ impl Error for ConvertError {
         }
     }
 }
+
+chained_display!(ConvertError);

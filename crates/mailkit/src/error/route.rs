@@ -64,7 +64,7 @@ mod tests {
 
     fn refused(step: Step, code: u16, text: &str) -> RecipientReport {
         let (enhanced, text) = match text.split_once(' ') {
-            Some((status, text)) if status == "5.4.5" => (EnhancedStatus::new(5, 4, 5), text),
+            Some(("5.4.5", text)) => (EnhancedStatus::new(5, 4, 5), text),
             _ => (None, text),
         };
         let reply = Reply::new(ReplyCode::new(code).unwrap(), enhanced, text);

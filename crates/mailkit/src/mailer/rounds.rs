@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn recipients_refused_behind_accepted_ones_go_in_a_further_round() {
         use Evidence::{Likely, None as No, Stated};
-        let cases: [(&[&str], Option<(usize, u32, Evidence)>); 14] = [
+        type Wanted = Option<(usize, u32, Evidence)>;
+        let cases: [(&[&str], Wanted); 14] = [
             (&["250", "250", "452", "452"], Some((2, 2, Likely))),
             (&["250", "250", "552", "552"], Some((2, 2, Likely))),
             (&["250", "250", "452 4.5.3", "452 4.5.3"], Some((2, 2, Stated))),

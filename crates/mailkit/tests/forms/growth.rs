@@ -1,6 +1,8 @@
 //! Work grows linearly with input from outside: the instructions that each parser and printer takes are counted, by
 //! callgrind, for an input and for the double and the fourfold of it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::hint::black_box;
 use std::process::Command;
 

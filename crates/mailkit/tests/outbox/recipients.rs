@@ -214,9 +214,10 @@ async fn a_round_in_which_nobody_is_accepted_is_a_failure_for_now() {
     let mailer = Mailer::from_url(&format!("smtp://{address}?tls=none")).unwrap();
     let report = mailer.send(&message(&to)).await.unwrap();
     assert!(report.recipients.iter().all(|entry| entry.status.is_temporary()), "{report:?}");
-    let seen = seen.lock().unwrap();
-    assert_eq!((seen.rcpts, seen.transactions()), (3, 0));
-    drop(seen);
+    {
+        let seen = seen.lock().unwrap();
+        assert_eq!((seen.rcpts, seen.transactions()), (3, 0));
+    }
     mailer.close().await;
 }
 

@@ -1,3 +1,5 @@
+//! Each row of the table by an example, and what no row may do.
+
 use super::super::{Refusal, classify};
 use super::*;
 
