@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::command::breaks_lines;
+
 /// What the content is made of, as `BODY=` says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -334,7 +336,7 @@ fn from_xtext(text: &str) -> Option<String> {
             _ => bytes.push(byte),
         }
     }
-    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control))
+    String::from_utf8(bytes).ok().filter(|text| !text.chars().any(breaks_lines))
 }
 
 #[cfg(test)]

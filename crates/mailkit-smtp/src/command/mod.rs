@@ -13,7 +13,7 @@ use crate::sasl::Secret;
 pub(crate) use parse::BDAT_FORM;
 pub use parse::{CommandError, MAX_COMMAND};
 pub use write::InvalidArgument;
-pub(crate) use write::write_auth_response;
+pub(crate) use write::{breaks_lines, write_auth_response};
 
 /// One command line.
 ///

@@ -11,7 +11,7 @@ use nom::combinator::{all_consuming, map_res, opt};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
-use super::Command;
+use super::{Command, breaks_lines};
 use crate::parameter::{InvalidParameter, MailParameters, RcptParameters};
 use crate::sasl::Secret;
 
@@ -74,7 +74,7 @@ impl Command<'static> {
     /// [`CommandError`] says what is wrong, and with that which reply the server owes.
     pub fn parse(line: &[u8]) -> Result<Self, CommandError> {
         let line = std::str::from_utf8(line).map_err(|_| CommandError::Garbage)?;
-        if line.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        if line.chars().any(|c| breaks_lines(c) && c != '\t') {
             return Err(CommandError::Garbage);
         }
         let (argument, verb) = verb(line).map_err(|_| CommandError::Unknown)?;
@@ -225,6 +225,8 @@ mod tests {
             (b"QUITX", E::Unknown),
             (b"NO\x00OP", E::Garbage),
             (b"EHLO \xff", E::Garbage),
+            ("EHLO a\u{85}b".as_bytes(), E::Garbage),
+            ("RCPT TO:<a@b.example> X-A=\u{2028}".as_bytes(), E::Garbage),
             (b"EHLO", E::Syntax("EHLO name")),
             (b"DATA now", E::Syntax("DATA")),
             (b"MAIL TO:<a@b.example>", E::Syntax("MAIL FROM:<address> [parameters]")),
@@ -246,7 +248,7 @@ mod tests {
             (1u32..999_999_999).prop_map(Hold::For),
             Just(Hold::Until(HoldUntil::new("2026-12-01T08:00:00Z").unwrap()))
         ];
-        let words = (prop::option::of("[^\\p{Cc}]{1,20}"), prop::option::of("[!-~]{1,20}"));
+        let words = (prop::option::of("[^\\p{Cc}\\u{2028}\\u{2029}]{1,20}"), prop::option::of("[!-~]{1,20}"));
         let ret = prop::option::of(prop::sample::select(vec![DsnReturn::Full, DsnReturn::Headers]));
         let flags = (any::<bool>(), any::<bool>(), prop::option::of(-9i8..=9));
         (any::<Option<u64>>(), body, ret, flags, words, prop::option::of(hold)).prop_map(
@@ -265,6 +267,25 @@ mod tests {
         )
     }
 
+    #[test]
+    fn rfc_3461_section_4_2_an_original_recipient_comes_back_with_every_character_that_can_be_written() {
+        // Blanks beyond ASCII are characters of the address, at its end too.
+        for original in ["", "\u{a0}", "a\u{3000}", " bob@example.org ", "a+b=c;d@example.org"] {
+            let orcpt = Some(("utf-8".to_owned(), original.to_owned()));
+            let parameters = RcptParameters { orcpt, ..RcptParameters::default() };
+            let path = Cow::Owned(ForwardPath::Postmaster);
+            let line = printed(&Command::Rcpt { path, parameters: Cow::Owned(parameters.clone()) });
+            let Ok(Command::Rcpt { parameters: parsed, .. }) = Command::parse(line.as_bytes()) else {
+                panic!("{line} is not read");
+            };
+            assert_eq!(parsed.into_owned(), parameters, "{line}");
+        }
+        for escaped in ["+0D+0A", "+C2+85", "+E2+80+A8"] {
+            let line = format!("RCPT TO:<a@b.example> ORCPT=utf-8;{escaped}");
+            assert!(matches!(Command::parse(line.as_bytes()), Err(CommandError::Parameter(_))), "{line}");
+        }
+    }
+
     proptest! {
         #[test]
         fn mail_with_any_parameters_comes_back(parameters in mail_parameters()) {
@@ -280,7 +301,7 @@ mod tests {
         }
 
         #[test]
-        fn rcpt_with_any_parameters_comes_back(success: bool, failure: bool, delay: bool, original in "[^\\p{Cc}]{1,20}") {
+        fn rcpt_with_any_parameters_comes_back(success: bool, failure: bool, delay: bool, original in "[^\\p{Cc}\\u{2028}\\u{2029}]{1,20}") {
             let parameters = RcptParameters {
                 notify: Some(Notify { success, failure, delay }),
                 orcpt: Some(("utf-8".into(), original)),

@@ -69,7 +69,7 @@ impl fmt::Display for InvalidArgument {
 }
 
 /// Whether it ends lines, or moves a terminal: C0, DEL, C1, and the separators of lines and paragraphs.
-fn breaks_lines(c: char) -> bool {
+pub(crate) fn breaks_lines(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
