@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_work_grows_with_the_number_of_recipients_and_not_with_its_square() {
-        let refused = |index: usize| index % 2 == 0;
+        let refused = |index: usize| index.is_multiple_of(2);
         for each_has_an_answer_to_the_content in [false, true] {
             let mut answers = Answers::new(RECIPIENTS);
             for index in 0..RECIPIENTS {

@@ -36,7 +36,9 @@ impl Speaker {
 /// Receives the lines of a dialogue, each without its line end: nothing in them moves a terminal, and in the place of
 /// credentials and content stands how many octets they have.
 #[derive(Clone)]
-pub struct Tracer(Arc<dyn Fn(Speaker, &str) + Send + Sync>);
+pub struct Tracer(Arc<Receive>);
+
+type Receive = dyn Fn(Speaker, &str) + Send + Sync;
 
 impl Tracer {
     /// A tracer that calls this for each line.
@@ -82,7 +84,9 @@ impl Client {
     /// Hands on the lines that have left.
     pub(super) fn trace_transmitted(&mut self) {
         let Some(tracer) = &self.config.tracer else { return };
-        while let Some((_, line)) = self.unsent_trace.0.pop_front_if(|(end, _)| *end <= self.sent) {
+        let unsent = self.unsent_trace.0.iter().position(|(end, _)| *end > self.sent);
+        let left = unsent.unwrap_or(self.unsent_trace.0.len());
+        for (_, line) in self.unsent_trace.0.drain(..left) {
             tracer.line(Speaker::Client, &line);
         }
     }
