@@ -100,6 +100,10 @@ impl Client {
                     Err(error) => self.fail(error),
                 }
             }
+            // RFC 4954 §6: only a 235 says that the login succeeded. Any other agreement is the answer to something else.
+            Severity::PositiveCompletion if reply.code().get() != 235 => {
+                self.fail(Error::Unexpected(Step::Auth, reply));
+            }
             Severity::PositiveCompletion => {
                 match self.login.exchange.take().map_or(Ok(()), |exchange| exchange.finish()) {
                     Ok(()) => self.open(),
@@ -111,25 +115,27 @@ impl Client {
     }
 
     /// Tries the next mechanism, each once, where that may help and shows the secret to nobody who could not have had it.
+    /// At most two logins of a connection are refused by 535: servers count those against the account.
     fn handle_refused_login(&mut self, reply: Reply) {
         let words = self.login.exchange.take().and_then(|exchange| exchange.server_words().map(str::to_owned));
         let reply = match words {
             Some(words) => Reply::new(reply.code(), reply.enhanced(), &format!("{}\n{words}", reply.text())),
             None => reply,
         };
+        let of_the_secret = |reply: &Reply| reply.code().get() == 535;
+        let first = !self.login.refusal.as_ref().is_some_and(of_the_secret);
         let another = match reply.code().get() {
             // The mechanism is refused, not the secret (RFC 4954 §6): 504 does not know it, 534 finds it too weak.
             504 | 534 => true,
             // A server that keeps only a hash of the password cannot check these two. It gets the password itself where
             // its certificate says who it is.
-            535 => {
+            535 if first => {
                 let verified = self.secured && self.config.certificate_verified && !self.is_opportunistic();
                 verified && self.login.tried.last().is_some_and(|mechanism| !mechanism.shows_secret())
             }
             _ => false,
         };
-        let of_the_secret = |reply: &Reply| reply.code().get() == 535;
-        if !self.login.refusal.as_ref().is_some_and(of_the_secret) || of_the_secret(&reply) {
+        if first || of_the_secret(&reply) {
             self.login.refusal = Some(reply.clone());
         }
         if another && !self.candidates().is_empty() {

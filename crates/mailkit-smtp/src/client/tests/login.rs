@@ -1,17 +1,9 @@
 //! Which mechanism is tried behind which refusal, and what is said of it.
 
 use super::Dialogue;
+use crate::Step;
 use crate::client::{ClientConfig, Error, Protocol, Security};
 use crate::sasl::{Credentials, Mechanism};
-
-struct Case {
-    verified: bool,
-    security: Security,
-    offered: &'static str,
-    replies: &'static [&'static str],
-    /// The AUTH commands that are sent.
-    tried: &'static [&'static str],
-}
 
 fn config(security: Security, verified: bool) -> ClientConfig {
     ClientConfig {
@@ -33,64 +25,25 @@ fn tried(sent: &str) -> Vec<String> {
 #[test]
 fn the_next_mechanism_is_tried_once_where_that_may_help() {
     const ALL: &str = "SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN";
-    let tls = Security::Established;
-    for Case { verified, security, offered, replies, tried: wanted } in [
-        Case {
-            verified: true,
-            security: tls,
-            offered: ALL,
-            replies: &["504 no\r\n", "235 in\r\n"],
-            tried: &["SCRAM-SHA-256", "CRAM-MD5"],
-        },
-        Case {
-            verified: false,
-            security: Security::None,
-            offered: ALL,
-            replies: &["504 no\r\n", "534 weak\r\n", "235 in\r\n"],
-            tried: &["SCRAM-SHA-256", "CRAM-MD5", "PLAIN"],
-        },
-        Case {
-            verified: true,
-            security: tls,
-            offered: "CRAM-MD5 PLAIN",
-            replies: &["535 bad\r\n", "235 in\r\n"],
-            tried: &["CRAM-MD5", "PLAIN"],
-        },
-        Case { verified: true, security: tls, offered: "PLAIN LOGIN", replies: &["535 bad\r\n"], tried: &["PLAIN"] },
-        Case {
-            verified: false,
-            security: tls,
-            offered: "CRAM-MD5 PLAIN",
-            replies: &["535 bad\r\n"],
-            tried: &["CRAM-MD5"],
-        },
-        Case {
-            verified: true,
-            security: Security::None,
-            offered: "CRAM-MD5 PLAIN",
-            replies: &["535 bad\r\n"],
-            tried: &["CRAM-MD5"],
-        },
-        Case {
-            verified: true,
-            security: tls,
-            offered: "CRAM-MD5 PLAIN",
-            replies: &["454 later\r\n"],
-            tried: &["CRAM-MD5"],
-        },
-        Case {
-            verified: true,
-            security: tls,
-            offered: "CRAM-MD5 PLAIN LOGIN",
-            replies: &["535 bad\r\n", "535 bad\r\n"],
-            tried: &["CRAM-MD5", "PLAIN"],
-        },
-        Case { verified: true, security: tls, offered: "PLAIN", replies: &["504 no\r\n"], tried: &["PLAIN"] },
+    let (tls, clear) = (Security::Established, Security::None);
+    for (verified, security, offered, replies, wanted) in [
+        (true, tls, ALL, &["504 no", "235 in"][..], &["SCRAM-SHA-256", "CRAM-MD5"][..]),
+        (false, clear, ALL, &["504 no", "534 weak", "235 in"], &["SCRAM-SHA-256", "CRAM-MD5", "PLAIN"]),
+        (true, tls, "CRAM-MD5 PLAIN", &["535 bad", "235 in"], &["CRAM-MD5", "PLAIN"]),
+        (true, tls, "PLAIN LOGIN", &["535 bad"], &["PLAIN"]),
+        (false, tls, "CRAM-MD5 PLAIN", &["535 bad"], &["CRAM-MD5"]),
+        (true, clear, "CRAM-MD5 PLAIN", &["535 bad"], &["CRAM-MD5"]),
+        (true, tls, "CRAM-MD5 PLAIN", &["454 later"], &["CRAM-MD5"]),
+        (true, tls, "CRAM-MD5 PLAIN LOGIN", &["535 bad", "535 bad"], &["CRAM-MD5", "PLAIN"]),
+        // Two refusals that count against the account are enough.
+        (true, tls, ALL, &["535 bad", "535 bad"], &["SCRAM-SHA-256", "CRAM-MD5"]),
+        (true, tls, ALL, &["535 bad", "504 no", "235 in"], &["SCRAM-SHA-256", "CRAM-MD5", "PLAIN"]),
+        (true, tls, "PLAIN", &["504 no"], &["PLAIN"]),
     ] {
         let mut dialogue = Dialogue::new(config(security, verified));
         dialogue.open(&[&format!("AUTH {offered}")]).send();
         for reply in replies {
-            dialogue.hear(reply).send();
+            dialogue.hear(&format!("{reply}\r\n")).send();
         }
         assert_eq!(tried(&dialogue.sent), wanted, "{offered} {replies:?}");
         let works = replies.last().is_some_and(|reply| reply.starts_with("235"));
@@ -107,6 +60,16 @@ fn the_next_mechanism_is_tried_once_where_that_may_help() {
             let text = dialogue.client.error().unwrap().to_string();
             assert!(wanted.iter().all(|name| text.contains(name)), "{text}");
         }
+    }
+}
+
+#[test]
+fn only_a_235_is_a_login() {
+    for code in [200, 220, 234, 236, 250, 299] {
+        let mut dialogue = Dialogue::new(config(Security::Established, true));
+        dialogue.open(&["AUTH PLAIN"]).send().hear(&format!("{code} ok\r\n"));
+        assert!(!dialogue.client.can_begin(), "{code}");
+        assert!(matches!(dialogue.client.error(), Some(Error::Unexpected(Step::Auth, _))), "{code}");
     }
 }
 
