@@ -111,11 +111,19 @@ impl Report {
         self.recipients.iter().any(|recipient| recipient.status.is_ambiguous())
     }
 
-    /// Voids every answer: the replies it came from may have been those to something else.
+    /// Voids every answer: the replies it came from may have been those to something else. Where DATA was refused, the
+    /// content has not left.
     pub fn doubt(&mut self) {
+        let at_data = |status: &Status| matches!(status, Status::Refused { step: Step::Data, .. });
+        let unsent = self.recipients.iter().any(|recipient| at_data(&recipient.status));
+        self.void(if unsent { &Status::Unsent } else { &Status::Ambiguous });
+    }
+
+    /// Puts this in the place of every answer.
+    pub(crate) fn void(&mut self, status: &Status) {
         for recipient in &mut self.recipients {
             if recipient.status.reply().is_some() {
-                recipient.status = Status::Ambiguous;
+                recipient.status = status.clone();
             }
         }
     }

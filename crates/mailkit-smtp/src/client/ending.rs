@@ -3,7 +3,40 @@
 use zeroize::Zeroize as _;
 
 use super::{Client, Error, Event, Phase};
-use crate::Report;
+use crate::{Reply, Report, Severity, Status};
+
+/// What the outcome of a message rests on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Basis {
+    /// Its last reply was one of several under way, so that a surplus one among them cannot be told from it.
+    pipelined: bool,
+    /// Its content has left whole.
+    content_left: bool,
+    /// Some recipient was accepted.
+    accepted: bool,
+    /// Some recipient was refused.
+    refused: bool,
+}
+
+impl Basis {
+    pub(super) fn new(report: &Report, pipelined: bool, content_left: bool) -> Self {
+        let any = |is: fn(&Status) -> bool| report.recipients.iter().any(|recipient| is(&recipient.status));
+        let refused = any(|status| matches!(status, Status::Refused { .. }));
+        Self { pipelined, content_left, accepted: any(Status::is_accepted), refused }
+    }
+
+    /// Whether the outcome may have come from a reply to something else, now that a surplus reply has come. Where each
+    /// reply was waited for, the surplus one may still have come so late that it counted as the answer to the next
+    /// command. Then the true answer is the one that is left over, which matters where it says something else.
+    pub(super) const fn is_doubtful(self, surplus: Severity) -> bool {
+        let contradicted = match surplus {
+            Severity::PositiveCompletion => self.refused,
+            Severity::PositiveIntermediate => self.refused || self.accepted,
+            Severity::TransientNegative | Severity::PermanentNegative => self.accepted,
+        };
+        self.pipelined || contradicted
+    }
+}
 
 impl Client {
     /// Ends the conversation: what is in flight is reported as far as it is known.
@@ -15,7 +48,7 @@ impl Client {
         let error = self.discreet(error);
         let polite = self.phase == Phase::Quitting && error.is_goodbye();
         if error.is_out_of_step() {
-            self.out_of_step = true;
+            self.out_of_step = error.reply().map(Reply::severity);
             self.doubt_unread_outcomes();
         }
         self.phase = Phase::Closed;
@@ -26,7 +59,8 @@ impl Client {
         self.events.retain(|(event, _)| !matches!(event, Event::StartTls | Event::Ready));
         for transaction in std::mem::take(&mut self.transactions) {
             // Where everybody was refused before, as by a server that hangs up on whom it refuses, that is the outcome.
-            let answered = !self.out_of_step && (matches!(error, Error::Closing(..)) || transaction.is_doomed());
+            let answered =
+                self.out_of_step.is_none() && (matches!(error, Error::Closing(..)) || transaction.is_doomed());
             let report = transaction.into_report(Some((&error, self.sent)));
             self.emit(if answered { Event::Finished(report) } else { Event::Interrupted(report) });
         }
@@ -38,18 +72,18 @@ impl Client {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        self.events.push_back((event, false));
+        self.events.push_back((event, Basis::default()));
     }
 
-    /// Outcomes that the caller has not taken yet may come from replies to something else. Where each reply was waited for
-    /// before the next command left, they do not.
+    /// Outcomes that the caller has not taken yet may come from replies to something else.
     fn doubt_unread_outcomes(&mut self) {
-        for (event, pipelined) in &mut self.events {
+        let Some(surplus) = self.out_of_step else { return };
+        for (event, basis) in &mut self.events {
             if let Event::Finished(report) = event
-                && *pipelined
+                && basis.is_doubtful(surplus)
             {
                 let mut report = std::mem::replace(report, Report::new(Vec::new(), 0));
-                report.doubt();
+                report.void(if basis.content_left { &Status::Ambiguous } else { &Status::Unsent });
                 *event = Event::Interrupted(report);
             }
         }

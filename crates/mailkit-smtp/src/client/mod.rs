@@ -47,8 +47,9 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::sasl::Redactor;
-use crate::{Command, Extensions, Reply, ReplyDecoder, Report, Step};
+use crate::{Command, Extensions, Reply, ReplyDecoder, Report, Severity, Step};
 use awaited::Awaited;
+use ending::Basis;
 use login::Login;
 use trace::Unsent;
 use transaction::Transaction;
@@ -149,15 +150,14 @@ pub struct Client {
     most: Option<u64>,
     /// The last transaction may have left an envelope behind: RSET goes in front of the next one.
     stale: bool,
-    /// The server sent a reply that no command had asked for.
-    out_of_step: bool,
+    /// The severity of a reply that no command had asked for.
+    out_of_step: Option<Severity>,
     /// What the server answered to QUIT, where it was no 221.
     goodbye: Option<Reply>,
-    /// What the caller was not told yet; and, for an outcome, whether its last reply was one of several under way, so that
-    /// a surplus one among them cannot be told from it.
-    events: VecDeque<(Event, bool)>,
+    /// What the caller was not told yet; and, for an outcome, what it rests on.
+    events: VecDeque<(Event, Basis)>,
     /// The same of the outcome that was ready last.
-    last_was_pipelined: bool,
+    last_basis: Basis,
     error: Option<Error>,
     /// Wiped when it is dropped, and after each line of a login.
     out: Zeroizing<Vec<u8>>,
@@ -192,10 +192,10 @@ impl Client {
             begun: 0,
             most: None,
             stale: false,
-            out_of_step: false,
+            out_of_step: None,
             goodbye: None,
             events: VecDeque::new(),
-            last_was_pipelined: false,
+            last_basis: Basis::default(),
             error: None,
             out: Zeroizing::default(),
             out_sent: 0,
@@ -345,11 +345,11 @@ impl Client {
     }
 
     /// Whether the server sent a reply that no command had asked for, and the outcome that was ready last may therefore
-    /// have been the answer to something else: its last reply was one of several that were under way. The conversation is
-    /// over then.
+    /// have been the answer to something else: its last reply was one of several that were under way, or says the opposite
+    /// of the surplus one. The conversation is over then.
     #[must_use]
-    pub const fn doubts_last_outcome(&self) -> bool {
-        self.out_of_step && self.last_was_pipelined
+    pub fn doubts_last_outcome(&self) -> bool {
+        self.out_of_step.is_some_and(|surplus| self.last_basis.is_doubtful(surplus))
     }
 
     fn send(&mut self, command: &Command<'_>, expect: Expect) {

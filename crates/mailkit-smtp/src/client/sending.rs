@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mailkit_address::Envelope;
 
+use super::ending::Basis;
 use super::parameters::NO_SMTP_UTF8;
 use super::transaction::{Stage, Transaction};
 use super::{BeginError, Client, Error, Event, Expect, Phase, TransactionOptions};
@@ -195,9 +196,12 @@ impl Client {
     pub(super) fn finish_done(&mut self) {
         while self.transactions.front().is_some_and(Transaction::is_done) {
             let Some(done) = self.transactions.pop_front() else { return };
-            let pipelined = done.pipelined;
-            self.last_was_pipelined = pipelined;
-            self.events.push_back((Event::Finished(done.into_report(None)), pipelined));
+            let content_left = done.last_octet.is_some_and(|last| last <= self.sent);
+            // Without content, the last command was one of several.
+            let pipelined = done.pipelined || done.last_octet.is_none() && self.pipelining();
+            let report = done.into_report(None);
+            self.last_basis = Basis::new(&report, pipelined, content_left);
+            self.events.push_back((Event::Finished(report), self.last_basis));
         }
     }
 }
