@@ -3,7 +3,7 @@
 use zeroize::Zeroize as _;
 
 use super::{Client, Error, Event, Phase};
-use crate::{Reply, Report, Severity, Status};
+use crate::{Reply, Report, Severity, Status, Step};
 
 /// What the outcome of a message rests on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,15 +14,17 @@ pub(super) struct Basis {
     content_left: bool,
     /// Some recipient was accepted.
     accepted: bool,
-    /// Some recipient was refused.
+    /// The whole message was refused, or its content for some recipient.
     refused: bool,
 }
 
 impl Basis {
     pub(super) fn new(report: &Report, pipelined: bool, content_left: bool) -> Self {
         let any = |is: fn(&Status) -> bool| report.recipients.iter().any(|recipient| is(&recipient.status));
-        let refused = any(|status| matches!(status, Status::Refused { .. }));
-        Self { pipelined, content_left, accepted: any(Status::is_accepted), refused }
+        let accepted = any(Status::is_accepted);
+        // A recipient that is refused beside accepted ones is no reason: servers of LMTP may reply to the content for it.
+        let refused = any(|status| matches!(status, Status::Refused { step: Step::Data | Step::Content, .. }));
+        Self { pipelined, content_left, accepted, refused: refused || !accepted }
     }
 
     /// Whether the outcome may have come from a reply to something else, now that a surplus reply has come. Where each

@@ -203,6 +203,13 @@ fn a_surplus_reply_that_says_the_same_leaves_the_outcome() {
         assert!(dialogue.client.is_closed() && !dialogue.client.doubts_last_outcome(), "{surplus}");
         assert!(dialogue.reports[0].recipients.iter().all(|entry| entry.status.reply().is_some()), "{surplus}");
     }
+    // A server of LMTP that replies to the content also for whom it has refused.
+    let mut dialogue = Dialogue::new(config(Protocol::Lmtp, Security::None));
+    dialogue.open(&[]).begin().send();
+    for reply in ["250 ok\r\n", "250 ok\r\n", "550 no\r\n", "354 go\r\n", "250 queued\r\n250 queued\r\n"] {
+        dialogue.hear(reply).content().send();
+    }
+    assert!(dialogue.reports[0].recipients.iter().all(|entry| entry.status.reply().is_some()));
 }
 
 #[test]
