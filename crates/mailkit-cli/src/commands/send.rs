@@ -150,8 +150,8 @@ impl Recipient {
             _ => "permanent",
         };
         let reply = match &entry.status {
-            // A 2yz or 3yz out of place broke the conversation; it refused nobody.
-            Status::Unsent => failure.and_then(Failure::reply).filter(|reply| reply.code().get() >= 400),
+            // A reply out of place broke the conversation; it refused nobody.
+            Status::Unsent => failure.filter(|failure| failure.exit != Exit::Protocol).and_then(Failure::reply),
             status => status.reply(),
         };
         Self {

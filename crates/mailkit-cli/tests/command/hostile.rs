@@ -78,6 +78,44 @@ fn a_surplus_reply_never_makes_a_message_accepted() {
 }
 
 #[test]
+fn a_refusal_that_no_command_asked_for_refuses_no_recipient() {
+    let server = Scripted::start(&[
+        ("", "220 mx\r\n"),
+        ("EHLO", "250-mx\r\n250 HELP\r\n"),
+        ("MAIL", "250 ok\r\n550 5.1.1 extra\r\n"),
+    ]);
+    let ended = send(&server.url("&tls=none"), &["--json"]);
+    ended.assert_code(76);
+    let json = ended.json();
+    let recipient = &json["recipients"][0];
+    assert_eq!(status(&ended), "temporary");
+    assert!(recipient["code"].is_null() && recipient["text"].is_null(), "{recipient}");
+}
+
+#[test]
+fn a_surplus_reply_that_comes_late_does_not_hide_a_refusal() {
+    // It comes behind RCPT, so that each reply seems to be in its place until QUIT.
+    for (content, bye, code, wanted) in [
+        ("250 ok\r\n", "552 full\r\n221 bye\r\n", 76, "ambiguous"),
+        ("250 ok\r\n", "250 more\r\n221 bye\r\n", 0, "accepted"),
+        ("552 full\r\n", "250 queued\r\n221 bye\r\n", 76, "ambiguous"),
+    ] {
+        let server = Scripted::start(&[
+            ("", "220 mx\r\n"),
+            ("EHLO", "250-mx\r\n250 CHUNKING\r\n"),
+            ("MAIL", "250 ok\r\n"),
+            ("RCPT", "250 late\r\n"),
+            ("LAST", content),
+            ("QUIT", bye),
+        ]);
+        let ended = send(&server.url("&tls=none"), &["--json"]);
+        ended.assert_code(code);
+        assert_eq!(status(&ended), wanted, "{content:?} {bye:?}");
+        drop(server);
+    }
+}
+
+#[test]
 fn tls_does_not_begin_before_starttls_was_sent() {
     let server = Scripted::start(&[("", "220 mx\r\n"), ("EHLO", "250-x\r\n250 STARTTLS\r\n220 go\r\n")]);
     send(&server.url(""), &["--json"]).assert_code(76);
