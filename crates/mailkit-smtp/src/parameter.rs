@@ -52,6 +52,11 @@ impl MtPriority {
         if value >= -9 && value <= 9 { Some(Self(value)) } else { None }
     }
 
+    /// RFC 6710 §4.1: `priority-value = ( ["-"] NZDIGIT ) / "0"`, without a plus sign and without zeros in front.
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().and_then(Self::new).filter(|priority| priority.0.to_string() == text)
+    }
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> i8 {
@@ -207,8 +212,10 @@ impl MailParameters {
             ("ENVID", Some(value)) if value.len() <= 100 => self.envid = Some(from_xtext(value).ok_or_else(invalid)?),
             ("REQUIRETLS", None) => self.require_tls = true,
             ("MT-PRIORITY", Some(value)) => {
-                self.priority = Some(value.parse().ok().and_then(MtPriority::new).ok_or_else(invalid)?);
+                self.priority = Some(MtPriority::parse(value).ok_or_else(invalid)?);
             }
+            // RFC 4865 §4: one of the two, and once.
+            ("HOLDFOR" | "HOLDUNTIL", Some(_)) if self.hold.is_some() => return Err(invalid()),
             ("HOLDFOR", Some(value)) => {
                 let seconds = digits(value, 9).and_then(|seconds| u32::try_from(seconds).ok());
                 self.hold = Some(Hold::For(seconds.filter(|seconds| *seconds > 0).ok_or_else(invalid)?));
@@ -354,6 +361,9 @@ mod tests {
             ("ENVID", Some("a+0")),
             ("ENVID", Some("a+0D+0A")),
             ("MT-PRIORITY", Some("10")),
+            ("MT-PRIORITY", Some("+3")),
+            ("MT-PRIORITY", Some("03")),
+            ("MT-PRIORITY", Some("-0")),
             ("HOLDFOR", Some("0")),
             ("HOLDUNTIL", Some("tomorrow")),
             ("HOLDUNTIL", Some("2026-02-30T08:00:00Z")),

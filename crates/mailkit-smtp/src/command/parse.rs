@@ -7,7 +7,7 @@ use mailkit_address::{AddressError, ForwardPath, ReversePath};
 use mailkit_address::{ErrorMessage, chained_display};
 use nom::bytes::complete::{tag_no_case, take_while1};
 use nom::character::complete::{digit1, space0, space1};
-use nom::combinator::{all_consuming, map_res, opt};
+use nom::combinator::{all_consuming, map_res, opt, verify};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
@@ -169,7 +169,8 @@ fn each_parameter(
 
 /// `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`, `esmtp-value = 1*(%d33-60 / %d62-126)` and UTF-8 (RFC 6531 §3.3)
 fn parameter(word: &str) -> IResult<&str, (&str, Option<&str>)> {
-    let keyword = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-');
+    let keyword =
+        verify(take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-'), |text: &str| !text.starts_with('-'));
     let value = preceded(tag_no_case("="), take_while1(|c: char| c > ' ' && c != '='));
     (keyword, opt(value)).parse(word)
 }
@@ -231,6 +232,8 @@ mod tests {
             (b"DATA now", E::Syntax("DATA")),
             (b"MAIL TO:<a@b.example>", E::Syntax("MAIL FROM:<address> [parameters]")),
             (b"MAIL FROM:a@b.example", E::Syntax("MAIL FROM:<address> [parameters]")),
+            (b"MAIL FROM:<> -X=1", E::Syntax("parameters are KEYWORD or KEYWORD=value")),
+            (b"MAIL FROM:<> X=1=2", E::Syntax("parameters are KEYWORD or KEYWORD=value")),
             (b"BDAT x", E::Syntax("BDAT size [LAST]")),
             (b"BDAT 5LAST", E::Syntax("BDAT size [LAST]")),
             (b"BDAT LAST", E::Syntax("BDAT size [LAST]")),
@@ -239,7 +242,10 @@ mod tests {
             assert_eq!(Command::parse(line).unwrap_err(), wanted, "{}", String::from_utf8_lossy(line));
         }
         assert!(matches!(Command::parse(b"RCPT TO:<ann>"), Err(E::Address(_))));
-        assert!(matches!(Command::parse(b"MAIL FROM:<> SIZE=x"), Err(E::Parameter(_))));
+        for parameters in ["SIZE=x", "HOLDFOR=5 HOLDUNTIL=2030-01-01T00:00:00Z", "HOLDFOR=5 HOLDFOR=6"] {
+            let line = format!("MAIL FROM:<> {parameters}");
+            assert!(matches!(Command::parse(line.as_bytes()), Err(E::Parameter(_))), "{line}");
+        }
     }
 
     fn mail_parameters() -> impl Strategy<Value = MailParameters> {
