@@ -46,7 +46,7 @@ fn a_login_is_asked_for_where_there_is_a_user() {
     let sink = SinkProcess::secured(&[]);
     let ca = sink.listening["ca"].as_str().unwrap();
     let ended = send(&format!("smtp://{}?ca={ca}", sink.addr()), &[]);
-    ended.assert_code(69);
+    ended.assert_code(77);
     assert!(ended.out.contains("530"), "{ended:?}");
 }
 
