@@ -244,7 +244,8 @@ impl Message {
 
     /// Whether only a server with SMTPUTF8 can take the message: the sender's address, or one in
     /// the header, has a local part beyond ASCII, or the header holds raw UTF-8 (RFC 6532).
-    /// Recipients whose address needs it are left out by a server without, one by one.
+    /// Recipients whose address needs it are left out by a server without, one by one. For the others
+    /// [`Encoded::convert`] writes the header in ASCII, if the sender has an address in ASCII.
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {
         self.0.needs_smtp_utf8

@@ -188,3 +188,79 @@ async fn a_signature_of_an_own_domain_is_made_anew_over_what_is_sent() {
     assert!(content.starts_with("DKIM-Signature: ") && content.contains("s=new"), "{content}");
     assert!(content.ends_with(CONVERTED) && !content.contains("s=old"), "{content}");
 }
+
+/// Built messages whose header names a recipient that only a server with SMTPUTF8 can address.
+const TO_BOTH: [&str; 10] = [
+    "--from",
+    "ann@example.com",
+    "--to",
+    "bob@example.org",
+    "--to",
+    "Jo <j\u{f6}rg@example.org>",
+    "--subject",
+    "Hello",
+    "--text",
+    "Hi",
+];
+
+/// The header field of [`TO_BOTH`] for a server without SMTPUTF8.
+const DOWNGRADED: &str = "To: bob@example.org, =?utf-8?q?Jo_=3Cj=C3=B6rg=40example=2Eorg=3E?= :;\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc_6857_section_3_1_a_recipient_in_the_header_that_cannot_be_addressed_costs_the_others_nothing() {
+    let (folder, key) = folder_with("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=");
+    let seven: fn(&mut Extensions) = seven_bit;
+    let eight: fn(&mut Extensions) = |offered| offered.smtp_utf8 = false;
+    for (offer, signed) in [(seven, false), (eight, false), (seven, true), (eight, true)] {
+        let sink = Sink::builder().extensions(offer).start().await.unwrap();
+        let server = format!("smtp://{}?tls=none", sink.addr());
+        let signing = ["--dkim-key", &key, "--dkim-domain", "example.com", "--dkim-selector", "s"];
+        let mut args = [&["send", "--server", &server, "--json"], &TO_BOTH[..]].concat();
+        if signed {
+            args.extend(signing);
+        }
+        let ended = in_thread(|| mailkit(&args));
+        let report = ended.json();
+        assert_eq!(report["recipients"][0]["status"], "accepted", "{ended:?}");
+        assert_ne!(report["recipients"][1]["status"], "accepted", "{ended:?}");
+        assert!(report["recipients"][1].to_string().contains("SMTPUTF8"), "{ended:?}");
+        let captured = sink.captured().remove(0);
+        assert_eq!(captured.recipients.len(), 1);
+        let content = String::from_utf8(captured.content.to_vec()).unwrap();
+        assert!(content.is_ascii() && content.contains(DOWNGRADED), "{content}");
+        assert_eq!(content.starts_with("DKIM-Signature: "), signed, "{content}");
+    }
+    drop(folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_one_route_cannot_address_gets_the_header_as_it_was_over_another() {
+    let poor = Sink::builder().extensions(seven_bit).start().await.unwrap();
+    let rich = Sink::builder().start().await.unwrap();
+    let (folder, _) = folder_with("");
+    let config = folder.path().join("mailkit.toml");
+    let queue = format!("sqlite:{}", folder.path().join("q.db").display());
+    let route = |name: &str, sink: &Sink| {
+        format!("[[route]]\nname = \"{name}\"\nserver = \"smtp://{}?tls=none\"\n", sink.addr())
+    };
+    std::fs::write(&config, route("poor", &poor) + &route("rich", &rich)).unwrap();
+    let work = |args: &[&str]| in_thread(|| mailkit(args));
+    work(&[&["enqueue", "--queue", &queue], &TO_BOTH[..]].concat()).assert_code(0);
+    work(&["work", "--queue", &queue, "--config", config.to_str().unwrap(), "--until-empty"]).assert_code(0);
+    let (poor, rich) = (poor.captured(), rich.captured());
+    assert_eq!((poor.len(), rich.len()), (1, 1));
+    assert_eq!(poor[0].recipients[0].to_string(), "<bob@example.org>");
+    assert_eq!(rich[0].recipients[0].to_string(), "<j\u{f6}rg@example.org>");
+    assert!(String::from_utf8_lossy(&poor[0].content).contains(DOWNGRADED));
+    assert!(String::from_utf8_lossy(&rich[0].content).contains("Jo <j\u{f6}rg@example.org>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_beyond_ascii_is_the_messages_own_need() {
+    let sink = Sink::builder().extensions(seven_bit).start().await.unwrap();
+    let server = format!("smtp://{}?tls=none", sink.addr());
+    let args =
+        ["send", "--server", &server, "--from", "j\u{f6}rg@example.com", "--to", "bob@example.org", "--text", "Hi"];
+    in_thread(|| mailkit(args)).assert_code(69).assert_says("SMTPUTF8");
+    assert!(sink.captured().is_empty());
+}

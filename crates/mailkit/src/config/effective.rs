@@ -1,6 +1,7 @@
 //! The settings as they apply, for people to read: with every default, and without secrets.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use mailkit_dispatch::{BreakerSettings, Limits, RetrySettings, Settings, format_span};
 use mailkit_pool::PoolSettings;
@@ -68,6 +69,7 @@ struct RouteShown<'a> {
     breaker: Breaker,
     preference: Option<u32>,
     weight: u32,
+    max_recipients: Option<u32>,
     convert: &'static str,
 }
 
@@ -151,6 +153,7 @@ impl<'a> RouteShown<'a> {
             breaker: Breaker::new(&settings.breaker),
             preference: settings.preference,
             weight: settings.weight.get(),
+            max_recipients: route.recipient_limit().map(NonZeroU32::get),
             convert: route.conversion_policy().as_str(),
         }
     }

@@ -311,6 +311,21 @@ fn the_name_of_the_host_is_for_all_routes_but_those_that_have_their_own() {
 }
 
 #[test]
+fn the_most_recipients_of_a_transaction_are_read_from_a_route() {
+    let route = "[[route]]\nname = \"a\"\nserver = \"smtp://h\"\n";
+    for (line, wanted) in [("", None), ("max_recipients = 1\n", Some(1)), ("max_recipients = 100\n", Some(100))] {
+        let config = Config::parse(&format!("{route}{line}")).unwrap();
+        assert_eq!(config.routes[0].recipient_limit().map(NonZeroU32::get), wanted);
+        let shown = toml::Value::try_from(config.effective()).unwrap();
+        let shown = shown["route"][0].get("max_recipients").and_then(toml::Value::as_integer);
+        assert_eq!(shown, wanted.map(i64::from));
+    }
+    for value in ["0", "-1", "\"many\"", "1.5"] {
+        assert!(refusal(&format!("{route}max_recipients = {value}\n")).starts_with("line 4: "), "{value}");
+    }
+}
+
+#[test]
 fn the_effective_settings_have_every_default_and_no_secret() {
     let text = "drain = \"90s\"\nallow_recipients = \"*@example.com\"\n[[dkim]]\ndomain = \"example.com\"\nselector = \"s1\"\n\
                 key = \"dkim.pem\"\n[[route]]\nname = \"a\"\nserver = \"smtps://ann:canary@h?proxy=socks5://u:canary@p\"\n\
@@ -360,7 +375,8 @@ fn the_reference_has_every_key() {
     }
     let text = "hostname = \"h.example\"\ndrain = \"90s\"\nredirect_all_to = \"a@example.com\"\nallow_recipients = \"*\"\n\
                 archive_to = \"a@example.com\"\n[queue]\nurl = \"memory:\"\nmax_bytes = 5\n[[dkim]]\ndomain = \"example.com\"\n\
-                selector = \"s\"\nkey = \"k\"\n[[route]]\nname = \"a\"\nserver = \"smtps://h\"\nrate = \"1/s\"\npreference = 1\n";
+                selector = \"s\"\nkey = \"k\"\n[[route]]\nname = \"a\"\nserver = \"smtps://h\"\nrate = \"1/s\"\npreference = 1\n\
+                max_recipients = 100\n";
     let shown = toml::Value::try_from(Config::parse(text).unwrap().effective()).unwrap();
     let mut found = Vec::new();
     keys(&shown, &mut found);

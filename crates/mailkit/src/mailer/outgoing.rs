@@ -114,7 +114,7 @@ impl<'m> Outgoing<'m> {
         let envelope = envelope.unwrap_or_else(|| message.envelope().clone());
         match message.encode(if signed { least } else { server }) {
             Ok(encoded) => Ok(Form::Encoded(encoded, envelope, options)),
-            Err(error @ (EncodeError::NeedsEightBit | EncodeError::NeedsSmtpUtf8)) if !envelope.needs_smtp_utf8() => {
+            Err(error @ (EncodeError::NeedsEightBit | EncodeError::NeedsSmtpUtf8)) if reaches_ascii(&envelope) => {
                 let whole = Capabilities { eight_bit: true, binary: false, smtp_utf8: message.needs_smtp_utf8() };
                 let encoded = message.encode(whole).map_err(Error::encode)?;
                 Ok(Form::Convert(Box::new(Convertible { encoded, envelope, options, stored: None, error })))
@@ -129,13 +129,20 @@ fn submission_again(submission: &Submission) -> Option<Submission> {
     Some(again.with_options(submission.options.clone()))
 }
 
+/// Whether a server without SMTPUTF8 can be given a message for somebody: its sender and a recipient have addresses in
+/// ASCII. The other recipients are left out there, and their addresses in the header are written as RFC 6857 §3.1 says.
+fn reaches_ascii(envelope: &Envelope) -> bool {
+    !envelope.reverse_path().address().is_some_and(Address::needs_smtp_utf8)
+        && !envelope.recipients().iter().all(Address::needs_smtp_utf8)
+}
+
 /// Finished content goes as it is, unless the server lacks what it needs and it can be converted.
 fn of_stored(submission: Submission, stored: Stored, server: Capabilities) -> Form {
     let options = &submission.options;
     // RFC 6531 §3.1: a server with SMTPUTF8 has 8BITMIME.
     let needs_8bit = options.body == Body::EightBitMime && !(server.eight_bit || server.smtp_utf8);
     let needs_smtp_utf8 = options.smtp_utf8 && !server.smtp_utf8;
-    if !(needs_8bit || needs_smtp_utf8) || submission.envelope.needs_smtp_utf8() {
+    if !(needs_8bit || needs_smtp_utf8) || !reaches_ascii(&submission.envelope) {
         return Form::Finished(submission);
     }
     let error = if needs_8bit { EncodeError::NeedsEightBit } else { EncodeError::NeedsSmtpUtf8 };

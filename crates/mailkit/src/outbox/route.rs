@@ -138,6 +138,12 @@ impl Route {
         self.conversion
     }
 
+    /// The most recipients of one transaction, where [`max_recipients`](Self::max_recipients) set it.
+    #[must_use]
+    pub const fn recipient_limit(&self) -> Option<NonZeroU32> {
+        self.max_recipients
+    }
+
     /// How its connections are kept.
     #[must_use]
     pub const fn pool_settings(&self) -> &PoolSettings {

@@ -157,6 +157,24 @@ async fn a_thousand_recipients_over_a_server_that_takes_a_hundred_are_one_attemp
     }
 }
 
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_recipients_out_of_a_durable_queue_are_one_attempt() {
+    let to = addresses(1_000);
+    let folder = tempfile::tempdir().unwrap();
+    let queue = mailkit::SqliteQueue::open(folder.path().join("q.db")).await.unwrap();
+    let (address, seen) = server(false, "250-PIPELINING\r\n", takes(100, "452 4.5.3 too many")).await;
+    let outbox = impatient().queue(queue).route(route("only", &address)).start().await.unwrap();
+    let id = outbox.enqueue(&message(&to), EnqueueOptions::new()).await.unwrap().id;
+    // The limit of `ended` is seconds: a wait between two rounds would take minutes.
+    ended(&outbox).await;
+    let record = outbox.queue().get(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (State::Sent, 1));
+    assert_each_got_it_once(&seen, &to);
+    assert_eq!(seen.lock().unwrap().transactions(), 10);
+    outbox.shutdown(Duration::from_secs(10)).await;
+}
+
 #[tokio::test]
 async fn a_server_that_takes_one_recipient_at_a_time_costs_work_that_grows_with_their_number() {
     let to = addresses(200);
