@@ -37,6 +37,8 @@ pub enum Class {
     AccountLimit,
     /// The route does not take mail of this sender.
     SenderRefused,
+    /// The route does not take the size, or a parameter, with which MAIL announces the message.
+    Unsupported,
     /// The server takes no more recipients in one transaction.
     TooManyRecipients,
     /// The server of the route lacks an extension or the size that the message needs.
@@ -58,7 +60,7 @@ struct Meaning {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Connection,
         Self::Closing,
         Self::TooManyConnections,
@@ -73,6 +75,7 @@ impl Class {
         Self::Defect,
         Self::AccountLimit,
         Self::SenderRefused,
+        Self::Unsupported,
         Self::TooManyRecipients,
         Self::Capability,
         Self::NotAllowed,
@@ -98,6 +101,7 @@ impl Class {
             Self::Defect => ("defect", Subject::Message, false, 0),
             Self::AccountLimit => ("account-limit", Subject::Route, false, 0),
             Self::SenderRefused => ("sender-refused", Subject::Sender, false, 0),
+            Self::Unsupported => ("unsupported", Subject::Sender, false, 0),
             Self::TooManyRecipients => ("too-many-recipients", Subject::Message, false, 0),
             Self::Capability => ("capability", Subject::Route, false, 0),
             Self::NotAllowed => ("not_allowed", Subject::Message, false, 0),

@@ -43,8 +43,10 @@ impl State {
         let is_word = !verdict.fault.is_some_and(|fault| is_silent(fault.class));
         let is_back = is_word && self.hear(flight.route, now);
         let is_accepted = verdict.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted);
-        // A recipient that the route cannot address says nothing about it beside one that it accepted.
-        let fault = verdict.fault.filter(|fault| !is_accepted || fault.class != Class::Capability);
+        // A recipient that the route cannot address, or takes after a login only, says nothing about the route beside one
+        // that it accepted.
+        let is_own = |class: Class| matches!(class, Class::Capability | Class::Login);
+        let fault = verdict.fault.filter(|fault| !is_accepted || !is_own(fault.class));
         let mut aftermath = self.feed_back(flight.route, flight.way, fault, now - flight.taken, now);
         aftermath.closed |= self.hear_of_account(flight.route, &flight, &verdict, now);
         aftermath.grown |= is_back && !aftermath.closed;

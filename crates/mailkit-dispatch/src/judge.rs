@@ -98,10 +98,9 @@ pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) ->
         case.end_hopeless();
     }
     let (next, onward, dead) = case.next(converts);
-    let counts = match onward {
-        Onward::Over => fault.is_none_or(|fault| fault.class != Class::Capability),
-        _ => false,
-    };
+    let is_accepted = |result: &RecipientResult| result.outcome.status == RecipientStatus::Accepted;
+    let is_carried = fault.is_none_or(|fault| fault.class != Class::Capability) || case.results.iter().any(is_accepted);
+    let counts = onward == Onward::Over && is_carried;
     let is_passed_over = |result: &RecipientResult| {
         result.outcome.status.is_open() && fault_of(result).is_some_and(|fault| fault.class == Class::Capability)
     };

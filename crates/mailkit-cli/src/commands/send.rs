@@ -134,6 +134,8 @@ struct Recipient {
     text: Option<String>,
     #[serde(skip)]
     subject: Option<Subject>,
+    #[serde(skip)]
+    is_sender: bool,
 }
 
 impl Recipient {
@@ -168,6 +170,7 @@ impl Recipient {
                 Status::Unsent => Some(Subject::Route),
                 _ => fault.map(|fault| fault.subject),
             },
+            is_sender: fault.is_some_and(|fault| fault.class == Class::SenderRefused),
         }
     }
 
@@ -210,10 +213,9 @@ fn print(recipients: &[Recipient], output: &mut Output) -> io::Result<()> {
 /// What is to be done about refusals.
 fn summary(recipients: &[Recipient]) -> String {
     let count = |status| recipients.iter().filter(|recipient| recipient.status == status).count();
-    let is_sender = |recipient: &Recipient| recipient.subject == Some(Subject::Sender);
     let what = match recipients.iter().any(Recipient::is_unknown) {
         true => "check the address, and the server's words",
-        false if recipients.iter().any(is_sender) => "check the sender: the server does not take mail of it",
+        false if recipients.iter().any(|recipient| recipient.is_sender) => "check the sender: the server does not take mail of it",
         false => "read the server's words",
     };
     let (permanent, temporary, ambiguous) = (count("permanent"), count("temporary"), count("ambiguous"));
@@ -222,7 +224,12 @@ fn summary(recipients: &[Recipient]) -> String {
         parts.push(format!("{permanent} refused for good ({what})"));
     }
     if temporary > 0 {
-        parts.push(format!("{temporary} refused for now (send it again later, to these alone)"));
+        let is_route = |recipient: &Recipient| recipient.status == "temporary" && recipient.subject == Some(Subject::Route);
+        let when = match recipients.iter().any(is_route) {
+            true => "no fault of theirs: mend the route as the server says, then send it to these alone",
+            false => "send it again later, to these alone",
+        };
+        parts.push(format!("{temporary} refused for now ({when})"));
     }
     if ambiguous > 0 {
         parts.push(format!("{ambiguous} unknown"));

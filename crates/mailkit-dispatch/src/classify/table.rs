@@ -157,6 +157,7 @@ const LOGIN_MISSING: &[&str] = &[
     "unauthenticated senders not allowed",
     "not logged in",
     "authentication unsuccessful",
+    "temporary authentication failure",
     "basic authentication is",
     "smtpclientauthentication is disabled",
 ];
@@ -170,6 +171,7 @@ const TLS_MISSING: &[&str] = &[
     "must use starttls",
     "must use tls",
     "use of tls",
+    "tls not available",
     "tls required",
     "tls is required",
     "requires tls",
@@ -197,6 +199,10 @@ const CHECKED_LATE: &[&str] = &[
     "do not relay",
 ];
 
+/// A server that refuses RCPT since it lost, or never took, the MAIL in front of it.
+const OUT_OF_SEQUENCE: &[&str] =
+    &["bad sequence", "out of sequence", "need mail", "mail first", "mail from first", "sender not yet", "sender first"];
+
 const ROWS: &[Row] = &[
     // A loop, a message that is too large, content that is refused: the message, in whatever step it is said
     // (RFC 3463 §3.4 X.3.4, §3.5 X.4.6, §3.7 X.6.x). Zoho and others use X.4.6 for limits of the account.
@@ -205,6 +211,8 @@ const ROWS: &[Row] = &[
     Row::message(Class::Permanent).at(TRANSACTION).enhanced(&[(3, 4), (4, 6), (6, ANY)]),
     // How often or how much the account may send: Google's use of X.4.5, Microsoft's X.1.90 and X.7.705; else the text.
     Row::route(Class::AccountLimit).texts(ACCOUNT_LIMIT),
+    // For now, X.4.5 means what RFC 3463 §3.5 says, congestion: Gmail's "421 4.4.5 Server busy".
+    Row::route(Class::Closing).enhanced(&[(4, 5)]).at(TRANSACTION).transient(),
     Row::route(Class::AccountLimit).enhanced(&[(4, 5), (1, 90), (7, 705)]).at(TRANSACTION),
     // Connections: Office 365's 432 4.3.2, and 421 or 4yz with a text (RFC 5321 §3.8; RFC 7505 does not apply here).
     Row::route(Class::TooManyConnections).texts(TOO_MANY_CONNECTIONS),
@@ -240,7 +248,8 @@ const ROWS: &[Row] = &[
     // The system as a whole takes no mail now (RFC 3463 §3.4 X.3.2): shutdown, load, maintenance.
     Row::route(Class::Closing).at(&[Mail, Data]).enhanced(&[(3, 2)]).transient(),
     // The server does not know, not take or not expect the command itself (RFC 5321 §4.2.4, §4.3.2).
-    Row::route(Class::Connection).at(&[Mail]).codes(&[500, 502, 503]),
+    Row::route(Class::Connection).at(&[Mail, Data]).codes(&[500, 502, 503]),
+    Row::route(Class::Connection).at(&[Rcpt]).codes(&[502, 503]).texts(OUT_OF_SEQUENCE),
     // Too many recipients for one transaction (RFC 5321 §4.5.3.1.10; RFC 3463 §3.6 X.5.3).
     Row::message(Class::TooManyRecipients).at(&[Rcpt]).enhanced(&[(5, 3)]),
     Row::message(Class::TooManyRecipients).at(&[Rcpt]).texts(TOO_MANY_RECIPIENTS),
@@ -258,6 +267,9 @@ const ROWS: &[Row] = &[
     Row::route(Class::Rate).texts(RATE).transient(),
     // The sender: any other refusal of MAIL (RFC 5321 §3.3), the sender's address or system (RFC 3463 §3.2 X.1.7, X.1.8),
     // and what servers check behind RCPT though it is about the sender.
+    // Not the address: the size (RFC 1870 §6.1), or a parameter of the command (RFC 5321 §4.1.1.11).
+    Row::sender(Class::SenderRefused).at(&[Mail]).enhanced(&[(1, ANY), (7, ANY)]),
+    Row::sender(Class::Unsupported).at(&[Mail]).codes(&[504, 552, 555]),
     Row::sender(Class::SenderRefused).at(&[Mail]),
     Row::sender(Class::SenderRefused).enhanced(&[(1, 7), (1, 8)]),
     Row::sender(Class::SenderRefused).at(&[Rcpt]).texts(CHECKED_LATE),

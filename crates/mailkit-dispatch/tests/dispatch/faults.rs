@@ -328,4 +328,45 @@ async fn a_recipient_that_one_route_cannot_address_goes_over_another_and_the_res
     let statuses: Vec<_> = recipients.iter().map(|recipient| recipient.status).collect();
     assert_eq!(statuses, [RecipientStatus::Accepted, RecipientStatus::Permanent]);
     assert!(recipients[1].text.contains("SMTPUTF8"));
+
+    let mut pinned = message(&["bob@example.org", "joerg@example.org"]);
+    pinned.route = Some("primary".to_owned());
+    let id = queue.enqueue(pinned).await.unwrap().id;
+    assert_eq!(dispatcher.until_empty().await.unwrap().dead, 2);
+    assert_eq!(record(&queue, id).await.attempts, 1, "somebody got it: that is an attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_one_recipient_asks_for_stops_nobody_else_where_the_server_takes_others() {
+    let (queue, server) = (queue(), Server::new());
+    server.replies(|job| {
+        let each = |address: &Address| {
+            let (is_relayed, address) = (address.local_part() == "joe", address.clone());
+            let status = if is_relayed { RecipientStatus::Temporary } else { RecipientStatus::Accepted };
+            let (code, text) = (Some(if is_relayed { 530 } else { 250 }), "words".to_owned());
+            let outcome = RecipientOutcome { address, status, code, enhanced: None, text };
+            RecipientResult { outcome, fault: is_relayed.then(|| Class::Login.into()) }
+        };
+        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })
+    });
+    let id = queue.enqueue(message(&["bob@example.org", "joe@example.net"])).await.unwrap().id;
+    let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
+    sleep(SECOND).await;
+    let stats = dispatcher.stats();
+    assert_eq!(stats.routes[0].breaker, BreakerState::Closed);
+    let record = record(&queue, id).await;
+    assert_eq!((record.state, record.attempts), (State::Scheduled, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sizes_and_parameters_refused_for_many_senders_do_not_stop_the_route() {
+    let (queue, primary, backup) = two();
+    let unsupported = Disposition { subject: Subject::Sender, class: Class::Unsupported, is_permanent: true };
+    primary.replies(move |_| failed(unsupported, "mail: 552 message size exceeds fixed maximum message size"));
+    let dispatcher = run(&queue, &primary, &backup);
+    for number in 0..40 {
+        queue.enqueue(from(&format!("user{number}@example.com"))).await.unwrap();
+    }
+    assert_eq!(dispatcher.until_empty().await.unwrap().sent, 40);
+    assert_eq!(dispatcher.stats().routes[0].breaker, BreakerState::Closed);
 }

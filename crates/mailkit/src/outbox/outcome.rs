@@ -87,7 +87,11 @@ fn refusal_of_all(report: &Report) -> Option<Trouble> {
 pub(super) fn trouble(error: &Error) -> Trouble {
     let fault: Disposition = match error.kind() {
         _ if error.is_ambiguous() => Class::Ambiguous.into(),
-        ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => Class::Login.into(),
+        ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => match (error.step(), error.reply()) {
+            // A server may answer AUTH with a limit of the account.
+            (Some(step), Some(reply)) => fault_of_reply(step, reply, false),
+            _ => Class::Login.into(),
+        },
         ErrorKind::Message => Class::Permanent.into(),
         // What is stored is no longer what was enqueued: no attempt will be better.
         ErrorKind::Content if is_damaged(error) => Class::Permanent.into(),

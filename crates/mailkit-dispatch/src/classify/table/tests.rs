@@ -57,6 +57,8 @@ fn a_missing_login_or_tls_is_the_routes_fault_in_every_step() {
             "503 5.5.1 Error: authentication required, log in first",
             "503 5.5.1 must use STARTTLS first",
             "451 4.7.0 TLS required",
+            "454 4.7.0 TLS not available due to temporary reason",
+            "454 4.7.0 Temporary authentication failure",
         ] {
             expect(&[(step, reply, ROUTE, Class::Login, false)]);
         }
@@ -69,7 +71,7 @@ fn a_limit_of_the_account_is_the_routes_fault_and_never_final() {
         for reply in [
             "550 5.4.5 Daily user sending limit exceeded",
             "550 5.4.5 no",
-            "452 4.4.5 no",
+            "452 4.4.5 daily sending limit reached",
             "454 Throttling failure: Daily message quota exceeded.",
             "550 Daily sending quota exceeded",
             "550 Domain example.com has exceeded the max emails per hour (100/100 (100%)) allowed.",
@@ -102,6 +104,12 @@ fn a_session_that_is_refused_is_the_routes_fault_whatever_the_code() {
         (Mail, "503 5.5.1 bad sequence of commands", ROUTE, Class::Connection, false),
         (Mail, "502 not implemented", ROUTE, Class::Connection, false),
         (Mail, "451 4.3.2 maintenance", ROUTE, Class::Closing, false),
+        (Mail, "421 4.4.5 Server busy, try again later", ROUTE, Class::Closing, false),
+        (Rcpt, "451 4.4.5 congestion", ROUTE, Class::Closing, false),
+        (Data, "502 5.5.1 command not implemented", ROUTE, Class::Connection, false),
+        (Data, "503 5.5.1 need RCPT", ROUTE, Class::Connection, false),
+        (Rcpt, "503 5.5.1 Error: need MAIL command", ROUTE, Class::Connection, false),
+        (Rcpt, "503 no", MESSAGE, Class::Permanent, true),
     ]);
     for step in [Step::Connect, Greeting, Mail, Content] {
         assert_eq!(classify(step, None), Class::Connection.into());
@@ -125,12 +133,21 @@ fn any_other_refusal_of_mail_is_the_senders_on_this_route() {
         (Mail, "550 null sender not accepted", SENDER, Class::SenderRefused, true),
         (Mail, "451 4.1.8 domain cannot be found", SENDER, Class::SenderRefused, false),
         (Mail, "452 4.3.1 Insufficient system storage", SENDER, Class::SenderRefused, false),
-        (Mail, "555 5.5.4 unsupported parameter", SENDER, Class::SenderRefused, true),
+        (Mail, "552 5.7.1 not your address", SENDER, Class::SenderRefused, true),
         (Mail, "450 4.7.1 greylisted", SENDER, Class::Greylisted, false),
         (Rcpt, "553 5.7.1 <a@b>: Sender address rejected: not owned by user ann", SENDER, Class::SenderRefused, true),
         (Rcpt, "450 4.1.8 <a@b>: Sender address rejected: Domain not found", SENDER, Class::SenderRefused, false),
         (Rcpt, "554 5.7.1 <bob@x>: Relay access denied", SENDER, Class::SenderRefused, true),
         (Content, "550 5.1.8 bad outbound sender", SENDER, Class::SenderRefused, true),
+    ]);
+}
+
+#[test]
+fn a_size_or_parameter_refused_at_mail_may_go_over_another_route_and_says_nothing_of_the_sender() {
+    expect(&[
+        (Mail, "552 message size exceeds fixed maximum message size", SENDER, Class::Unsupported, true),
+        (Mail, "555 5.5.4 unsupported parameter", SENDER, Class::Unsupported, true),
+        (Mail, "504 parameter not implemented", SENDER, Class::Unsupported, true),
     ]);
 }
 
