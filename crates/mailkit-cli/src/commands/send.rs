@@ -215,7 +215,9 @@ fn summary(recipients: &[Recipient]) -> String {
     let count = |status| recipients.iter().filter(|recipient| recipient.status == status).count();
     let what = match recipients.iter().any(Recipient::is_unknown) {
         true => "check the address, and the server's words",
-        false if recipients.iter().any(|recipient| recipient.is_sender) => "check the sender: the server does not take mail of it",
+        false if recipients.iter().any(|recipient| recipient.is_sender) => {
+            "check the sender: the server does not take mail of it"
+        }
         false => "read the server's words",
     };
     let (permanent, temporary, ambiguous) = (count("permanent"), count("temporary"), count("ambiguous"));
@@ -224,7 +226,8 @@ fn summary(recipients: &[Recipient]) -> String {
         parts.push(format!("{permanent} refused for good ({what})"));
     }
     if temporary > 0 {
-        let is_route = |recipient: &Recipient| recipient.status == "temporary" && recipient.subject == Some(Subject::Route);
+        let is_route =
+            |recipient: &Recipient| recipient.status == "temporary" && recipient.subject == Some(Subject::Route);
         let when = match recipients.iter().any(is_route) {
             true => "no fault of theirs: mend the route as the server says, then send it to these alone",
             false => "send it again later, to these alone",

@@ -200,8 +200,15 @@ const CHECKED_LATE: &[&str] = &[
 ];
 
 /// A server that refuses RCPT since it lost, or never took, the MAIL in front of it.
-const OUT_OF_SEQUENCE: &[&str] =
-    &["bad sequence", "out of sequence", "need mail", "mail first", "mail from first", "sender not yet", "sender first"];
+const OUT_OF_SEQUENCE: &[&str] = &[
+    "bad sequence",
+    "out of sequence",
+    "need mail",
+    "mail first",
+    "mail from first",
+    "sender not yet",
+    "sender first",
+];
 
 const ROWS: &[Row] = &[
     // A loop, a message that is too large, content that is refused: the message, in whatever step it is said
