@@ -9,6 +9,7 @@ mod json;
 mod places;
 mod problems;
 mod signing;
+mod spool;
 mod transaction;
 mod wishes;
 
@@ -165,6 +166,8 @@ fn fill<S: StampSource>(
     for (value, set) in texts {
         builder = value.into_iter().fold(builder, set);
     }
+    builder = draft.text_source.into_iter().fold(builder, MessageBuilder::text_source);
+    builder = draft.html_source.into_iter().fold(builder, MessageBuilder::html_source);
     if let Some(sender) = draft.sender.and_then(|given| problems.mailbox(given, "sender")) {
         builder = builder.sender(sender);
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use mailkit_address::{Address, AddressList, Envelope};
 
 use self::fields::Field;
-pub(crate) use self::file::read_file;
+pub(crate) use self::file::read_source;
 pub use self::notes::EmlNote;
 pub(crate) use self::notes::EmlNotes;
 use self::preamble::Preamble;

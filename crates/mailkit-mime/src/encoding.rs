@@ -4,6 +4,7 @@ mod base64;
 mod lines;
 mod marks;
 mod quoted_printable;
+mod streamed;
 mod survey;
 
 pub(crate) use self::base64::{Base64Lines, encode as encode_base64, encoded_size as base64_size};
@@ -11,6 +12,7 @@ pub(crate) use self::lines::each_line;
 use self::lines::{Lines, canonical_size};
 use self::quoted_printable::QuotedPrintable;
 pub(crate) use self::quoted_printable::hex_escape;
+pub(crate) use self::streamed::{TextScan, TextSurvey};
 use self::survey::Survey;
 
 /// RFC 5322 §2.1.1 and RFC 2045 §2.7: bytes in a line, without its CRLF.

@@ -6,7 +6,7 @@ mod boundary;
 use self::boundary::Boundaries;
 use crate::content::{Layout, SMALL, Transfer, size_in_base64};
 use crate::encoded::{BodyKind, Capabilities};
-use crate::encoding::{MAX_LINE, TextEncoding, each_line};
+use crate::encoding::{MAX_LINE, TextEncoding, TextSurvey, each_line};
 use crate::header;
 use crate::header::fold::Folder;
 use crate::header::parameter::write_parameter;
@@ -139,6 +139,7 @@ fn plan(nodes: &[Node], server: Capabilities, plans: &mut [Plan]) {
 fn plan_leaf(source: &Source, server: Capabilities, in_multipart: bool) -> Plan {
     match source {
         Source::Text(text) => plan_text(text, server),
+        Source::StreamedText(text) => plan_surveyed(text.survey(), server),
         Source::Lines(lines) => {
             let kind = if lines.is_ascii() { BodyKind::SevenBit } else { BodyKind::EightBit };
             let size = TextEncoding::Identity.size_of(lines);
@@ -167,8 +168,22 @@ fn plan_text(text: &[u8], server: Capabilities) -> Plan {
     Plan { transfer: Transfer::Text(encoding), size: Some(size), kind: BodyKind::SevenBit }
 }
 
+/// The same for text that is not in memory.
+fn plan_surveyed(survey: &TextSurvey, server: Capabilities) -> Plan {
+    let identity =
+        if survey.canonical == survey.length { Transfer::Raw } else { Transfer::Text(TextEncoding::Identity) };
+    let unencoded = |kind| Plan { transfer: identity, size: Some(survey.canonical), kind };
+    if survey.encoding == TextEncoding::Identity {
+        return unencoded(BodyKind::SevenBit);
+    }
+    if (server.eight_bit || server.binary) && survey.fits_eight_bit {
+        return unencoded(BodyKind::EightBit);
+    }
+    Plan { transfer: Transfer::Text(survey.encoding), size: Some(survey.encoded), kind: BodyKind::SevenBit }
+}
+
 /// Whether text is `8bit` data (RFC 2045 §2.8) that mailbox files leave alone.
-fn fits_eight_bit(text: &[u8]) -> bool {
+pub(crate) fn fits_eight_bit(text: &[u8]) -> bool {
     let mut fits = memchr::memchr(0, text).is_none();
     each_line(text, |line, _| fits &= line.len() <= MAX_LINE && !line.starts_with(b"From "));
     fits

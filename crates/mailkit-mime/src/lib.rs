@@ -63,5 +63,5 @@ pub use error::{BuildErrors, EmlError, EncodeError, FieldError, FieldProblem};
 pub use header::list::{AutoSubmitted, ListUnsubscribe};
 pub use message::Message;
 pub use part::{Attachment, Disposition, MultipartKind, Part};
-pub use source::ContentSource;
+pub use source::{ContentSource, FileSource, TextSource, TextSourceError};
 pub use stamps::{StampSource, Stamps};

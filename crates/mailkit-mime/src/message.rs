@@ -17,7 +17,7 @@ use crate::error::{EmlError, EncodeError};
 use crate::header::decode::decode;
 use crate::layout::lay_out;
 use crate::part::{Node, Nodes, Part};
-use crate::source::Source;
+use crate::source::{ContentSource, FileSource, Source};
 use crate::stamps::Stamps;
 
 /// A finished message: an envelope and the content that goes with it.
@@ -141,7 +141,18 @@ impl Message {
     ///
     /// As for [`from_eml`](Self::from_eml), and where the file cannot be read.
     pub fn from_eml_file(path: impl AsRef<Path>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
-        crate::eml::read_file(path.as_ref(), envelope)
+        let source = FileSource::new(path).map_err(EmlError::unreadable)?;
+        Self::from_eml_source(Arc::new(source), envelope)
+    }
+
+    /// Takes a finished message from a source, as [`from_eml`](Self::from_eml) does. Its header is read now, its body
+    /// whenever it is sent.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_eml`](Self::from_eml), and where the source cannot be read.
+    pub fn from_eml_source(source: Arc<dyn ContentSource>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
+        crate::eml::read_source(source, envelope)
     }
 
     /// Whom the message is from and goes to, for the servers.

@@ -17,10 +17,13 @@ pub(crate) use self::leaf::{ContentType, Details, Leaf};
 pub(crate) use self::nodes::Nodes;
 use crate::error::{EmlError, FieldError, FieldProblem};
 use crate::message::Message;
-use crate::source::Source;
+use crate::source::{Source, TextSource};
 
 /// How many levels of multiparts and attached messages may be nested.
 pub(crate) const MAX_DEPTH: usize = 100;
+
+pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// A part of a message: a leaf with content, or parts joined to a multipart (RFC 2046 §5.1).
 ///
@@ -104,12 +107,12 @@ impl MultipartKind {
 impl Part {
     /// Plain text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::of_text("text/plain; charset=utf-8", text.into())
+        Self::of_text(PLAIN, text.into())
     }
 
     /// HTML.
     pub fn html(html: impl Into<String>) -> Self {
-        Self::of_text("text/html; charset=utf-8", html.into())
+        Self::of_text(HTML, html.into())
     }
 
     /// An iCalendar object (RFC 5545) and its method, such as REQUEST (RFC 6047 §2.4).
@@ -223,6 +226,11 @@ impl Part {
 
     pub(crate) fn of_text(content_type: &'static str, text: String) -> Self {
         Self::leaf(Leaf::new(ContentType::Fixed(content_type), Source::Text(Bytes::from(text))))
+    }
+
+    /// Text that is not in memory.
+    pub(crate) fn of_text_source(content_type: &'static str, text: TextSource) -> Self {
+        Self::leaf(Leaf::new(ContentType::Fixed(content_type), Source::StreamedText(text)))
     }
 
     /// A message whose header is written, and its body.

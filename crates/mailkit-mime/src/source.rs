@@ -1,5 +1,8 @@
 //! Where the content of a part comes from: memory, a file, a reader.
 
+mod file;
+mod text;
+
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -9,6 +12,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+pub use self::file::FileSource;
+pub use self::text::{TextSource, TextSourceError};
 use crate::error::{FieldError, FieldProblem};
 
 /// Where the content of a part comes from, and what may happen to it on its way.
@@ -16,6 +21,8 @@ use crate::error::{FieldError, FieldProblem};
 pub(crate) enum Source {
     /// Text: its line ends become CRLF, everything else reaches the reader.
     Text(Bytes),
+    /// The same, read when it is needed.
+    StreamedText(TextSource),
     /// Bytes that reach the reader as they are.
     Bytes(Bytes),
     /// Lines of a finished message, which are never encoded (RFC 2046 §5.2.1).
@@ -45,6 +52,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(bytes) => write!(f, "Text({} octets)", bytes.len()),
+            Self::StreamedText(text) => write!(f, "StreamedText({} octets)", text.survey().length),
             Self::Bytes(bytes) => write!(f, "Bytes({} octets)", bytes.len()),
             Self::Lines(bytes) => write!(f, "Lines({} octets)", bytes.len()),
             Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
@@ -87,6 +95,7 @@ impl Source {
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Text(bytes) | Self::Bytes(bytes) | Self::Lines(bytes) => Some(bytes.len() as u64),
+            Self::StreamedText(text) => Some(text.survey().length),
             Self::Path(_) => None,
             Self::File { length, .. } => Some(*length),
             Self::Reader(reader) => reader.length,
@@ -98,7 +107,16 @@ impl Source {
     pub(crate) fn in_memory(&self) -> Option<&Bytes> {
         match self {
             Self::Text(bytes) | Self::Bytes(bytes) | Self::Lines(bytes) => Some(bytes),
-            Self::Path(_) | Self::File { .. } | Self::Reader(_) | Self::Opened { .. } => None,
+            Self::StreamedText(_) | Self::Path(_) | Self::File { .. } | Self::Reader(_) | Self::Opened { .. } => None,
+        }
+    }
+
+    /// The last octet of text, and of what is in memory; that of a line end for an empty streamed text.
+    pub(crate) fn last_octet(&self) -> Option<u8> {
+        match self {
+            // An empty text stands behind the empty line that ends the header.
+            Self::StreamedText(text) => text.survey().last.or(Some(b'\n')),
+            _ => self.in_memory()?.last().copied(),
         }
     }
 
@@ -149,6 +167,10 @@ impl Source {
     pub(crate) fn open(&self) -> io::Result<Option<Stream>> {
         match self {
             Self::Text(_) | Self::Bytes(_) | Self::Lines(_) => Ok(None),
+            Self::StreamedText(text) => {
+                let length = Some(text.survey().length);
+                Ok(Some(Stream::new(text.open()?, "the text of the message".into(), length)))
+            }
             Self::Path(path) => Err(about(path, &io::Error::from(io::ErrorKind::NotFound))),
             Self::File { path, length, modified } => {
                 let file = File::open(path).map_err(|error| about(path, &error))?;

@@ -1,9 +1,10 @@
 //! Messages that take their date and their Message-ID from the system.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use mailkit_address::Envelope;
-use mailkit_mime::{EmlError, MessageBuilder};
+use mailkit_mime::{ContentSource, EmlError, MessageBuilder};
 
 use crate::System;
 
@@ -47,6 +48,15 @@ impl Message {
     /// As for [`from_eml`](Self::from_eml), and where the file cannot be read.
     pub fn from_eml_file(path: impl AsRef<std::path::Path>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
         mailkit_mime::Message::from_eml_file(path, envelope).map(Self)
+    }
+
+    /// Takes a finished message from a source, whose body is read while it is sent; see
+    /// [`mailkit_mime::Message::from_eml_source`].
+    ///
+    /// # Errors
+    /// As for [`from_eml`](Self::from_eml), and where the source cannot be read.
+    pub fn from_eml_source(source: Arc<dyn ContentSource>, envelope: Option<Envelope>) -> Result<Self, EmlError> {
+        mailkit_mime::Message::from_eml_source(source, envelope).map(Self)
     }
 }
 

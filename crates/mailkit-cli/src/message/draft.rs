@@ -1,15 +1,15 @@
 //! The fields of a message as they were given: by options, or as JSON.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mailkit::TransactionOptions;
-use mailkit::mime::{ListUnsubscribe, Part};
+use mailkit::mime::{ListUnsubscribe, Part, TextSource};
 
 use super::attachment::AttachmentDraft;
 use super::fields::{Fields, Given};
-use super::input::{Finished, Input};
+use super::input::{Input, Loaded, TextInput};
 use super::json::Json;
 use super::places::Places;
 use super::problems::Problems;
@@ -29,6 +29,9 @@ pub(super) struct Draft {
     pub(super) subject: Option<String>,
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
+    /// Large texts in files, in the place of `text` and `html`.
+    pub(super) text_source: Option<TextSource>,
+    pub(super) html_source: Option<TextSource>,
     pub(super) attachments: Vec<AttachmentDraft>,
     pub(super) calendar: Option<Part>,
     pub(super) headers: Vec<(String, String)>,
@@ -39,7 +42,7 @@ pub(super) struct Draft {
     pub(super) list_unsubscribe: Option<ListUnsubscribe>,
     eml: Option<String>,
     eml_base64: Option<String>,
-    eml_input: Option<Finished>,
+    eml_input: Option<Loaded>,
     pub(super) envelope: EnvelopeDraft,
     pub(super) priority: Option<Priority>,
     // Wishes to a queue.
@@ -126,6 +129,8 @@ impl Draft {
             subject: fields.text("subject"),
             text: fields.text("text"),
             html: fields.text("html"),
+            text_source: None,
+            html_source: None,
             attachments: fields.objects("attachments", AttachmentDraft::from_json),
             calendar: fields.object("calendar", calendar).flatten(),
             headers: fields.pairs("headers"),
@@ -163,10 +168,18 @@ impl Draft {
         input: &mut Input,
         problems: &mut Problems,
     ) -> Result<(), Failure> {
-        let mut text_of = |file: Option<PathBuf>, field| file.map(|path| input.read_text(&path, field)).transpose();
-        let text = text_of(args.text_file, "text")?;
-        let html = text_of(args.html_file, "html")?;
-        self.eml_input = args.eml.map(|path| Finished::of(path, input)).transpose()?;
+        let (text, text_source) = text_of(args.text_file.as_deref(), "text", input)?;
+        let (html, html_source) = text_of(args.html_file.as_deref(), "html", input)?;
+        self.eml_input = args.eml.map(|path| input.load(&path)).transpose()?;
+        for (name, field, source_field, source) in [
+            ("text", &mut self.text, &mut self.text_source, text_source),
+            ("html", &mut self.html, &mut self.html_source, html_source),
+        ] {
+            if source.is_some() {
+                (*field, *source_field) = (None, source);
+                self.places.replaced(name);
+            }
+        }
         for (name, field, value) in [
             ("Subject", &mut self.subject, args.subject),
             ("text", &mut self.text, args.text.or(text)),
@@ -228,7 +241,7 @@ impl Draft {
     }
 
     /// Takes the finished message out, which has no other fields.
-    pub(super) fn take_finished(&mut self, problems: &mut Problems) -> Option<Finished> {
+    pub(super) fn take_finished(&mut self, problems: &mut Problems) -> Option<Loaded> {
         let given = [self.eml_input.is_some(), self.eml.is_some(), self.eml_base64.is_some()];
         if given.into_iter().filter(|given| *given).count() > 1 {
             problems.add(Failure::message("eml", "given twice: give it once"));
@@ -240,7 +253,7 @@ impl Draft {
         let decoded = encoded.transpose().map_err(|error| Failure::message("eml_base64", &error));
         let decoded = problems.note(decoded).flatten();
         let text = self.eml.take().map(String::into_bytes);
-        self.eml_input.take().or(text.or(decoded).map(Finished::Octets))
+        self.eml_input.take().or(text.or(decoded).map(Loaded::Octets))
     }
 
     /// The fields given that only a message which is composed here can have.
@@ -253,8 +266,8 @@ impl Draft {
             ("cc", !self.cc.is_empty()),
             ("bcc", !self.bcc.is_empty()),
             ("subject", self.subject.is_some()),
-            ("text", self.text.is_some()),
-            ("html", self.html.is_some()),
+            ("text", self.text.is_some() || self.text_source.is_some()),
+            ("html", self.html.is_some() || self.html_source.is_some()),
             ("attachments", !self.attachments.is_empty()),
             ("calendar", self.calendar.is_some()),
             ("headers", !self.headers.is_empty()),
@@ -297,6 +310,19 @@ impl Draft {
             )),
         }
     }
+}
+
+/// The text in a file: in memory, or read when it is needed.
+fn text_of(
+    file: Option<&Path>,
+    field: &str,
+    input: &mut Input,
+) -> Result<(Option<String>, Option<TextSource>), Failure> {
+    Ok(match file.map(|path| input.read_text(path, field)).transpose()? {
+        Some(TextInput::Memory(text)) => (Some(text), None),
+        Some(TextInput::Source(source)) => (None, Some(source)),
+        None => (None, None),
+    })
 }
 
 /// A header field in one text.

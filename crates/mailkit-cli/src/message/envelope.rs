@@ -6,12 +6,12 @@ use mailkit::{Address, AddressList, Envelope, Message};
 
 use super::draft::Draft;
 use super::fields::Given;
-use super::input::Finished;
+use super::input::Loaded;
 use super::problems::Problems;
 use crate::failure::Failure;
 
 /// A finished message with the envelope that was asked for; what was not is taken from its header.
-pub(super) fn of_finished(eml: Finished, draft: &Draft, problems: &mut Problems) -> Option<Message> {
+pub(super) fn of_finished(eml: Loaded, draft: &Draft, problems: &mut Problems) -> Option<Message> {
     let from = draft.envelope.from.as_ref().map(|given| problems.note(reverse_path(given)));
     let mut to = Vec::new();
     let mut all_read = !matches!(from, Some(None));
@@ -27,7 +27,7 @@ pub(super) fn of_finished(eml: Finished, draft: &Draft, problems: &mut Problems)
     problems.note(with_envelope(eml, from.flatten(), to))
 }
 
-fn with_envelope(eml: Finished, from: Option<ReversePath>, to: Vec<Address>) -> Result<Message, Failure> {
+fn with_envelope(eml: Loaded, from: Option<ReversePath>, to: Vec<Address>) -> Result<Message, Failure> {
     if from.is_none() && to.is_empty() {
         return finish(eml, None);
     }
@@ -44,10 +44,10 @@ fn with_envelope(eml: Finished, from: Option<ReversePath>, to: Vec<Address>) -> 
     finish(eml, Some(envelope))
 }
 
-fn finish(eml: Finished, envelope: Option<Envelope>) -> Result<Message, Failure> {
+fn finish(eml: Loaded, envelope: Option<Envelope>) -> Result<Message, Failure> {
     let message = match eml {
-        Finished::File(path) => Message::from_eml_file(path, envelope),
-        Finished::Octets(octets) => Message::from_eml(octets, envelope),
+        Loaded::Source(source) => Message::from_eml_source(source, envelope),
+        Loaded::Octets(octets) => Message::from_eml(octets, envelope),
     };
     message.map_err(|error| {
         let failure = Failure::message("eml", &error);

@@ -1,17 +1,22 @@
 //! Files, and standard input as one of them.
 
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
 
 use mailkit::connection::read_settings_file;
+use mailkit::mime::{ContentSource, FileSource, TextSource, TextSourceError};
 use zeroize::Zeroizing;
 
+use super::spool::{SpoolError, Spooled};
 use crate::failure::Failure;
 
 /// More than any private key takes.
 const KEY_LIMIT: usize = 1024 * 1024;
 
-/// Up to this size a finished message is read at once.
+const STANDARD_INPUT: &str = "standard input";
+
+/// Up to this size a text or a finished message is held in memory.
 const SMALL: u64 = 256 * 1024;
 
 /// Reads files; `-` is standard input, which can be read once.
@@ -20,23 +25,17 @@ pub(super) struct Input {
     standard_input_read: bool,
 }
 
-/// A finished message: in a file, which is read while it is sent, or in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Finished {
-    File(PathBuf),
+/// What an option names: in memory if it is small, else read whenever it is needed.
+#[derive(Clone)]
+pub(super) enum Loaded {
     Octets(Vec<u8>),
+    Source(Arc<dyn ContentSource>),
 }
 
-impl Finished {
-    /// What an option names. Only a regular file can be read again: anything else, and what is small, is read now.
-    pub(super) fn of(path: PathBuf, input: &mut Input) -> Result<Self, Failure> {
-        let is_standard_input = path.as_os_str() == "-";
-        if !is_standard_input && std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > SMALL) {
-            // What cannot be read is told by its own name.
-            return std::fs::File::open(&path).map_err(|error| Failure::input(&path, &error)).map(|_| Self::File(path));
-        }
-        input.read(&path).map(Self::Octets)
-    }
+/// A text: in memory if it is small.
+pub(super) enum TextInput {
+    Memory(String),
+    Source(TextSource),
 }
 
 impl Input {
@@ -45,12 +44,34 @@ impl Input {
         if path.as_os_str() != "-" {
             return std::fs::read(path).map_err(|error| Failure::input(path, &error));
         }
+        self.take_standard_input()?;
+        let mut content = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut content);
+        read.map(|_| content).map_err(|error| Failure::input(Path::new(STANDARD_INPUT), &error))
+    }
+
+    fn take_standard_input(&mut self) -> Result<(), Failure> {
         if std::mem::replace(&mut self.standard_input_read, true) {
             return Err(Failure::usage("standard input (-) can be read once: give a file for the other"));
         }
-        let mut content = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut content);
-        read.map(|_| content).map_err(|error| Failure::input(Path::new("standard input"), &error))
+        Ok(())
+    }
+
+    /// A file or standard input. What is large and cannot be read twice is kept in a temporary file.
+    pub(super) fn load(&mut self, path: &Path) -> Result<Loaded, Failure> {
+        if path.as_os_str() == "-" {
+            self.take_standard_input()?;
+            return load_once(Path::new(STANDARD_INPUT), &mut io::stdin().lock());
+        }
+        let unreadable = |error: io::Error| Failure::input(path, &error);
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return load_once(path, &mut std::fs::File::open(path).map_err(unreadable)?);
+        }
+        if metadata.len() <= SMALL {
+            return std::fs::read(path).map(Loaded::Octets).map_err(unreadable);
+        }
+        FileSource::new(path).map(|file| Loaded::Source(Arc::new(file))).map_err(unreadable)
     }
 
     /// A private key, which is wiped from memory when it is no longer needed.
@@ -66,19 +87,57 @@ impl Input {
         })
     }
 
-    /// The whole of a text file, for a field. A byte order mark in front says that it is UTF-8 and is no part of it.
-    pub(super) fn read_text(&mut self, path: &Path, field: &str) -> Result<String, Failure> {
-        let mut bytes = self.read(path)?;
-        if bytes.starts_with("\u{feff}".as_bytes()) {
-            bytes.drain(.."\u{feff}".len());
+    /// A text file, for a field. A byte order mark in front says that it is UTF-8 and is no part of it.
+    pub(super) fn read_text(&mut self, path: &Path, field: &str) -> Result<TextInput, Failure> {
+        match self.load(path)? {
+            Loaded::Octets(bytes) => text_in_memory(bytes, path, field).map(TextInput::Memory),
+            Loaded::Source(source) => match TextSource::new(Arc::clone(&source)) {
+                Ok(text) => Ok(TextInput::Source(text)),
+                Err(TextSourceError::NotUtf8 { position }) => {
+                    let mut start = Vec::new();
+                    let read = source.open().and_then(|file| file.take(2).read_to_end(&mut start));
+                    read.map_err(|error| Failure::input(path, &error))?;
+                    Err(not_utf8(path, field, position, &start))
+                }
+                Err(TextSourceError::Unreadable(error)) => Err(Failure::input(path, &error)),
+                Err(error) => Err(Failure::message(field, &error)),
+            },
         }
-        String::from_utf8(bytes).map_err(|error| {
-            let place = error.utf8_error().valid_up_to();
-            let failure = Failure::message(field, format!("the file {} is not UTF-8 at byte {place}", path.display()));
-            match error.as_bytes() {
-                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => failure.with_advice("it is UTF-16: save it as UTF-8"),
-                _ => failure.with_advice("save it as UTF-8"),
-            }
-        })
     }
+}
+
+fn text_in_memory(mut bytes: Vec<u8>, path: &Path, field: &str) -> Result<String, Failure> {
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(.."\u{feff}".len());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to() as u64;
+        not_utf8(path, field, place, error.as_bytes())
+    })
+}
+
+fn not_utf8(path: &Path, field: &str, place: u64, start: &[u8]) -> Failure {
+    let failure = Failure::message(field, format!("the file {} is not UTF-8 at byte {place}", path.display()));
+    match start {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => failure.with_advice("it is UTF-16: save it as UTF-8"),
+        _ => failure.with_advice("save it as UTF-8"),
+    }
+}
+
+/// Reads what can be read once: into memory, or into a temporary file if it is large.
+fn load_once(name: &Path, input: &mut dyn Read) -> Result<Loaded, Failure> {
+    let mut start = Vec::new();
+    let read = input.take(SMALL + 1).read_to_end(&mut start);
+    if read.map_err(|error| Failure::input(name, &error))? as u64 <= SMALL {
+        return Ok(Loaded::Octets(start));
+    }
+    let spooled = Spooled::of(&start, input).map_err(|error| match error {
+        SpoolError::Read(error) => Failure::input(name, &error),
+        SpoolError::Write(error) => {
+            let folder = std::env::temp_dir();
+            let what = format!("{} cannot be kept in a temporary file in {}", name.display(), folder.display());
+            Failure::system(&what, &error).with_advice("make room there, or name another folder in TMPDIR")
+        }
+    })?;
+    Ok(Loaded::Source(Arc::new(spooled)))
 }

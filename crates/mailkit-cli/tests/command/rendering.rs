@@ -83,6 +83,42 @@ fn a_finished_message_keeps_its_bytes_and_gets_crlf() {
 }
 
 #[test]
+fn large_texts_and_finished_messages_are_the_same_from_a_file_and_from_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        "\u{feff}Gr\u{fc}\u{df}e aus dem Norden, wo es kalt ist\n".to_owned() + &"a line of text\r\n".repeat(40_000);
+    let eml = format!("From: ann@example.com\nTo: bob@example.org\n\n{}", text.trim_start_matches('\u{feff}'));
+    let path = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let [text_path, eml_path] = [path("text", text.as_bytes()), path("eml", eml.as_bytes())];
+    let fields = ["render", "--from", "ann@example.com", "--to", "bob@example.org", "--seed", "1"];
+    let date = ["--date", "2026-11-23T08:00:00Z"];
+    for option in ["--text-file", "--html-file"] {
+        let args = |file: &str| {
+            fields
+                .iter()
+                .chain(&date)
+                .map(|arg| (*arg).to_owned())
+                .chain([option.into(), file.into()])
+                .collect::<Vec<_>>()
+        };
+        let from_file = mailkit(args(&text_path)).assert_code(0).out.clone();
+        let from_input = mailkit_reading(text.as_bytes(), args("-")).assert_code(0).out.clone();
+        assert!(from_file == from_input && from_file.contains("Gr=C3=BC=C3=9Fe aus dem Norden"));
+    }
+    let from_file = mailkit(["render", "--eml", &eml_path]).assert_code(0).out.clone();
+    let from_input = mailkit_reading(eml.as_bytes(), ["render", "--eml", "-"]).assert_code(0).out.clone();
+    assert!(from_file == from_input && from_file == eml.replace("\r\n", "\n").replace('\n', "\r\n"));
+    let broken = path("broken", &[text.as_bytes(), b"\xff"].concat());
+    let args = fields.iter().copied().chain(["--text-file", &broken]).collect::<Vec<_>>();
+    let place = text.trim_start_matches('\u{feff}').len();
+    mailkit(args).assert_code(65).assert_says(&format!("is not UTF-8 at byte {place}"));
+}
+
+#[test]
 fn what_does_not_belong_on_the_wire_is_left_out_with_a_note() {
     let eml = "From: ann@example.com\r\nTo: bob@example.org\r\n\r\nline\r\n";
     for (before, words) in [

@@ -2,7 +2,7 @@
 
 use crate::builder::{Draft, Further};
 use crate::error::{FieldError, FieldProblem};
-use crate::part::{Joined, MultipartKind, Part};
+use crate::part::{HTML, Joined, MultipartKind, PLAIN, Part};
 
 /// Joins the content of a draft to one part:
 ///
@@ -25,6 +25,12 @@ pub(super) fn choose(draft: &mut Draft, found: &mut Vec<FieldError>) -> Part {
     if html.is_none() && !draft.further.as_deref().is_some_and(Further::has_parts) {
         return text.unwrap_or_else(Part::nothing);
     }
+    let (text_source, html_source) = match draft.further.as_deref_mut() {
+        Some(further) => (further.text_source.take(), further.html_source.take()),
+        None => (None, None),
+    };
+    let text = text.or_else(|| text_source.map(|text| Part::of_text_source(PLAIN, text)));
+    let html = html.or_else(|| html_source.map(|html| Part::of_text_source(HTML, html)));
     let (others, body, attachments) = draft.further.as_deref_mut().map(Further::take_parts).unwrap_or_default();
     if body.is_some() && (text.is_some() || html.is_some() || !others.is_empty()) {
         found.push(FieldError::new("body", "", FieldProblem::TwoBodies));

@@ -3,6 +3,7 @@
 use super::MessageBuilder;
 use crate::message::Message;
 use crate::part::{Attachment, Part};
+use crate::source::TextSource;
 use crate::stamps::StampSource;
 
 /// The content. The structure is chosen for it: text and HTML are alternatives of each other,
@@ -11,12 +12,32 @@ impl<S: StampSource> MessageBuilder<S> {
     /// Sets the text. Line ends of any kind become CRLF; everything else reaches the reader.
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.draft.text = Some(text.into());
+        if let Some(further) = &mut self.draft.further {
+            further.text_source = None;
+        }
         self
     }
 
     /// Sets the HTML, for who does not want plain text.
     pub fn html(mut self, html: impl Into<String>) -> Self {
         self.draft.html = Some(html.into());
+        if let Some(further) = &mut self.draft.further {
+            further.html_source = None;
+        }
+        self
+    }
+
+    /// Sets the text, as [`text`](Self::text) does: it is read while the message is encoded.
+    pub fn text_source(mut self, text: TextSource) -> Self {
+        self.draft.text = None;
+        self.draft.further_mut().text_source = Some(text);
+        self
+    }
+
+    /// Sets the HTML, as [`html`](Self::html) does: it is read while the message is encoded.
+    pub fn html_source(mut self, html: TextSource) -> Self {
+        self.draft.html = None;
+        self.draft.further_mut().html_source = Some(html);
         self
     }
 

@@ -7,6 +7,7 @@ use super::given::{GivenAddresses, GivenMailbox};
 use crate::header::list::ListField;
 use crate::header::message_id::MessageId;
 use crate::part::Part;
+use crate::source::TextSource;
 
 /// The fields as they were given; addresses are read.
 #[derive(Clone, Default)]
@@ -34,6 +35,9 @@ pub(crate) struct Further {
     pub(crate) references: Vec<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) list: Vec<ListField>,
+    /// In the place of the text, and of the HTML.
+    pub(crate) text_source: Option<TextSource>,
+    pub(crate) html_source: Option<TextSource>,
     pub(crate) alternatives: Vec<Part>,
     pub(crate) body: Option<Part>,
     /// With whether each belongs to the HTML, if there is one.
@@ -88,7 +92,11 @@ impl Further {
     }
 
     pub(crate) fn has_parts(&self) -> bool {
-        !self.alternatives.is_empty() || self.body.is_some() || !self.attachments.is_empty()
+        self.text_source.is_some()
+            || self.html_source.is_some()
+            || !self.alternatives.is_empty()
+            || self.body.is_some()
+            || !self.attachments.is_empty()
     }
 
     /// The alternatives, the body and the attachments.
@@ -107,6 +115,8 @@ impl Further {
             references: Vec::new(),
             headers: Vec::new(),
             list: Vec::new(),
+            text_source: None,
+            html_source: None,
             alternatives: Vec::new(),
             body: None,
             attachments: Vec::new(),

@@ -74,7 +74,7 @@ impl Body {
     }
 
     pub(super) fn ends_a_line(&self) -> bool {
-        let last = self.source.in_memory().and_then(|bytes| bytes.last());
+        let last = self.source.last_octet();
         match self.transfer {
             Transfer::Base64 | Transfer::Text(TextEncoding::Base64) => false,
             Transfer::Raw | Transfer::Text(_) => matches!(last, Some(b'\r' | b'\n')),

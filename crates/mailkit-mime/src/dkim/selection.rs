@@ -1,5 +1,7 @@
 //! Which header fields are signed (RFC 6376 §5.4).
 
+use std::collections::{HashMap, HashSet};
+
 use super::canonical::Canonicalization;
 use super::error::{DkimError, excerpt};
 use super::fields::Field;
@@ -60,10 +62,14 @@ impl Selection {
     /// The names for `h=`, and the fields that they mean in canonical form with CRLF: of each name
     /// the last first (RFC 6376 §5.4.2).
     pub(super) fn apply<'a>(&'a self, fields: &[Field<'_>], form: Canonicalization) -> (Vec<&'a str>, Vec<u8>) {
+        let mut by_name: HashMap<Vec<u8>, Vec<&Field<'_>>> = HashMap::new();
+        for field in fields.iter().rev() {
+            by_name.entry(field.name.to_ascii_lowercase()).or_default().push(field);
+        }
         let mut names = Vec::new();
         let mut canonical = Vec::new();
         for (name, extra) in self.names() {
-            for field in fields.iter().rev().filter(|field| field.is(name)) {
+            for field in by_name.get(name.to_ascii_lowercase().as_bytes()).into_iter().flatten() {
                 names.push(name);
                 form.field(field.whole, &mut canonical);
                 canonical.extend_from_slice(b"\r\n");
@@ -77,21 +83,24 @@ impl Selection {
 
     /// Every name once, and whether it is listed once more than present. From is always among them.
     fn names(&self) -> impl Iterator<Item = (&str, bool)> {
-        let from = (!has(&self.oversigned, "From") && !has(&self.signed, "From")).then_some(("From", true));
+        let listed: HashSet<String> = self.oversigned.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let has_from = listed.contains("from") || self.signed.iter().any(|name| name.eq_ignore_ascii_case("From"));
+        let from = (!has_from).then_some(("From", true));
         let oversigned = self.oversigned.iter().map(|name| (name.as_str(), true));
-        let signed = self.signed.iter().filter(|name| !has(&self.oversigned, name)).map(|name| (name.as_str(), false));
+        let signed = self.signed.iter().filter(move |name| !listed.contains(&name.to_ascii_lowercase()));
+        let signed = signed.map(|name| (name.as_str(), false));
         from.into_iter().chain(oversigned).chain(signed)
     }
 }
 
 fn checked<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Vec<String>, DkimError> {
-    let mut checked = Vec::new();
+    let (mut checked, mut seen) = (Vec::new(), HashSet::new());
     for name in names {
         let name = name.as_ref();
         if !is_signable(name) {
             return Err(DkimError::InvalidFieldName { name: excerpt(name) });
         }
-        if !has(&checked, name) {
+        if seen.insert(name.to_ascii_lowercase()) {
             checked.push(name.to_owned());
         }
     }
@@ -104,10 +113,6 @@ fn is_signable(name: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b';'))
         && !name.eq_ignore_ascii_case("DKIM-Signature")
-}
-
-fn has(names: &[String], name: &str) -> bool {
-    names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

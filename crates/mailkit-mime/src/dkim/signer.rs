@@ -185,7 +185,7 @@ impl Signer {
             return Err(DkimError::BodyCanonicalization { wanted: self.body_form, given });
         }
         let fields = fields::parse(header)?;
-        if !fields.iter().any(|field| field.is("From")) {
+        if !fields.iter().any(|field| field.name.eq_ignore_ascii_case(b"From")) {
             return Err(DkimError::NoFrom);
         }
         let (names, mut canonical) = self.selection.apply(&fields, self.header_form);

@@ -1,10 +1,7 @@
-//! A finished message in a file: its header is read, its body when it is sent.
+//! A finished message in a file or another source: its header is read, its body when it is sent.
 
-use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
-use std::path::Path;
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use mailkit_address::Envelope;
@@ -13,26 +10,21 @@ use crate::content::Content;
 use crate::encoding::{TextEncoder, TextEncoding};
 use crate::error::EmlError;
 use crate::message::{Message, Parts};
-use crate::source::{ContentSource, Source, changed, rewritten};
+use crate::source::{ContentSource, Source};
 
 /// How much is read at a time.
 const PIECE: usize = 32 * 1024;
 
 /// Reads the header, and looks at the body once.
-pub(crate) fn read_file(path: &Path, envelope: Option<Envelope>) -> Result<Message, EmlError> {
-    let unreadable = |error: io::Error| EmlError::Unreadable { kind: error.kind(), reason: error.to_string() };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    let header = read_header(&mut file).map_err(unreadable)?;
-    let offset = header.len() as u64;
-    let (length, modified) = (metadata.len(), metadata.modified().ok());
-    let body = Body { path: Arc::from(path), offset, length, modified };
-    let (size, is_ascii) = body.survey().map_err(unreadable)?;
+pub(crate) fn read_source(source: Arc<dyn ContentSource>, envelope: Option<Envelope>) -> Result<Message, EmlError> {
+    let header = source.open().and_then(|mut input| read_header(&mut input)).map_err(EmlError::unreadable)?;
+    let body = Body { source, offset: header.len() as u64 };
+    let (size, is_ascii) = body.survey().map_err(EmlError::unreadable)?;
     let parts = super::parts(&Bytes::from(header), envelope)?;
     if size == 0 {
         return Ok(Message::from(parts));
     }
-    let header = parts.content.to_bytes().map_err(unreadable)?;
+    let header = parts.content.to_bytes().map_err(EmlError::unreadable)?;
     let source = Source::Opened { source: Arc::new(body), length: Some(size) };
     let content = Content::of(source, Some(size)).behind(&header);
     Ok(Message::from(Parts { content, needs_8bit: parts.needs_8bit || !is_ascii, ..parts }))
@@ -89,13 +81,11 @@ impl HeaderEnd {
     }
 }
 
-/// The body of a message in its file, with CRLF line ends.
+/// The body of a message behind its header, with CRLF line ends.
 #[derive(Debug)]
 struct Body {
-    path: Arc<Path>,
+    source: Arc<dyn ContentSource>,
     offset: u64,
-    length: u64,
-    modified: Option<SystemTime>,
 }
 
 impl Body {
@@ -117,17 +107,9 @@ impl Body {
 
 impl ContentSource for Body {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
-        let mut file = File::open(&self.path).map_err(about)?;
-        let now = file.metadata().map_err(about)?;
-        if now.len() != self.length {
-            return Err(changed(&self.path.to_string_lossy(), self.length, now.len()));
-        }
-        if now.modified().ok() != self.modified {
-            return Err(rewritten(&self.path));
-        }
-        file.seek(SeekFrom::Start(self.offset)).map_err(about)?;
-        Ok(Box::new(Canonical::new(file)))
+        let mut input = self.source.open()?;
+        io::copy(&mut input.by_ref().take(self.offset), &mut io::sink())?;
+        Ok(Box::new(Canonical::new(input)))
     }
 }
 

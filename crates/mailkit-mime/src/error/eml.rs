@@ -46,6 +46,10 @@ pub enum EmlError {
 }
 
 impl EmlError {
+    pub(crate) fn unreadable(error: io::Error) -> Self {
+        Self::Unreadable { kind: error.kind(), reason: error.to_string() }
+    }
+
     /// The same where so many lines stand in front of what was read.
     pub(crate) fn behind_lines(self, lines: u64) -> Self {
         match self {

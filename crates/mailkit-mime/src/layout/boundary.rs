@@ -6,7 +6,8 @@ use super::Plan;
 use crate::content::Transfer;
 use crate::encoding::TextEncoding;
 use crate::header::message_id::push_hex;
-use crate::part::Node;
+use crate::part::{Leaf, Node};
+use crate::source::Source;
 
 /// The boundaries of the multiparts that are open.
 ///
@@ -31,14 +32,16 @@ enum Frame {
 }
 
 impl Boundaries {
-    /// Makes sure that no part in memory holds a boundary. One that is read while it is sent,
+    /// Makes sure that no part in memory and no text holds a boundary. Another one that is read while it is sent,
     /// unencoded to a server that takes binary content, has 128 bits against it.
     pub(super) fn choose(unique: u128, nodes: &[Node], plans: &[Plan]) -> Self {
         let mut number = unique;
         let multiparts = nodes.iter().filter(|node| matches!(node, Node::Open(_))).count();
         if multiparts > 0 {
             let suspects = suspects(nodes, plans);
-            while suspects.iter().any(|text| memmem::find(text, digits(number).as_bytes()).is_some()) {
+            let in_memory =
+                |number| suspects.iter().any(|text| memmem::find(text, digits(number).as_bytes()).is_some());
+            while in_memory(number) || is_streamed(number, nodes, plans) {
                 number = number.wrapping_add(1);
             }
         }
@@ -90,12 +93,25 @@ impl Boundaries {
 
 /// The parts in memory that go out unencoded and hold what may be a boundary.
 fn suspects<'a>(nodes: &'a [Node], plans: &[Plan]) -> Vec<&'a [u8]> {
-    let unencoded = |transfer| matches!(transfer, Transfer::Raw | Transfer::Text(TextEncoding::Identity));
     let texts = nodes.iter().zip(plans).filter_map(|(node, plan)| match node {
-        Node::Leaf(leaf) if unencoded(plan.transfer) => leaf.source.in_memory(),
+        Node::Leaf(leaf) if is_unencoded(plan.transfer) => leaf.source.in_memory(),
         _ => None,
     });
     texts.map(AsRef::as_ref).filter(|text: &&[u8]| memmem::find(text, b"--=_").is_some()).collect()
+}
+
+/// Whether a text that is not in memory and goes out unencoded holds a boundary of this number.
+fn is_streamed(number: u128, nodes: &[Node], plans: &[Plan]) -> bool {
+    nodes.iter().zip(plans).any(|(node, plan)| match node {
+        Node::Leaf(Leaf { source: Source::StreamedText(text), .. }) => {
+            is_unencoded(plan.transfer) && text.has_boundary(number)
+        }
+        _ => false,
+    })
+}
+
+fn is_unencoded(transfer: Transfer) -> bool {
+    matches!(transfer, Transfer::Raw | Transfer::Text(TextEncoding::Identity))
 }
 
 fn digits(number: u128) -> String {
