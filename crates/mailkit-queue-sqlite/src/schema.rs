@@ -74,7 +74,7 @@ pub(crate) fn check_to_read(conn: &Connection) -> Result<(), StoreError> {
     let found = objects(conn)?;
     for object in reference(version.min(VERSION))?.iter().filter(|object| OF_MESSAGES.contains(&&*object.name)) {
         // A table whose row cannot be found is missed by the statement that reads from it.
-        if let Some(other) = found.iter().find(|other| other.name == object.name && *other != object) {
+        if let Some(other) = found.iter().find(|other| other.has_name_of(object) && *other != object) {
             return Err(StoreError::Broken(format!("its {} is not the one that mailkit makes", other.label())));
         }
     }
@@ -118,6 +118,12 @@ impl Object {
         self.kind == "table" && self.table == self.name && STATISTICS.iter().any(is_same)
     }
 
+    /// Whether a statement that names the other means this one. SQLite ignores the case of ASCII letters in names, and a
+    /// trigger may be called like a table.
+    fn has_name_of(&self, other: &Self) -> bool {
+        (self.kind == "trigger") == (other.kind == "trigger") && self.name.eq_ignore_ascii_case(&other.name)
+    }
+
     /// Kind and name, on one line whatever the name is.
     fn label(&self) -> String {
         let name: String = self.name.chars().take(60).collect();
@@ -149,7 +155,7 @@ fn reference(version: u32) -> Result<Vec<Object>, StoreError> {
 fn difference(found: &[Object], expected: &[Object]) -> Option<String> {
     if let Some(object) = found.iter().find(|object| !expected.contains(object)) {
         let label = object.label();
-        return Some(match expected.iter().any(|other| other.name == object.name) {
+        return Some(match expected.iter().any(|other| object.has_name_of(other)) {
             true => format!("its {label} is not the one that mailkit makes"),
             false => format!(
                 "it has the {label}, which mailkit does not make: remove it with the sqlite3 program, or bring the mail \

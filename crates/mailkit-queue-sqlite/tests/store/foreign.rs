@@ -57,6 +57,7 @@ async fn a_store_with_an_object_that_mailkit_does_not_make_is_refused_and_the_ob
         (EAVESDROPPER, "trigger `sqliteXcopy`"),
         (ENDLESS, "trigger `sqliteXloop`"),
         ("CREATE TRIGGER sqlite AFTER DELETE ON chunk BEGIN SELECT 1; END", "trigger `sqlite`"),
+        ("CREATE TRIGGER message AFTER INSERT ON message BEGIN SELECT 1; END", "trigger `message`"),
         ("CREATE VIEW sqliteXmail AS SELECT * FROM mail", "view `sqliteXmail`"),
         ("CREATE TABLE sqliteXnotes (note TEXT)", "table `sqliteXnotes`"),
         ("CREATE INDEX sqliteXlower ON message (lower(recipients))", "index `sqliteXlower`"),
@@ -135,6 +136,18 @@ async fn mail_is_brought_out_of_a_store_with_foreign_objects_without_running_the
     assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(why, "its view `letter` is not the one that mailkit makes");
+}
+
+/// SQLite ignores the case of names: `LETTER` is what a statement finds that names `letter`. Triggers have names apart.
+#[tokio::test]
+async fn mail_is_not_brought_out_of_an_object_that_has_the_name_of_ours_in_another_case() {
+    let virtual_table = "DROP VIEW mail; DROP TABLE letter; CREATE VIRTUAL TABLE LETTER USING fts5(seq, sender,                          message_id, subject, tags, carriage, idempotency_key, traceparent, crc, chunks, content)";
+    let (_folder, path) = changed_by(virtual_table).await;
+    let error = SqliteQueue::salvage(&path).map(drop).unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(why, "its table `LETTER` is not the one that mailkit makes");
+    let (_folder, path) = changed_by("CREATE TRIGGER letter AFTER INSERT ON message BEGIN SELECT 1; END").await;
+    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
 }
 
 #[tokio::test]
