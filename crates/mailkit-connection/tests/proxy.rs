@@ -160,6 +160,100 @@ async fn socks5_logs_in_and_leaves_the_name_to_the_proxy() {
     speaks_with_the_server(&format!("socks5://ann:s3cret@127.0.0.1:{port}")).await;
 }
 
+/// A SOCKS5 proxy that answers each message of the client's, one octet at a time, and then hangs up.
+async fn socks_saying(answers: &'static [&'static [u8]]) -> u16 {
+    serve(move |mut socket| async move {
+        socket.set_nodelay(true).unwrap();
+        for answer in answers {
+            let _ = socket.read(&mut [0; 1024]).await;
+            for octet in *answer {
+                let _ = socket.write_all(&[*octet]).await;
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_socks5_proxy_says_against_the_rules_or_refuses_is_told() {
+    let login = "ann:s3cret@";
+    let cases: [(&str, &[&[u8]], &str); 12] = [
+        ("", &[&[5, 0xff]], "the proxy wants a login"),
+        ("", &[&[5, 2]], "the proxy wants a login"),
+        (login, &[&[5, 0xff]], "the proxy wants another login than by user and password"),
+        (login, &[&[5, 1]], "the proxy does not speak SOCKS5 (it wants the method 1, which was not offered)"),
+        (login, &[&[4, 0]], "the proxy does not speak SOCKS5 (it answers with the version 4)"),
+        (login, &[&[5, 2], &[5, 0]], "the proxy does not speak SOCKS5 (its login has the version 5)"),
+        (login, &[&[5, 2], &[1, 255]], "the proxy refused the user and password"),
+        (login, &[&[5, 0], &[5, 2, 0]], "the proxy does not connect to mail.example.com:2525: connection not allowed"),
+        ("", &[&[5, 0], &[5, 0xf0, 0, 1]], "the proxy does not connect to mail.example.com:2525: code 240"),
+        ("", &[&[5, 0], &[5, 0, 0, 9]], "the proxy does not speak SOCKS5 (it names an address of the kind 9)"),
+        ("", &[&[5, 0], &[5, 0, 0, 3, 255, 1, 2]], "the proxy closed the connection instead of answering"),
+        ("", &[&[5, 0], &[5, 0, 0, 4, 1, 2]], "the proxy closed the connection instead of answering"),
+    ];
+    for (login, answers, expected) in cases {
+        let port = socks_saying(answers).await;
+        let error = refusal(&format!("socks5://{login}127.0.0.1:{port}")).await;
+        assert!(error.to_string().starts_with(expected), "{answers:?}: {error}");
+    }
+    for login in [format!("ann:{}@", "x".repeat(256)), format!("{}:s3cret@", "a".repeat(256))] {
+        let port = socks_saying(&[]).await;
+        let error = refusal(&format!("socks5://{login}127.0.0.1:{port}")).await;
+        assert!(matches!(error, ProxyError::LoginTooLong), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn socks5_takes_addresses_of_every_kind_and_replies_in_pieces() {
+    for (host, address, named) in [
+        ("127.0.0.9", &[1, 127, 0, 0, 9][..], &[3, 3, b'a', b'.', b'b', 0, 25][..]),
+        ("[::1]", &[4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &[4; 19]),
+        ("mx.example.com", b"\x03\x0emx.example.com", &[3, 0, 0, 0]),
+    ] {
+        let port = serve(move |mut socket| async move {
+            let mut methods = [0; 3];
+            socket.read_exact(&mut methods).await.unwrap();
+            socket.write_all(&[5, 0]).await.unwrap();
+            let mut request = vec![0; 5 + address.len()];
+            socket.read_exact(&mut request).await.unwrap();
+            assert_eq!(request, [&[5, 1, 0], address, &[0, 25]].concat());
+            // In pieces, and the greeting at once behind the last.
+            for octet in [5, 0, 0].iter().chain(named) {
+                socket.write_all(&[*octet]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            socket.write_all(GREETING).await.unwrap();
+        })
+        .await;
+        let endpoint = Endpoint::Tcp { host: Host::parse(host).unwrap(), port: 25 };
+        let proxy = Proxy::parse(&format!("socks5://127.0.0.1:{port}")).unwrap();
+        let config = ConnectorConfig::new(Protocol::Smtp, endpoint, TlsMode::None).with_proxy(proxy);
+        let mut dialed = dial(&config).await.unwrap();
+        let mut greeting = vec![0; GREETING.len()];
+        dialed.transport.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(greeting, GREETING);
+    }
+}
+
+/// A proxy that answers nothing, or an octet now and then, does not hold the caller beyond the limit for connecting.
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_hangs_is_given_up() {
+    for answer in [&b""[..], b"\x05", b"HTTP/1.1 "] {
+        for scheme in ["socks5", "http"] {
+            let port = serve(move |mut socket| async move {
+                let _ = socket.write_all(answer).await;
+                let _ = socket.read_to_end(&mut Vec::new()).await;
+            })
+            .await;
+            match dial(&through(&format!("{scheme}://127.0.0.1:{port}"))).await {
+                Err(DialError::TimedOut { .. } | DialError::Proxy { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_or_missing_proxy_login_is_told() {
     let port = socks_proxy(0).await;

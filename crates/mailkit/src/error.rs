@@ -266,7 +266,8 @@ fn connection_kind(error: &mailkit_connection::Error) -> ErrorKind {
         Cause::Dial(DialError::HostUnknown { .. }) => ErrorKind::HostUnknown,
         Cause::Dial(DialError::TimedOut { .. }) => ErrorKind::TimedOut,
         Cause::Dial(DialError::Proxy {
-            source: ProxyError::LoginRequired | ProxyError::LoginRefused | ProxyError::LoginTooLong,
+            source:
+                ProxyError::LoginRequired | ProxyError::LoginRefused | ProxyError::NoLoginMethod | ProxyError::LoginTooLong,
             ..
         }) => ErrorKind::Login,
         Cause::Tls(TlsError::TimedOut { .. }) => ErrorKind::TimedOut,

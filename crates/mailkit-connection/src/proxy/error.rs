@@ -13,7 +13,9 @@ pub enum ProxyError {
     LoginRequired,
     /// The proxy refused the user and password.
     LoginRefused,
-    /// User or password are longer than SOCKS5 can carry (RFC 1929 §2: 255 octets each).
+    /// The proxy takes neither a connection without a login nor one by user and password (RFC 1928 §3: it may want GSSAPI).
+    NoLoginMethod,
+    /// User or password are empty or longer than SOCKS5 can carry (RFC 1929 §2: 255 octets each).
     LoginTooLong,
     /// The proxy answered that it does not make the connection.
     Refused {
@@ -46,9 +48,12 @@ impl ProxyError {
         match self {
             Self::Refused { temporary, .. } => *temporary,
             Self::Closed | Self::Io(_) => true,
-            Self::LoginRequired | Self::LoginRefused | Self::LoginTooLong | Self::NotAProxy { .. } | Self::TooLong => {
-                false
-            }
+            Self::LoginRequired
+            | Self::LoginRefused
+            | Self::NoLoginMethod
+            | Self::LoginTooLong
+            | Self::NotAProxy { .. }
+            | Self::TooLong => false,
         }
     }
 
@@ -65,8 +70,11 @@ impl ErrorMessage for ProxyError {
     fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoginRequired => f.write_str("the proxy wants a login: write proxy=scheme://user:password@host"),
+            Self::NoLoginMethod => f.write_str(
+                "the proxy wants another login than by user and password: have it allow that, or no login, for this host",
+            ),
             Self::LoginRefused => f.write_str("the proxy refused the user and password"),
-            Self::LoginTooLong => f.write_str("the proxy's user or password is longer than 255 octets"),
+            Self::LoginTooLong => f.write_str("the proxy's user or password is empty or longer than 255 octets"),
             Self::Refused { target, reply, .. } => write!(f, "the proxy does not connect to {target}: {reply}"),
             Self::NotAProxy { expected, found } => {
                 write!(f, "the proxy does not speak {expected} ({found}): check its scheme and port")

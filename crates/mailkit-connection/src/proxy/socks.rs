@@ -45,6 +45,7 @@ pub(super) async fn tunnel(
                 return Err(ProxyError::LoginRefused);
             }
         }
+        NO_METHOD if login.is_some() => return Err(ProxyError::NoLoginMethod),
         NO_METHOD => return Err(ProxyError::LoginRequired),
         method => return Err(not_socks(format!("it wants the method {method}, which was not offered"))),
     }
@@ -110,7 +111,8 @@ async fn read_reply(stream: &mut TcpStream, host: &Host, port: u16) -> Result<()
         6 => ("TTL expired", true),
         7 => ("command not supported", false),
         8 => ("address type not supported", false),
-        _ => return Err(not_socks(format!("it answers with the code {code}"))),
+        // Not assigned; Tor, for one, has its own codes from 0xf0 on.
+        _ => return Err(refused(host, port, format!("code {code}"), true)),
     };
     Err(refused(host, port, words.to_owned(), is_temporary))
 }
