@@ -32,7 +32,7 @@ pub struct Capabilities {
     pub eight_bit: bool,
     /// BINARYMIME, and with it CHUNKING (RFC 3030).
     pub binary: bool,
-    /// SMTPUTF8 (RFC 6531), which brings 8BITMIME along.
+    /// SMTPUTF8 (RFC 6531). A server has to offer 8BITMIME beside it; if it does not, content goes in 7 bits.
     pub smtp_utf8: bool,
 }
 

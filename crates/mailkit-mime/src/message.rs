@@ -223,8 +223,6 @@ impl Message {
         if self.0.needs_smtp_utf8 && !server.smtp_utf8 {
             return Err(EncodeError::NeedsSmtpUtf8);
         }
-        // RFC 6531 §3.1: a server with SMTPUTF8 has 8BITMIME.
-        let server = Capabilities { eight_bit: server.eight_bit || server.smtp_utf8 || server.binary, ..server };
         if self.0.needs_8bit && !server.eight_bit {
             return Err(EncodeError::NeedsEightBit);
         }

@@ -39,3 +39,26 @@ async fn a_finished_message_with_8_bit_content_is_converted_where_the_server_lac
         sink.shutdown().await;
     }
 }
+
+#[tokio::test]
+async fn rfc_6152_without_8bitmime_no_octet_beyond_ascii_is_sent_whatever_else_the_server_offers() {
+    for (smtp_utf8, binary_mime) in [(false, false), (true, false), (false, true), (true, true)] {
+        let change = move |offered: &mut mailkit::smtp::Extensions| {
+            (offered.eight_bit_mime, offered.smtp_utf8, offered.binary_mime) = (false, smtp_utf8, binary_mime);
+        };
+        let sink = Sink::builder().extensions(change).start().await.unwrap();
+        let mailer = Mailer::from_url(&format!("smtp://{}?tls=none", sink.addr())).unwrap();
+        let raw_header = "From: a@example.com\r\nTo: b@example.org\r\nSubject: \u{e9}\r\n\r\n\u{e9}\r\n";
+        let built = Message::builder().from("a@example.com").to("b@example.org").text("Gr\u{fc}\u{df}e\n");
+        for message in [
+            Message::from_eml(EIGHT_BIT, None).unwrap(),
+            Message::from_eml(raw_header, None).unwrap(),
+            built.build().unwrap(),
+        ] {
+            let outcome = mailer.send(&message).await.unwrap();
+            assert!(outcome.is_accepted(), "{smtp_utf8} {binary_mime} {outcome:?}");
+        }
+        assert!(sink.captured().iter().all(|mail| mail.content.is_ascii()), "{smtp_utf8} {binary_mime}");
+        sink.shutdown().await;
+    }
+}

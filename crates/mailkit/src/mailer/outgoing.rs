@@ -139,8 +139,7 @@ fn reaches_ascii(envelope: &Envelope) -> bool {
 /// Finished content goes as it is, unless the server lacks what it needs and it can be converted.
 fn of_stored(submission: Submission, stored: Stored, server: Capabilities) -> Form {
     let options = &submission.options;
-    // RFC 6531 §3.1: a server with SMTPUTF8 has 8BITMIME.
-    let needs_8bit = options.body == Body::EightBitMime && !(server.eight_bit || server.smtp_utf8);
+    let needs_8bit = options.body == Body::EightBitMime && !server.eight_bit;
     let needs_smtp_utf8 = options.smtp_utf8 && !server.smtp_utf8;
     if !(needs_8bit || needs_smtp_utf8) || !reaches_ascii(&submission.envelope) {
         return Form::Finished(submission);
@@ -170,7 +169,6 @@ impl Convertible {
         if conversions.policy == Convert::Never {
             return Err(Error::encode(self.error));
         }
-        let server = Capabilities { eight_bit: server.eight_bit || server.smtp_utf8, ..server };
         let keeps_signatures = self.stored.as_ref().is_some_and(|(_, stored)| stored.keeps_signatures);
         let note = self.stored.as_ref().map(|(_, stored)| &*stored.note);
         let encoded = conversions.convert(self.encoded, server, keeps_signatures, note).await?;
