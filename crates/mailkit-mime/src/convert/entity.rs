@@ -96,7 +96,8 @@ fn kind(content_type: &[u8]) -> Kind {
         (b"multipart", b"/encrypted") => Kind::Sealed(Untouchable::Encrypted),
         (b"application", subtype) if is_sealed(subtype) => Kind::Sealed(Untouchable::Smime),
         (b"multipart", subtype) => multipart(&parameters, subtype == b"/digest"),
-        (b"message", b"/rfc822" | b"/global" | b"/news") => Kind::Message,
+        // The header of what lies elsewhere, and a body that nobody reads: both in 7 bits (RFC 2046 §5.2.3).
+        (b"message", b"/rfc822" | b"/global" | b"/news" | b"/external-body") => Kind::Message,
         (b"message", b"/delivery-status" | b"/disposition-notification" | b"/feedback-report") => Kind::Fields,
         (b"text", _) => Kind::Leaf { text: true },
         _ => Kind::Leaf { text: false },
@@ -141,6 +142,7 @@ mod tests {
             ("application/x-pkcs7-mime", Kind::Sealed(Untouchable::Smime)),
             ("application/pgp-signature", Kind::Sealed(Untouchable::Smime)),
             ("message/rfc822", Kind::Message),
+            ("message/external-body; access-type=x", Kind::Message),
             ("message/delivery-status", Kind::Fields),
         ] {
             assert_eq!(kind(text.as_bytes()), wanted, "{text}");

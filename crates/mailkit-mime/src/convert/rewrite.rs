@@ -9,6 +9,7 @@ use super::plan::{Body, Plan};
 use super::signatures::is_by;
 use super::structure::{Header, Place, Visit, Walk};
 use super::survey::is_of_content;
+use crate::encoding::MAX_LINE;
 
 /// How much is read at a time.
 const PIECE: usize = 32 * 1024;
@@ -33,6 +34,8 @@ struct Rewrite {
     has_version: bool,
     has_encoding: bool,
     body: Writer,
+    /// How long the line is that nobody reads.
+    ignored: usize,
 }
 
 impl Rewrite {
@@ -45,6 +48,7 @@ impl Rewrite {
             has_version: false,
             has_encoding: false,
             body: Writer::Kept,
+            ignored: 0,
         }
     }
 
@@ -116,16 +120,25 @@ impl Visit for Rewrite {
     }
 
     fn frame(&mut self, line: &[u8]) {
+        self.ignored = 0;
         self.out.extend_from_slice(line);
     }
 
     fn ignored(&mut self, piece: &[u8]) {
-        if self.order.keeps_8bit || piece.is_ascii() {
+        if self.order.keeps_8bit {
             self.out.extend_from_slice(piece);
-        } else {
-            // Nobody reads it (RFC 2046 §5.1.1).
-            self.out.extend(piece.iter().map(|octet| if octet.is_ascii() { *octet } else { b'?' }));
+            return;
         }
+        if piece == b"\r\n" {
+            self.ignored = 0;
+            self.out.extend_from_slice(piece);
+            return;
+        }
+        // Nobody reads it (RFC 2046 §5.1.1), so it may lose octets beyond ASCII and what is behind the longest line.
+        let room = MAX_LINE.saturating_sub(self.ignored).min(piece.len());
+        self.ignored += room;
+        let passes = |octet: &u8| octet.is_ascii() && *octet != 0;
+        self.out.extend(piece.iter().take(room).map(|octet| if passes(octet) { *octet } else { b'?' }));
     }
 
     fn block(&mut self, field: &[u8]) {

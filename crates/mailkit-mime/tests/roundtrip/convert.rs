@@ -181,6 +181,11 @@ fn hand_made_samples_are_converted_as_their_kind_asks() {
             "MIME-Version: 1.0\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nDiagnostic-Code: smtp; 550 zu gro\u{df}\r\n",
             "MIME-Version: 1.0\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nDiagnostic-Code: smtp; 550 zu =?utf-8?q?gro=C3=9F?=\r\n",
         ),
+        // What lies elsewhere is described by a header.
+        (
+            "MIME-Version: 1.0\r\nContent-Type: message/external-body; access-type=x\r\n\r\nContent-Type: text/plain\r\nContent-Description: \u{e9}\r\n\r\n",
+            "MIME-Version: 1.0\r\nContent-Type: message/external-body; access-type=x\r\n\r\nContent-Type: text/plain\r\nContent-Description: =?utf-8?q?=C3=A9?=\r\n\r\n",
+        ),
         // Octets in an encoding that knows none.
         (
             "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=20\u{e9}=\r\n\r\n",
@@ -194,6 +199,17 @@ fn hand_made_samples_are_converted_as_their_kind_asks() {
     ] {
         assert_eq!(text(eml), wanted);
     }
+}
+
+#[test]
+fn rfc_5322_section_2_1_1_texts_outside_the_parts_have_no_longer_lines_than_others() {
+    let long = "x".repeat(20_000);
+    let content = text(&format!(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\u{e9}{long}\r\n{long}\r\n\r\n--b\r\n\r\n\u{e9}\r\n--b--\r\n{long}\0{long}\r\n."
+    ));
+    let lengths: Vec<_> = content.lines().map(str::len).filter(|length| *length > 100).collect();
+    assert_eq!(lengths, [998; 3]);
+    assert!(content.ends_with("\r\n.\r\n") && !content.contains('\0'));
 }
 
 #[test]
