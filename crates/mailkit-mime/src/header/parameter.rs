@@ -24,8 +24,8 @@ pub(crate) fn write_parameter(folder: &mut Folder<'_>, name: &str, value: &str) 
         return;
     }
     let printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    // A reader may take `=?` for an encoded word even here, where none may be.
-    if printable && !value.contains("=?") {
+    // A reader may take `=?` for an encoded word even here, where none may be, and strip blanks at both ends.
+    if printable && !value.contains("=?") && value.trim_matches(' ') == value {
         let quoted = quote(value);
         if name.len() + 1 + quoted.len() <= ROOM {
             write_word(folder, &[name, "=", &quoted]);
@@ -169,6 +169,8 @@ mod tests {
             ("a*b.pdf", "filename=\"a*b.pdf\""),
             ("'a'b.pdf", "filename=\"'a'b.pdf\""),
             ("a!#$&+-.^_`{|}~b", "filename=a!#$&+-.^_`{|}~b"),
+            (" a.txt", "filename*=utf-8''%20a.txt"),
+            ("a b ", "filename*=utf-8''a%20b%20"),
             ("it's \u{e9}*%", "filename*=utf-8''it%27s%20%C3%A9%2A%25"),
         ] {
             let unfolded = field(value).replace("\r\n", "");
