@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
+use crate::OneLine;
+
 /// How many bytes of the input an error shows on each side of the fault.
 const SHOWN_AROUND: usize = 40;
 
@@ -193,7 +195,7 @@ impl Fault {
     }
 }
 
-/// The part of `input` around `position`, with control characters escaped.
+/// The part of `input` around `position`, with what must not be shown escaped.
 fn excerpt(input: &str, position: usize) -> String {
     let position = position.min(input.len());
     let start = floor_boundary(input, position.saturating_sub(SHOWN_AROUND));
@@ -202,14 +204,8 @@ fn excerpt(input: &str, position: usize) -> String {
     if start > 0 {
         shown.push('…');
     }
-    for c in input.get(start..end).unwrap_or_default().chars() {
-        if c.is_control() {
-            // Writing into a String cannot fail.
-            let _ = write!(shown, "{}", c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
+    // Writing into a String cannot fail.
+    let _ = write!(shown, "{}", OneLine(input.get(start..end).unwrap_or_default()));
     if end < input.len() {
         shown.push('…');
     }
@@ -252,6 +248,7 @@ mod tests {
         assert!(shown.starts_with("…é") && shown.ends_with("é…"));
         assert!(shown.len() <= 2 * SHOWN_AROUND + 8);
         assert_eq!(excerpt("a\r\n\u{0}\u{9f}", 1), "a\\r\\n\\u{0}\\u{9f}");
+        assert_eq!(excerpt("\u{202e}a\u{2028}", 1), "\\u{202e}a\\u{2028}");
         assert_eq!(excerpt("a", usize::MAX), "a");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use mailkit::OneLine;
 use mailkit::mime::{FieldError, FieldProblem};
 
 /// Where the fields of a message were given: in JSON, or by options, whose errors name the header field.
@@ -10,7 +11,7 @@ pub(super) struct Places {
     is_json: bool,
     /// How many of the attachments are from JSON: the first ones.
     attachments: usize,
-    /// The names of the header fields in the object `headers`.
+    /// The names of the header fields in the object `headers`, as errors show them.
     headers: HashSet<String>,
     /// The fields that options replaced.
     replaced: Vec<&'static str>,
@@ -45,7 +46,7 @@ const NAMES_IN_ATTACHMENT: [(&str, &str); 5] = [
 
 impl Places {
     pub(super) fn in_json(attachments: usize, headers: &[(String, String)]) -> Self {
-        let headers = headers.iter().map(|(name, _)| name.clone()).collect();
+        let headers = headers.iter().map(|(name, _)| as_shown(name)).collect();
         Self { is_json: true, attachments, headers, replaced: Vec::new() }
     }
 
@@ -69,6 +70,13 @@ impl Places {
     }
 }
 
+/// The name of a field as [`FieldError::field`] has it: cut after 80 characters, with what must not be shown escaped.
+fn as_shown(name: &str) -> String {
+    let end = name.char_indices().nth(80).map(|(end, _)| end);
+    let start = end.and_then(|end| name.get(..end)).unwrap_or(name);
+    format!("{}{}", OneLine(start), if end.is_some() { "…" } else { "" })
+}
+
 fn in_attachment(place: usize, error: &FieldError) -> String {
     let field = match error.problem() {
         FieldProblem::Unreadable { .. } | FieldProblem::NotAFile => ".path",
@@ -76,4 +84,21 @@ fn in_attachment(place: usize, error: &FieldError) -> String {
         _ => NAMES_IN_ATTACHMENT.iter().find(|(name, _)| *name == error.field()).map_or("", |(_, name)| name),
     };
     format!("attachments[{place}]{field}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_field_is_found_by_its_path_whatever_its_name_is() {
+        for name in ["X Y", "X\u{202e}Y", "X\n", "", &"x".repeat(1200)] {
+            let built = mailkit::Message::builder().from("a@b.example").to("c@d.example").header(name, "v").build();
+            let errors = built.unwrap_err();
+            let error = errors.iter().next().unwrap();
+            let places = Places::in_json(0, &[(name.to_owned(), "v".to_owned())]);
+            assert_eq!(places.of(error), Some(format!("headers.{}", error.field())), "{error}");
+            assert!(!error.to_string().contains(mailkit::is_unprintable), "{error}");
+        }
+    }
 }
