@@ -82,7 +82,7 @@ fn list_unsubscribe(fields: &mut Fields<'_>) -> ListUnsubscribe {
 fn calendar(fields: &mut Fields<'_>) -> Option<Part> {
     let (method, content) = (fields.text("method"), fields.text("content"));
     for (name, value) in [("method", &method), ("content", &content)] {
-        if value.is_none() {
+        if value.is_none() && !fields.has_unread(name) {
             fields.refuse(name, "missing: a calendar has a method, such as REQUEST, and content");
         }
     }

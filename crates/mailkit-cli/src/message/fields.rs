@@ -50,6 +50,11 @@ impl<'a> Fields<'a> {
         refuse(self.problems, &self.path(name), problem);
     }
 
+    /// Whether something is wrong with a field already.
+    pub(super) fn has_unread(&self, name: &str) -> bool {
+        self.problems.has_unread(&self.path(name))
+    }
+
     /// A string.
     pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {

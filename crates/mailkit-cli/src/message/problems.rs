@@ -99,8 +99,10 @@ impl Problems {
                 FieldProblem::NoSender => self.has_unread("sender"),
                 _ => false,
             };
-            if !is_known {
-                self.found.push(of_field(error, place(error)));
+            let place = place(error);
+            // What was read of a field is not all that was given there.
+            if !(is_known || place.as_deref().is_some_and(|path| self.has_unread(path))) {
+                self.found.push(of_field(error, place));
             }
         }
         None
@@ -150,5 +152,16 @@ mod tests {
         for field in ["t", "from", "cc", "attachments[0]", "attachments[11]", "env"] {
             assert!(!unread(field), "{field}");
         }
+    }
+
+    #[test]
+    fn what_follows_from_a_field_that_could_not_be_read_is_not_told() {
+        let mut problems = Problems::default();
+        problems.add_of_field("list_unsubscribe.url", Failure::message("list_unsubscribe.url", "x"));
+        let message = mailkit::Message::builder().from("a@b.example").to("c@d.example");
+        let built = message.list_unsubscribe(mailkit::mime::ListUnsubscribe::new()).build();
+        let value =
+            problems.note_fields(built, |error| Some(error.field().replace("List-Unsubscribe", "list_unsubscribe")));
+        assert_eq!(problems.finish(value).unwrap_err().text(), "list_unsubscribe.url: x");
     }
 }

@@ -100,6 +100,19 @@ fn every_field_of_another_type_is_named_by_its_path() {
 }
 
 #[test]
+fn a_field_of_the_wrong_type_is_not_missing_as_well() {
+    for (json, wanted) in [
+        (
+            r#"{"calendar": {"method": 1, "content": "BEGIN:VCALENDAR"}}"#,
+            "calendar.method: expected a string, found a number",
+        ),
+        (r#"{"list_unsubscribe": {"url": 1}}"#, "list_unsubscribe.url: expected a string, found a number"),
+    ] {
+        assert_eq!(read(json).err().unwrap().text(), wanted);
+    }
+}
+
+#[test]
 fn a_recipient_list_may_be_one_string() {
     let draft =
         read(r#"{"to": "a@x, b@x", "cc": "c@x", "bcc": "d@x", "reply_to": "e@x", "envelope": {"to": "f@x"}}"#).unwrap();
