@@ -164,7 +164,10 @@ impl State {
         match &verdict.onward {
             Onward::Next { recipients } => self.rounds.pass(id, passed(recipients)),
             Onward::Convert => self.rounds.convert(id, passed(&HashSet::new())),
-            Onward::Wait if matches!(verdict.next, Next::At(_)) => self.rounds.end(id),
+            Onward::Wait if matches!(verdict.next, Next::At(_)) => {
+                self.rounds.pass(id, passed(&HashSet::new()));
+                self.rounds.end(id);
+            }
             Onward::Wait | Onward::Over => self.rounds.remove(id),
         }
     }

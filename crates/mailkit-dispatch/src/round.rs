@@ -2,8 +2,9 @@
 //!
 //! A route that fails, refuses the sender or lacks a capability says nothing about the message, which goes to the next
 //! available route at once. Each route is asked once in a round. When no other is available, the round ends: the message
-//! waits, and the next round may ask every route again, since logins are repaired and servers learn. What is known of a
-//! round is in the memory of this dispatcher only: another one that gets the message begins a round of its own.
+//! waits, and the next round may ask every route again, since logins are repaired and servers learn. Routes that refused
+//! the sender for good are asked in fewer and fewer of the rounds, lest they are flooded while another route is down. What
+//! is known of a round is in the memory of this dispatcher only: another one that gets the message begins a round of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -45,7 +46,11 @@ pub(crate) fn may_move(fault: Disposition) -> bool {
 
 /// Whether the same route would fail for this reason again, as it is.
 pub(crate) fn is_for_good(fault: Disposition) -> bool {
-    fault.class == Class::Capability || (fault.subject == Subject::Sender && fault.is_permanent)
+    fault.class == Class::Capability || refuses_sender_for_good(fault)
+}
+
+fn refuses_sender_for_good(fault: Disposition) -> bool {
+    fault.subject == Subject::Sender && fault.is_permanent
 }
 
 /// Whether it is a failure of the route that somebody repairs, or that passes.
@@ -102,7 +107,10 @@ impl Rounds {
     /// The round is over, and the message waits for a route.
     pub(crate) fn end(&mut self, id: QueueId) {
         self.change(id, |round| {
-            *round = Round { fruitless: round.fruitless.saturating_add(1), ..Round::default() };
+            let fruitless = round.fruitless.saturating_add(1);
+            let mut passed = std::mem::take(&mut round.passed);
+            passed.retain(|passed| refuses_sender_for_good(passed.fault) && !fruitless.is_power_of_two());
+            *round = Round { fruitless, passed, is_last_resort: false };
         });
     }
 

@@ -370,3 +370,20 @@ async fn sizes_and_parameters_refused_for_many_senders_do_not_stop_the_route() {
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 40);
     assert_eq!(dispatcher.stats().routes[0].breaker, BreakerState::Closed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_refuses_a_sender_for_good_is_seldom_asked_while_the_other_is_away() {
+    let (queue, primary, backup) = two();
+    primary.replies(|_| failed(refused_sender(true), "mail: 550 no"));
+    let dispatcher = run(&queue, &primary, &backup);
+    dispatcher.pause("backup");
+    for _ in 0..20 {
+        queue.enqueue(from("ann@example.com")).await.unwrap();
+    }
+    sleep(24 * HOUR).await;
+    assert_eq!(queue.stats().await.unwrap().unfinished(), 20);
+    assert!(primary.count() <= 20 * 16, "{} in a day", primary.count());
+    dispatcher.resume("backup");
+    sleep(60 * SECOND).await;
+    assert_eq!(queue.stats().await.unwrap().sent, 20);
+}
