@@ -28,7 +28,8 @@ impl SqliteQueue {
             if let Some(found) = found.await? {
                 return Ok(found);
             }
-            let (content, writer, room) = (asked.content.clone(), self.writer().clone(), self.settings().max_bytes);
+            let room = if asked.archive_of().is_some() { u64::MAX } else { self.settings().max_bytes };
+            let (content, writer) = (asked.content.clone(), self.writer().clone());
             let taken = tokio::task::spawn_blocking(move || content::take_in(&content, &writer, room)).await;
             taken.map_err(|panic| QueueError::Content(std::io::Error::other(panic)))??
         };
@@ -70,6 +71,9 @@ fn admit(batch: &mut Batch<'_>, message: &NewMessage, size: u64, now: Timestamp)
     }
     if let Err(expired) = message.check_expiry(now) {
         return Ok(Err(expired));
+    }
+    if message.archive_of().is_some() {
+        return Ok(Ok(None));
     }
     let (max_messages, max_bytes) = (batch.context.settings.max_messages, batch.context.settings.max_bytes);
     let counts = batch.counts()?;

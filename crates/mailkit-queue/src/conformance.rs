@@ -97,6 +97,7 @@ scenarios! { ($)
         a_message_from_another_queue_whose_key_is_over_meets_no_key,
         the_fingerprint_of_a_key_is_shown_while_the_key_stands_for_its_message,
         a_known_key_is_answered_by_a_full_queue,
+        a_full_queue_takes_in_the_archive_copy_of_a_message,
         two_hundred_enqueues_with_one_key_make_one_message,
     }
     order {

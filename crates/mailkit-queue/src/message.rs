@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::error::QueueError;
 use crate::id::QueueId;
+use crate::record::Record;
 use crate::state::State;
 
 /// A message for [`Queue::enqueue`](crate::Queue::enqueue), with what its sender wishes.
@@ -106,6 +107,14 @@ impl NewMessage {
     pub fn active_key(&self, now: Timestamp, key_window: Duration) -> Option<&IdempotencyKey> {
         let used_at = self.created_at.map_or(now, |at| at.min(now));
         self.idempotency.as_ref().filter(|_| used_at + key_window > now)
+    }
+
+    /// The message that this is the archive copy of, by its key; `None` for any other.
+    ///
+    /// A queue takes such a copy in although it is full: its original is about to end, and cannot end before.
+    #[must_use]
+    pub fn archive_of(&self) -> Option<QueueId> {
+        Record::archived_by_key(&self.idempotency.as_ref()?.key)
     }
 }
 

@@ -71,7 +71,13 @@ impl Record {
     /// The message that this is the archive copy of; `None` for any other.
     #[must_use]
     pub fn archive_of(&self) -> Option<QueueId> {
-        self.idempotency_key.as_deref()?.strip_prefix(ARCHIVE)?.parse().ok()
+        Self::archived_by_key(self.idempotency_key.as_deref()?)
+    }
+
+    /// The message whose archive copy has this key; `None` for the key of any other message.
+    #[must_use]
+    pub fn archived_by_key(key: &str) -> Option<QueueId> {
+        key.strip_prefix(ARCHIVE)?.parse().ok()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mailkit::mime::dkim::Signer;
-use mailkit::queue::{Fingerprint, NewMessage, OnAmbiguous, Priority, QueueId, Timestamp};
+use mailkit::queue::{Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, Priority, QueueId, Record, Timestamp};
 use mailkit::{EnqueueOptions, Error, Message, TransactionOptions};
 use time::OffsetDateTime;
 
@@ -19,6 +19,8 @@ pub(crate) struct Wishes {
     options: EnqueueOptions,
     id: Option<QueueId>,
     created_at: Option<Timestamp>,
+    /// The key of an archive copy from another queue.
+    archive_key: Option<String>,
     /// What the key of a message from another queue says of it.
     fingerprint: Option<Fingerprint>,
 }
@@ -43,9 +45,7 @@ impl Wishes {
             let value = value.map(|value| not_empty(field, value));
             value.and_then(|value| problems.note(value))
         };
-        options = text("idempotency_key", draft.idempotency_key.take())
-            .into_iter()
-            .fold(options, EnqueueOptions::idempotency_key);
+        let key = text("idempotency_key", draft.idempotency_key.take());
         options = text("route", draft.route.take()).into_iter().fold(options, EnqueueOptions::route);
         options = text("tenant", draft.tenant.take()).into_iter().fold(options, EnqueueOptions::tenant);
         options = text("traceparent", draft.traceparent.take()).into_iter().fold(options, EnqueueOptions::traceparent);
@@ -59,6 +59,16 @@ impl Wishes {
         let send_at = moment("send_at", draft.send_at.take());
         let expires_at = moment("expires_at", draft.expires_at.take());
         let created_at = moment("created_at", draft.created_at.take());
+        // Only a message from another queue may be an archive copy.
+        let (archive_key, key) = match key {
+            Some(key) if Record::archived_by_key(&key).is_some() => (Some(key), None),
+            key => (None, key),
+        };
+        if archive_key.is_some() && created_at.is_none() {
+            let text = "keys `archive:ID` are reserved for archive copies: choose another";
+            problems.note::<()>(Err(Failure::message("idempotency_key", text)));
+        }
+        options = key.into_iter().fold(options, EnqueueOptions::idempotency_key);
         options = send_at.into_iter().fold(options, EnqueueOptions::send_at);
         options = expires_at.into_iter().fold(options, EnqueueOptions::expires_at);
         if created_at.is_none() {
@@ -72,7 +82,7 @@ impl Wishes {
         let id = draft.id.take().map(|id| id.parse().map_err(|error| Failure::message("id", &error)));
         let digits = draft.idempotency_fingerprint.take();
         let fingerprint = digits.and_then(|digits| problems.note(fingerprint(&digits)));
-        Self { options, id: id.and_then(|id| problems.note(id)), created_at, fingerprint }
+        Self { options, id: id.and_then(|id| problems.note(id)), created_at, archive_key, fingerprint }
     }
 
     /// What the queue stores: the message, signed where there is a signer.
@@ -87,6 +97,10 @@ impl Wishes {
         };
         new.id = self.id;
         new.created_at = self.created_at;
+        if let Some(key) = self.archive_key {
+            // Without a fingerprint its key stands for nothing any more.
+            new.idempotency = Some(IdempotencyKey { key, fingerprint: Fingerprint::default() });
+        }
         if let (Some(key), Some(fingerprint)) = (&mut new.idempotency, self.fingerprint) {
             key.fingerprint = fingerprint;
         }

@@ -116,3 +116,47 @@ fn each_message_has_one_archive_copy_however_often_it_is_tried() {
     work(&config(&store, &sink, fast));
     assert_eq!(store.list(&["--recipient", "archive@example.com"]).len(), 1);
 }
+
+#[test]
+fn a_full_queue_has_room_for_the_archive_copy_of_what_was_sent() {
+    let (store, sink) = (Store::new(), SinkProcess::start(&[]));
+    let id = store.enqueue(&[]);
+    let text = format!(
+        "archive_to = \"archive@example.com\"\n[queue]\nurl = \"{}\"\nmax_messages = 1\n[[route]]\nname = \"main\"\n\
+         server = \"{}\"\n",
+        store.url,
+        sink.plain()
+    );
+    work(&store.file("full.toml", &text));
+    let copies = store.list(&["--recipient", "archive@example.com"]);
+    assert_eq!(copies.len(), 1);
+    assert_eq!(store.show(copies[0]["id"].as_str().unwrap())["archive_of"], json!(id));
+    assert_eq!(arrived(&sink).len(), 2);
+}
+
+#[test]
+fn no_message_passes_for_an_archive_copy_by_its_key() {
+    let store = Store::new();
+    let key = "archive:01KB9V6Y4T5M3Q8Z7X2W1C0D9E";
+    let arguments = ["--from", "a@example.com", "--to", "b@example.org", "--text", "x", "--idempotency-key"];
+    let enqueue = |key: &str| mailkit(["enqueue", "--queue", &store.url].iter().copied().chain(arguments).chain([key]));
+    enqueue(key).assert_code(65).assert_says("idempotency_key: keys `archive:ID` are reserved");
+    let other = enqueue("archive:report");
+    other.assert_code(0);
+    assert_eq!(store.show(other.out.trim())["archive_of"], Value::Null);
+}
+
+#[test]
+fn an_archive_copy_stays_one_in_another_queue() {
+    let (store, sink, other) = (Store::new(), SinkProcess::start(&[]), Store::new());
+    let id = store.enqueue(&[]);
+    work(&config(&store, &sink, "archive_to = \"archive@example.com\""));
+    let exported = mailkit(["queue", "export", "--queue", &store.url, "--state", "sent"]);
+    let file = store.file("export.ndjson", &exported.assert_code(0).out);
+    for _ in 0..2 {
+        mailkit(["enqueue", "--queue", &other.url, "--ndjson", &file]).assert_code(0);
+    }
+    let copies = other.list(&["--recipient", "archive@example.com"]);
+    assert_eq!(copies.len(), 1);
+    assert_eq!(other.show(copies[0]["id"].as_str().unwrap())["archive_of"], json!(id));
+}

@@ -10,6 +10,7 @@ use crate::error::QueueError;
 use crate::id::QueueId;
 use crate::message::NewMessage;
 use crate::query::Action;
+use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::settlement::Next;
 use crate::state::State;
@@ -184,6 +185,19 @@ pub(super) async fn a_known_key_is_answered_by_a_full_queue(make: Maker) {
     let again = world.enqueue(with_key("order-42", 1)).await.unwrap();
     assert_eq!((again.id, again.duplicate), (id, true));
     assert!(matches!(world.enqueue(with_key("order-42", 2)).await.unwrap_err(), QueueError::Conflict { .. }));
+}
+
+/// Its original is about to end, and could not end if the copy had to wait for room.
+pub(super) async fn a_full_queue_takes_in_the_archive_copy_of_a_message(make: Maker) {
+    let settings = QueueSettings { max_messages: 1, max_bytes: 1_000, ..QueueSettings::default() };
+    let world = make.world_with(settings).await;
+    let id = world.put(message()).await;
+    let key = Record::archive_key(id);
+    let copy = NewMessage { content: vec![b'x'; 2_000].into(), ..with_key(&key, 1) };
+    assert!(matches!(world.enqueue(message()).await.unwrap_err(), QueueError::Full { .. }));
+    let enqueued = world.enqueue(copy).await.unwrap();
+    assert_eq!((enqueued.duplicate, world.record(enqueued.id).await.archive_of()), (false, Some(id)));
+    assert!(matches!(world.enqueue(message()).await.unwrap_err(), QueueError::Full { .. }));
 }
 
 pub(super) async fn two_hundred_enqueues_with_one_key_make_one_message(make: Maker) {

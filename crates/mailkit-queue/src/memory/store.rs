@@ -163,6 +163,9 @@ impl Store {
             return Ok(Some(found));
         }
         message.check_expiry(now)?;
+        if message.archive_of().is_some() {
+            return Ok(None);
+        }
         let QueueSettings { max_messages, max_bytes, .. } = self.settings;
         let full = |limit: String| Err(QueueError::Full { limit });
         if self.index.counts.unfinished() >= max_messages {

@@ -9,7 +9,7 @@ use mailkit_address::Envelope;
 use mailkit_mime::dkim::Signer;
 use mailkit_mime::{Capabilities, Encoded};
 use mailkit_queue::{
-    Content, Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, OpenContent, Pieces, Priority, Timestamp,
+    Content, Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, OpenContent, Pieces, Priority, Record, Timestamp,
 };
 use mailkit_smtp::client::TransactionOptions;
 use sha2::{Digest as _, Sha256};
@@ -164,6 +164,7 @@ impl EnqueueOptions {
     async fn finish(self, message: &Message, encoded: Encoded) -> Result<NewMessage, Error> {
         let idempotency = match self.key {
             None => None,
+            Some(key) if Record::archived_by_key(&key).is_some() => return Err(Error::unfit(ReservedKey)),
             Some(key) => Some(IdempotencyKey { key, fingerprint: fingerprint(message, self.send_at).await? }),
         };
         let carriage = carriage(message, self.transaction).map_err(Error::configuration)?;
@@ -243,6 +244,18 @@ fn digest(
     Ok(digest.finalize().into())
 }
 
+/// An idempotency key that only the archive copy of a message may have.
+#[derive(Debug)]
+struct ReservedKey;
+
+impl std::fmt::Display for ReservedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an idempotency key `archive:ID` is reserved for the archive copy of a message: choose another key")
+    }
+}
+
+impl std::error::Error for ReservedKey {}
+
 /// An idempotency key with content that can be read once.
 #[derive(Debug)]
 struct OnceOnly;
@@ -257,3 +270,18 @@ impl std::fmt::Display for OnceOnly {
 }
 
 impl std::error::Error for OnceOnly {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_key_of_an_archive_copy_is_refused() {
+        let message = Message::builder().from("a@example.com").to("b@example.org").text("Hi").build().unwrap();
+        let enqueued = |key: &'static str| EnqueueOptions::new().idempotency_key(key).prepare(&message);
+        let error = enqueued("archive:01KB9V6Y4T5M3Q8Z7X2W1C0D9E").await.unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Message);
+        assert!(format!("{error:#}").contains("reserved for the archive copy"), "{error:#}");
+        assert!(enqueued("archive:report").await.is_ok());
+    }
+}

@@ -1,11 +1,16 @@
 //! A copy of each message, as a message of its own.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
 use mailkit_dispatch::{Job, Outcome};
 use mailkit_queue::{Carriage, IdempotencyKey, NewMessage, Queue, QueueError, QueueId, RecipientStatus, Record};
 use sha2::{Digest as _, Sha256};
+
+/// The first wait for a store that is out of reach, and the longest.
+const STORE_RETRY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
 
 /// Enqueues copies.
 pub(super) struct Archive {
@@ -27,15 +32,30 @@ impl Archive {
             return;
         }
         let id = job.id();
-        let copied = match self.queue.get(id).await {
-            Ok(Some(record)) if record.archive_of().is_some() => Ok(()),
-            Ok(Some(record)) => self.enqueue(job, id, &record).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = copied {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(queue_id = %id, error, "the archive copy of a message could not be enqueued");
+        let mut wait = *STORE_RETRY.start();
+        loop {
+            match self.copy_once(job, id).await {
+                Ok(()) => return,
+                // The outcome cannot be written down either: it waits for the copy, so that no message ends without one.
+                Err(QueueError::Unavailable(error)) => {
+                    let error: &dyn std::error::Error = &*error;
+                    tracing::warn!(queue_id = %id, error, retry_in = ?wait, "an archive copy waits for the queue's store");
+                }
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(queue_id = %id, error, "the archive copy of a message could not be enqueued");
+                    return;
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(*STORE_RETRY.end());
+        }
+    }
+
+    async fn copy_once(&self, job: &Job, id: QueueId) -> Result<(), QueueError> {
+        match self.queue.get(id).await? {
+            Some(record) if record.archive_of().is_none() => self.enqueue(job, id, &record).await,
+            Some(_) | None => Ok(()),
         }
     }
 
