@@ -14,6 +14,7 @@ mod retry;
 mod route;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod words;
 
 use std::io;
@@ -199,9 +200,10 @@ impl Config {
             lease: file.queue.lease.map(|span| span.0),
             queue_url: file.queue.url.map(|UrlText(url)| url),
             routes,
-            warnings: retry::warning(&retry).into_iter().collect(),
+            warnings: Vec::new(),
             retry,
-        })
+        }
+        .with_warnings())
     }
 }
 

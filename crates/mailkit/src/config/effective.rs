@@ -13,8 +13,8 @@ use crate::outbox::Route;
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
-/// The names of settings that are secrets, in the sections that are kept as they are.
-const SECRETS: [&str; 4] = ["password", "password_hash", "secret", "token"];
+/// What the name of a secret setting contains, in the sections that are kept as they are.
+const SECRETS: [&str; 7] = ["passw", "pwd", "secret", "token", "api_key", "apikey", "auth"];
 
 /// The settings as they apply, in the form of the file: see [`Config::effective`].
 #[derive(Debug, Serialize)]
@@ -187,32 +187,64 @@ impl Breaker {
     }
 }
 
-/// The value with `***` for every secret in it, and for the password in every URL.
+/// The value with `***` for every secret in it, and for the password and the parameters in every URL.
 pub(super) fn without_secrets(value: toml::Value) -> toml::Value {
     match value {
-        toml::Value::Table(table) => toml::Value::Table(
-            table
-                .into_iter()
-                .map(|(name, value)| match SECRETS.contains(&name.as_str()) && !value.is_table() && !value.is_array() {
-                    true => (name, toml::Value::String(HIDDEN.to_owned())),
-                    false => (name, without_secrets(value)),
-                })
-                .collect(),
-        ),
+        toml::Value::Table(table) => {
+            let shown = table.into_iter().map(|(name, value)| match is_secret(&name) {
+                true => (name, hide(value)),
+                false => (name, without_secrets(value)),
+            });
+            toml::Value::Table(shown.collect())
+        }
         toml::Value::Array(values) => toml::Value::Array(values.into_iter().map(without_secrets).collect()),
-        toml::Value::String(text) => toml::Value::String(without_userinfo(text)),
+        toml::Value::String(text) => toml::Value::String(public_url(text)),
         other => other,
     }
 }
 
-/// A URL without its user and password.
-fn without_userinfo(text: String) -> String {
-    let hidden = || {
-        let (scheme, rest) = text.split_once("://")?;
-        let authority = rest.split(['/', '?', '#']).next()?;
-        let (_, host) = authority.rsplit_once('@')?;
-        let behind = rest.get(authority.len()..)?;
-        Some(format!("{scheme}://{HIDDEN}@{host}{behind}"))
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    SECRETS.iter().any(|part| name.contains(part))
+}
+
+/// The value of a secret setting: tables below it (`[[http.token]]`) are sections, everything else is hidden.
+fn hide(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::Table(_) => without_secrets(value),
+        toml::Value::Array(values) => toml::Value::Array(values.into_iter().map(hide).collect()),
+        _ => toml::Value::String(HIDDEN.to_owned()),
+    }
+}
+
+/// A URL without its user and password, and without its parameters, which may hold a token.
+fn public_url(text: String) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text };
+    let (place, parameters) = match rest.split_once('?') {
+        Some((place, _)) => (place, "?***"),
+        None => (rest, ""),
     };
-    hidden().unwrap_or(text)
+    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{HIDDEN}@{host}{path}{parameters}"),
+        None => format!("{scheme}://{place}{parameters}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn no_secret_of_the_daemon_is_shown_whatever_its_form() {
+        let text = "[[submission.user]]\nname = \"app\"\npassword_hash = \"canary1\"\n[[http.token]]\nname = \"shop\"\n\
+                    token = \"canary2\"\nscopes = [\"send\"]\n[[webhook]]\nurl = \"https://u:canary3@h.example/p?key=canary4\"\n\
+                    secret = [\"canary5\"]\n[telemetry]\nheaders = { Authorization = \"Bearer canary6\" }\n\
+                    api-key = \"canary7\"\nendpoint = \"http://h.example:4318/v1\"\n";
+        let shown = format!("{:?}", toml::Value::try_from(Config::parse(text).unwrap().effective()).unwrap());
+        assert!(!shown.contains("canary"), "{shown}");
+        for kept in ["\"shop\"", "\"send\"", "https://***@h.example/p?***", "http://h.example:4318/v1"] {
+            assert!(shown.contains(kept), "{kept}: {shown}");
+        }
+    }
 }

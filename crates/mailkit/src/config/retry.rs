@@ -4,13 +4,13 @@ use mailkit_dispatch::RetrySettings;
 use serde::Deserialize;
 
 use super::bounds::{FAST_RETRY, FAST_RETRY_MAX, RetryFirst, RetryGiveUpAfter, RetryMax, USUAL_RETRY};
-use super::words::{MOST_COUNT, Number, Span};
+use super::words::{Decimal, MOST_COUNT, Number, Span};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table: [retry]")]
 pub(super) struct RetrySection {
     first: Option<Span<RetryFirst>>,
-    factor: Option<f64>,
+    factor: Option<Decimal>,
     max: Option<Span<RetryMax>>,
     attempts: Option<Number<1, MOST_COUNT>>,
     give_up_after: Option<Span<RetryGiveUpAfter>>,
@@ -22,7 +22,7 @@ impl RetrySection {
         let defaults = RetrySettings::default();
         let settings = RetrySettings {
             first: self.first.as_ref().map_or(defaults.first, |span| span.0),
-            factor: self.factor.unwrap_or(defaults.factor),
+            factor: self.factor.map_or(defaults.factor, |Decimal(factor)| factor),
             max: self.max.as_ref().map_or(defaults.max, |span| span.0),
             attempts: self.attempts.map_or(defaults.attempts, Number::as_non_zero),
             give_up_after: self.give_up_after.as_ref().map_or(defaults.give_up_after, |span| span.0),

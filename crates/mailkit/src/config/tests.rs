@@ -214,6 +214,15 @@ fn a_schedule_of_retries_that_loses_mail_is_refused_and_a_fast_one_that_was_mean
 }
 
 #[test]
+fn a_factor_may_be_a_number_or_a_text() {
+    for (factor, wanted) in [("3", 3.0), ("1.5", 1.5), ("\"2.5\"", 2.5), ("\"${MAILKIT_NO_SUCH_FACTOR:-4}\"", 4.0)] {
+        let config = Config::parse(&format!("[retry]\nfactor = {factor}\n")).unwrap();
+        assert!((config.retry.factor - wanted).abs() < f64::EPSILON, "{factor}");
+    }
+    assert!(refusal("[retry]\nfactor = \"two\"\n").contains("`two` is no number such as 2 or 1.5"));
+}
+
+#[test]
 fn a_pool_may_have_any_size_from_one() {
     for size in 1..=6 {
         let text = with_setting("pool.max_size", &size.to_string());

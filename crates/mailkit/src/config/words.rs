@@ -143,6 +143,40 @@ impl<const LEAST: u64, const MOST: u64> Number<LEAST, MOST> {
     }
 }
 
+/// A number that need not be whole, as such or in a text (which a variable may fill).
+#[derive(Clone, Copy)]
+pub(super) struct Decimal(pub(super) f64);
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Decimal;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number such as 2 or 1.5")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Decimal, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Decimal, E> {
+                Ok(Decimal(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
+                let text = filled(text).map_err(E::custom)?;
+                text.trim().parse().map(Decimal).map_err(|_| {
+                    let shown: String = text.chars().take(64).collect();
+                    E::custom(format!("`{}` is no number such as 2 or 1.5", shown.escape_debug()))
+                })
+            }
+        }
+        input.deserialize_any(Any)
+    }
+}
+
 /// The most that a count may be.
 pub(super) const MOST_COUNT: u64 = u32::MAX as u64;
 
