@@ -53,7 +53,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             Command::Enqueue(args) => commands::enqueue::run(args, config.as_ref(), output).await,
             Command::Work(args) => commands::work::run(args, config, output).await,
             Command::Queue(args) => commands::queue::run(args, config.as_ref(), output).await,
-            Command::Render(args) => commands::render::run(args, output),
+            Command::Render(args) => commands::render::run(args, config.as_ref(), output),
             Command::Check(args) => commands::check::run(&args, config.as_ref(), output).await,
             Command::Config(args) => commands::config::run(&args, file.as_deref(), config, output).await,
             Command::Sink(args) => commands::sink::run(args, output).await,

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use mailkit::Message;
+use mailkit::config::Config;
 use mailkit::mime::dkim::SignError;
 use mailkit::mime::{Capabilities, Chunks, Encoded};
 use serde_json::json;
@@ -18,8 +19,9 @@ use crate::message::{Composed, Purpose, compose};
 use crate::output::Output;
 use replace::replace;
 
-pub(crate) fn run(args: RenderArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let composed = compose(args.message, Purpose::Render { seed: args.seed }, None)?;
+pub(crate) fn run(args: RenderArgs, config: Option<&Config>, output: &mut Output) -> Result<Exit, Failure> {
+    let hostname = config.and_then(|config| config.hostname.as_deref());
+    let composed = compose(args.message, Purpose::Render { seed: args.seed }, hostname)?;
     composed.show_notes(output);
     let signed = signed(&composed)?;
     let rendered = Rendered { message: &composed.message, signed };

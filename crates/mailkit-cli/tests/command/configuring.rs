@@ -158,6 +158,15 @@ fn the_name_of_the_configuration_is_given_to_every_server() {
 }
 
 #[test]
+fn a_message_is_rendered_with_the_name_of_the_configuration_that_is_given() {
+    let store = Store::new();
+    let file = store.file("c.toml", "hostname = \"relay.example.net\"\n");
+    let message = ["--from", "a@example.com", "--to", "b@example.org", "--text", "x"];
+    let rendered = mailkit(["render", "--config", &file].into_iter().chain(message));
+    assert!(rendered.assert_code(0).out.contains("@relay.example.net>"), "{rendered:?}");
+}
+
+#[test]
 fn a_check_prints_the_settings_as_they_apply_and_they_read_back() {
     let store = Store::new();
     let text = "hostname = \"relay.example.com\"\nallow_recipients = [\"*@example.com\"]\n[queue]\nlease = \"2m\"\n\
