@@ -6,6 +6,8 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use mailkit_address::{ErrorMessage, chained_display};
+
 use super::{ContentSource, FileSource};
 use crate::encoding::{TextEncoding, TextScan, TextSurvey};
 
@@ -42,8 +44,8 @@ pub enum TextSourceError {
     Unreadable(io::Error),
 }
 
-impl fmt::Display for TextSourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ErrorMessage for TextSourceError {
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 { position } => write!(f, "the text is not UTF-8 at byte {position}: save it as UTF-8"),
             Self::Unreadable(_) => f.write_str("the text cannot be read"),
@@ -59,6 +61,8 @@ impl Error for TextSourceError {
         }
     }
 }
+
+chained_display!(TextSourceError);
 
 impl From<io::Error> for TextSourceError {
     fn from(error: io::Error) -> Self {
