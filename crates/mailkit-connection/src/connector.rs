@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mailkit_address::Domain;
 use mailkit_smtp::client::{Client, ClientConfig, Event, Security, Speaker};
-use mailkit_smtp::sasl::{Mechanism, Redactor};
+use mailkit_smtp::sasl::Mechanism;
 use mailkit_smtp::{ReplyError, Step, client};
 
 use crate::connection::Connection;
@@ -208,8 +208,8 @@ impl Connector {
                 Ok((transport, info))
             }
             Err(error) => {
-                let error = match self.config.credentials() {
-                    Some(credentials) => error.without_secrets(&Redactor::new(credentials)),
+                let error = match self.config.redactor() {
+                    Some(secrets) => error.without_secrets(&secrets),
                     None => error,
                 };
                 self.note(format_args!("{error}"));
@@ -239,6 +239,7 @@ impl Connector {
             protocol: config.protocol(),
             security,
             credentials: config.credentials().cloned(),
+            redactor: config.redactor(),
             mechanism: config.mechanism(),
             preferred_mechanism: *self.login.lock().unwrap_or_else(PoisonError::into_inner),
             certificate_verified: self.verifies,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mailkit_smtp::client::{self, Protocol, Tracer};
-use mailkit_smtp::sasl::{Credentials, Mechanism};
+use mailkit_smtp::sasl::{Credentials, Mechanism, Redactor};
 use rustls_pki_types::ServerName;
 
 use crate::host::Host;
@@ -135,6 +135,7 @@ pub struct ConnectorConfig {
     tls_mode: TlsMode,
     tls: TlsSettings,
     credentials: Option<Credentials>,
+    redactor: Option<Redactor>,
     mechanism: Option<Mechanism>,
     allow_cleartext_auth: bool,
     ehlo_name: Option<String>,
@@ -155,6 +156,7 @@ impl ConnectorConfig {
             tls_mode,
             tls: TlsSettings::default(),
             credentials: None,
+            redactor: None,
             mechanism: None,
             allow_cleartext_auth: false,
             ehlo_name: None,
@@ -178,6 +180,20 @@ impl ConnectorConfig {
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
+    }
+
+    /// Connects without the login that was set. Its secret is still removed from whatever the server says, which may know
+    /// it from another connection.
+    #[must_use]
+    pub fn without_login(mut self) -> Self {
+        self.redactor = self.redactor();
+        self.credentials = None;
+        self
+    }
+
+    /// Removes the secret of the login, if there is or was one.
+    pub(crate) fn redactor(&self) -> Option<Redactor> {
+        self.credentials.as_ref().map(Redactor::new).or_else(|| self.redactor.clone())
     }
 
     /// Logs in by this mechanism only, instead of the strongest that both sides have.

@@ -173,6 +173,23 @@ fn a_server_that_repeats_the_login_does_not_bring_it_out() {
 }
 
 #[test]
+fn check_hides_a_password_that_the_server_knows_from_another_session() {
+    // The first connection of `check` does not log in.
+    let server = Scripted::start(&[
+        ("", "220 s3cret-pw1 mx\r\n"),
+        ("EHLO", "250-s3cret-pw1\r\n250-XS3CRET-PW1 czNjcmV0LXB3MQ==\r\n250 AUTH PLAIN s3cret-pw1\r\n"),
+        ("NOOP", "250 Basic eDpzM2NyZXQtcHcx\r\n554 s3cret-pw1\r\n"),
+    ]);
+    let arguments = ["check", "--server", &server.with_login("s3cret-pw1", ""), "--json", "--trace", "-vv"];
+    let ended = mailkit(arguments);
+    let shown = format!("{}{}", ended.out, ended.err).to_lowercase();
+    for secret in ["s3cret-p", "cret-pw", "cznjcmv0", "zm2nyzxqt"] {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+    assert!(shown.contains("220 *** mx"), "{shown}");
+}
+
+#[test]
 fn a_servers_words_do_not_turn_the_terminal_around() {
     for more in [&["--json"][..], &[], &["--trace"]] {
         let server = Scripted::start(&[

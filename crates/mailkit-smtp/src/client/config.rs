@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Tracer;
 use crate::Step;
-use crate::sasl::{Credentials, Mechanism};
+use crate::sasl::{Credentials, Mechanism, Redactor};
 
 /// Which of the two protocols is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -126,6 +126,8 @@ pub struct ClientConfig {
     pub security: Security,
     /// The login; none for none.
     pub credentials: Option<Credentials>,
+    /// Removes secrets from what the server says where there is no login: it may know them from another session.
+    pub redactor: Option<Redactor>,
     /// The one SASL mechanism to use, instead of the strongest that both sides have.
     pub mechanism: Option<Mechanism>,
     /// The mechanism that has worked with this server before: tried first, where it is offered.
@@ -160,6 +162,7 @@ impl ClientConfig {
             name: name.into(),
             security: Security::default(),
             credentials: None,
+            redactor: None,
             mechanism: None,
             preferred_mechanism: None,
             certificate_verified: true,

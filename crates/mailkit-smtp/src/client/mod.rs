@@ -178,7 +178,7 @@ impl Client {
     pub fn new(config: ClientConfig, now: Instant) -> Self {
         Self {
             secured: config.security == Security::Established,
-            secrets: config.credentials.as_ref().map(Redactor::new),
+            secrets: config.credentials.as_ref().map(Redactor::new).or_else(|| config.redactor.clone()),
             config,
             phase: Phase::Opening,
             extensions: Extensions::default(),

@@ -51,7 +51,23 @@ impl Redactor {
         redactor.add(secret);
         redactor.add(&encode_base64(secret.as_bytes()));
         redactor.add(&encode_base64(plain.as_bytes()));
+        redactor.add_inside_base64(secret);
         redactor
+    }
+
+    /// Adds what base64 makes of the secret behind other octets: of the two ends, only what these do not change. A secret
+    /// of which less than a piece is left is not looked for.
+    fn add_inside_base64(&mut self, secret: &str) {
+        for (before, changed) in [(0, 0), (1, 2), (2, 3)] {
+            let mut octets = Zeroizing::new(vec![0; before]);
+            octets.reserve_exact(secret.len());
+            octets.extend_from_slice(secret.as_bytes());
+            let unchanged = octets.len() * 8 / 6;
+            let encoded = encode_base64(&octets);
+            if let Some(inside) = encoded.get(changed..unchanged).filter(|inside| inside.len() >= PIECE) {
+                self.add(inside);
+            }
+        }
     }
 
     /// Adds a further secret, such as what was sent in a login.
@@ -186,6 +202,10 @@ mod tests {
             ("s3cret-pw", "cut at s3cre", "cut at ***"),
             ("s3cret-pw", "unknown: AUTH PLAIN AGFubgBzM2NyZXQtcHc=", "unknown: AUTH PLAIN ***"),
             ("s3cret-pw", "unknown: czNjcmV0LXB3", "unknown: ***"),
+            // In base64, behind octets of any number: `pw=s3cret-pw;`, `u:s3cret-pw` and `xyz:s3cret-pw.`
+            ("s3cret-pw", "Basic cHc9czNjcmV0LXB3Ow==", "Basic cHc9***Ow=="),
+            ("s3cret-pw", "Basic dTpzM2NyZXQtcHc=", "Basic dTp***"),
+            ("s3cret-pw", "Basic eHl6OnMzY3JldC1wdy4=", "Basic eHl6On***y4="),
             ("pässwört", "is it pässwört?", "is it ***?"),
             ("abcd", "xabcdx", "x***x"),
             ("ab", "ab cab ab", "*** cab ***"),

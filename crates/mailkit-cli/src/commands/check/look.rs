@@ -167,6 +167,9 @@ fn anonymous(config: &ConnectorConfig, mode: TlsMode) -> ConnectorConfig {
     let mut anonymous = ConnectorConfig::new(config.protocol(), config.endpoint().clone(), mode)
         .with_tls(config.tls().clone())
         .with_limits(*config.limits());
+    if let Some(credentials) = config.credentials() {
+        anonymous = anonymous.with_credentials(credentials.clone()).without_login();
+    }
     if let Some(name) = config.ehlo_name() {
         anonymous = anonymous.with_ehlo_name(name);
     }
