@@ -17,7 +17,7 @@ const VARIABLE: &str = "MAILKIT_GROWTH";
 type Work = fn(usize);
 
 /// Each parser and printer, and the size to begin with.
-const CASES: [(&str, usize, Work); 12] = [
+const CASES: [(&str, usize, Work); 16] = [
     ("header: blanks before the colon, continuation lines", 1_000, |n| {
         let field = format!("X{}:{}", " ".repeat(20 * n), "\r\n a".repeat(n));
         eml(&format!("{field}\r\nFrom: a@x.example\r\nTo: b@y.example\r\n\r\n"));
@@ -87,7 +87,60 @@ const CASES: [(&str, usize, Work); 12] = [
         let auth = format!("AUTH {}", (0..n).map(|number| format!("M{number} ")).collect::<String>());
         black_box(Extensions::parse(std::iter::once(&*auth).chain(std::iter::repeat_n("SIZE 1", n))));
     }),
+    ("server: recipients and content", 100, |n| {
+        let recipients = "RCPT TO:<a@x.example>\r\n".repeat(n);
+        let content = ".. a line\r\n".repeat(10 * n);
+        serve(&format!("EHLO c\r\nMAIL FROM:<>\r\n{recipients}DATA\r\n{content}.\r\n{}", "NOOP\r\n".repeat(n)));
+    }),
+    ("server: login lines", 500, |n| {
+        serve(&format!("EHLO c\r\nAUTH PLAIN {}\r\n", "YWFh".repeat(n)));
+    }),
+    ("text read from a source", 4_000, |n| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "gr\u{fc}n =\r--=_0_1\n".repeat(n)).unwrap();
+        let text = mailkit::mime::TextSource::file(file.path()).unwrap();
+        let message = Message::builder().from("a@x.example").to("b@y.example").text_source(text).build().unwrap();
+        black_box(message.to_bytes().unwrap());
+    }),
+    ("DKIM: names and fields", 200, |n| {
+        #[cfg(feature = "dkim")]
+        sign(n);
+        #[cfg(not(feature = "dkim"))]
+        (0..n).for_each(|number| drop(black_box(vec![number; 100])));
+    }),
 ];
+
+/// Runs a session of a server that accepts everything.
+fn serve(input: &str) {
+    use mailkit::smtp::server::{Event, Server, ServerConfig};
+    let now = std::time::Instant::now();
+    let mut config = ServerConfig { cleartext_auth: true, max_recipients: usize::MAX, ..ServerConfig::new("s.example") };
+    config.users = std::sync::Arc::new([("a".to_owned(), mailkit::smtp::sasl::Secret::new("b"))].into());
+    let mut server = Server::new(config, now);
+    for piece in input.as_bytes().chunks(1000) {
+        server.handle_input(now, piece);
+        while let Some(event) = server.poll_event() {
+            if matches!(event, Event::Question(_)) {
+                server.accept(now);
+            }
+        }
+        server.handle_transmitted(now, server.poll_transmit().len());
+    }
+    black_box(server);
+}
+
+/// Signs a header of N fields by a signer that lists N names.
+#[cfg(feature = "dkim")]
+fn sign(n: usize) {
+    use mailkit::mime::dkim::{BodyHasher, Canonicalization, Signer, SigningKey};
+    // The key of RFC 8463 A.2.
+    let key = SigningKey::from_pem(b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+    let signer = Signer::new(key, mailkit::address::Domain::parse("x.example").unwrap(), "s").unwrap();
+    let signer = signer.headers((0..n).map(|number| format!("X-{number}"))).unwrap();
+    let fields: String = (0..n).map(|number| format!("X-{number}: a\r\n")).collect();
+    let body = BodyHasher::new(Canonicalization::Relaxed).finish().unwrap();
+    let _ = black_box(signer.sign(format!("From: a@x.example\r\n{fields}").as_bytes(), &body, 1));
+}
 
 fn eml(text: &str) {
     black_box(Message::from_eml(text, None).unwrap().to_bytes().unwrap());
