@@ -114,7 +114,8 @@ const CASES: [(&str, usize, Work); 16] = [
 fn serve(input: &str) {
     use mailkit::smtp::server::{Event, Server, ServerConfig};
     let now = std::time::Instant::now();
-    let mut config = ServerConfig { cleartext_auth: true, max_recipients: usize::MAX, ..ServerConfig::new("s.example") };
+    let mut config =
+        ServerConfig { cleartext_auth: true, max_recipients: usize::MAX, ..ServerConfig::new("s.example") };
     config.users = std::sync::Arc::new([("a".to_owned(), mailkit::smtp::sasl::Secret::new("b"))].into());
     let mut server = Server::new(config, now);
     for piece in input.as_bytes().chunks(1000) {
