@@ -33,7 +33,8 @@ pub use outgoing::Outgoing;
 pub(crate) use outgoing::{ONE_PIECE, Stored};
 pub(crate) use recipient_limit::RecipientLimit;
 use ride::Ride;
-pub(crate) use rounds::{Round, further_round};
+#[cfg(feature = "outbox")]
+pub(crate) use rounds::{Evidence, Round, further_round};
 
 /// Where the password may come from when the URL names a user alone.
 const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";

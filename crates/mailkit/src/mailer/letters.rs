@@ -97,6 +97,7 @@ where
     /// Makes ready for a connection, as `lease` says.
     pub(super) fn prepare(&mut self, lease: &Lease) {
         self.server = capabilities(lease, self.mailer.config().uses_chunking());
+        self.mailer.recipient_limit().note_offered(lease.extensions().limits.rcpt_max);
         self.may_be_dead = lease.may_be_dead();
         self.room = if self.mailer.is_direct() { 1 } else { usize::MAX };
     }

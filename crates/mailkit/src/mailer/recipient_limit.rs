@@ -16,6 +16,8 @@ pub(crate) struct RecipientLimit {
     configured: Option<NonZeroU32>,
     /// Zero while nothing is learnt.
     learned: AtomicU32,
+    /// What the server offered when it was last asked (LIMITS RCPTMAX, RFC 9422); zero for nothing.
+    offered: AtomicU32,
     /// Which message stopped at which count.
     stops: Mutex<VecDeque<(u128, u32)>>,
     last_key: AtomicU64,
@@ -27,6 +29,17 @@ impl RecipientLimit {
     }
 
     /// The most recipients of one transaction, where that is known.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn get_with_offered(&self) -> Option<NonZeroU32> {
+        self.get().into_iter().chain(NonZeroU32::new(self.offered.load(Ordering::Relaxed))).min()
+    }
+
+    /// Takes in what the server offers.
+    pub(super) fn note_offered(&self, rcpt_max: Option<u32>) {
+        self.offered.store(rcpt_max.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// The same without what the server offers, which each connection keeps by itself.
     pub(super) fn get(&self) -> Option<NonZeroU32> {
         let learned = NonZeroU32::new(self.learned.load(Ordering::Relaxed));
         self.configured.into_iter().chain(learned).min()

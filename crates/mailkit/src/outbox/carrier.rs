@@ -8,17 +8,17 @@ use std::task::{Context, Poll, ready};
 use async_trait::async_trait;
 use futures_util::Stream;
 use mailkit_connection::Submission;
-use mailkit_dispatch::{Deliver, Job, Jobs, RecipientResult};
+use mailkit_dispatch::{Deliver, Job, Jobs};
 use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
 
-use super::job_rounds::JobRounds;
+use super::job_rounds::{JobRounds, RoundPart};
 use super::outcome::{outcome, trouble, with_note};
 use super::rules::DeliveryRules;
 use super::stored::StoredContent;
 use super::transaction::{content, options};
 use crate::conversion::Note;
-use crate::mailer::{Stored, further_round};
+use crate::mailer::{RecipientLimit, Stored, further_round};
 use crate::{Error, Guarded, Mailer, Outgoing};
 
 /// The way out of one route.
@@ -40,8 +40,8 @@ struct Taken {
     job: Job,
     guarded: Option<Guarded>,
     note: Option<Arc<Note>>,
-    /// Recipients that are left out of this round.
-    deferred: Vec<RecipientResult>,
+    /// Which of its recipients this round is for.
+    part: RoundPart,
 }
 
 #[async_trait]
@@ -49,14 +49,20 @@ impl Deliver for Carrier {
     async fn deliver(&self, jobs: &mut Jobs) {
         let taken = Mutex::new(VecDeque::new());
         // On a failure the jobs are needed once more.
-        let loading = Loading { jobs: &mut *jobs, taken: &taken, rules: &self.rules, rounds: &self.rounds };
+        let loading = Loading {
+            jobs: &mut *jobs,
+            taken: &taken,
+            rules: &self.rules,
+            rounds: &self.rounds,
+            limit: self.mailer.recipient_limit(),
+        };
         let mut ride = match self.mailer.ride(loading).await {
             Ok(ride) => ride,
             Err(error) => return jobs.broken(trouble(&error)),
         };
         while let Some(result) = ride.next().await {
             let taken: Option<Taken> = taken.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(Taken { job, guarded, note, deferred }) = taken else { continue };
+            let Some(Taken { job, guarded, note, part }) = taken else { continue };
             if result.as_ref().is_err_and(Error::is_revoked) {
                 job.abandon();
                 continue;
@@ -69,7 +75,7 @@ impl Deliver for Carrier {
             let note = note.as_ref().and_then(|note| note.get());
             let outcome = with_note(outcome(result), note.map(String::as_str));
             self.rules.archive(&job, &outcome).await;
-            self.rounds.finish(job, round, outcome, deferred, self.mailer.recipient_limit());
+            self.rounds.finish(job, round, outcome, part, self.mailer.recipient_limit());
         }
     }
 }
@@ -80,6 +86,7 @@ struct Loading<'a> {
     taken: &'a Mutex<VecDeque<Taken>>,
     rules: &'a DeliveryRules,
     rounds: &'a JobRounds,
+    limit: &'a RecipientLimit,
 }
 
 impl Stream for Loading<'_> {
@@ -120,7 +127,8 @@ impl Stream for Loading<'_> {
         let content = content.only_while(move || lease.is_valid());
         let mut envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();
         let mut options = TransactionOptions { size: stored.size().or(message.content.size()), ..options(message) };
-        let deferred = self.rounds.begin(message.lease.token(), &mut envelope, &mut options);
+        let limit = self.limit.get_with_offered().filter(|_| guarded.is_none());
+        let part = self.rounds.begin(message.lease.token(), &mut envelope, &mut options, limit);
         let mut outgoing = Outgoing::from(Submission::new(envelope, content).with_options(options));
         let mut note = None;
         // Only such a message is ever converted; to ask for other routes takes a lock.
@@ -130,7 +138,7 @@ impl Stream for Loading<'_> {
             note = Some(Arc::clone(&stored.note));
             outgoing = outgoing.convertible(stored);
         }
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push_back(Taken { job, guarded, note, deferred });
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push_back(Taken { job, guarded, note, part });
         Poll::Ready(Some(outgoing))
     }
 }

@@ -9,7 +9,7 @@ use mailkit_dispatch::{Class, Job, Outcome, RecipientResult};
 use mailkit_queue::{LeaseToken, QueueId, RecipientStatus};
 use mailkit_smtp::client::TransactionOptions;
 
-use crate::mailer::{RecipientLimit, Round};
+use crate::mailer::{Evidence, RecipientLimit, Round};
 
 /// How many messages are remembered. What is forgotten costs further transactions and nothing else.
 const MOST_MESSAGES: usize = 10_000;
@@ -27,44 +27,88 @@ struct JobRound {
     deferred: Vec<RecipientResult>,
 }
 
+/// The part of a message that one round carries.
+#[derive(Default)]
+pub(super) struct RoundPart {
+    /// The most recipients of one transaction, where that is known.
+    max: Option<NonZeroU32>,
+    /// Recipients that were refused for now in an earlier round.
+    deferred: Vec<RecipientResult>,
+    /// Recipients that later rounds are for.
+    later: Vec<Address>,
+}
+
+impl RoundPart {
+    /// The next round: for those that the server did not take, and for those that were not named to it yet. A round in
+    /// which everybody was refused for now is a failure, so that a server in trouble is not asked again and again.
+    fn next(&self, round: Option<Round>, outcome: &Outcome) -> Option<Round> {
+        let is_known = |status| matches!(status, RecipientStatus::Accepted | RecipientStatus::Permanent);
+        let goes_on =
+            outcome.trouble.is_none() && outcome.recipients.iter().any(|result| is_known(result.outcome.status));
+        match (round, self.max) {
+            (Some(round), _) => Some(round),
+            (None, Some(max)) if goes_on && !self.later.is_empty() => {
+                Some(Round { rest: self.later.clone(), max, evidence: Evidence::None })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl JobRounds {
-    /// Narrows a transaction to the recipients of this round. Returns the outcomes of the others.
+    /// Narrows a transaction to the recipients of this round: those that were not refused for now in an earlier one, and no
+    /// more than the server takes. So what became of each transaction is written down before the next.
     pub(super) fn begin(
         &self,
         token: LeaseToken,
         envelope: &mut Envelope,
         options: &mut TransactionOptions,
-    ) -> Vec<RecipientResult> {
+        limit: Option<NonZeroU32>,
+    ) -> RoundPart {
+        let mut part = RoundPart { max: limit, ..RoundPart::default() };
+        if let Some(round) = self.take(token) {
+            options.max_recipients = Some(round.max);
+            part.max = limit.into_iter().chain([round.max]).min();
+            let deferred: HashSet<&Address> = round.deferred.iter().map(|result| &result.outcome.address).collect();
+            let rest = envelope.recipients().iter().filter(|address| !deferred.contains(address)).cloned().collect();
+            // Where nobody else is left, they are tried.
+            if let Ok(rest) = Envelope::new(envelope.reverse_path().clone(), rest) {
+                *envelope = rest;
+                part.deferred = round.deferred;
+            }
+        }
+        let max = part.max.and_then(|max| usize::try_from(max.get()).ok());
+        if let Some((now, later)) = max.and_then(|max| envelope.recipients().split_at_checked(max))
+            && !later.is_empty()
+            && let Ok(first) = Envelope::new(envelope.reverse_path().clone(), now.to_vec())
+        {
+            part.later = later.to_vec();
+            *envelope = first;
+        }
+        part
+    }
+
+    /// What is remembered of the lease before this one.
+    fn take(&self, token: LeaseToken) -> Option<JobRound> {
         let mut rounds = self.lock();
         // Nearly always; then there is nothing to look up.
         if rounds.is_empty() {
-            return Vec::new();
+            return None;
         }
-        let Some(round) = rounds.remove(&token.id) else { return Vec::new() };
-        drop(rounds);
-        if round.fence + 1 != token.fence {
-            return Vec::new();
-        }
-        options.max_recipients = Some(round.max);
-        let deferred: HashSet<&Address> = round.deferred.iter().map(|result| &result.outcome.address).collect();
-        let rest = envelope.recipients().iter().filter(|address| !deferred.contains(address)).cloned().collect();
-        match Envelope::new(envelope.reverse_path().clone(), rest) {
-            Ok(rest) => *envelope = rest,
-            // Nobody else is left: they are tried.
-            Err(_) => return Vec::new(),
-        }
-        round.deferred
+        rounds.remove(&token.id).filter(|round| round.fence + 1 == token.fence)
     }
 
-    /// Says what came of a job, or of a round of it. `deferred` is what [`begin`](Self::begin) gave.
+    /// Says what came of a job, or of a round of it. `part` is what [`begin`](Self::begin) gave.
     pub(super) fn finish(
         &self,
         job: Job,
         round: Option<Round>,
         mut outcome: Outcome,
-        mut deferred: Vec<RecipientResult>,
+        part: RoundPart,
         limit: &RecipientLimit,
     ) {
+        let round = part.next(round, &outcome);
+        let mut deferred = part.deferred;
         let Some(round) = round else {
             outcome.recipients.append(&mut deferred);
             return job.finish(outcome);
