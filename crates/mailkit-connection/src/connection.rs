@@ -23,14 +23,15 @@ use crate::transport::Peer;
 /// Every future of it may be dropped at any time. What was under way then stays under way, so the connection is not
 /// [clean](Self::is_clean) and takes no further message until the last reply to it has come: drop it.
 pub struct Connection {
-    driver: Driver,
+    /// On the heap, since a pool moves its connections often.
+    driver: Box<Driver>,
     peer: Peer,
     tls: Option<TlsInfo>,
 }
 
 impl Connection {
-    pub(crate) const fn new(driver: Driver, peer: Peer, tls: Option<TlsInfo>) -> Self {
-        Self { driver, peer, tls }
+    pub(crate) fn new(driver: Driver, peer: Peer, tls: Option<TlsInfo>) -> Self {
+        Self { driver: Box::new(driver), peer, tls }
     }
 
     /// Sends one message and waits for the outcome: one round trip with CHUNKING, two with PIPELINING.
@@ -107,7 +108,7 @@ impl Connection {
     /// Whether the server has answered a message on this connection: taken it for a recipient, or refused it by another
     /// code than 421. A connection that ends before was of no use to anybody.
     #[must_use]
-    pub const fn has_answered(&self) -> bool {
+    pub fn has_answered(&self) -> bool {
         self.driver.answered
     }
 
@@ -125,7 +126,7 @@ impl Connection {
 
     /// What the server offers.
     #[must_use]
-    pub const fn extensions(&self) -> &Extensions {
+    pub fn extensions(&self) -> &Extensions {
         self.driver.client.extensions()
     }
 

@@ -68,7 +68,9 @@ struct Pending {
 
 impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self { source, open: true, parts: VecDeque::new(), feeding: None, pending: VecDeque::new() }
+        // Room for one is enough for most: four large entries at once, as a queue grows by itself, cost more to allocate.
+        let (parts, pending) = (VecDeque::with_capacity(1), VecDeque::with_capacity(1));
+        Self { source, open: true, parts, feeding: None, pending }
     }
 
     pub(crate) const fn source_mut(&mut self) -> &mut S {

@@ -171,12 +171,27 @@ impl<'a> Line<'a> {
         if write!(Appender(self.out), "{value}").is_err() {
             return Err(InvalidArgument { field, position: 0, fault: Fault::Empty });
         }
+        self.checked(field, from)
+    }
+
+    /// An argument in which a blank would begin another one.
+    fn word(&mut self, field: &'static str, value: &str) -> Result<&mut Self, InvalidArgument> {
+        if let Some(position) = value.bytes().position(|byte| byte == b' ') {
+            return Err(InvalidArgument { field, position, fault: Fault::Blank });
+        }
+        let from = self.out.len();
+        self.out.extend_from_slice(value.as_bytes());
+        self.checked(field, from)
+    }
+
+    /// Refuses what was written from this octet on, if nothing was, or if it holds a character that breaks lines.
+    fn checked(&mut self, field: &'static str, from: usize) -> Result<&mut Self, InvalidArgument> {
         let written = self.out.get(from..).unwrap_or_default();
         if written.is_empty() {
             return Err(InvalidArgument { field, position: 0, fault: Fault::Empty });
         }
-        // Nearly all arguments are plain ASCII, and seen as such octet by octet.
-        if written.iter().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
+        // Nearly all arguments are plain ASCII. The whole is looked at without a branch for each octet.
+        if !written.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
             let text = String::from_utf8_lossy(written);
             if let Some((position, c)) = text.char_indices().find(|(_, c)| breaks_lines(*c)) {
                 return Err(InvalidArgument { field, position, fault: Fault::Control(c) });
@@ -185,28 +200,38 @@ impl<'a> Line<'a> {
         Ok(self)
     }
 
-    /// An argument in which a blank would begin another one.
-    fn word(&mut self, field: &'static str, value: &str) -> Result<&mut Self, InvalidArgument> {
-        match value.bytes().position(|byte| byte == b' ') {
-            Some(position) => Err(InvalidArgument { field, position, fault: Fault::Blank }),
-            None => self.text(field, value),
+    /// RFC 5321 §4.1.2: `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`, `esmtp-value = 1*(%d33-60 / %d62-126)`.
+    fn parameter(&mut self, keyword: &str, value: Option<&str>) -> Result<(), InvalidArgument> {
+        self.fixed(" ").keyword(keyword)?;
+        match value {
+            Some(value) => self.fixed("=").value(value),
+            None => Ok(()),
         }
     }
 
-    /// RFC 5321 §4.1.2: `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`, `esmtp-value = 1*(%d33-60 / %d62-126)`.
-    fn parameter(&mut self, keyword: &str, value: Option<&str>) -> Result<(), InvalidArgument> {
-        let line = self.fixed(" ").word("parameter keyword", keyword)?;
-        let stray = keyword.char_indices().find(|(at, c)| !(c.is_ascii_alphanumeric() || *at > 0 && *c == '-'));
-        if let Some((position, c)) = stray {
-            return Err(InvalidArgument { field: "parameter keyword", position, fault: Fault::NotAllowed(c) });
+    fn keyword(&mut self, keyword: &str) -> Result<(), InvalidArgument> {
+        let is_allowed = |(at, c): (usize, char)| c.is_ascii_alphanumeric() || at > 0 && c == '-';
+        if !keyword.is_empty() && keyword.char_indices().all(is_allowed) {
+            self.out.extend_from_slice(keyword.as_bytes());
+            return Ok(());
         }
-        if let Some(value) = value {
-            line.fixed("=").word("parameter value", value)?;
-            if let Some(position) = value.find('=') {
-                return Err(InvalidArgument { field: "parameter value", position, fault: Fault::NotAllowed('=') });
+        self.word("parameter keyword", keyword)?;
+        match keyword.char_indices().find(|item| !is_allowed(*item)) {
+            Some((position, c)) => {
+                Err(InvalidArgument { field: "parameter keyword", position, fault: Fault::NotAllowed(c) })
             }
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn value(&mut self, value: &str) -> Result<(), InvalidArgument> {
+        self.word("parameter value", value)?;
+        match value.bytes().position(|byte| byte == b'=') {
+            Some(position) => {
+                Err(InvalidArgument { field: "parameter value", position, fault: Fault::NotAllowed('=') })
+            }
+            None => Ok(()),
+        }
     }
 
     fn end(mut self) {

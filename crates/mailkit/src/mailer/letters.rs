@@ -86,7 +86,8 @@ where
             count: 0,
             waiting: VecDeque::new(),
             preparing: None,
-            taken: VecDeque::new(),
+            // Most have one message: four large entries at once, as a queue grows by itself, cost more to allocate.
+            taken: VecDeque::with_capacity(1),
             unfit: VecDeque::new(),
             server: Capabilities::default(),
             room: 0,
