@@ -46,6 +46,12 @@ const PASSWORD_VARIABLE: &str = "MAILKIT_PASSWORD";
 /// again.
 #[derive(Clone)]
 pub struct Mailer {
+    /// In one allocation, since each message that is sent clones its mailer.
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
     way: Way,
     conversions: Conversions,
     recipient_limit: Arc<RecipientLimit>,
@@ -104,13 +110,20 @@ impl Mailer {
     }
 
     fn over(way: Way) -> Self {
-        Self {
+        let shared = Shared {
             way,
             conversions: Conversions::default(),
             recipient_limit: Arc::default(),
             #[cfg(feature = "dkim")]
             signing: Signing::default(),
-        }
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same mailer with settings of its own: those of its clones stay as they are.
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
+        self
     }
 
     /// The same mailer, which names at most so many recipients in one transaction, for a server that does not say how many
@@ -120,14 +133,14 @@ impl Mailer {
     /// transactions too, at once, for as long as each reaches somebody.
     #[must_use]
     pub fn with_max_recipients(self, max: NonZeroU32) -> Self {
-        Self { recipient_limit: Arc::new(RecipientLimit::new(max)), ..self }
+        self.with(|shared| shared.recipient_limit = Arc::new(RecipientLimit::new(max)))
     }
 
     /// The same mailer, which signs each message by DKIM with each of these. Clones made before do not.
     #[cfg(feature = "dkim")]
     #[must_use]
     pub fn with_signers(self, signers: impl Into<Arc<[Signer]>>) -> Self {
-        Self { signing: self.signing.by(signers), ..self }
+        self.with(|shared| shared.signing = shared.signing.clone().by(signers))
     }
 
     /// The same mailer, whose signatures state this time in the place of the clock's: that which a message was dated
@@ -135,23 +148,21 @@ impl Mailer {
     #[cfg(feature = "dkim")]
     #[must_use]
     pub fn with_signing_time(self, at: OffsetDateTime) -> Self {
-        Self { signing: self.signing.at(at), ..self }
+        self.with(|shared| shared.signing = shared.signing.clone().at(at))
     }
 
     /// The same mailer with another rule for messages with 8-bit content that the server does not take. From the start
     /// they are [always](Convert::Always) converted.
     #[must_use]
-    pub fn with_conversion(mut self, policy: Convert) -> Self {
-        self.conversions.policy = policy;
-        self
+    pub fn with_conversion(self, policy: Convert) -> Self {
+        self.with(|shared| shared.conversions.policy = policy)
     }
 
     /// The same mailer, which signs a converted message again for those of these domains whose signatures it had.
     #[cfg(feature = "dkim")]
     #[must_use]
-    pub fn with_renewed_signatures(mut self, signers: impl Into<Arc<[Signer]>>) -> Self {
-        self.conversions.signers = signers.into();
-        self
+    pub fn with_renewed_signatures(self, signers: impl Into<Arc<[Signer]>>) -> Self {
+        self.with(|shared| shared.conversions.signers = signers.into())
     }
 
     /// Sends a message and waits for what becomes of each recipient.
@@ -235,8 +246,8 @@ impl Mailer {
 
     /// The pool; `None` for a [direct](Self::direct) mailer.
     #[must_use]
-    pub const fn pool(&self) -> Option<&Pool> {
-        match &self.way {
+    pub fn pool(&self) -> Option<&Pool> {
+        match &self.shared.way {
             Way::Pooled(pool) => Some(pool),
             Way::Direct(_) => None,
         }
@@ -271,7 +282,7 @@ impl Mailer {
     }
 
     async fn lease(&self) -> Result<Lease, Error> {
-        match &self.way {
+        match &self.shared.way {
             Way::Pooled(pool) => Ok(Lease::Pooled(pool.acquire().await?)),
             Way::Direct(connector) => Ok(Lease::Own(Box::new(connector.connect().await?))),
         }
@@ -279,31 +290,31 @@ impl Mailer {
 
     /// How many recipients the server takes in one transaction, as far as it is known.
     pub(crate) fn recipient_limit(&self) -> &RecipientLimit {
-        &self.recipient_limit
+        &self.shared.recipient_limit
     }
 
     fn connector(&self) -> &Connector {
-        match &self.way {
+        match &self.shared.way {
             Way::Pooled(pool) => pool.connector(),
             Way::Direct(connector) => connector,
         }
     }
 
-    const fn is_direct(&self) -> bool {
-        matches!(self.way, Way::Direct(_))
+    fn is_direct(&self) -> bool {
+        matches!(self.shared.way, Way::Direct(_))
     }
 
     fn conversions(&self) -> Conversions {
         Conversions {
             #[cfg(feature = "dkim")]
-            signing: self.signing.clone(),
-            ..self.conversions.clone()
+            signing: self.shared.signing.clone(),
+            ..self.shared.conversions.clone()
         }
     }
 
     #[cfg(feature = "dkim")]
     fn signs(&self) -> bool {
-        !self.signing.is_empty()
+        !self.shared.signing.is_empty()
     }
 
     #[cfg(not(feature = "dkim"))]
@@ -314,7 +325,7 @@ impl Mailer {
 
     #[cfg(feature = "dkim")]
     fn signing(&self) -> Signing {
-        self.signing.clone()
+        self.shared.signing.clone()
     }
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct RouteRefusal {
 impl RouteRefusal {
     /// The first of the refusals, where every recipient was refused for a reason of the route.
     pub(super) fn find(report: &Report) -> Option<Self> {
+        if report.accepted().next().is_some() {
+            return None;
+        }
         let mut first = None;
         for (entry, fault) in report.recipients.iter().zip(faults_of(report)) {
             let Status::Refused { step, reply } = &entry.status else { return None };

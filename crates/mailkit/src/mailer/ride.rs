@@ -31,7 +31,8 @@ pub(crate) struct Ride<'m, S> {
     mailer: Mailer,
     /// Between two connections.
     resting: Option<Box<Letters<'m, S>>>,
-    riding: Option<SendAll<Lease, Box<Letters<'m, S>>>>,
+    /// On the heap, since it is taken out and put back for each outcome.
+    riding: Option<Box<SendAll<Lease, Box<Letters<'m, S>>>>>,
     /// Outcomes that were there before those of earlier messages.
     early: BTreeMap<u64, Outcome>,
     told: u64,
@@ -56,7 +57,7 @@ where
     pub(super) fn mounted(mailer: Mailer, lease: Lease, source: S) -> Self {
         let mut letters = Box::new(Letters::new(mailer.clone(), source));
         letters.prepare(&lease);
-        let riding = Some(SendAll::over(lease, letters));
+        let riding = Some(Box::new(SendAll::over(lease, letters)));
         Self { mailer, resting: None, riding, early: BTreeMap::new(), told: 0, is_mounted_first: true, failures: 0 }
     }
 
@@ -99,7 +100,7 @@ where
         match self.mailer.lease().await {
             Ok(lease) => {
                 letters.prepare(&lease);
-                self.riding = Some(SendAll::over(lease, letters));
+                self.riding = Some(Box::new(SendAll::over(lease, letters)));
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
@@ -112,8 +113,8 @@ where
     }
 
     /// Takes in what comes next over the connection.
-    async fn advance(&mut self, mut sending: SendAll<Lease, Box<Letters<'m, S>>>) {
-        let outcome = poll_fn(|context| match Pin::new(&mut sending).poll_next(context) {
+    async fn advance(&mut self, mut sending: Box<SendAll<Lease, Box<Letters<'m, S>>>>) {
+        let outcome = poll_fn(|context| match Pin::new(&mut *sending).poll_next(context) {
             // A message that could not be made has an outcome of which the connection knows nothing.
             Poll::Pending if sending.source_mut().unfit.is_empty() => Poll::Pending,
             Poll::Pending => Poll::Ready(None),
