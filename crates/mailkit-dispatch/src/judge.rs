@@ -82,6 +82,11 @@ struct Case<'a> {
 }
 
 pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) -> Verdict {
+    let is_accepted = |result: &RecipientResult| result.outcome.status == RecipientStatus::Accepted;
+    let is_complete = outcome.recipients.len() == message.recipients().len();
+    if outcome.trouble.is_none() && is_complete && outcome.recipients.iter().all(is_accepted) {
+        return accepted(outcome.recipients);
+    }
     let Outcome { recipients: mut results, trouble } = outcome;
     let trouble = trouble.or_else(|| {
         let silent = results.is_empty();
@@ -98,7 +103,6 @@ pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) ->
         case.end_hopeless();
     }
     let (next, onward, dead) = case.next(converts);
-    let is_accepted = |result: &RecipientResult| result.outcome.status == RecipientStatus::Accepted;
     let is_carried = fault.is_none_or(|fault| fault.class != Class::Capability) || case.results.iter().any(is_accepted);
     let counts = onward == Onward::Over && is_carried;
     let is_passed_over = |result: &RecipientResult| {
@@ -108,6 +112,22 @@ pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) ->
     let outcome = summarise(&case.results, fault);
     let recipients = case.results.into_iter().map(|result| result.outcome).collect();
     Verdict { words: case.words, recipients, outcome, next, fault, counts, is_tried, onward, can_convert, dead }
+}
+
+/// Every recipient was accepted, as nearly always.
+fn accepted(results: Vec<RecipientResult>) -> Verdict {
+    Verdict {
+        words: results.first().map(|result| said(&result.outcome)).unwrap_or_default(),
+        recipients: results.into_iter().map(|result| result.outcome).collect(),
+        outcome: AttemptOutcome::Accepted,
+        next: Next::Dead,
+        fault: None,
+        counts: true,
+        is_tried: true,
+        onward: Onward::Over,
+        can_convert: false,
+        dead: DeadReason::Refused,
+    }
 }
 
 impl Case<'_> {
@@ -283,8 +303,20 @@ fn words_of(results: &[RecipientResult]) -> String {
 
 /// A reply in one line.
 pub(crate) fn said(outcome: &RecipientOutcome) -> String {
-    let codes = outcome.code.map(|code| code.to_string()).into_iter().chain(outcome.enhanced.clone());
-    codes.chain([outcome.text.replace('\n', " ")]).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let code = outcome.code.map(|code| code.to_string());
+    let mut said = code.unwrap_or_default();
+    for part in outcome.enhanced.as_deref().into_iter().chain([outcome.text.as_str()]).filter(|part| !part.is_empty()) {
+        if !said.is_empty() {
+            said.push(' ');
+        }
+        let from = said.len();
+        said.push_str(part);
+        if part.contains('\n') {
+            let line = said.split_off(from).replace('\n', " ");
+            said.push_str(&line);
+        }
+    }
+    said
 }
 
 /// What came of the attempt as a whole.

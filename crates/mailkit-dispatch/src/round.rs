@@ -116,8 +116,12 @@ impl Rounds {
 
     /// The message was tried, or has ended.
     pub(crate) fn remove(&mut self, id: QueueId) {
-        self.young.remove(&id);
-        self.old.remove(&id);
+        for rounds in [&mut self.young, &mut self.old] {
+            // Nearly always; then there is nothing to look up.
+            if !rounds.is_empty() {
+                rounds.remove(&id);
+            }
+        }
     }
 
     /// Routes have changed: every message may ask every one of them.
