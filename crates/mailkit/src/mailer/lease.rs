@@ -29,7 +29,8 @@ impl Lease {
     pub(super) async fn finish(self) -> Option<Error> {
         match self {
             Self::Pooled(_) => None,
-            Self::Own(connection) => timeout(FAREWELL, connection.quit_and_check()).await.unwrap_or_default(),
+            // On the heap: else the future of each message is as large as that of a farewell, and copied as often as it moves.
+            Self::Own(connection) => Box::pin(timeout(FAREWELL, connection.quit_and_check())).await.unwrap_or_default(),
         }
     }
 }
