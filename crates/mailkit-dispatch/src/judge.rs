@@ -303,8 +303,11 @@ fn words_of(results: &[RecipientResult]) -> String {
 
 /// A reply in one line.
 pub(crate) fn said(outcome: &RecipientOutcome) -> String {
-    let code = outcome.code.map(|code| code.to_string());
-    let mut said = code.unwrap_or_default();
+    let most = "999 ".len() + outcome.enhanced.as_ref().map_or(0, String::len) + 1 + outcome.text.len();
+    let mut said = String::with_capacity(most);
+    if let Some(code) = outcome.code {
+        said.push_str(&code.to_string());
+    }
     for part in outcome.enhanced.as_deref().into_iter().chain([outcome.text.as_str()]).filter(|part| !part.is_empty()) {
         if !said.is_empty() {
             said.push(' ');

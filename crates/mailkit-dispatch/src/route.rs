@@ -1,6 +1,6 @@
 //! A route at work.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Waker;
@@ -44,7 +44,7 @@ pub(crate) struct Route {
     pub(crate) silence: Silence,
     pub(crate) scope: Scope,
     pub(crate) domains: Scopes,
-    pub(crate) ways: HashMap<u64, Way>,
+    pub(crate) ways: BTreeMap<u64, Way>,
     /// Ways that are being opened, and ways that were left behind.
     pub(crate) opening: usize,
     pub(crate) left: usize,
@@ -105,7 +105,7 @@ impl Route {
             scope: Scope::new(key, settings.limits.clone()),
             settings,
             deliver,
-            ways: HashMap::new(),
+            ways: BTreeMap::new(),
             opening: 0,
             left: 0,
             parked: Vec::new(),

@@ -128,7 +128,6 @@ impl Conversions {
     }
 
     #[cfg(not(feature = "dkim"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "with DKIM it is used")]
     async fn sign(&self, encoded: Encoded, _: &[String]) -> Result<Encoded, Error> {
         Ok(encoded)
     }
