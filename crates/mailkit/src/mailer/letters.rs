@@ -55,6 +55,9 @@ pub(super) struct Taken<'m> {
     pub(super) copy: Option<Outgoing<'m>>,
 }
 
+/// A message, and what makes a submission of it.
+type Preparing<'m> = (Taken<'m>, BoxFuture<'static, Result<Submission, Error>>);
+
 pub(super) struct Letters<'m, S> {
     mailer: Mailer,
     source: S,
@@ -63,7 +66,7 @@ pub(super) struct Letters<'m, S> {
     /// What goes before anything from the source.
     waiting: VecDeque<Letter<'m>>,
     /// A message that is being converted or signed.
-    preparing: Option<(Taken<'m>, BoxFuture<'static, Result<Submission, Error>>)>,
+    preparing: Option<Box<Preparing<'m>>>,
     pub(super) taken: VecDeque<Taken<'m>>,
     /// Messages that could not be made.
     pub(super) unfit: VecDeque<(u64, Error)>,
@@ -84,9 +87,9 @@ where
             source,
             dry: false,
             count: 0,
-            waiting: VecDeque::new(),
             preparing: None,
             // Most have one message: four large entries at once, as a queue grows by itself, cost more to allocate.
+            waiting: VecDeque::with_capacity(1),
             taken: VecDeque::with_capacity(1),
             unfit: VecDeque::new(),
             server: Capabilities::default(),
@@ -125,7 +128,7 @@ where
 
     /// Takes the next message out, which cannot be sent.
     pub(super) fn give_up(&mut self) -> Option<(u64, Option<Report>)> {
-        if let Some((taken, _)) = self.preparing.take() {
+        if let Some((taken, _)) = self.preparing.take().map(|preparing| *preparing) {
             return Some((taken.number, with_rest(taken.before, taken.copy.as_ref())));
         }
         self.waiting.pop_front().map(|letter| (letter.number, with_rest(letter.before, Some(&letter.outgoing))))
@@ -154,14 +157,14 @@ where
             Ok(Form::Convert(convertible)) => {
                 let (conversions, server) = (self.mailer.conversions(), self.server);
                 let converting = Box::pin(async move { convertible.convert(&conversions, server).await });
-                self.preparing = Some((taken, converting));
+                self.preparing = Some(Box::new((taken, converting)));
                 return None;
             }
             #[cfg(feature = "dkim")]
             Ok(Form::Encoded(encoded, envelope, options)) if signed => {
                 let signing = self.mailer.signing();
                 let signing = Box::pin(async move { submission(&signing.sign(encoded).await?, envelope, options) });
-                self.preparing = Some((taken, signing));
+                self.preparing = Some(Box::new((taken, signing)));
                 return None;
             }
             Ok(Form::Encoded(encoded, envelope, options)) => submission(&encoded, envelope, options),
@@ -197,9 +200,9 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Submission>> {
         while self.room > 0 {
-            if let Some((_, preparing)) = &mut self.preparing {
-                let made = ready!(preparing.as_mut().poll(context));
-                let Some((taken, _)) = self.preparing.take() else { continue };
+            if let Some(preparing) = &mut self.preparing {
+                let made = ready!(preparing.1.as_mut().poll(context));
+                let Some((taken, _)) = self.preparing.take().map(|preparing| *preparing) else { continue };
                 if let Some(submission) = self.finish(taken, made) {
                     return Poll::Ready(Some(submission));
                 }
