@@ -83,11 +83,11 @@ impl Encoded {
     /// ```
     /// use mailkit_mime::{Capabilities, Message};
     ///
-    /// let eml = "From: Jörg <ann@example.com>\r\nTo: bob@example.org\r\n\r\nGrüße\r\n";
+    /// let eml = "From: Jörg <ann@example.com>\r\nTo: bob@example.org\r\n\r\nViele Grüße von allen hier\r\n";
     /// let server = Capabilities { eight_bit: true, smtp_utf8: true, ..Capabilities::default() };
     /// let conversion = Message::from_eml(eml, None)?.encode(server)?.convert(Capabilities::default(), &[])?;
     /// let wanted = "From: =?utf-8?q?J=C3=B6rg?= <ann@example.com>\r\nTo: bob@example.org\r\nMIME-Version: 1.0\r\n\
-    ///               Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n";
+    ///               Content-Transfer-Encoding: quoted-printable\r\n\r\nViele Gr=C3=BC=C3=9Fe von allen hier\r\n";
     /// assert_eq!(conversion.encoded.to_bytes()?, wanted);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
