@@ -37,6 +37,7 @@ pub(super) fn write(folded: &mut Folded, value: &[u8]) {
         }
         if let Some(end) = end {
             folded.text(&[end]);
+            folded.may_break();
         }
         rest = after.get(1..).unwrap_or_default();
     }
@@ -74,13 +75,12 @@ fn write_token(folded: &mut Folded, token: &Token<'_>) {
 /// Writes `[display-name] <addr-spec>` or `addr-spec`, with comments anywhere.
 fn write_mailbox(folded: &mut Folded, item: &[Token<'_>], in_group: bool) {
     let open = item.iter().position(|token| *token == Token::Special(b'<'));
-    let (name, specified, behind) = match open.and_then(|at| Some((item.get(..at)?, item.get(at + 1..)?))) {
+    let (name, specified) = match open.and_then(|at| Some((item.get(..at)?, item.get(at + 1..)?))) {
         Some((name, rest)) => {
             let close = rest.iter().position(|token| *token == Token::Special(b'>')).unwrap_or(rest.len());
-            let (address, behind) = rest.split_at(close);
-            (name, address, behind.get(1..).unwrap_or_default())
+            (name, rest.get(..close).unwrap_or_default())
         }
-        None => (&[][..], item, &[][..]),
+        None => (&[][..], item),
     };
     let written = address_of(specified);
     if open.is_none() && !written.contains(&b'@') {
@@ -96,7 +96,6 @@ fn write_mailbox(folded: &mut Folded, item: &[Token<'_>], in_group: bool) {
         Some(address) => folded.text(&address),
         None => write_downgraded(folded, name, &written, in_group),
     }
-    let _ = behind;
     for token in comments {
         folded.blank(b" ");
         comment(folded, token.bytes());

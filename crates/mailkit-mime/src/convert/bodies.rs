@@ -6,6 +6,12 @@ use crate::encoding::{Base64Lines, TextEncoder, TextEncoding, hex_escape};
 /// A line of quoted-printable has at most 76 characters, the `=` of a soft break among them (RFC 2045 §6.7).
 const MOST: usize = 76;
 
+/// `=` and two digits.
+const ESCAPE: usize = 3;
+
+/// The most octets that are kept together where a `=` follows another: whose escape the digits are is read in two ways.
+const MAX_ESCAPE: usize = 30;
+
 /// A body on its way.
 #[derive(Debug)]
 pub(super) enum Writer {
@@ -20,8 +26,8 @@ pub(super) enum Writer {
 #[derive(Debug, Default)]
 pub(super) struct Mend {
     column: usize,
-    /// How many octets of an escape are still to come.
-    escape: usize,
+    /// The start of what may be an escape.
+    escape: Vec<u8>,
 }
 
 impl Writer {
@@ -49,7 +55,8 @@ impl Writer {
         match self {
             Self::QuotedPrintable(encoder) => encoder.finish(out),
             Self::Base64(encoder) => encoder.finish(out),
-            Self::Kept | Self::MendQuotedPrintable(_) | Self::MendBase64 { .. } => {}
+            Self::MendQuotedPrintable(mend) => mend.end_escape(out),
+            Self::Kept | Self::MendBase64 { .. } => {}
         }
     }
 }
@@ -58,26 +65,55 @@ impl Mend {
     /// Escapes what may not stand there, and breaks lines that are too long.
     fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         if piece == b"\r\n" {
-            *self = Self::default();
+            self.end_escape(out);
+            self.column = 0;
             out.extend_from_slice(piece);
             return;
         }
         for octet in piece {
             let passes = matches!(octet, b'\t' | b' '..=b'~');
-            // A `=` may start an escape, which is not cut.
-            let room = if passes && *octet != b'=' { 1 } else { 3 };
-            if self.escape == 0 && self.column + room + 1 > MOST {
-                out.extend_from_slice(b"=\r\n");
-                self.column = 0;
-            }
-            self.column += if passes { 1 } else { 3 };
-            self.escape = if *octet == b'=' { 2 } else { self.escape.saturating_sub(1) };
-            if passes {
-                out.push(*octet);
+            if !passes {
+                if !self.escape.is_empty() {
+                    // It is none, and must not become one with what is written next.
+                    self.escape.splice(..1, *b"=3D");
+                    self.end_escape(out);
+                }
+                self.unit(&hex_escape(*octet), out);
+            } else if !self.escape.is_empty() || *octet == b'=' {
+                self.escape.push(*octet);
+                let behind = self.escape.iter().rev().take_while(|octet| **octet != b'=').count();
+                if behind + 1 == ESCAPE || self.escape.len() == MAX_ESCAPE {
+                    self.end_escape(out);
+                }
             } else {
-                out.extend_from_slice(&hex_escape(*octet));
+                self.unit(&[*octet], out);
             }
         }
+    }
+
+    /// Writes what looked like an escape so far.
+    fn end_escape(&mut self, out: &mut Vec<u8>) {
+        let escape = std::mem::take(&mut self.escape);
+        if !escape.is_empty() {
+            self.unit(&escape, out);
+        }
+        self.escape = escape;
+        self.escape.clear();
+    }
+
+    /// Writes what is not cut.
+    fn unit(&mut self, unit: &[u8], out: &mut Vec<u8>) {
+        if self.column + unit.len() + 1 > MOST {
+            out.extend_from_slice(b"=\r\n");
+            self.column = 0;
+            // What stands in a line of its own now must not look like a boundary.
+            if let [b'-'] = unit {
+                self.column = ESCAPE;
+                return out.extend_from_slice(&hex_escape(b'-'));
+            }
+        }
+        self.column += unit.len();
+        out.extend_from_slice(unit);
     }
 }
 

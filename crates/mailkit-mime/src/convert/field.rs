@@ -82,9 +82,12 @@ pub(super) fn name(field: &[u8]) -> Option<&[u8]> {
 /// The value without line ends and the blanks around it.
 pub(super) fn value(field: &[u8]) -> Vec<u8> {
     let at = memchr::memchr(b':', field).map_or(0, |at| at + 1);
-    let mut value: Vec<u8> = field.get(at..).unwrap_or_default().to_vec();
-    value.retain(|octet| !matches!(octet, b'\r' | b'\n'));
-    value.trim_ascii().to_vec()
+    unfolded(field.get(at..).unwrap_or_default())
+}
+
+fn unfolded(text: &[u8]) -> Vec<u8> {
+    let unfolded: Vec<u8> = text.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
+    unfolded.trim_ascii().to_vec()
 }
 
 /// Whether a field has to be written anew for a server that takes 7-bit headers only.
@@ -97,7 +100,9 @@ pub(super) fn needs_conversion(field: &[u8]) -> bool {
 pub(super) fn convert(field: &[u8]) -> Vec<u8> {
     let Some(name) = name(field) else {
         // The separator of a mailbox file, or nothing that a reader understands.
-        return field.iter().map(|octet| if octet.is_ascii() { *octet } else { b'?' }).collect();
+        let mut folded = Folded::start_unnamed();
+        write_words(&mut folded, &words_of(&unfolded(field)));
+        return folded.finish();
     };
     let value = value(field);
     let mut folded = Folded::start(&[name, b":"].concat());
@@ -146,7 +151,7 @@ mod tests {
             ("Message-ID: <\u{e9}@x>\r\n", "Downgraded-Message-ID: =?utf-8?b?PMOpQHg+?=\r\n"),
             ("Content-Type: text/plain; name=\u{e9}\r\n", "Content-Type: text/plain; name*=utf-8''%C3%A9\r\n"),
             ("Content-Type: t\u{e9}xt\r\n", "Downgraded-Content-Type: =?utf-8?q?t=C3=A9xt?=\r\n"),
-            ("From ann \u{e9}\r\n", "From ann ??\r\n"),
+            ("From ann \u{e9}\r\n", "From ann =?utf-8?q?=C3=A9?=\r\n"),
         ] {
             assert_eq!(converted(field), wanted);
         }

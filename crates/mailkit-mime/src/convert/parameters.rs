@@ -7,6 +7,12 @@ use super::words::Folded;
 /// The most characters in one section of a value.
 const ROOM: usize = 70;
 
+/// Longer names name nothing that anybody asks for.
+const MAX_NAME: usize = 200;
+
+/// A value that is longer does not fit into a line.
+const MAX_VALUE: usize = 700;
+
 /// What stands before the parameters, and each parameter: the tokens between the semicolons.
 pub(super) fn split(value: &[u8]) -> (Vec<Token<'_>>, Vec<Vec<Token<'_>>>) {
     let mut groups: Vec<Vec<Token<'_>>> = vec![Vec::new()];
@@ -91,13 +97,16 @@ fn write_comments(folded: &mut Folded, tokens: &[Token<'_>]) {
 /// `extended-parameter` (RFC 2231 §7). A name that is not ASCII names nothing that anybody asks for.
 fn write_extended(folded: &mut Folded, parameter: &Parameter) {
     let Parameter { name, value } = parameter;
-    if !name.is_ascii() {
+    if !name.is_ascii() || name.len() > MAX_NAME {
         return;
     }
-    if name.ends_with(b"*") {
+    if let Some(base) = name.strip_suffix(b"*") {
         // It is encoded already, but for some octets.
         let encoded: Vec<u8> = value.iter().flat_map(|octet| escape(*octet, octet.is_ascii_graphic())).collect();
-        return write_section(folded, &[name, b"=", &encoded]);
+        if encoded.len() < MAX_VALUE || split_section(base).is_some() {
+            return write_section(folded, &[name, b"=", &encoded]);
+        }
+        return write_sections(folded, base, Vec::new(), encoded_characters(&encoded));
     }
     let charset: &[u8] = if str::from_utf8(value).is_ok() { b"utf-8''" } else { b"unknown-8bit''" };
     let escaped: Vec<Vec<u8>> = value.iter().map(|octet| escape(*octet, passes(*octet))).collect();
@@ -110,9 +119,14 @@ fn write_extended(folded: &mut Folded, parameter: &Parameter) {
     if name.len() + charset.len() + length + 2 <= ROOM {
         return write_section(folded, &[name, b"*=", charset, &escaped.concat()]);
     }
-    let mut section = charset.to_vec();
+    write_sections(folded, name, charset.to_vec(), characters(value, &escaped));
+}
+
+/// Writes a value in sections (RFC 2231 §3), the first of which begins with the charset.
+fn write_sections(folded: &mut Folded, name: &[u8], charset: Vec<u8>, characters: Vec<Vec<u8>>) {
+    let mut section = charset;
     let mut number = 0_usize;
-    for octet in characters(value, &escaped) {
+    for octet in characters {
         if name.len() + section.len() + octet.len() + 8 > ROOM && !section.is_empty() {
             write_section(folded, &[name, b"*", number.to_string().as_bytes(), b"*=", &section]);
             number += 1;
@@ -132,6 +146,19 @@ fn characters(value: &[u8], escaped: &[Vec<u8>]) -> Vec<Vec<u8>> {
             Some(last) if is_utf8 && octet & 0xc0 == 0x80 => last.extend_from_slice(escaped),
             _ => characters.push(escaped.clone()),
         }
+    }
+    characters
+}
+
+/// The octets of a value that is encoded, each with its escape whole.
+fn encoded_characters(encoded: &[u8]) -> Vec<Vec<u8>> {
+    let mut characters = Vec::new();
+    let mut rest = encoded;
+    while let Some(first) = rest.first() {
+        let length = if *first == b'%' { "%20".len() } else { 1 };
+        let (now, later) = rest.split_at(length.min(rest.len()));
+        characters.push(now.to_vec());
+        rest = later;
     }
     characters
 }

@@ -142,7 +142,11 @@ impl Visit for Rewrite {
     }
 
     fn block(&mut self, field: &[u8]) {
-        self.write_field(field);
+        if self.order.keeps_8bit {
+            self.out.extend_from_slice(field);
+        } else {
+            self.write_field(field);
+        }
     }
 
     fn hollow(&mut self, _: usize) {}

@@ -141,6 +141,10 @@ impl<V: Visit> Walk<V> {
         if end {
             inner.content(b"\r\n", visit);
         }
+        if !inner.field.is_empty() && !inner.field.ends_with(b"\n") {
+            // Fields are added behind it.
+            inner.field.extend_from_slice(b"\r\n");
+        }
         inner.end_entity(visit);
         inner.close_frames(0, visit);
     }

@@ -3,6 +3,9 @@
 use super::lexer::{Escapes, Token, inner, tokens, unescaped};
 use super::words::{Folded, Word, may_stand, words_of, write_words};
 
+/// How much of a very long URL stands in a line at least.
+const URL_PIECE: usize = 70;
+
 /// Writes a structured field that is no list of addresses.
 pub(super) fn write(folded: &mut Folded, value: &[u8]) {
     write_tokens(folded, &tokens(value), false);
@@ -19,9 +22,9 @@ fn write_tokens(folded: &mut Folded, tokens: &[Token<'_>], urls: bool) {
     for token in tokens {
         match token {
             Token::Blanks(blanks) => phrase.blanks(blanks),
-            Token::Text(text) if in_angle && urls && !text.is_ascii() => {
+            Token::Text(text) if in_angle && urls && !may_stand(text) => {
                 phrase.write(folded);
-                folded.text(&percent_encoded(text));
+                write_url(folded, text);
             }
             Token::Text(_) | Token::Quoted(_) => phrase.word(*token),
             Token::Comment(content) => {
@@ -32,10 +35,23 @@ fn write_tokens(folded: &mut Folded, tokens: &[Token<'_>], urls: bool) {
                 in_angle = *special == b'<' || (in_angle && *special != b'>');
                 phrase.write(folded);
                 folded.text(&[*special]);
+                match special {
+                    b'>' => folded.may_break(),
+                    b',' | b';' => folded.may_break_long_line(),
+                    _ => {}
+                }
             }
         }
     }
     phrase.write(folded);
+}
+
+/// Writes a piece of a URL. Readers ignore the blanks in one (RFC 2369 §2).
+fn write_url(folded: &mut Folded, url: &[u8]) {
+    for piece in percent_encoded(url).chunks(URL_PIECE) {
+        folded.text(piece);
+        folded.may_break_long_line();
+    }
 }
 
 /// Writes a phrase, with the comments in it behind it.
@@ -109,12 +125,14 @@ pub(super) fn comment(folded: &mut Folded, comment: &[u8]) {
         if let Some(parenthesis) = later.first() {
             depth = if *parenthesis == b'(' { depth + 1 } else { depth.saturating_sub(1) };
             folded.text(&[*parenthesis]);
+            folded.may_break_long_line();
         }
         text = later.get(1..).unwrap_or_default();
     }
     // One that is not closed would hide the rest of a field.
     for _ in 0..=depth {
         folded.text(b")");
+        folded.may_break_long_line();
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Folded {
     line: usize,
     /// Blanks that stand before the unit.
     blanks: Vec<u8>,
+    /// Without blanks, the line may end before the unit where it would be longer than this.
+    optional_break: Option<usize>,
     /// What is written next, and is not cut.
     unit: Vec<u8>,
 }
@@ -23,7 +25,13 @@ pub(super) struct Folded {
 impl Folded {
     /// Starts a field; the name brings its colon.
     pub(super) fn start(name: &[u8]) -> Self {
-        Self { out: name.to_vec(), name: name.len(), line: 0, blanks: b" ".to_vec(), unit: Vec::new() }
+        let blanks = b" ".to_vec();
+        Self { out: name.to_vec(), name: name.len(), line: 0, blanks, optional_break: None, unit: Vec::new() }
+    }
+
+    /// Starts a line that has no name.
+    pub(super) fn start_unnamed() -> Self {
+        Self { blanks: Vec::new(), ..Self::start(b"") }
     }
 
     /// Writes close behind what came before.
@@ -39,12 +47,32 @@ impl Folded {
         }
     }
 
+    /// A place where the line may end though no blank stands there, if it would be longer than is wanted.
+    pub(super) fn may_break(&mut self) {
+        self.may_break_beyond(WANTED);
+    }
+
+    /// The same in what is better not broken: only a line that is too long for SMTP ends there.
+    pub(super) fn may_break_long_line(&mut self) {
+        self.may_break_beyond(MAX_LINE);
+    }
+
+    fn may_break_beyond(&mut self, length: usize) {
+        self.flush();
+        self.optional_break = Some(length);
+    }
+
     fn flush(&mut self) {
         if self.unit.is_empty() {
             return;
         }
-        let length = self.blanks.len() + self.unit.len();
         let column = self.out.len() - self.line;
+        let optional_break = self.optional_break.take();
+        if self.blanks.is_empty() && optional_break.is_some_and(|most| column + self.unit.len() > most) {
+            self.blanks.push(b' ');
+        }
+        self.blanks.truncate(MAX_LINE.saturating_sub(self.unit.len()).max(1));
+        let length = self.blanks.len() + self.unit.len();
         // Some readers overlook a value that starts in the second line, so a long word stays behind the name.
         let stays = self.out.len() == self.name && column + length <= MAX_LINE && length > WANTED;
         if column + length > WANTED && !self.blanks.is_empty() && !stays {
