@@ -1,6 +1,6 @@
 //! What a dispatcher goes by: limits, routes, breakers, retries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -319,9 +319,10 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
     if routes.is_empty() {
         return Err(SettingsError::NoRoute);
     }
-    for (place, route) in routes.iter().enumerate() {
+    let mut names = HashSet::with_capacity(routes.len());
+    for route in routes {
         route.check()?;
-        if routes[..place].iter().any(|other| other.name == route.name) {
+        if !names.insert(&route.name) {
             return Err(SettingsError::Twice(route.name.clone()));
         }
     }

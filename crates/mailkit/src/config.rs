@@ -17,6 +17,7 @@ mod tests;
 mod warnings;
 mod words;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -160,11 +161,12 @@ impl Config {
         };
         let hostname = file.hostname.map(|HostName(name)| name);
         let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
+        let mut names = HashSet::with_capacity(file.route.len());
         for route in file.route {
             let start = route.span().start;
             let route = route.into_inner().into_route().map_err(|words| problem(start, words))?;
             let route = hostname.iter().fold(route, |route, name| route.hostname(name));
-            if routes.iter().any(|other| other.name() == route.name()) {
+            if !names.insert(route.name().to_owned()) {
                 let twice = SettingsError::Twice(route.name().to_owned());
                 return Err(problem(start, twice.to_string()));
             }

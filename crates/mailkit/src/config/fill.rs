@@ -1,16 +1,20 @@
 //! Texts with variables of the environment in them.
 
+use std::ops::RangeInclusive;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Fills `${VAR}` and `${VAR:-default}`; a `$` without a brace stands for itself.
 pub(super) fn fill(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    fill_with(text, variable, |_, value, _| value)
+    fill_with(text, variable, |_, value| value)
 }
 
 /// The same for a URL: a value is percent-encoded as its place in the URL needs it. What the file itself says, defaults
 /// included, stays as it is; so does a value that is the whole URL, or its beginning.
 pub(super) fn fill_url(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    fill_with(text, variable, |before, value, behind| match Place::of(before, behind) {
+    let literal = without_variables(text);
+    let places = Places::of(&literal);
+    fill_with(text, variable, |at, value| match places.at(at) {
         Place::Beginning => value,
         Place::User => utf8_percent_encode(&value, USER).to_string(),
         Place::Value => utf8_percent_encode(&value, VALUE).to_string(),
@@ -38,22 +42,58 @@ enum Place {
     ProxyValue,
 }
 
-impl Place {
-    /// `before` and `behind` are the text of the file around the variable.
-    fn of(before: &str, behind: &str) -> Self {
-        let (before, behind) = (without_variables(before), without_variables(behind));
-        let Some((scheme, before)) = before.split_once("://") else { return Self::Beginning };
-        if scheme == "sqlite" {
-            return Self::Beginning;
+/// Where the places of a URL are. They are found once, since there may be many variables in it.
+#[derive(Default)]
+struct Places {
+    /// Where the authority begins; `None` where there is no `://`, or a path behind it that nobody decodes.
+    authority: Option<usize>,
+    /// Where users and passwords are: as many as there are `#` before the path.
+    users: Vec<RangeInclusive<usize>>,
+    /// The values of the parameters `proxy`.
+    proxies: Vec<RangeInclusive<usize>>,
+}
+
+impl Places {
+    /// `text` is a URL without its variables.
+    fn of(text: &str) -> Self {
+        let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
+            return Self::default();
+        };
+        let start = scheme.len() + "://".len();
+        let mut places = Self { authority: Some(start), ..Self::default() };
+        let mut at = start;
+        for piece in rest.split(['/', '?']).next().unwrap_or_default().split('#') {
+            places.users.extend(piece.rfind('@').map(|end| at..=at + end));
+            at += piece.len() + 1;
         }
-        if let Some((_, query)) = before.split_once('?') {
-            let parameter = query.rsplit('&').next().unwrap_or(query);
-            return if parameter.starts_with("proxy=") { Self::ProxyValue } else { Self::Value };
+        if let Some((before, query)) = rest.split_once('?') {
+            let mut at = start + before.len() + 1;
+            for parameter in query.split('&') {
+                let value = parameter.strip_prefix("proxy=").map(str::len);
+                places.proxies.extend(value.map(|length| at + parameter.len() - length..=at + parameter.len()));
+                at += parameter.len() + 1;
+            }
         }
-        let rest_of_authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
-        let is_in_authority = !before.contains('/');
-        if is_in_authority && rest_of_authority.contains('@') { Self::User } else { Self::Value }
+        places
     }
+
+    /// The place of a variable that has so many octets of the text before it.
+    fn at(&self, at: usize) -> Place {
+        match self.authority {
+            Some(start) if start <= at => {}
+            _ => return Place::Beginning,
+        }
+        if is_in(&self.proxies, at) {
+            return Place::ProxyValue;
+        }
+        if is_in(&self.users, at) { Place::User } else { Place::Value }
+    }
+}
+
+/// Whether one of the ranges, which are in order, holds this number.
+fn is_in(ranges: &[RangeInclusive<usize>], number: usize) -> bool {
+    let before = ranges.partition_point(|range| *range.start() <= number);
+    ranges.get(..before).and_then(<[_]>::last).is_some_and(|range| range.contains(&number))
 }
 
 /// The text without its `${…}`.
@@ -67,15 +107,17 @@ fn without_variables(text: &str) -> String {
     literal
 }
 
-/// `write` is given the text before a variable, its value, and the text behind it.
+/// `write` is given the length of the text before a variable, without the variables in it, and the variable's value.
 fn fill_with(
     text: &str,
     variable: impl Fn(&str) -> Option<String>,
-    write: impl Fn(&str, String, &str) -> String,
+    write: impl Fn(usize, String) -> String,
 ) -> Result<String, String> {
     let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    let mut before = 0;
     while let Some((literal, after)) = rest.split_once("${") {
         filled.push_str(literal);
+        before += literal.len();
         let Some((inside, behind)) = after.split_once('}') else {
             return Err("`${` without its `}`".to_owned());
         };
@@ -86,12 +128,10 @@ fn fill_with(
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err("`${…}` does not name a variable of letters, digits and `_`".to_owned());
         }
-        // Two for `${`.
-        let before = text.get(..text.len() - after.len() - 2).unwrap_or_default();
         // As in a shell, an empty variable counts as none where there is a default.
         match (variable(name), default) {
-            (Some(value), None) => filled.push_str(&write(before, value, behind)),
-            (Some(value), Some(_)) if !value.is_empty() => filled.push_str(&write(before, value, behind)),
+            (Some(value), None) => filled.push_str(&write(before, value)),
+            (Some(value), Some(_)) if !value.is_empty() => filled.push_str(&write(before, value)),
             (_, Some(default)) => filled.push_str(default),
             (None, None) => {
                 return Err(format!("the environment has no variable {name}: set it, or write ${{{name}:-default}}"));
