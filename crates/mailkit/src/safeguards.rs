@@ -5,6 +5,7 @@ mod pattern;
 use mailkit_address::{Address, Envelope};
 use mailkit_smtp::{RecipientReport, Report, Status};
 
+use self::pattern::PatternSet;
 pub use self::pattern::{AddressPattern, InvalidPattern};
 use crate::{Error, Mailer, Message, TransactionOptions};
 
@@ -45,10 +46,11 @@ impl Safeguards {
     #[must_use]
     pub fn apply(&self, envelope: &Envelope) -> Guarded {
         let (mut recipients, mut redirected, mut forbidden) = (Vec::new(), Vec::new(), Vec::new());
+        let patterns = self.allow_recipients.as_deref().map(PatternSet::new);
         for recipient in envelope.recipients() {
-            let list = match (&self.redirect_all_to, &self.allow_recipients) {
+            let list = match (&self.redirect_all_to, &patterns) {
                 (None, None) => &mut recipients,
-                (_, Some(allowed)) if allowed.iter().any(|pattern| pattern.matches(recipient)) => &mut recipients,
+                (_, Some(patterns)) if patterns.matches(recipient) => &mut recipients,
                 // Mail for the address itself needs no redirection.
                 (Some(to), _) if to == recipient => &mut recipients,
                 (Some(_), _) => &mut redirected,

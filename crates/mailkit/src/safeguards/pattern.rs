@@ -1,5 +1,6 @@
 //! Patterns of addresses: `bob@example.org`, `*@example.org`, `*@*.example.org`, `*`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -45,6 +46,43 @@ impl AddressPattern {
                     domain.strip_suffix(wanted.as_str()).is_some_and(|below| below.len() > 1 && below.ends_with('.'))
                 }
             }
+    }
+}
+
+/// A list of patterns, in which an address is found without a look at each of them.
+#[derive(Default)]
+pub(super) struct PatternSet<'a> {
+    /// Local parts at any domain; `None` for every address.
+    anywhere: HashSet<Option<&'a str>>,
+    /// Local parts, or `None` for any, at a domain.
+    at: HashSet<(Option<&'a str>, &'a str)>,
+    /// The same at its subdomains.
+    below: HashSet<(Option<&'a str>, &'a str)>,
+}
+
+impl<'a> PatternSet<'a> {
+    pub(super) fn new(patterns: &'a [AddressPattern]) -> Self {
+        let mut set = Self::default();
+        for pattern in patterns {
+            let local_part = pattern.local_part.as_deref();
+            match &pattern.domain {
+                DomainPattern::Any => set.anywhere.insert(local_part),
+                DomainPattern::Is(domain) => set.at.insert((local_part, domain)),
+                DomainPattern::Below(domain) => set.below.insert((local_part, domain)),
+            };
+        }
+        set
+    }
+
+    /// Whether one of the patterns matches the address.
+    pub(super) fn matches(&self, address: &Address) -> bool {
+        let (local_part, domain) = (address.local_part().to_lowercase(), address.domain().as_ascii());
+        let above = || domain.match_indices('.').filter_map(|(dot, _)| domain.get(dot + 1..));
+        [None, Some(&*local_part)].into_iter().any(|local_part| {
+            self.anywhere.contains(&local_part)
+                || self.at.contains(&(local_part, domain))
+                || above().any(|domain| self.below.contains(&(local_part, domain)))
+        })
     }
 }
 
@@ -117,6 +155,11 @@ mod tests {
             assert_eq!(read.to_string(), pattern);
             assert!(inside.iter().all(|text| read.matches(&text.parse().unwrap())), "{pattern}");
             assert!(!outside.iter().any(|text| read.matches(&text.parse().unwrap())), "{pattern}");
+            let others = ["c@x.example", "*@y.example", "*@*.z.example"].map(|text| text.parse().unwrap());
+            let list = [&others[..], &[read]].concat();
+            let set = PatternSet::new(&list);
+            assert!(inside.iter().all(|text| set.matches(&text.parse().unwrap())), "{pattern} in a list");
+            assert!(!outside.iter().any(|text| set.matches(&text.parse().unwrap())), "{pattern} in a list");
         }
         for text in ["", "example.com", "*@", "@example.com", "a b@example.com", "*@a..b", "*@*.", "x*@example.com"] {
             assert!(text.parse::<AddressPattern>().is_err(), "{text:?}");
