@@ -1,6 +1,6 @@
 //! From a host to addresses, in the order in which they are to be tried.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -43,10 +43,8 @@ fn interleave(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut other = VecDeque::new();
     let mut same = VecDeque::new();
     let mut first_is_v6 = None;
-    for address in found {
-        if same.contains(&address) || other.contains(&address) {
-            continue;
-        }
+    let mut known = HashSet::new();
+    for address in found.filter(|address| known.insert(*address)) {
         let v6_first = *first_is_v6.get_or_insert(address.is_ipv6());
         if address.is_ipv6() == v6_first { same.push_back(address) } else { other.push_back(address) }
     }

@@ -287,9 +287,12 @@ impl Rules {
 impl Armed {
     fn strikes(&self, occasion: Occasion<'_>, random: &Mutex<fastrand::Rng>) -> bool {
         let rule = &self.rule;
+        if rule.step != occasion.step {
+            return false;
+        }
         let to = rule.to.as_ref().is_none_or(|glob| occasion.to.iter().any(|address| matches(glob, address)));
         let from = rule.from.as_ref().is_none_or(|glob| matches(glob, occasion.from));
-        if rule.step != occasion.step || !to || !from {
+        if !to || !from {
             return false;
         }
         let seen = self.seen.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! `mailkit queue retry`, `release` and `cancel`: by id, or by a filter.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use futures_util::{StreamExt as _, stream};
@@ -50,9 +51,10 @@ pub(super) async fn run(
 /// Does it to the messages that are named.
 async fn by_id(names: &[String], action: Action, queue: &dyn Queue, output: &mut Output) -> Result<Exit, Failure> {
     let mut wanted: Vec<QueueId> = Vec::with_capacity(names.len());
+    let mut known = HashSet::with_capacity(names.len());
     for name in names {
         let id = ids::find(name, queue).await?;
-        if !wanted.contains(&id) {
+        if known.insert(id) {
             wanted.push(id);
         }
     }
