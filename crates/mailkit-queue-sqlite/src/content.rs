@@ -17,6 +17,9 @@ use crate::writer::Writer;
 pub(crate) const INLINE: usize = 64 << 10;
 /// How large a piece of a larger one is.
 const CHUNK: usize = 128 << 10;
+/// After so many pieces of a content, 2 MiB, SQLite gives up what it keeps of the file: else a large content fills its
+/// memory with pages that nobody asks for again.
+const PIECES_KEPT: i64 = 16;
 
 /// The content of a new message, ready to be named by its row.
 #[derive(Debug)]
@@ -162,6 +165,9 @@ impl Taking<'_> {
 }
 
 fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u8]) -> Refusable<()> {
+    if number % PIECES_KEPT == PIECES_KEPT - 1 {
+        batch.conn.execute_batch("PRAGMA shrink_memory")?;
+    }
     let touch = "UPDATE staging SET touched_at = ? WHERE content = ?";
     if batch.conn.prepare_cached(touch)?.execute(params![batch.now().as_millis(), content])? == 0 {
         return Ok(Err(abandoned()));

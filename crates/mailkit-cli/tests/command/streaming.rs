@@ -7,6 +7,8 @@ use std::process::Stdio;
 use crate::run::{LETTER, command, mailkit};
 #[cfg(target_os = "linux")]
 use crate::sink_process::SinkProcess;
+#[cfg(target_os = "linux")]
+use crate::store::Store;
 
 const FIXED: [&str; 6] = ["--date", "2026-11-23T08:00:00+01:00", "--message-id", "one@example.com", "--seed", "7"];
 
@@ -136,5 +138,34 @@ fn a_large_attachment_is_never_in_memory_where_it_is_sent_or_where_it_arrives() 
         assert!(sink.raw_messages()[0].len() as u64 > SIZE);
         assert!(peak > 0 && peak < MOST_MEMORY, "{peak} KiB to send");
         assert!(peak_of(sink.id()).unwrap() < MOST_MEMORY, "to take");
+    }
+}
+
+/// A large text or finished message is read from its file whenever it is needed, and written into a queue piece by piece.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_text_or_finished_message_is_never_in_memory() {
+    const SIZE: usize = 24 * 1024 * 1024;
+    let (store, sink) = (Store::new(), SinkProcess::start(&[]));
+    let line = "Gr\u{fc}n sind alle B\u{e4}ume, und so weiter und so fort.\r\n";
+    let text = line.repeat(SIZE / line.len());
+    let header = "From: ann@example.com\r\nTo: bob@example.org\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n";
+    let (eml, text) = (store.file("message.eml", &format!("{header}{text}")), store.file("text", &text));
+    let (server, envelope) = (sink.plain(), ["--from", "ann@example.com", "--to", "bob@example.org"]);
+    for target in [["send", "--server", &server], ["enqueue", "--queue", &store.url]] {
+        for message in [
+            [&envelope[..], &["--text-file", &text]].concat(),
+            [&envelope[..], &["--html-file", &text]].concat(),
+            vec!["--eml", &eml],
+        ] {
+            let mut child = command(target.iter().chain(&message)).stdout(Stdio::piped()).spawn().unwrap();
+            let mut peak = 0;
+            while child.try_wait().unwrap().is_none() {
+                peak = peak_of(child.id()).unwrap_or_default().max(peak);
+                std::thread::yield_now();
+            }
+            assert!(child.wait().unwrap().success());
+            assert!(peak > 0 && peak < MOST_MEMORY, "{peak} KiB for {target:?} {message:?}");
+        }
     }
 }
