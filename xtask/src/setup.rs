@@ -1,4 +1,5 @@
-//! Set-up for the gate: real mail servers and a verifier of DKIM, by apt where this user may, in words where not.
+//! Set-up for the gate: real mail servers, a verifier of DKIM and a counter of instructions, by apt where this user may,
+//! in words where not.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,6 +10,8 @@ use crate::process::{show, works};
 /// A Debian package, and what shows that it is there (also on systems that are not Debian).
 struct Package {
     name: &'static str,
+    /// What to install on other systems.
+    program: &'static str,
     witness: Witness,
 }
 
@@ -29,13 +32,25 @@ impl Witness {
 }
 
 const PACKAGES: [Package; 6] = [
-    Package { name: "postfix", witness: Witness::File(&["/usr/sbin/postfix", "/usr/libexec/postfix/master"]) },
-    Package { name: "dovecot-core", witness: Witness::File(&["/usr/sbin/dovecot"]) },
-    Package { name: "dovecot-lmtpd", witness: Witness::File(&["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"]) },
-    Package { name: "python3-dkim", witness: Witness::Module("dkim") },
-    Package { name: "python3-nacl", witness: Witness::Module("nacl") },
+    Package {
+        name: "postfix",
+        program: "Postfix",
+        witness: Witness::File(&["/usr/sbin/postfix", "/usr/libexec/postfix/master"]),
+    },
+    Package { name: "dovecot-core", program: "Dovecot", witness: Witness::File(&["/usr/sbin/dovecot"]) },
+    Package {
+        name: "dovecot-lmtpd",
+        program: "Dovecot's LMTP server",
+        witness: Witness::File(&["/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"]),
+    },
+    Package { name: "python3-dkim", program: "dkimpy for /usr/bin/python3", witness: Witness::Module("dkim") },
+    Package { name: "python3-nacl", program: "PyNaCl for /usr/bin/python3", witness: Witness::Module("nacl") },
     // Counts instructions, for the tests that work grows linearly.
-    Package { name: "valgrind", witness: Witness::File(&["/usr/bin/valgrind", "/usr/local/bin/valgrind"]) },
+    Package {
+        name: "valgrind",
+        program: "Valgrind",
+        witness: Witness::File(&["/usr/bin/valgrind", "/usr/local/bin/valgrind"]),
+    },
 ];
 
 /// Runs `apt-get install` so that no daemon starts: neither now (policy-rc.d says 101, "not allowed",
@@ -64,13 +79,10 @@ pub(crate) fn servers() -> Result<(), Failure> {
     if missing.is_empty() {
         return Ok(());
     }
-    let list = missing.join(" ");
     if !is_debian() {
-        return Err(by_hand(&format!(
-            "this is neither Debian nor Ubuntu: install Postfix, Dovecot with LMTP, and dkimpy with PyNaCl for \
-             /usr/bin/python3 (on Debian: {list})"
-        )));
+        return Err(by_hand(&elsewhere(&missing)));
     }
+    let list = names(&missing).join(" ");
     if !is_root() {
         return Err(by_hand(&format!(
             "`sudo apt-get install {list}`, or run this as root: Postfix's master starts only as root"
@@ -78,10 +90,10 @@ pub(crate) fn servers() -> Result<(), Failure> {
     }
     println!("installing {list}");
     show(apt_environment(Command::new("apt-get").arg("update")))?;
-    show(apt_environment(Command::new("sh").args(["-c", INSTALL, "install"]).args(&missing)))?;
+    show(apt_environment(Command::new("sh").args(["-c", INSTALL, "install"]).args(names(&missing))))?;
     match missing_packages() {
         still if still.is_empty() => Ok(()),
-        still => Err(by_hand(&format!("apt-get installed them, yet {} cannot be found", still.join(" ")))),
+        still => Err(by_hand(&format!("apt-get installed them, yet {} cannot be found", names(&still).join(" ")))),
     }
 }
 
@@ -89,7 +101,7 @@ pub(crate) fn servers() -> Result<(), Failure> {
 pub(crate) fn check_servers() -> Result<(), Failure> {
     match missing_packages() {
         missing if !missing.is_empty() => {
-            Err(by_hand(&format!("missing here: {} (Debian's names)", missing.join(" "))))
+            Err(by_hand(&format!("missing here: {} (Debian's names)", names(&missing).join(" "))))
         }
         _ if !is_root() => Err(by_hand("run this as root: Postfix's master starts only as root")),
         _ => Ok(()),
@@ -106,14 +118,25 @@ pub(crate) fn components() -> Result<(), Failure> {
     Ok(())
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    PACKAGES.iter().filter(|package| !package.witness.is_there()).map(|package| package.name).collect()
+fn missing_packages() -> Vec<&'static Package> {
+    PACKAGES.iter().filter(|package| !package.witness.is_there()).collect()
+}
+
+fn names(packages: &[&'static Package]) -> Vec<&'static str> {
+    packages.iter().map(|package| package.name).collect()
+}
+
+/// What to install where there is no apt.
+fn elsewhere(missing: &[&'static Package]) -> String {
+    let programs: Vec<_> = missing.iter().map(|package| package.program).collect();
+    let names = names(missing).join(" ");
+    format!("this is neither Debian nor Ubuntu: install {} (on Debian: {names})", programs.join(", "))
 }
 
 fn by_hand(what: &str) -> Failure {
     Failure::new(format!(
-        "the tests talk to a real Postfix and a real Dovecot, and have dkimpy verify signatures.\n  {what}\n  \
-         `cargo xtask test --unit` runs all that needs none of them"
+        "the tests talk to a real Postfix and a real Dovecot, have dkimpy verify signatures, and count instructions by \
+         Valgrind.\n  {what}\n  `cargo xtask test --unit` runs all that needs none of them"
     ))
 }
 
@@ -129,4 +152,20 @@ fn is_debian() -> bool {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elsewhere_each_missing_program_is_named() {
+        let all: Vec<_> = PACKAGES.iter().collect();
+        let told = elsewhere(&all);
+        for program in ["Postfix", "Dovecot", "LMTP", "dkimpy", "PyNaCl", "Valgrind", "on Debian: postfix dovecot-core"]
+        {
+            assert!(told.contains(program), "{program}: {told}");
+        }
+        assert!(!elsewhere(&all[..2]).contains("Valgrind"));
+    }
 }
