@@ -4,6 +4,7 @@
 //!   ports, and end them however the test ends.
 //! - [`FaultProxy`] stands between two programs and delays, cuts or trickles what they say.
 //! - [`Transcript`] is a dialogue read from a file; [`ScriptedPeer`] plays the server's half of it over TCP.
+//! - [`Growth`] counts the instructions that a program takes, to see how they grow with its input.
 //! - [`Certificates`] makes a certificate authority, a server's and a client's certificate.
 //!
 //! It does not speak SMTP by itself, so it can test every crate that does. It is not published.
@@ -21,6 +22,7 @@ mod account;
 mod certificate;
 mod dovecot;
 mod fault_proxy;
+mod growth;
 mod guarded;
 mod launch;
 mod maildir;
@@ -35,6 +37,7 @@ mod transcript;
 pub use certificate::{CertificateError, Certificates};
 pub use dovecot::{Dovecot, DovecotOptions};
 pub use fault_proxy::{FaultProxy, Faults, Traffic};
+pub use growth::Growth;
 pub use launch::{LaunchError, REQUIRE_REAL, available};
 pub use ports::{free_port, free_ports};
 pub use postfix::{Postfix, PostfixOptions};

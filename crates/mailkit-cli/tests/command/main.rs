@@ -13,6 +13,7 @@ mod demo;
 mod enqueueing;
 mod exit_codes;
 mod exporting;
+mod growth;
 mod hostile;
 mod json_message;
 mod looking;
