@@ -5,11 +5,13 @@ use std::future::poll_fn;
 use std::ops::DerefMut;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 use mailkit_address::Envelope;
 use mailkit_smtp::client::{BeginError, TransactionOptions};
 use mailkit_smtp::{Extensions, Report};
+use tokio::time::{Instant, timeout};
 
 use crate::content::Content;
 use crate::driver::{Driver, now};
@@ -165,18 +167,20 @@ impl Connection {
     /// replies did not match the commands, a warning is logged.
     pub async fn quit(self) {
         // It was logged.
-        let _ = self.quit_and_check().await;
+        let _ = self.quit_and_check(Duration::MAX).await;
     }
 
-    /// Says goodbye and closes. Returns the error where the farewell shows that the server's replies did not match the
-    /// commands: then the last outcome on this connection may have been the answer to something else.
-    pub async fn quit_and_check(mut self) -> Option<Error> {
+    /// Says goodbye and closes, within this time. Returns the error where the farewell shows that the server's replies did
+    /// not match the commands: then the last outcome on this connection may have been the answer to something else.
+    pub async fn quit_and_check(mut self, limit: Duration) -> Option<Error> {
+        let begun = Instant::now();
         if self.driver.client.is_idle() {
             self.driver.client.quit(now());
-            self.driver.settled().await;
+            let _ = timeout(limit, self.driver.settled()).await;
         }
+        // Before the server is waited for to close: one that does not close has said all the same what it said.
         let doubt = self.doubt();
-        self.driver.shut_down().await;
+        let _ = timeout(limit.saturating_sub(begun.elapsed()), self.driver.shut_down()).await;
         doubt
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use mailkit_connection::{Cause, Connector, Protocol};
 use mailkit_smtp::client::TransactionOptions;
@@ -11,7 +12,7 @@ use mailkit_smtp::{Status, client};
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, BufReader, DuplexStream, ReadBuf};
 
 use crate::peer::{config, connector, envelope};
-use crate::script::{Hear, Listen, PLAIN, Say, server};
+use crate::script::{CHUNKING, Freeze, Hear, Listen, PLAIN, Say, connect, server};
 
 /// A stream that gives a line at a time, as TLS gives a record at a time.
 struct Lines(BufReader<DuplexStream>);
@@ -70,4 +71,22 @@ async fn a_mechanism_that_worked_is_tried_first_the_next_time() {
     connector.connect_over(server(4096, &first)).await.unwrap();
     let next = [&begin[..], &[Hear("AUTH PLAIN "), Hear("\r\n"), accept, Listen]].concat();
     connector.clone().connect_over(server(4096, &next)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_farewell_shows_is_not_lost_where_the_server_does_not_close() {
+    // The surplus reply counted as that to RCPT, so that the refusal of the content is left over for QUIT.
+    let answers = "250 ok\r\n250 extra\r\n250 ok\r\n";
+    for (bye, in_doubt) in [("552 full\r\n221 bye\r\n", true), ("221 bye\r\n", false)] {
+        let mut script = CHUNKING.to_vec();
+        script.extend([Hear("LAST\r\n"), Say(answers), Hear("QUIT\r\n"), Say(bye), Freeze]);
+        let mut connection = connect(&script).await.unwrap();
+        let envelope = envelope("a@example.com", &["b@example.org"]);
+        let report = connection.send(&envelope, &TransactionOptions::default(), "x").await.unwrap();
+        assert!(report.recipients[0].status.is_accepted(), "{report:?}");
+        let begun = tokio::time::Instant::now();
+        let limit = Duration::from_secs(2);
+        assert_eq!(connection.quit_and_check(limit).await.is_some(), in_doubt, "{bye}");
+        assert!(begun.elapsed() <= limit + Duration::from_millis(1), "{:?}", begun.elapsed());
+    }
 }

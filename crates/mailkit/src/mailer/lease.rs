@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use mailkit_connection::{Connection, Error};
 use mailkit_pool::Pooled;
-use tokio::time::timeout;
 
 /// How long the server has to answer QUIT, as long as a pool gives it.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -30,7 +29,7 @@ impl Lease {
         match self {
             Self::Pooled(_) => None,
             // On the heap: else the future of each message is as large as that of a farewell, and copied as often as it moves.
-            Self::Own(connection) => Box::pin(timeout(FAREWELL, connection.quit_and_check())).await.unwrap_or_default(),
+            Self::Own(connection) => Box::pin(connection.quit_and_check(FAREWELL)).await,
         }
     }
 }
