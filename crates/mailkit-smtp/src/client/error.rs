@@ -228,6 +228,8 @@ pub enum BeginError {
         /// What needs it.
         needed_for: &'static str,
     },
+    /// The message asks for REQUIRETLS, and the connection has no TLS with a certificate that was verified (RFC 8689 §4.2.1).
+    UnverifiedTls,
     /// The server holds messages only for so many seconds (RFC 4865 §4).
     HeldTooLong {
         /// The longest time in seconds.
@@ -251,6 +253,10 @@ impl ErrorMessage for BeginError {
             Self::Unsupported { extension, needed_for } => {
                 write!(f, "the server does not offer {extension}, which {needed_for} needs")
             }
+            Self::UnverifiedTls => f.write_str(
+                "REQUIRETLS asks for TLS with a verified certificate, and this connection has none (without insecure=no-verify \
+                 and tls=opportunistic it is verified)",
+            ),
             Self::HeldTooLong { limit } => write!(f, "the server holds messages for at most {limit} seconds"),
             Self::Argument(_) => f.write_str("a value cannot be sent"),
         }

@@ -41,8 +41,10 @@ impl Client {
         let smtp_utf8 = offered.smtp_utf8 && (in_message || in_recipients);
         // RFC 8689 §4.2.1: the offer counts only under TLS with a certificate that was checked; any other is anybody's.
         let checked = self.secured && self.config.certificate_verified && !self.is_opportunistic();
-        let require_tls = offered.require_tls && checked;
-        require(!options.require_tls || require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
+        require(!options.require_tls || offered.require_tls, "REQUIRETLS", "a message that must not travel in clear")?;
+        if options.require_tls && !checked {
+            return Err(BeginError::UnverifiedTls);
+        }
         require(options.hold.is_none() || offered.future_release.is_some(), "FUTURERELEASE", "a later release")?;
         if let (Some(Hold::For(seconds)), Some(release)) = (&options.hold, &offered.future_release)
             && *seconds > release.max_interval
