@@ -291,21 +291,7 @@ fn on_one_line(text: &str) -> String {
 fn advice(error: &Error) -> Option<Advice> {
     let words = |words: &str| Some(Advice::Words(words.to_owned()));
     match error.kind() {
-        ErrorKind::Login if error.step() != Some(Step::Auth) && error.reply().is_some() => {
-            let text = error.reply().map(|reply| reply.text().to_ascii_lowercase()).unwrap_or_default();
-            match ["tls", "encrypt"].iter().any(|part| text.contains(part)) {
-                true => words("use TLS: smtps:// or smtp:// without tls=none"),
-                false => {
-                    words("give the user in the server's URL (smtp://USER@HOST) and the password in MAILKIT_PASSWORD")
-                }
-            }
-        }
-        ErrorKind::Login if error.reply().is_some_and(|reply| reply.code().get() == 504) => {
-            words("the server does not take these mechanisms: auth=NAME in the URL asks for another that it offers")
-        }
-        ErrorKind::Login if error.reply().is_some() => {
-            words("check user and password; many providers want a password made for this one program")
-        }
+        ErrorKind::Login => error.reply().and_then(|reply| words(login_advice(error.step(), reply))),
         ErrorKind::HostUnknown => words("check the host in the server's URL, and this machine's name service"),
         ErrorKind::Network | ErrorKind::TimedOut if error.is_ambiguous() => {
             words("ask the recipient before it is sent again: a second copy may be the result")
@@ -341,6 +327,29 @@ fn advice(error: &Error) -> Option<Advice> {
         _ => None,
     }
 }
+
+/// What to try where the server wants a login, or another one. Only a refusal that may be about the secret (RFC 4954 §6: 535,
+/// and what servers say that know no codes of AUTH) advises to check it.
+fn login_advice(step: Option<Step>, reply: &Reply) -> &'static str {
+    let text = reply.text().to_ascii_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    match reply.code().get() {
+        code if code == 538 || code != 535 && says(&["tls", "encrypt"]) => {
+            "use TLS: smtps:// or smtp:// without tls=none"
+        }
+        _ if step != Some(Step::Auth) => {
+            "give the user in the server's URL (smtp://USER@HOST) and the password in MAILKIT_PASSWORD"
+        }
+        // Google says 534 where it wants an application-specific password.
+        534 if says(&["password"]) => CHECK_PASSWORD,
+        500 | 502..=504 | 534 => {
+            "the server does not take these mechanisms: auth=NAME in the URL asks for another that it offers"
+        }
+        _ => CHECK_PASSWORD,
+    }
+}
+
+const CHECK_PASSWORD: &str = "check user and password; many providers want a password made for this one program";
 
 /// Whether it happened before the server said anything.
 fn is_before_dialogue(error: &Error) -> bool {

@@ -259,6 +259,30 @@ fn the_next_mechanism_is_tried_and_the_error_names_them_all() {
 }
 
 #[test]
+fn only_a_refusal_that_may_be_about_the_secret_advises_to_check_it() {
+    let password = "check user and password";
+    for (refusal, advice) in [
+        ("535 5.7.8 wrong\r\n", password),
+        ("535 5.7.8 wrong, or TLS is missing\r\n", password),
+        ("550 5.7.1 access denied\r\n", password),
+        ("534 5.7.9 Application-specific password required\r\n", password),
+        ("534 5.7.9 too weak\r\n", "auth=NAME"),
+        ("500 5.5.1 unknown\r\n", "auth=NAME"),
+        ("502 5.5.1 not implemented\r\n", "auth=NAME"),
+        ("503 5.5.1 not now\r\n", "auth=NAME"),
+        ("504 5.5.4 no\r\n", "auth=NAME"),
+        ("538 5.7.11 not on this connection\r\n", "use TLS"),
+        ("530 5.7.0 Must issue a STARTTLS command first\r\n", "use TLS"),
+    ] {
+        let server =
+            Scripted::start(&[("", "220 mx\r\n"), ("EHLO", "250-mx\r\n250 AUTH PLAIN\r\n"), ("AUTH PLAIN", refusal)]);
+        let ended = send(&server.with_login("s3cret-pw1", ""), &[]);
+        ended.assert_code(77).assert_says(refusal.trim()).assert_says(advice);
+        assert!(advice == password || !ended.err.contains(password), "{refusal}: {}", ended.err);
+    }
+}
+
+#[test]
 fn a_port_of_the_other_protocol_is_named() {
     let smtp = SinkProcess::start(&[]);
     let ended = send(&format!("lmtp://{}?timeout=20", smtp.addr()), &[]);
