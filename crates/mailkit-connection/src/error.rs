@@ -152,7 +152,7 @@ impl ErrorMessage for Error {
                     None => Ok(()),
                     Some(name) => write!(
                         f,
-                        ", in answer to EHLO {name} (`hostname` in the configuration, or ehlo=NAME in the server's URL, sets \
+                        ", in answer to the name {name} (`hostname` in the configuration, or ehlo=NAME in the server's URL, sets \
                          another name)"
                     ),
                 }

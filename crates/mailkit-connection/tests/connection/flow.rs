@@ -108,7 +108,7 @@ async fn a_server_that_hangs_up_is_told_from_one_that_says_why() {
     let Cause::Session(client::Error::Closing(Step::Ehlo, reply)) = error.cause() else { panic!("{error:?}") };
     assert_eq!((reply.text(), error.is_temporary()), ("shutting down", true));
     let words = error.to_string();
-    assert!(words.contains("EHLO client.example.com") && words.contains("`hostname`"), "{words}");
+    assert!(words.contains("the name client.example.com") && words.contains("`hostname`"), "{words}");
     let error = fails(&[Say("220 mx\r\n"), Hear("EHLO")]).await;
     assert!(matches!(error.cause(), Cause::Session(client::Error::Disconnected(Step::Ehlo, _))), "{error:?}");
 }
@@ -123,7 +123,7 @@ async fn a_refusal_of_ehlo_names_the_name_that_was_given_and_how_to_set_it() {
     ] {
         let error = fails(&[Say("220 mx\r\n"), Hear("EHLO"), Say(reply), Hear("HELO"), Say(reply)]).await;
         let words = error.to_string();
-        assert_eq!(words.contains("EHLO client.example.com (`hostname`"), named, "{reply}: {words}");
+        assert_eq!(words.contains("the name client.example.com (`hostname`"), named, "{reply}: {words}");
     }
 }
 

@@ -96,7 +96,9 @@ impl Client {
     }
 }
 
-/// Whether the reply says that the command is unknown, or not implemented (RFC 5321 §4.2.2), and no more than that.
-const fn is_unknown_command(reply: &Reply) -> bool {
-    matches!(reply.code().get(), 500 | 502)
+/// Whether the reply says that the command is unknown, not implemented, or not the one to begin with (RFC 5321 §4.2.2,
+/// RFC 3463 §3.6 X.5.1), and nothing of the name that was given.
+fn is_unknown_command(reply: &Reply) -> bool {
+    let is_invalid_command = reply.enhanced().is_some_and(|status| (status.subject(), status.detail()) == (5, 1));
+    matches!(reply.code().get(), 500 | 502 | 503) || is_invalid_command
 }

@@ -111,7 +111,11 @@ fn a_server_of_the_other_protocol_is_named_as_such() {
     for (protocol, replies, words) in [
         (Protocol::Lmtp, &["500 unknown\r\n"][..], "use smtp://"),
         (Protocol::Lmtp, &["502 5.5.2 not implemented\r\n"], "use smtp://"),
+        (Protocol::Lmtp, &["503 5.5.1 EHLO first\r\n"], "use smtp://"),
+        (Protocol::Lmtp, &["550 5.5.1 LHLO is not for this port\r\n"], "use smtp://"),
+        (Protocol::Lmtp, &["501 5.5.4 that name\r\n"], "refused the session"),
         (Protocol::Smtp, &["500 unknown\r\n", "500 unknown\r\n"], "use lmtp://"),
+        (Protocol::Smtp, &["503 5.5.1 LHLO first\r\n", "503 5.5.1 LHLO first\r\n"], "use lmtp://"),
         (Protocol::Smtp, &["502 no\r\n", "550 go away\r\n"], "refused the session"),
         (Protocol::Lmtp, &["550 go away\r\n"], "refused the session"),
     ] {
