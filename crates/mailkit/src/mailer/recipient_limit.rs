@@ -58,7 +58,10 @@ impl RecipientLimit {
             Evidence::Likely => self.is_repeated(message, round.max.get()),
             Evidence::None => false,
         };
-        if is_learned && self.learned.swap(round.max.get(), Ordering::Relaxed) != round.max.get() {
+        // A report on several transactions counts the recipients accepted in all of them.
+        let is_lower = |known| known == 0 || round.max.get() < known;
+        let lower = |known| is_lower(known).then_some(round.max.get());
+        if is_learned && self.learned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lower).is_ok() {
             tracing::info!(max_recipients = round.max, "the server takes no more recipients in one transaction");
         }
     }
@@ -102,6 +105,7 @@ mod tests {
         assert_eq!(learned(&[(1, 100, Likely), (2, 99, Likely)]), None, "another count");
         assert_eq!(learned(&[(1, 100, Likely), (2, 7, Likely), (3, 100, Likely)]), Some(100));
         assert_eq!(learned(&[(1, 1, No), (2, 1, No)]), None, "full mailboxes");
+        assert_eq!(learned(&[(1, 2, Stated), (2, 5, Stated)]), Some(2), "the second report is on several transactions");
     }
 
     #[test]
