@@ -4,7 +4,7 @@
 //! to know the exact size of the result, and whenever the result is asked for.
 //!
 //! ```text
-//! source ─► lines ─► structure ─┬─► survey: a plan for each header
+//! source ─► lines ─► structure ─┬─► planner: a plan for each header
 //!                               └─► rewrite, by these plans: fields, bodies
 //! ```
 //!
@@ -33,11 +33,11 @@ mod lexer;
 mod lines;
 mod parameters;
 mod plan;
+mod planner;
 mod rewrite;
 mod signatures;
 mod structure;
 mod structured;
-mod survey;
 mod words;
 
 use std::fmt;
@@ -47,9 +47,9 @@ use std::sync::Arc;
 use mailkit_address::Domain;
 
 pub use self::error::{ConvertError, Untouchable};
-use self::rewrite::{Converted, Order};
+use self::planner::Planner;
+use self::rewrite::{Converted, RewritePlan};
 use self::structure::Walk;
-use self::survey::Survey;
 use crate::content::Content;
 use crate::encoded::{BodyKind, Capabilities, Encoded};
 use crate::source::{ContentSource, Source};
@@ -96,12 +96,12 @@ impl Encoded {
             return Err(ConvertError::ReadsOnce);
         }
         let keeps_8bit = server.eight_bit;
-        let survey = survey(&self.content, keeps_8bit)?;
+        let planner = plan(&self.content, keeps_8bit)?;
         let own: Vec<String> = own.iter().map(|domain| domain.as_ascii().to_ascii_lowercase()).collect();
         let (unsigned, broken): (Vec<_>, Vec<_>) =
-            survey.signatures.domains.into_iter().partition(|domain| own.contains(domain));
-        let order = Order { plans: survey.plans, keeps_8bit, unsigned: unsigned.clone() };
-        let source = Rewritten { content: self.content.clone(), order: Arc::new(order) };
+            planner.signatures.domains.into_iter().partition(|domain| own.contains(domain));
+        let plan = RewritePlan { plans: planner.plans, keeps_8bit, unsigned: unsigned.clone() };
+        let source = Rewritten { content: self.content.clone(), plan: Arc::new(plan) };
         let size = measure(&source, keeps_8bit)?;
         let body = if keeps_8bit { self.body } else { BodyKind::SevenBit };
         let source = Source::Opened { source: Arc::new(source), length: Some(size) };
@@ -116,8 +116,8 @@ impl Encoded {
     }
 }
 
-fn survey(content: &Content, keeps_8bit: bool) -> Result<Survey, ConvertError> {
-    let mut walk = Walk::new(Survey::new(keeps_8bit));
+fn plan(content: &Content, keeps_8bit: bool) -> Result<Planner, ConvertError> {
+    let mut walk = Walk::new(Planner::new(keeps_8bit));
     for chunk in content.chunks() {
         let chunk = chunk.map_err(ConvertError::Read)?;
         chunk.chunks(PIECE).for_each(|piece| walk.push(piece));
@@ -151,13 +151,13 @@ fn measure(source: &Rewritten, keeps_8bit: bool) -> Result<u64, ConvertError> {
 /// Content that is converted each time that it is read.
 struct Rewritten {
     content: Content,
-    order: Arc<Order>,
+    plan: Arc<RewritePlan>,
 }
 
 impl ContentSource for Rewritten {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let source = Box::new(self.content.chunks().into_reader());
-        Ok(Box::new(Converted::new(source, Arc::clone(&self.order))))
+        Ok(Box::new(Converted::new(source, Arc::clone(&self.plan))))
     }
 }
 

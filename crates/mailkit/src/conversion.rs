@@ -108,11 +108,11 @@ impl Conversions {
             let could_convert = self.policy == Convert::Always;
             return Err(Error::lacking(SignedElsewhere { domain: domain.clone(), could_convert }));
         }
-        let words = describe(server, &unsigned, &broken);
-        tracing::info!(unsigned = ?unsigned, broken = ?broken, "{words}");
+        let text = describe(server, &unsigned, &broken);
+        tracing::info!(unsigned = ?unsigned, broken = ?broken, "{text}");
         if let Some(note) = note {
             // It is made once for each message.
-            let _ = note.set(words);
+            let _ = note.set(text);
         }
         self.sign(encoded, &unsigned).await
     }
@@ -135,14 +135,14 @@ impl Conversions {
 
 fn describe(server: Capabilities, unsigned: &[String], broken: &[String]) -> String {
     let lacking = if server.eight_bit { "SMTPUTF8" } else { "8BITMIME" };
-    let mut words = format!("converted for a server without {lacking}");
+    let mut text = format!("converted for a server without {lacking}");
     if !unsigned.is_empty() {
-        words.push_str(&format!("; signed again for {}", unsigned.join(", ")));
+        text.push_str(&format!("; signed again for {}", unsigned.join(", ")));
     }
     if !broken.is_empty() {
-        words.push_str(&format!("; the DKIM signature of {} no longer holds", broken.join(", ")));
+        text.push_str(&format!("; the DKIM signature of {} no longer holds", broken.join(", ")));
     }
-    words
+    text
 }
 
 /// A message that is not converted, since a signature would break that nobody here can make again.

@@ -1,4 +1,4 @@
-//! The durable way: a queue, routes out of it, and a dispatcher between them.
+//! Durable delivery: a queue, the routes that its messages take, and a dispatcher between them.
 
 mod carrier;
 mod job_rounds;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::bodies::Writer;
 use super::field;
 use super::plan::{Body, Plan};
+use super::planner::is_of_content;
 use super::signatures::is_by;
 use super::structure::{Header, Place, Visit, Walk};
-use super::survey::is_of_content;
 use crate::encoding::MAX_LINE;
 
 /// How much is read at a time.
@@ -16,7 +16,7 @@ const PIECE: usize = 32 * 1024;
 
 /// What is written: decided once, used each time that the content is read.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct RewritePlan {
     pub(super) plans: Vec<Plan>,
     /// Bodies stay in 8 bits.
     pub(super) keeps_8bit: bool,
@@ -27,7 +27,7 @@ pub(super) struct Order {
 /// Writes a message anew as it goes by.
 #[derive(Debug)]
 struct Rewrite {
-    order: Arc<Order>,
+    rewrite_plan: Arc<RewritePlan>,
     out: Vec<u8>,
     place: Place,
     plan: Plan,
@@ -39,9 +39,9 @@ struct Rewrite {
 }
 
 impl Rewrite {
-    fn new(order: Arc<Order>) -> Self {
+    fn new(rewrite_plan: Arc<RewritePlan>) -> Self {
         Self {
-            order,
+            rewrite_plan,
             out: Vec::new(),
             place: Place::default(),
             plan: Plan::default(),
@@ -72,12 +72,12 @@ impl Rewrite {
 impl Visit for Rewrite {
     fn begin(&mut self, place: Place) {
         self.place = place;
-        self.plan = self.order.plans.get(place.number).copied().unwrap_or_default();
+        self.plan = self.rewrite_plan.plans.get(place.number).copied().unwrap_or_default();
         (self.has_version, self.has_encoding) = (false, false);
     }
 
     fn field(&mut self, field: &[u8]) {
-        if self.place.number == 0 && is_by(field, &self.order.unsigned) {
+        if self.place.number == 0 && is_by(field, &self.rewrite_plan.unsigned) {
             return;
         }
         if self.plan.is_sealed() && (!self.place.is_message || is_of_content(field)) {
@@ -125,7 +125,7 @@ impl Visit for Rewrite {
     }
 
     fn ignored(&mut self, piece: &[u8]) {
-        if self.order.keeps_8bit {
+        if self.rewrite_plan.keeps_8bit {
             self.out.extend_from_slice(piece);
             return;
         }
@@ -142,7 +142,7 @@ impl Visit for Rewrite {
     }
 
     fn block(&mut self, field: &[u8]) {
-        if self.order.keeps_8bit {
+        if self.rewrite_plan.keeps_8bit {
             self.out.extend_from_slice(field);
         } else {
             self.write_field(field);
@@ -152,7 +152,7 @@ impl Visit for Rewrite {
     fn hollow(&mut self, _: usize) {}
 
     fn is_hollow(&self, number: usize) -> bool {
-        self.order.plans.get(number).is_some_and(|plan| plan.is_hollow())
+        self.rewrite_plan.plans.get(number).is_some_and(|plan| plan.is_hollow())
     }
 
     fn field_too_long(&mut self) {}
@@ -175,8 +175,8 @@ pub(super) struct Converted {
 }
 
 impl Converted {
-    pub(super) fn new(source: Box<dyn Read + Send>, order: Arc<Order>) -> Self {
-        let walk = Walk::new(Rewrite::new(order));
+    pub(super) fn new(source: Box<dyn Read + Send>, plan: Arc<RewritePlan>) -> Self {
+        let walk = Walk::new(Rewrite::new(plan));
         Self { source, walk, input: vec![0; PIECE].into(), taken: 0, ended: false, line_ended: true }
     }
 

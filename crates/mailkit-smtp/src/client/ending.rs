@@ -47,8 +47,8 @@ impl Client {
             return;
         }
         let error = self.explained_by_login(error);
-        let error = self.discreet(error);
-        let polite = self.phase == Phase::Quitting && error.is_goodbye();
+        let error = self.redacted(error);
+        let polite = self.phase == Phase::Quitting && error.is_expected_at_quit();
         if error.is_out_of_step() {
             self.out_of_step = error.reply().map(Reply::severity);
             self.doubt_unread_outcomes();

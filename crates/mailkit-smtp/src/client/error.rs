@@ -32,7 +32,7 @@ pub enum Error {
     OtherProtocol(Protocol, Reply),
     /// The peer closes the connection by a 421 (RFC 5321 §3.8).
     Closing(Step, Reply),
-    /// The peer closed the connection without a word, or after the half line given here.
+    /// The peer closed the connection without a reply, or after the half line given here.
     Disconnected(Step, String),
     /// The peer took longer than the limit; the half line that had come by then is given.
     TimedOut(Step, Duration, String),
@@ -98,7 +98,7 @@ impl Error {
     }
 
     /// Whether it is no error once QUIT was to be said.
-    pub(super) const fn is_goodbye(&self) -> bool {
+    pub(super) const fn is_expected_at_quit(&self) -> bool {
         match self {
             Self::Disconnected(..) | Self::Closing(..) => true,
             Self::Unsolicited(_, reply) => reply.code().get() == 221,

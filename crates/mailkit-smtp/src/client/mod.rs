@@ -26,11 +26,11 @@ mod answers;
 mod awaited;
 mod clock;
 mod config;
-mod discretion;
 mod ending;
 mod error;
 mod login;
 mod parameters;
+mod redaction;
 mod respond;
 mod sending;
 mod session;
@@ -152,8 +152,8 @@ pub struct Client {
     stale: bool,
     /// The severity of a reply that no command had asked for.
     out_of_step: Option<Severity>,
-    /// What the server answered to QUIT, where it was no 221.
-    goodbye: Option<Reply>,
+    /// The first reply to QUIT, where it was no 221.
+    first_quit_reply: Option<Reply>,
     /// What the caller was not told yet; and, for an outcome, what it rests on.
     events: VecDeque<(Event, Basis)>,
     /// The same of the outcome that was ready last.
@@ -193,7 +193,7 @@ impl Client {
             most: None,
             stale: false,
             out_of_step: None,
-            goodbye: None,
+            first_quit_reply: None,
             events: VecDeque::new(),
             last_basis: Basis::default(),
             error: None,
@@ -232,7 +232,7 @@ impl Client {
                     self.pump();
                 }
                 Ok(None) => return,
-                Err(error) => self.fail(Error::Reply(self.step(), self.discreet_fault(error))),
+                Err(error) => self.fail(Error::Reply(self.step(), self.redacted_fault(error))),
             }
         }
     }
@@ -248,7 +248,7 @@ impl Client {
             self.secured = true;
             self.phase = Phase::Opening;
             self.mark(now);
-            self.say_hello();
+            self.send_ehlo();
         }
     }
 
@@ -335,7 +335,7 @@ impl Client {
         }
     }
 
-    /// Says goodbye. Does nothing while transactions are in flight or the session is not open.
+    /// Sends QUIT. Does nothing while transactions are in flight or the session is not open.
     pub fn quit(&mut self, now: Instant) {
         if self.is_idle() {
             self.phase = Phase::Quitting;

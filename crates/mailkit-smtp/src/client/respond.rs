@@ -11,7 +11,7 @@ impl Client {
         let step = self.step();
         // What is offered, and a challenge, are read as they came; only what is shown of them leaves the secrets out.
         let read = self.expected.front().is_some_and(|awaited| matches!(awaited.expect, Expect::Auth | Expect::Ehlo));
-        let reply = if read { reply } else { self.discreet_reply(reply) };
+        let reply = if read { reply } else { self.redacted_reply(reply) };
         if reply.is_closing() {
             return self.fail(Error::Closing(step, reply));
         }
@@ -26,7 +26,7 @@ impl Client {
             Some(Expect::Helo) => self.handle_helo(reply),
             Some(Expect::StartTls) => self.handle_start_tls(reply),
             Some(Expect::Auth) => self.handle_auth(reply),
-            Some(Expect::Quit) => self.handle_goodbye(reply, expected),
+            Some(Expect::Quit) => self.handle_quit_reply(reply, expected),
             Some(Expect::Data(id)) => self.handle_go(id, reply),
             // A 3yz has a meaning behind AUTH and DATA only.
             Some(_) if reply.severity() == Severity::PositiveIntermediate => {
@@ -133,13 +133,13 @@ impl Client {
 
     /// The reply to QUIT. A correct server says 221 and closes. A refusal is the answer to something else, and so is any
     /// other agreement that a further reply follows.
-    fn handle_goodbye(&mut self, reply: Reply, awaited: Option<Awaited>) {
-        match self.goodbye.take() {
+    fn handle_quit_reply(&mut self, reply: Reply, awaited: Option<Awaited>) {
+        match self.first_quit_reply.take() {
             Some(first) => return self.fail(Error::Unexpected(Step::Quit, first)),
             None if !reply.is_success() => return self.fail(Error::Unexpected(Step::Quit, reply)),
             None if reply.code().get() == 221 => {}
             None => {
-                self.goodbye = Some(reply);
+                self.first_quit_reply = Some(reply);
                 awaited.into_iter().for_each(|awaited| self.expected.push_front(awaited));
                 return;
             }

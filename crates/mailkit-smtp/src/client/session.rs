@@ -8,7 +8,7 @@ impl Client {
         match reply.severity() {
             Severity::PositiveCompletion => {
                 self.learn_name(&reply);
-                self.say_hello();
+                self.send_ehlo();
             }
             Severity::PositiveIntermediate => self.fail(Error::Unexpected(Step::Greeting, reply)),
             _ => self.fail(Error::Refused(Step::Greeting, reply)),
@@ -16,11 +16,11 @@ impl Client {
     }
 
     fn learn_name(&mut self, reply: &Reply) {
-        let reply = self.discreet_reply(reply.clone());
+        let reply = self.redacted_reply(reply.clone());
         self.server_name = reply.text().split_whitespace().next().unwrap_or_default().to_owned();
     }
 
-    pub(super) fn say_hello(&mut self) {
+    pub(super) fn send_ehlo(&mut self) {
         self.extensions = Extensions::default();
         let name = self.config.name.clone().into();
         let command = match self.config.protocol {
@@ -37,7 +37,7 @@ impl Client {
                     // After STARTTLS there is no greeting: the reply to EHLO begins with the name too (§4.1.1.1).
                     self.learn_name(&reply);
                 }
-                self.extensions = self.discreet_extensions(Extensions::parse(reply.lines().skip(1)));
+                self.extensions = self.redacted_extensions(Extensions::parse(reply.lines().skip(1)));
                 self.secure_or_log_in();
             }
             Severity::PositiveIntermediate => self.fail(Error::Unexpected(Step::Ehlo, reply)),

@@ -99,7 +99,7 @@ impl Client {
             return tracer.line(Speaker::Server, &format!("334 [{} octets of challenge]", reply.text().len()));
         }
         let mut wire = Vec::new();
-        self.discreet_reply(reply.clone()).write_to(&mut wire);
+        self.redacted_reply(reply.clone()).write_to(&mut wire);
         String::from_utf8_lossy(&wire).split_terminator("\r\n").for_each(|line| tracer.line(Speaker::Server, line));
     }
 

@@ -1,4 +1,4 @@
-//! Recipients beyond what a server takes in one transaction: whether there is to be another round, and for whom.
+//! Recipients beyond what a server takes in one transaction: whether there is to be another round, and for which of them.
 
 use std::num::NonZeroU32;
 

@@ -21,7 +21,7 @@ use crate::conversion::Note;
 use crate::mailer::{RecipientLimit, Stored, further_round};
 use crate::{Error, Guarded, Mailer, Outgoing};
 
-/// The way out of one route.
+/// Delivers the jobs of one route.
 pub(super) struct Carrier {
     mailer: Mailer,
     rules: Arc<DeliveryRules>,
@@ -34,7 +34,7 @@ impl Carrier {
     }
 }
 
-/// A job on its way, what its result means for the recipients of the message, and where it is noted that the message was
+/// A job in flight, what its result means for the recipients of the message, and where it is noted that the message was
 /// converted.
 struct Taken {
     job: Job,

@@ -34,8 +34,8 @@ pub(super) struct RoundPart {
     max: Option<NonZeroU32>,
     /// Recipients that were refused for now in an earlier round.
     deferred: Vec<RecipientResult>,
-    /// Recipients that later rounds are for.
-    later: Vec<Address>,
+    /// Recipients are left for later rounds.
+    is_partial: bool,
 }
 
 impl RoundPart {
@@ -47,8 +47,8 @@ impl RoundPart {
             outcome.trouble.is_none() && outcome.recipients.iter().any(|result| is_known(result.outcome.status));
         match (round, self.max) {
             (Some(round), _) => Some(round),
-            (None, Some(max)) if goes_on && !self.later.is_empty() => {
-                Some(Round { rest: self.later.clone(), max, evidence: Evidence::None })
+            (None, Some(max)) if goes_on && self.is_partial => {
+                Some(Round { rest: Vec::new(), max, evidence: Evidence::None })
             }
             _ => None,
         }
@@ -82,7 +82,7 @@ impl JobRounds {
             && !later.is_empty()
             && let Ok(first) = Envelope::new(envelope.reverse_path().clone(), now.to_vec())
         {
-            part.later = later.to_vec();
+            part.is_partial = true;
             *envelope = first;
         }
         part

@@ -1,4 +1,4 @@
-//! What a server said, in the words of the dispatcher.
+//! The reply of a server as an outcome for the dispatcher.
 
 use mailkit_dispatch::{Class, Disposition, Outcome, RecipientResult, Subject, Trouble};
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
@@ -20,7 +20,7 @@ pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
     }
 }
 
-/// The same, with what is to be remembered of how the message was sent beside the words for each recipient.
+/// The same with a note on how the message was sent, behind the text of each recipient.
 pub(super) fn with_note(mut outcome: Outcome, note: Option<&str>) -> Outcome {
     if let Some(note) = note {
         for result in &mut outcome.recipients {
@@ -53,8 +53,8 @@ fn recipient(
         // Another route may be able to name it to its server.
         (Status::Unaddressable(error), _) => (RecipientStatus::Temporary, error.to_string()),
         (Status::Ambiguous, trouble) => {
-            let words = trouble.map_or("no answer to the content", |trouble| &trouble.words);
-            (RecipientStatus::Ambiguous, words.to_owned())
+            let text = trouble.map_or("no answer to the content", |trouble| &trouble.words);
+            (RecipientStatus::Ambiguous, text.to_owned())
         }
         (_, Some(trouble)) if trouble.fault.is_permanent => (RecipientStatus::Permanent, trouble.words.clone()),
         _ => return None,

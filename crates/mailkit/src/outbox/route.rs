@@ -1,4 +1,4 @@
-//! A way out: a server, the connections to it, and its limits.
+//! A route: a server, the connections to it, and its limits.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,7 +10,7 @@ use mailkit_pool::PoolSettings;
 use crate::mailer::config_of_url;
 use crate::{Convert, Error, Mailer};
 
-/// A way out for the messages of an [`Outbox`](crate::Outbox).
+/// A server for the messages of an [`Outbox`](crate::Outbox).
 ///
 /// ```
 /// use mailkit::Route;
@@ -155,7 +155,7 @@ impl Route {
         &mut self.settings
     }
 
-    /// The dispatcher's half, and the way out.
+    /// The settings for the dispatcher, and the mailer that sends.
     pub(crate) fn into_parts(self) -> Result<(RouteSettings, Mailer), Error> {
         // More ways than connections would wait for each other.
         let most = self.settings.most_ways.min(self.pool.max_size);

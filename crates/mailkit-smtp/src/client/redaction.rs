@@ -8,7 +8,7 @@ use crate::{Extensions, Reply, ReplyError};
 
 impl Client {
     /// The error without the password, the token, and what was sent of them in this session.
-    pub(super) fn discreet(&self, error: Error) -> Error {
+    pub(super) fn redacted(&self, error: Error) -> Error {
         let Some(secrets) = &self.secrets else { return error };
         let hide = |reply| without(secrets, reply);
         match error {
@@ -18,14 +18,14 @@ impl Client {
             Error::LoginRefused { tried, reply } => Error::LoginRefused { tried, reply: hide(reply) },
             Error::OtherProtocol(protocol, reply) => Error::OtherProtocol(protocol, hide(reply)),
             Error::Closing(step, reply) => Error::Closing(step, hide(reply)),
-            Error::Disconnected(step, words) => Error::Disconnected(step, hide_words(secrets, words)),
-            Error::TimedOut(step, limit, words) => Error::TimedOut(step, limit, hide_words(secrets, words)),
-            Error::Sasl(SaslError::Server { mechanism, fault: ServerFault::Refused(words) }) => {
-                let fault = ServerFault::Refused(hide_words(secrets, words));
+            Error::Disconnected(step, text) => Error::Disconnected(step, redact_text(secrets, text)),
+            Error::TimedOut(step, limit, text) => Error::TimedOut(step, limit, redact_text(secrets, text)),
+            Error::Sasl(SaslError::Server { mechanism, fault: ServerFault::Refused(text) }) => {
+                let fault = ServerFault::Refused(redact_text(secrets, text));
                 Error::Sasl(SaslError::Server { mechanism, fault })
             }
             Error::NoMechanism(mut error) => {
-                error.offered.iter_mut().for_each(|name| *name = hide_words(secrets, std::mem::take(name)));
+                error.offered.iter_mut().for_each(|name| *name = redact_text(secrets, std::mem::take(name)));
                 Error::NoMechanism(error)
             }
             other => other,
@@ -33,7 +33,7 @@ impl Client {
     }
 
     /// The reply without them. A refusal of MAIL may still be what a server says to the login, which it took for a command.
-    pub(super) fn discreet_reply(&self, reply: Reply) -> Reply {
+    pub(super) fn redacted_reply(&self, reply: Reply) -> Reply {
         match &self.secrets {
             Some(secrets) => without(secrets, reply),
             None => reply,
@@ -41,19 +41,19 @@ impl Client {
     }
 
     /// What the server offers, without them in what is only shown.
-    pub(super) fn discreet_extensions(&self, mut offered: Extensions) -> Extensions {
+    pub(super) fn redacted_extensions(&self, mut offered: Extensions) -> Extensions {
         if let Some(secrets) = &self.secrets {
-            offered.change_words(|words| *words = hide_words(secrets, std::mem::take(words)));
+            offered.change_words(|text| *text = redact_text(secrets, std::mem::take(text)));
         }
         offered
     }
 
-    /// How the peer broke the grammar, in words that were searched for secrets before they were cut.
-    pub(super) fn discreet_fault(&self, fault: ReplyError) -> ReplyError {
-        let words = || self.decoder.next_line_without(self.secrets.as_ref());
+    /// How the peer broke the grammar, in a text that was searched for secrets before they were cut.
+    pub(super) fn redacted_fault(&self, fault: ReplyError) -> ReplyError {
+        let line = || self.decoder.next_line_without(self.secrets.as_ref());
         match fault {
-            ReplyError::NotAReply(_) => ReplyError::NotAReply(words()),
-            ReplyError::LineTooLong(_) => ReplyError::LineTooLong(words()),
+            ReplyError::NotAReply(_) => ReplyError::NotAReply(line()),
+            ReplyError::LineTooLong(_) => ReplyError::LineTooLong(line()),
             other => other,
         }
     }
@@ -71,10 +71,10 @@ fn without(secrets: &Redactor, reply: Reply) -> Reply {
     }
 }
 
-fn hide_words(secrets: &Redactor, words: String) -> String {
-    match secrets.redact(&words) {
-        Cow::Borrowed(_) => words,
-        Cow::Owned(words) => words,
+fn redact_text(secrets: &Redactor, text: String) -> String {
+    match secrets.redact(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(text) => text,
     }
 }
 

@@ -9,9 +9,9 @@ use super::signatures::Signatures;
 use super::structure::{Header, Place, Visit};
 use crate::encoding::{MAX_LINE, base64_size};
 
-/// What was found out about a message.
+/// Plans the conversion of a message as it is read.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct Planner {
     /// Bodies may stay in 8 bits: only the headers are to be converted.
     keeps_8bit: bool,
     pub(super) plans: Vec<Plan>,
@@ -126,7 +126,7 @@ impl BodyStats {
     }
 }
 
-impl Survey {
+impl Planner {
     pub(super) fn new(keeps_8bit: bool) -> Self {
         Self { keeps_8bit, ..Self::default() }
     }
@@ -161,7 +161,7 @@ impl Survey {
     }
 }
 
-impl Visit for Survey {
+impl Visit for Planner {
     fn begin(&mut self, place: Place) {
         self.place = place;
         self.plans.push(Plan::default());
