@@ -118,6 +118,16 @@ impl Envelope {
         }
     }
 
+    /// The recipients alone. A single one is moved, not copied.
+    pub fn into_recipients(self) -> impl Iterator<Item = Address> {
+        let (only, many) = match self.recipients {
+            Recipients::One(only) => (Some(only), None),
+            Recipients::Many(addresses) => (None, Some(addresses)),
+        };
+        let many = many.into_iter().flat_map(|addresses| (0..addresses.len()).map(move |at| addresses[at].clone()));
+        only.into_iter().chain(many)
+    }
+
     /// Whether any address asks for a server with SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {

@@ -139,11 +139,12 @@ impl<S: Stream<Item = Submission> + Unpin> Sending<S> {
     fn accept(&mut self, driver: &Driver, submission: Submission) {
         let Submission { envelope, mut options, content } = submission;
         options.size = options.size.or(content.size());
-        let mut groups = driver.client.group_recipients(&envelope, options.max_recipients);
-        if groups.len() > 1 && content.again().is_none() {
-            // Content that can be read once cannot go in several transactions: the machine will say so.
-            groups = vec![envelope];
+        // Content that can be read once cannot go in several transactions: the machine will say so.
+        if driver.client.fits_one_transaction(&envelope, options.max_recipients) || content.again().is_none() {
+            self.pending.push_back(Pending::new(1));
+            return self.parts.push_front(Submission { envelope, options, content });
         }
+        let mut groups = driver.client.group_recipients(&envelope, options.max_recipients);
         self.pending.push_back(Pending::new(groups.len()));
         for envelope in groups.split_off(1) {
             self.parts.extend(content.again().map(|content| Submission {

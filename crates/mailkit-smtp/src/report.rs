@@ -143,7 +143,11 @@ impl Report {
 
     /// Adds the outcome of another transaction for the same message, as when a server limits the recipients of one.
     pub fn merge(&mut self, other: Self) {
-        self.recipients.extend(other.recipients);
+        if self.recipients.is_empty() {
+            self.recipients = other.recipients;
+        } else {
+            self.recipients.extend(other.recipients);
+        }
         self.round_trips += other.round_trips;
     }
 }

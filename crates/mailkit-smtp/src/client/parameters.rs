@@ -86,7 +86,7 @@ impl Client {
     /// Without limits that is the envelope itself. `max` is the caller's own limit.
     #[must_use]
     pub fn group_recipients(&self, envelope: &Envelope, max: Option<NonZeroU32>) -> Vec<Envelope> {
-        if self.how_many_fit(envelope.recipients(), max) == envelope.recipients().len() {
+        if self.fits_one_transaction(envelope, max) {
             return vec![envelope.clone()];
         }
         let mut groups: Vec<Vec<Address>> = Vec::new();
@@ -99,6 +99,13 @@ impl Client {
         }
         let whole = |group| Envelope::new(envelope.reverse_path().clone(), group).ok();
         groups.into_iter().filter_map(whole).collect()
+    }
+
+    /// Whether the envelope keeps to the server's limits as it is, so that there is nothing to
+    /// [divide](Self::group_recipients).
+    #[must_use]
+    pub fn fits_one_transaction(&self, envelope: &Envelope, max: Option<NonZeroU32>) -> bool {
+        self.how_many_fit(envelope.recipients(), max) == envelope.recipients().len()
     }
 
     fn check_recipients(&self, envelope: &Envelope, max: Option<NonZeroU32>) -> Result<(), BeginError> {

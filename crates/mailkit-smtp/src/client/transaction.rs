@@ -203,10 +203,9 @@ impl Transaction {
         };
         let void = end.is_some_and(|(error, _)| error.is_out_of_step());
         let statuses = self.answers.into_statuses(unanswered, void);
-        let recipients = self.envelope.recipients().iter().cloned().zip(statuses);
-        Report::new(
-            recipients.map(|(address, status)| RecipientReport::new(address, status)).collect(),
-            self.round_trips,
-        )
+        let mut recipients = Vec::with_capacity(self.envelope.recipients().len());
+        let entries = self.envelope.into_recipients().zip(statuses);
+        recipients.extend(entries.map(|(address, status)| RecipientReport::new(address, status)));
+        Report::new(recipients, self.round_trips)
     }
 }
