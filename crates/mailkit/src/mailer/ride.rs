@@ -15,7 +15,7 @@ use mailkit_smtp::{Report, Status, Step};
 use super::letters::{Letter, Letters, Rounds, Taken};
 use super::outgoing::Outgoing;
 use super::rounds::further_round;
-use super::{Lease, Mailer};
+use super::{Lease, Mailer, RecipientLimit};
 use crate::Error;
 
 /// The pause before the third connection in a row, where a mailer without a pool fails; each further one doubles it.
@@ -151,27 +151,32 @@ where
         taken: Taken<'m>,
         outcome: Result<Report, mailkit_connection::Error>,
     ) {
-        let Taken { number, again, before, rounds, copy } = taken;
+        let Taken { number, again, before, mut rounds, copy } = taken;
         let may_be_dead = std::mem::replace(&mut letters.may_be_dead, true);
-        match (copy, &outcome) {
-            (Some(outgoing), _) if may_be_dead && !again && found_dead(&outcome) => {
+        let outcome = match (copy, outcome) {
+            (Some(outgoing), outcome) if may_be_dead && !again && found_dead(&outcome) => {
                 tracing::debug!("a connection was dead before the message was on its way: over another");
                 return letters.put_back(Letter { number, outgoing, again: true, before, rounds });
             }
-            (Some(outgoing), Err(error)) if is_used_up(error) => {
-                if let Some((done, rest)) = divide(error.report(), outgoing) {
+            (Some(outgoing), Err(error)) if is_used_up(&error) => match divide(error.report(), outgoing) {
+                Some((done, rest)) => {
                     let before = Some(joined(before, done));
                     return letters.put_back(Letter { number, outgoing: rest, again, before, rounds });
                 }
-            }
+                None => Err(error),
+            },
             // In a queue each round is written down before the next.
             (Some(outgoing), Ok(report)) if !self.is_mounted_first => {
-                if let Some(letter) = self.next_round(report, number, outgoing, &before, rounds.as_deref()) {
-                    return letters.put_back(letter);
+                match next_round(self.mailer.recipient_limit(), &report, outgoing, &mut rounds) {
+                    Some(outgoing) => {
+                        let before = Some(joined(before, without(report, outgoing.recipients())));
+                        return letters.put_back(Letter { number, outgoing, again: false, before, rounds });
+                    }
+                    None => Ok(report),
                 }
             }
-            _ => {}
-        }
+            (_, outcome) => outcome,
+        };
         let outcome = match outcome {
             Ok(report) => {
                 let mut report = joined(before, report);
@@ -193,30 +198,28 @@ fn pause(failures: u32) -> Duration {
     }
 }
 
-impl<'m, S> Ride<'m, S> {
-    /// The message for the recipients that the server did not take in this transaction for the number of them.
-    fn next_round(
-        &self,
-        report: &Report,
-        number: u64,
-        outgoing: Outgoing<'m>,
-        before: &Option<Report>,
-        rounds: Option<&Rounds>,
-    ) -> Option<Letter<'m>> {
-        let round = further_round(report)?;
-        let limit = self.mailer.recipient_limit();
-        let rounds = match rounds {
-            Some(rounds) => Rounds { key: rounds.key, max: rounds.max.min(round.max), order: rounds.order.clone() },
-            None => Rounds { key: limit.new_key(), max: round.max, order: outgoing.recipients().to_vec() },
-        };
-        limit.note(rounds.key, &round);
-        let rest: HashSet<&Address> = round.rest.iter().collect();
-        let mut done = report.clone();
-        done.recipients.retain(|entry| !rest.contains(&entry.address));
-        let before = Some(joined(before.clone(), done));
-        let outgoing = outgoing.only_for(round.rest)?;
-        Some(Letter { number, outgoing, again: false, before, rounds: Some(Box::new(rounds)) })
-    }
+/// The message for the recipients that the server did not take in this transaction for the number of them. What is
+/// remembered of its rounds is made in the first one and handed on from then on, so that many rounds cost no more than the
+/// recipients in them.
+fn next_round<'m>(
+    limit: &RecipientLimit,
+    report: &Report,
+    outgoing: Outgoing<'m>,
+    rounds: &mut Option<Box<Rounds>>,
+) -> Option<Outgoing<'m>> {
+    let round = further_round(report)?;
+    let new = || Rounds { key: limit.new_key(), max: round.max, order: outgoing.recipients().to_vec() };
+    let rounds = rounds.get_or_insert_with(|| Box::new(new()));
+    rounds.max = rounds.max.min(round.max);
+    limit.note(rounds.key, &round);
+    outgoing.only_for(round.rest)
+}
+
+/// A report without these recipients, for whom the message goes on.
+fn without(mut report: Report, rest: &[Address]) -> Report {
+    let rest: HashSet<&Address> = rest.iter().collect();
+    report.recipients.retain(|entry| !rest.contains(&entry.address));
+    report
 }
 
 fn joined(before: Option<Report>, report: Report) -> Report {
@@ -263,4 +266,50 @@ fn divide<'m>(report: Option<&Report>, outgoing: Outgoing<'m>) -> Option<(Report
     done.recipients = answered;
     let rest = outgoing.only_for(rest.into_iter().map(|entry| entry.address).collect())?;
     Some((done, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use mailkit_address::Envelope;
+    use mailkit_connection::Submission;
+    use mailkit_smtp::{EnhancedStatus, RecipientReport, Reply, ReplyCode};
+
+    use super::*;
+
+    fn status(code: u16, enhanced: Option<EnhancedStatus>) -> Status {
+        let reply = Reply::new(ReplyCode::new(code).unwrap(), enhanced, "text");
+        if code == 250 { Status::Accepted(reply) } else { Status::Refused { step: Step::Rcpt, reply } }
+    }
+
+    /// What a server says that takes one recipient and has enough then.
+    fn takes_one(recipients: &[Address]) -> Report {
+        let too_many = || status(452, EnhancedStatus::new(4, 5, 3));
+        let statuses = std::iter::once(status(250, None)).chain(std::iter::repeat_with(too_many));
+        let entry = |(address, status): (&Address, Status)| RecipientReport::new(address.clone(), status);
+        Report::new(recipients.iter().zip(statuses).map(entry).collect(), 1)
+    }
+
+    #[test]
+    fn a_round_hands_on_the_answers_and_the_order_of_earlier_ones_without_a_copy() {
+        let address = |number: usize| Address::parse(&format!("to{number}@example.org")).unwrap();
+        let all: Vec<Address> = (0..50).map(address).collect();
+        let envelope = Envelope::new(address(99), all.clone()).unwrap();
+        let limit = RecipientLimit::new(NonZeroU32::MAX);
+        let mut outgoing = Outgoing::from(Submission::new(envelope, "content"));
+        let (mut before, mut rounds, mut places) = (None, None, None);
+        for count in 1..all.len() {
+            let report = takes_one(outgoing.recipients());
+            outgoing = next_round(&limit, &report, outgoing, &mut rounds).unwrap();
+            let mut done = joined(before.take(), without(report, outgoing.recipients()));
+            done.recipients.reserve(all.len() - count);
+            assert_eq!((done.recipients.len(), outgoing.recipients().len()), (count, all.len() - count));
+            // Where both stand in memory: there they stay.
+            let now = (done.recipients.as_ptr(), rounds.as_ref().unwrap().order.as_ptr());
+            assert_eq!(*places.get_or_insert(now), now);
+            before = Some(done);
+        }
+        assert_eq!(rounds.unwrap().order, all);
+    }
 }
