@@ -20,23 +20,35 @@ pub fn fault_of(status: &Status) -> Option<Disposition> {
 /// front of it.
 #[must_use]
 pub fn faults_of(report: &Report) -> Vec<Option<Disposition>> {
-    let mut others_accepted = false;
-    let each = |entry: &RecipientReport| match &entry.status {
-        Status::Refused { step, reply } => {
-            let fault = fault_of_reply(*step, reply, others_accepted);
-            others_accepted |= !matches!(step, Step::Mail | Step::Rcpt);
-            Some(fault)
+    let mut faults = Faults::default();
+    report.recipients.iter().map(|entry| faults.next(entry)).collect()
+}
+
+/// Says whose fault it is, recipient by recipient in the order of a report.
+#[derive(Default)]
+pub(crate) struct Faults {
+    /// Whether the server accepted a recipient in front of this one.
+    others_accepted: bool,
+}
+
+impl Faults {
+    /// The fault of the next recipient.
+    pub(crate) fn next(&mut self, entry: &RecipientReport) -> Option<Disposition> {
+        match &entry.status {
+            Status::Refused { step, reply } => {
+                let fault = fault_of_reply(*step, reply, self.others_accepted);
+                self.others_accepted |= !matches!(step, Step::Mail | Step::Rcpt);
+                Some(fault)
+            }
+            Status::Forbidden(_) => Some(Class::NotAllowed.into()),
+            Status::Unaddressable(_) => Some(Class::Capability.into()),
+            Status::Accepted(_) | Status::Ambiguous => {
+                self.others_accepted = true;
+                None
+            }
+            _ => None,
         }
-        Status::Forbidden(_) => Some(Class::NotAllowed.into()),
-        Status::Unaddressable(_) => Some(Class::Capability.into()),
-        Status::Unsent => None,
-        Status::Accepted(_) | Status::Ambiguous => {
-            others_accepted = true;
-            None
-        }
-        _ => None,
-    };
-    report.recipients.iter().map(each).collect()
+    }
 }
 
 /// Whose fault a refusal in this step is.

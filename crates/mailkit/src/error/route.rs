@@ -6,7 +6,7 @@ use mailkit_dispatch::{Class, Subject};
 use mailkit_smtp::{Reply, Report, Status, Step};
 
 use super::ErrorKind;
-use crate::fault::faults_of;
+use crate::fault::Faults;
 
 /// The refusal of a route, which is no verdict on sender, message or recipients.
 #[derive(Clone, Debug)]
@@ -23,9 +23,10 @@ impl RouteRefusal {
             return None;
         }
         let mut first = None;
-        for (entry, fault) in report.recipients.iter().zip(faults_of(report)) {
+        let mut faults = Faults::default();
+        for entry in &report.recipients {
             let Status::Refused { step, reply } = &entry.status else { return None };
-            let fault = fault.filter(|fault| fault.subject == Subject::Route)?;
+            let fault = faults.next(entry).filter(|fault| fault.subject == Subject::Route)?;
             first.get_or_insert_with(|| Self { step: *step, reply: reply.clone(), class: fault.class });
         }
         first

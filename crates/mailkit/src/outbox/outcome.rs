@@ -5,16 +5,17 @@ use mailkit_queue::{RecipientOutcome, RecipientStatus};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
 use crate::conversion::could_convert;
-use crate::fault::{fault_of_reply, fault_without_reply, faults_of};
+use crate::fault::{Faults, fault_of_reply, fault_without_reply};
 use crate::{Error, ErrorKind};
 
 /// What came of a message that was given to a mailer.
 pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
     match result {
-        Ok(report) => Outcome { trouble: refusal_of_all(&report), recipients: recipients(&report, None) },
+        Ok(report) => Outcome { trouble: refusal_of_all(&report), recipients: recipients(report.recipients, None) },
         Err(error) => {
             let trouble = trouble(&error);
-            let recipients = error.report().map(|report| recipients(report, Some(&trouble))).unwrap_or_default();
+            let entries = error.report().map(|report| report.recipients.clone()).unwrap_or_default();
+            let recipients = recipients(entries, Some(&trouble));
             Outcome { recipients, trouble: Some(trouble) }
         }
     }
@@ -31,17 +32,18 @@ pub(super) fn with_note(mut outcome: Outcome, note: Option<&str>) -> Outcome {
 }
 
 /// What became of each recipient; those that were not reached are left out.
-fn recipients(report: &Report, trouble: Option<&Trouble>) -> Vec<RecipientResult> {
-    let entries = report.recipients.iter().zip(faults_of(report));
-    entries.filter_map(|(entry, fault)| recipient(entry, fault, trouble)).collect()
+fn recipients(entries: Vec<RecipientReport>, trouble: Option<&Trouble>) -> Vec<RecipientResult> {
+    let mut faults = Faults::default();
+    let mut results = Vec::with_capacity(entries.len());
+    results.extend(entries.into_iter().filter_map(|entry| {
+        let fault = faults.next(&entry);
+        recipient(entry, fault, trouble)
+    }));
+    results
 }
 
 /// One recipient; `None` for one that was not reached, unless the message can go nowhere like this.
-fn recipient(
-    entry: &RecipientReport,
-    fault: Option<Disposition>,
-    trouble: Option<&Trouble>,
-) -> Option<RecipientResult> {
+fn recipient(entry: RecipientReport, fault: Option<Disposition>, trouble: Option<&Trouble>) -> Option<RecipientResult> {
     let (status, text) = match (&entry.status, trouble) {
         (Status::Accepted(reply), _) => (RecipientStatus::Accepted, reply.text().to_owned()),
         (Status::Refused { reply, .. }, _) => {
@@ -61,7 +63,7 @@ fn recipient(
     };
     let reply = entry.status.reply();
     let outcome = RecipientOutcome {
-        address: entry.address.clone(),
+        address: entry.address,
         status,
         code: reply.map(|reply| reply.code().get()),
         enhanced: reply.and_then(Reply::enhanced).map(|enhanced| enhanced.to_string()),
