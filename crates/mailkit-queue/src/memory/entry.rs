@@ -162,6 +162,10 @@ impl Entry {
     /// Writes down what was tried, and counts it where it is an attempt.
     pub(super) fn remember(&mut self, attempt: Attempt, counts: bool) {
         self.attempts = self.attempts.saturating_add(u32::from(counts));
+        if self.history.is_empty() {
+            // Most messages have one attempt: a deque that grows by itself begins with room for four.
+            self.history.reserve_exact(1);
+        }
         if self.history.len() == MOST_ATTEMPTS {
             self.history.pop_front();
         }
