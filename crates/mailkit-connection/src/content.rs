@@ -33,7 +33,6 @@ pub struct Content {
     /// Makes the source once more, where it is no memory and can be.
     remake: Option<Arc<Remake>>,
     gate: Option<Box<Gate>>,
-    started: Option<Arc<dyn Fn() + Send + Sync>>,
     check: Option<SendCheck>,
 }
 
@@ -92,26 +91,18 @@ impl Content {
         self
     }
 
-    /// Other content in the place of this one, with the same call at its start the same wait before its last piece and the
-    /// same right to be sent.
+    /// Other content in the place of this one, with the same wait before its last piece and the same right to be sent.
     #[must_use]
     pub fn replaced_by(self, other: Self) -> Self {
-        Self { gate: self.gate, started: self.started, check: self.check, ..other }
-    }
-
-    /// The same content, with a call in the moment in which its first piece is taken to be sent: before it, nothing of the
-    /// content has left. It must not block.
-    #[must_use]
-    pub fn on_start(mut self, started: impl Fn() + Send + Sync + 'static) -> Self {
-        self.started = Some(Arc::new(started));
-        self
+        Self { gate: self.gate, check: self.check, ..other }
     }
 
     /// The same content, which leaves only while `is_valid` says so: asked whenever octets of it are about to be handed to
     /// the transport, so before the first and again before the last. Once it says no, nothing more leaves over the
     /// connection, the message is not delivered, and its outcome is [`Cause::Revoked`](crate::Cause::Revoked).
     ///
-    /// A worker of a queue asks here whether its lease of the message still runs: it is called often, and must not block.
+    /// A worker of a queue asks here whether its lease of the message still runs, and learns that content begins to leave:
+    /// before the first call, nothing of it has. It is called often, and must not block.
     #[must_use]
     pub fn only_while(mut self, is_valid: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.check = Some(Arc::new(is_valid));
@@ -124,7 +115,7 @@ impl Content {
     }
 
     const fn of(source: Source, size: Option<u64>) -> Self {
-        Self { size, source, remake: None, gate: None, started: None, check: None }
+        Self { size, source, remake: None, gate: None, check: None }
     }
 
     /// How many octets it has, where that is known beforehand.
@@ -142,8 +133,8 @@ impl Content {
             (Source::Reader(_) | Source::Chunks(_), _) => return None,
         };
         let gate = self.gate.as_ref().map(|gate| Box::new(gate.again()));
-        let (remake, started, check) = (self.remake.clone(), self.started.clone(), self.check.clone());
-        Some(Self { size: self.size, source, remake, gate, started, check })
+        let (remake, check) = (self.remake.clone(), self.check.clone());
+        Some(Self { size: self.size, source, remake, gate, check })
     }
 
     /// Hands the next piece to `put`, with whether it is the last.
@@ -152,9 +143,6 @@ impl Content {
         context: &mut Context<'_>,
         put: impl FnOnce(&[u8], bool),
     ) -> Poll<io::Result<()>> {
-        if let Some(started) = self.started.take() {
-            started();
-        }
         match &mut self.gate {
             Some(gate) => gate.poll_piece(context, &mut self.source, put),
             None => self.source.poll_piece(context, put),

@@ -175,16 +175,17 @@ impl State {
                 return Some(*place);
             }
             let is_open = |place: &usize| self.routes[*place].is_open() && !self.is_shunned(*place, now);
-            let open: Vec<usize> = level.iter().copied().filter(is_open).collect();
+            let mut open: Vec<usize> = level.iter().copied().filter(is_open).collect();
             let local_wait = self.settings.local_wait;
-            let free: Vec<usize> =
-                open.iter().copied().filter(|place| self.routes[*place].room(local_wait, now) > 0).collect();
-            let returning = open.iter().all(|place| self.routes[*place].returning);
-            match (free.is_empty(), returning) {
-                (false, _) => return self.by_weight(&free),
-                (true, false) => return self.by_weight(&open),
-                (true, true) => start = end,
+            let has_room = |place: &usize| self.routes[*place].room(local_wait, now) > 0;
+            if open.iter().any(has_room) {
+                open.retain(has_room);
+                return self.by_weight(&open);
             }
+            if !open.iter().all(|place| self.routes[*place].returning) {
+                return self.by_weight(&open);
+            }
+            start = end;
         }
         None
     }

@@ -110,8 +110,7 @@ impl Desk {
             self.look_after(&mut state, place, &aftermath, now, clock);
         } else if let Some(message) = is_charged.then(|| state.routes[place].rows.pop()).flatten() {
             // A message whose only route cannot be reached has been tried.
-            let flight =
-                Flight { message, route: place, way, taken: now, receipt: None, departed: None, content_began: None };
+            let flight = Flight { message, route: place, way, taken: now, receipt: None, departed: None, check: None };
             state.charge(flight, trouble, now, clock);
             self.look_after(&mut state, place, &aftermath, now, clock);
         }

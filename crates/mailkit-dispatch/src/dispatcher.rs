@@ -283,7 +283,7 @@ impl Dispatcher {
 
     /// Takes no more messages and lets those on their way end until the deadline; what then still is on its way is given
     /// up and counts as maybe delivered. All others go back into the queue as they were: so do, after a second, those whose
-    /// content has not begun to leave, where [`Job::content_mark`](crate::Job::content_mark) says so. The streams of
+    /// content has not begun to leave, where [`Job::lease_check`](crate::Job::lease_check) says so. The streams of
     /// [`events`](Self::events) end.
     ///
     /// Returns how many were given up, or could not be given back to a store that is away.

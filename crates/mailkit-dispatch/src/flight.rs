@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mailkit_queue::{Leased, OnAmbiguous, QuotaReceipt};
 use tokio::time::Instant;
 
+use crate::job::LeaseCheck;
+
 /// A message that was handed out.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -17,14 +19,14 @@ pub(crate) struct Flight {
     pub(crate) receipt: Option<QuotaReceipt>,
     /// Whether a message that is to be held passed its gate.
     pub(crate) departed: Option<Arc<AtomicBool>>,
-    /// Whether content has begun to leave; `None` where whoever delivers does not say.
-    pub(crate) content_began: Option<Arc<AtomicBool>>,
+    /// What was asked before content left; `None` where whoever delivers does not ask.
+    pub(crate) check: Option<Arc<LeaseCheck>>,
 }
 
 impl Flight {
     /// Whether content may have begun to leave.
     pub(crate) fn has_begun(&self) -> bool {
-        self.content_began.as_ref().is_none_or(|began| began.load(Ordering::Acquire))
+        self.check.as_ref().is_none_or(|check| check.has_begun())
     }
 
     /// Whether the last octet may have left.

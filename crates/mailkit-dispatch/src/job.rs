@@ -71,20 +71,23 @@ impl Job {
         Some(Gate { desk: Arc::clone(&self.desk), token: flight.message.lease.token(), departed: Arc::clone(departed) })
     }
 
-    /// A mark for the moment in which content begins to leave. A message that is given up at a shutdown before that moment
-    /// goes back into the queue as it was; without a mark, it may have been delivered.
-    pub fn content_mark(&mut self) -> Option<ContentMark> {
-        let flight = self.flight.as_mut()?;
-        let began = Arc::clone(flight.content_began.get_or_insert_with(Arc::default));
-        self.desk.state().watch(flight.route, flight.way, &began);
-        Some(ContentMark { began })
-    }
-
     /// Tells, at any later time, whether the lease of the message still runs: whoever delivers asks before the first
     /// octet of the content leaves, and again before the last.
+    ///
+    /// The first time that it says so is the moment in which content begins to leave. A message that is given up at a
+    /// shutdown before that moment goes back into the queue as it was; one whose lease nobody asks for may have been
+    /// delivered.
     #[must_use]
-    pub fn lease_check(&self) -> LeaseCheck {
-        LeaseCheck { desk: Arc::downgrade(&self.desk), token: self.message().lease.token() }
+    #[expect(clippy::expect_used, reason = "what takes the flight consumes the job")]
+    pub fn lease_check(&mut self) -> Arc<LeaseCheck> {
+        let new = |token| {
+            let (desk, content_began) = (Arc::downgrade(&self.desk), AtomicBool::new(false));
+            Arc::new(LeaseCheck { desk, token, content_began })
+        };
+        let flight = self.flight.as_mut().expect("a job that was not finished");
+        let check = Arc::clone(flight.check.get_or_insert_with(|| new(flight.message.lease.token())));
+        self.desk.state().watch(flight.route, flight.way, &check);
+        check
     }
 
     /// Gives the message back as it was: its lease is over, or for another reason nothing of it was delivered and nobody
@@ -130,20 +133,7 @@ impl fmt::Debug for Job {
     }
 }
 
-/// The moment in which the content of a message begins to leave.
-#[derive(Clone, Debug)]
-pub struct ContentMark {
-    began: Arc<AtomicBool>,
-}
-
-impl ContentMark {
-    /// Octets of the content are about to leave.
-    pub fn begin(&self) {
-        self.began.store(true, Ordering::Release);
-    }
-}
-
-/// Tells whether the lease of a message still runs. Cheap to ask.
+/// Tells whether the lease of a message still runs, and remembers that its content may have begun to leave. Cheap to ask.
 ///
 /// Both the wall clock and a clock that never steps can end a lease, whichever says that more time has passed: so a process
 /// that was stopped, or a machine that was suspended, does not go on with messages that other workers have taken.
@@ -151,13 +141,25 @@ pub struct LeaseCheck {
     /// Weak, since a connection that is kept may hold the check of the message that it sent last.
     desk: Weak<Desk>,
     token: LeaseToken,
+    /// Whether content was allowed to leave.
+    content_began: AtomicBool,
 }
 
 impl LeaseCheck {
-    /// Whether the lease still runs. Once it does not, the content must not leave whole.
+    /// Whether octets of the content may leave now: whether the lease still runs. Once it does not, the content must not
+    /// leave whole.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.desk.upgrade().is_some_and(|desk| desk.is_leased(self.token))
+        let is_valid = self.desk.upgrade().is_some_and(|desk| desk.is_leased(self.token));
+        if is_valid {
+            self.content_began.store(true, Ordering::Release);
+        }
+        is_valid
+    }
+
+    /// Whether content may have begun to leave.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.content_began.load(Ordering::Acquire)
     }
 }
 

@@ -141,15 +141,7 @@ impl Jobs {
         }
         route.silence.turn_came();
         route.silence.awaits(now);
-        Flight {
-            message,
-            route: self.place,
-            way: self.way,
-            taken: now,
-            receipt: None,
-            departed: None,
-            content_began: None,
-        }
+        Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None, check: None }
     }
 
     /// Sleeps until a limit lets something go, or the way has been idle for too long. Ready when it shall look again.

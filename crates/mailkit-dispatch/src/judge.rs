@@ -1,6 +1,7 @@
 //! From what came of an attempt to what becomes of the message: no state, no clock, no chance of its own.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use mailkit_address::Address;
@@ -110,7 +111,7 @@ pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) ->
     };
     let is_tried = !case.results.iter().all(is_passed_over);
     let outcome = summarise(&case.results, fault);
-    let recipients = case.results.into_iter().map(|result| result.outcome).collect();
+    let recipients = outcomes(case.results);
     Verdict { words: case.words, recipients, outcome, next, fault, counts, is_tried, onward, can_convert, dead }
 }
 
@@ -118,7 +119,7 @@ pub(crate) fn judge(message: &Leased, outcome: Outcome, grounds: Grounds<'_>) ->
 fn accepted(results: Vec<RecipientResult>) -> Verdict {
     Verdict {
         words: results.first().map(|result| said(&result.outcome)).unwrap_or_default(),
-        recipients: results.into_iter().map(|result| result.outcome).collect(),
+        recipients: outcomes(results),
         outcome: AttemptOutcome::Accepted,
         next: Next::Dead,
         fault: None,
@@ -128,6 +129,14 @@ fn accepted(results: Vec<RecipientResult>) -> Verdict {
         can_convert: false,
         dead: DeadReason::Refused,
     }
+}
+
+/// What became of each recipient, without whose fault it was. In a list of its own: one that is collected in the place of
+/// the other is moved once more to be made smaller.
+fn outcomes(results: Vec<RecipientResult>) -> Vec<RecipientOutcome> {
+    let mut outcomes = Vec::with_capacity(results.len());
+    outcomes.extend(results.into_iter().map(|result| result.outcome));
+    outcomes
 }
 
 impl Case<'_> {
@@ -306,7 +315,8 @@ pub(crate) fn said(outcome: &RecipientOutcome) -> String {
     let most = "999 ".len() + outcome.enhanced.as_ref().map_or(0, String::len) + 1 + outcome.text.len();
     let mut said = String::with_capacity(most);
     if let Some(code) = outcome.code {
-        said.push_str(&code.to_string());
+        // It never fails.
+        let _ = write!(said, "{code}");
     }
     for part in outcome.enhanced.as_deref().into_iter().chain([outcome.text.as_str()]).filter(|part| !part.is_empty()) {
         if !said.is_empty() {

@@ -35,6 +35,8 @@ mod assign;
 mod bounds;
 #[cfg(feature = "dispatcher")]
 mod breaker;
+#[cfg(feature = "dispatcher")]
+mod by_id;
 mod class;
 mod classify;
 #[cfg(feature = "dispatcher")]
@@ -109,7 +111,7 @@ pub use self::dispatcher::{Builder, Dispatcher, Plan};
 #[cfg(feature = "dispatcher")]
 pub use self::event::{DeadReason, Event};
 #[cfg(feature = "dispatcher")]
-pub use self::job::{ContentMark, Gate, Job, LeaseCheck};
+pub use self::job::{Gate, Job, LeaseCheck};
 #[cfg(feature = "dispatcher")]
 pub use self::jobs::Jobs;
 #[cfg(feature = "dispatcher")]

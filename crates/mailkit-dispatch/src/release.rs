@@ -1,21 +1,21 @@
 //! Messages that are given up at a shutdown before any of their content has left: they go back as they were.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailkit_queue::Settlement;
 
 use crate::desk::Desk;
 use crate::flight::Flight;
+use crate::job::LeaseCheck;
 use crate::route::Way;
 use crate::state::{Phase, State};
 
 impl State {
     /// Watches whether the content of a job begins to leave.
-    pub(crate) fn watch(&mut self, place: usize, way: u64, began: &Arc<AtomicBool>) {
+    pub(crate) fn watch(&mut self, place: usize, way: u64, check: &Arc<LeaseCheck>) {
         let way = self.routes.get_mut(place).and_then(|route| route.ways.get_mut(&way));
-        if let Some(way) = way.filter(|way| !way.marks.iter().any(|mark| Arc::ptr_eq(mark, began))) {
-            way.marks.push(Arc::clone(began));
+        if let Some(way) = way.filter(|way| !way.checks.iter().any(|other| Arc::ptr_eq(other, check))) {
+            way.checks.push(Arc::clone(check));
         }
     }
 
@@ -25,8 +25,8 @@ impl State {
         route.in_flight = route.in_flight.saturating_sub(1);
         if let Some(way) = route.ways.get_mut(&flight.way) {
             way.jobs = way.jobs.saturating_sub(1);
-            if let Some(began) = &flight.content_began {
-                way.marks.retain(|mark| !Arc::ptr_eq(mark, began));
+            if let Some(check) = &flight.check {
+                way.checks.retain(|other| !Arc::ptr_eq(other, check));
             }
         }
     }
@@ -35,8 +35,7 @@ impl State {
 impl Way {
     /// Whether it has jobs, and no content of any has begun to leave.
     pub(crate) fn has_only_unsent(&self) -> bool {
-        let is_unsent = |mark: &Arc<AtomicBool>| !mark.load(Ordering::Acquire);
-        self.jobs > 0 && self.marks.len() == self.jobs as usize && self.marks.iter().all(is_unsent)
+        self.jobs > 0 && self.checks.len() == self.jobs as usize && self.checks.iter().all(|check| !check.has_begun())
     }
 }
 

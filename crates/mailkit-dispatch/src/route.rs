@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::breaker::{Breaker, BreakerState};
 use crate::deliver::Deliver;
+use crate::job::LeaseCheck;
 use crate::limit::{Scope, Scopes, Weight};
 use crate::rows::Rows;
 use crate::settings::{RouteSettings, spelled};
@@ -87,8 +87,8 @@ pub(crate) struct Way {
     pub(crate) left: bool,
     /// Whether it was given a job.
     pub(crate) carried: bool,
-    /// Whether the content of each of its jobs has begun to leave, where whoever delivers says so.
-    pub(crate) marks: Vec<Arc<AtomicBool>>,
+    /// What tells whether the content of each of its jobs has begun to leave, where whoever delivers asks for the lease.
+    pub(crate) checks: Vec<Arc<LeaseCheck>>,
     pub(crate) abort: Option<AbortHandle>,
 }
 

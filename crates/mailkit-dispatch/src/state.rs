@@ -1,5 +1,6 @@
 //! All that changes while mail is dispatched, behind one lock that is never held across an await.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use mailkit_queue::{Lease, LeaseToken, Leased, Next, QueueId, Settlement, Timest
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use crate::by_id::ById;
 use crate::class::Class;
 use crate::deliver::Deliver;
 use crate::event::{DeadReason, Event};
@@ -36,7 +38,7 @@ pub(crate) struct State {
     pub(crate) routes: Vec<Route>,
     pub(crate) tenants: Scopes,
     /// Every lease that this dispatcher has, and when it is over.
-    pub(crate) leases: HashMap<QueueId, LeaseTerm>,
+    pub(crate) leases: ById<LeaseTerm>,
     /// The store was asked for messages, and has not answered yet.
     pub(crate) leasing: bool,
     /// What is to be written down.
@@ -87,7 +89,7 @@ impl State {
             tenants: Scopes::new("tenant".to_owned(), settings.tenants.clone()),
             settings,
             routes,
-            leases: HashMap::new(),
+            leases: ById::default(),
             leasing: false,
             outbox: Vec::new(),
             settling: 0,
@@ -183,11 +185,13 @@ impl State {
 
     /// Forgets a lease; returns whether it was there. The message may have another one by now, which stays.
     pub(crate) fn forget_lease(&mut self, token: LeaseToken) -> bool {
-        let is_held = self.leases.get(&token.id).is_some_and(|term| term.token == token);
-        if is_held {
-            self.leases.remove(&token.id);
+        match self.leases.entry(token.id) {
+            Entry::Occupied(held) if held.get().token == token => {
+                held.remove();
+                true
+            }
+            _ => false,
         }
-        is_held
     }
 
     /// Takes a message out of the rows.

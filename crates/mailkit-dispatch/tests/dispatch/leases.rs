@@ -56,7 +56,7 @@ struct Careful {
 #[async_trait]
 impl Deliver for Careful {
     async fn deliver(&self, jobs: &mut Jobs) {
-        while let Some(job) = jobs.next().await {
+        while let Some(mut job) = jobs.next().await {
             let lease = job.lease_check();
             self.attempts.lock().unwrap().push(job.attempt());
             sleep(Duration::from_secs(1)).await;

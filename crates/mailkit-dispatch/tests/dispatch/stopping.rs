@@ -22,10 +22,8 @@ struct Hangs {
 impl Deliver for Hangs {
     async fn deliver(&self, jobs: &mut Jobs) {
         while let Some(mut job) = jobs.next().await {
-            let mark = job.content_mark();
-            if let Some(mark) = mark.filter(|_| self.content_begins) {
-                mark.begin();
-            }
+            let lease = job.lease_check();
+            assert!(!self.content_begins || lease.is_valid());
             std::future::pending::<()>().await;
         }
     }

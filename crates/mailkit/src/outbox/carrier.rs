@@ -105,7 +105,6 @@ impl Stream for Loading<'_> {
             }
         };
         let gate = job.gate();
-        let mark = job.content_mark();
         let lease = job.lease_check();
         let message = job.message();
         let fields = guarded.as_ref().map(Guarded::fields).unwrap_or_default();
@@ -119,10 +118,6 @@ impl Stream for Loading<'_> {
                 })
             }
             None => content(&stored),
-        };
-        let content = match mark {
-            Some(mark) => content.on_start(move || mark.begin()),
-            None => content,
         };
         let content = content.only_while(move || lease.is_valid());
         let mut envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();

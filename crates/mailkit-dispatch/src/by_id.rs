@@ -1,0 +1,49 @@
+//! Maps by message, for what is looked up several times for each.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use mailkit_queue::QueueId;
+
+pub(crate) type ById<T> = HashMap<QueueId, T, BuildHasherDefault<IdHasher>>;
+
+/// Takes an id for its own hash: it ends in 80 random bits, which the store has drawn and nobody outside chooses.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u128(u128::from(*byte));
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half, mixed with the upper one")]
+    fn write_u128(&mut self, bits: u128) {
+        // Ids of one millisecond follow each other: by an odd factor that comes from the golden ratio, neighbours lie far
+        // apart, also in the upper bits, which a table compares first.
+        let folded = (bits as u64) ^ (bits >> 64) as u64;
+        self.0 = (self.0.rotate_left(5) ^ folded).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher as _;
+
+    use super::*;
+
+    #[test]
+    fn ids_that_follow_each_other_are_spread_over_all_of_a_table() {
+        let hasher = BuildHasherDefault::<IdHasher>::default();
+        let hashes: Vec<u64> = (0..4096).map(|low| hasher.hash_one(QueueId::from_bits((77 << 80) | low))).collect();
+        let places: HashSet<u64> = hashes.iter().map(|hash| hash % 4096).collect();
+        let tags: HashSet<u64> = hashes.iter().map(|hash| hash >> 57).collect();
+        assert_eq!((places.len(), tags.len()), (4096, 128));
+    }
+}
