@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mailkit_queue::{LeaseToken, Leased, Queue, QuotaReceipt, Settlement, Timestamp};
+use mailkit_queue::{LeaseToken, Leased, Permit, Queue, Settlement, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -245,11 +245,11 @@ impl Desk {
     }
 
     /// Gives back what a message paid that did not go out.
-    pub(crate) fn refund(&self, receipt: Option<QuotaReceipt>) {
+    pub(crate) fn refund(&self, receipt: Option<Permit>) {
         let Some(receipt) = receipt else { return };
         let queue = Arc::clone(&self.queue);
         // Where that fails, the quota has room a window later: never too much.
-        self.runtime.spawn(async move { queue.refund(receipt).await });
+        self.runtime.spawn(async move { queue.release(receipt).await });
     }
 
     /// Takes back a message that a way had and did not carry.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mailkit_queue::{Leased, OnAmbiguous, QuotaReceipt};
+use mailkit_queue::{Leased, OnAmbiguous, Permit};
 use tokio::time::Instant;
 
 use crate::job::LeaseCheck;
@@ -16,7 +16,7 @@ pub(crate) struct Flight {
     pub(crate) route: usize,
     pub(crate) way: u64,
     pub(crate) taken: Instant,
-    pub(crate) receipt: Option<QuotaReceipt>,
+    pub(crate) receipt: Option<Permit>,
     /// Whether a message that is to be held passed its gate.
     pub(crate) departed: Option<Arc<AtomicBool>>,
     /// What was asked before content left; `None` where whoever delivers does not ask.

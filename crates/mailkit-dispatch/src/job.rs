@@ -184,7 +184,7 @@ impl Gate {
     pub async fn pass(&self) -> Result<(), QueueError> {
         // Before the answer: who is dropped while it waits may have been marked.
         self.departed.store(true, Ordering::Release);
-        let marked = self.desk.queue.mark(self.token).await;
+        let marked = self.desk.queue.record_commit_point(self.token).await;
         if marked.is_err() {
             self.departed.store(false, Ordering::Release);
         }

@@ -10,7 +10,7 @@ use governor::clock::Clock;
 use governor::nanos::Nanos;
 use governor::state::{NotKeyed, StateStore};
 use governor::{Quota as Gcra, RateLimiter};
-use mailkit_queue::QuotaSpend;
+use mailkit_queue::LimitRequest;
 use tokio::time::Instant;
 
 use crate::rate::{Rate, Unit};
@@ -173,8 +173,8 @@ impl Scope {
 
     /// What a message has to pay from the quotas; each counts `margin` longer than asked for, which makes up for the
     /// time between paying and leaving.
-    pub(crate) fn spends(&self, weight: Weight, spends: &mut Vec<QuotaSpend>) {
-        spends.extend(self.limits.quotas.iter().map(|quota| QuotaSpend {
+    pub(crate) fn spends(&self, weight: Weight, spends: &mut Vec<LimitRequest>) {
+        spends.extend(self.limits.quotas.iter().map(|quota| LimitRequest {
             key: format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().name()),
             limit: quota.limit(),
             window: quota.window() + margin(quota.window()),

@@ -23,13 +23,13 @@ pub(crate) fn log_attempt(flight: &Flight, route: &str, verdict: &Verdict, took:
     if !verdict.is_tried {
         return tracing::info!(%queue_id, message_id, trace_id, route, attempt, class, text, "route passed over");
     }
-    let outcome = verdict.outcome.name();
+    let outcome = verdict.outcome.as_str();
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%queue_id, message_id, trace_id, route, attempt, outcome, class, text, took_ms, "attempt");
     let [_, _, ..] = verdict.recipients.as_slice() else { return };
     let refused: Vec<_> = verdict.recipients.iter().filter(|recipient| is_refused(recipient)).collect();
     for recipient in refused.iter().take(MOST_RECIPIENTS) {
-        let (address, status, text) = (&recipient.address, recipient.status.name(), said(recipient));
+        let (address, status, text) = (&recipient.address, recipient.status.as_str(), said(recipient));
         tracing::info!(%queue_id, trace_id, route, attempt, recipient = %address, status, text, "recipient refused");
     }
     if refused.len() > MOST_RECIPIENTS {

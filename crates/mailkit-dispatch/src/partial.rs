@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailkit_queue::{AttemptOutcome, Next, QuotaReceipt, RecipientOutcome, RecipientStatus, Settlement};
+use mailkit_queue::{AttemptOutcome, Next, Permit, RecipientOutcome, RecipientStatus, Settlement};
 use tokio::time::Instant;
 
 use crate::class::Class;
@@ -64,7 +64,7 @@ impl Desk {
 
 /// What of a receipt the next round acquires again: a quota of messages counts the message once, and one of recipients
 /// those that are left.
-fn unspent(mut receipt: QuotaReceipt, flight: &Flight, recipients: &[RecipientOutcome]) -> QuotaReceipt {
+fn unspent(mut receipt: Permit, flight: &Flight, recipients: &[RecipientOutcome]) -> Permit {
     let all = flight.message.recipients().len() as u64;
     let accepted = count_accepted(recipients) as u64;
     for (_, _, amount) in &mut receipt.spent {

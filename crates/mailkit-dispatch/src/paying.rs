@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mailkit_queue::{Leased, Queue, QueueError, QuotaReceipt, QuotaSpend, Timestamp};
+use mailkit_queue::{Leased, LimitRequest, Permit, Queue, QueueError, Timestamp};
 use tokio::time::Instant;
 
 use crate::desk::Desk;
@@ -15,7 +15,7 @@ use crate::limit::margin;
 /// A message that has paid.
 pub(crate) struct Paid {
     pub(crate) message: Box<Leased>,
-    pub(crate) receipt: QuotaReceipt,
+    pub(crate) receipt: Permit,
     /// It has to leave until then, or the quota would count it in the wrong window.
     pub(crate) until: Instant,
 }
@@ -31,9 +31,9 @@ pub(crate) struct Paying {
 }
 
 enum Answer {
-    Paid(QuotaReceipt),
+    Paid(Permit),
     /// The quota that has no room, and when it will.
-    Full(Box<QuotaSpend>, Timestamp),
+    Full(Box<LimitRequest>, Timestamp),
     Failed(QueueError),
 }
 
@@ -75,19 +75,19 @@ impl Drop for Paying {
 }
 
 /// Pays all quotas at once. Where that is refused, each scope is asked alone which one has no room.
-async fn pay(queue: Arc<dyn Queue>, spends: Vec<Vec<QuotaSpend>>) -> Answer {
-    let all: Vec<QuotaSpend> = spends.iter().flatten().cloned().collect();
-    let refused = match queue.spend(&all).await {
+async fn pay(queue: Arc<dyn Queue>, spends: Vec<Vec<LimitRequest>>) -> Answer {
+    let all: Vec<LimitRequest> = spends.iter().flatten().cloned().collect();
+    let refused = match queue.acquire(&all).await {
         Ok(Ok(receipt)) => return Answer::Paid(receipt),
         Ok(Err(at)) => at,
         Err(error) => return Answer::Failed(error),
     };
     let mut full = (all.first().cloned(), refused);
     for spend in all {
-        match queue.spend(std::slice::from_ref(&spend)).await {
+        match queue.acquire(std::slice::from_ref(&spend)).await {
             Ok(Ok(receipt)) => {
                 // What cannot be given back counts until its window is over: too much rather than too little.
-                let _ = queue.refund(receipt).await;
+                let _ = queue.release(receipt).await;
             }
             Ok(Err(at)) => {
                 full = (Some(spend), at);
@@ -98,6 +98,6 @@ async fn pay(queue: Arc<dyn Queue>, spends: Vec<Vec<QuotaSpend>>) -> Answer {
     }
     match full {
         (Some(spend), at) => Answer::Full(Box::new(spend), at),
-        (None, _) => Answer::Paid(QuotaReceipt::default()),
+        (None, _) => Answer::Paid(Permit::default()),
     }
 }

@@ -1,6 +1,6 @@
 //! Which message a way carries next, if any may go.
 
-use mailkit_queue::{Leased, QuotaSpend, Timestamp};
+use mailkit_queue::{Leased, LimitRequest, Timestamp};
 use tokio::time::Instant;
 
 use crate::assign::earliest;
@@ -131,7 +131,7 @@ impl State {
     }
 
     /// What a message has to pay, scope by scope.
-    pub(crate) fn spends(&mut self, place: usize, message: &Leased, now: Instant) -> Vec<Vec<QuotaSpend>> {
+    pub(crate) fn spends(&mut self, place: usize, message: &Leased, now: Instant) -> Vec<Vec<LimitRequest>> {
         let route = &mut self.routes[place];
         let mut all = Vec::new();
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// A quota of the scope that has this spend has no room before that time.
-    pub(crate) fn block(&mut self, place: usize, message: &Leased, full: &QuotaSpend, until: Instant, now: Instant) {
+    pub(crate) fn block(&mut self, place: usize, message: &Leased, full: &LimitRequest, until: Instant, now: Instant) {
         let route = &mut self.routes[place];
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
             let mut spends = Vec::new();

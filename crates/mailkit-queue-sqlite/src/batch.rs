@@ -9,29 +9,29 @@ use crate::context::Context;
 use crate::error::StoreError;
 use crate::message::Row;
 
-/// How many names of lanes are remembered.
-const MOST_LANES: usize = 10_000;
+/// How many names of buckets are remembered.
+const MAX_CACHED_BUCKETS: usize = 10_000;
 
 /// A transaction that is open.
 pub(crate) struct Batch<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) context: &'a Context,
-    pub(crate) memory: &'a mut Memory,
-    news: bool,
+    pub(crate) cache: &'a mut WriterCache,
+    wakes_workers: bool,
 }
 
 /// What the writer remembers of the file from one transaction to the next. It is forgotten when another process has
 /// written, or when a transaction was given up.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct WriterCache {
     pub(crate) counts: Counts,
     pub(crate) windows: HashMap<String, SlidingWindow>,
     /// The last tenant that was served, by priority.
     pub(crate) served: HashMap<i64, Option<String>>,
     /// How many pages the log has when it is to be brought into the file.
     pub(crate) checkpoint_at: i64,
-    lanes: HashMap<LaneName, i64>,
-    /// How many more messages are ready in a lane than its row says.
+    buckets: HashMap<BucketKey, i64>,
+    /// How many more messages are ready in a bucket than its row says.
     more_ready: HashMap<i64, i64>,
     counts_known: bool,
     counts_changed: bool,
@@ -39,8 +39,8 @@ pub(crate) struct Memory {
     last_id: Option<QueueId>,
 }
 
-/// What makes a lane: priority, tenant and route.
-pub(crate) type LaneName = (Priority, Option<String>, Option<String>);
+/// What makes a bucket: priority, tenant and route.
+pub(crate) type BucketKey = (Priority, Option<String>, Option<String>);
 
 /// The numbers in the queue's row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,7 +58,7 @@ impl Counts {
     }
 }
 
-impl Memory {
+impl WriterCache {
     pub(crate) fn forget(&mut self) {
         let (served, last_id, checkpoint_at) = (std::mem::take(&mut self.served), self.last_id, self.checkpoint_at);
         *self = Self { served, last_id, checkpoint_at, ..Self::default() };
@@ -76,8 +76,8 @@ impl Memory {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) const fn new(conn: &'a Connection, context: &'a Context, memory: &'a mut Memory) -> Self {
-        Self { conn, context, memory, news: false }
+    pub(crate) const fn new(conn: &'a Connection, context: &'a Context, cache: &'a mut WriterCache) -> Self {
+        Self { conn, context, cache, wakes_workers: false }
     }
 
     /// The time now.
@@ -86,28 +86,28 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether there is something for workers after this.
-    pub(crate) const fn news(&self) -> bool {
-        self.news
+    pub(crate) const fn wakes_workers(&self) -> bool {
+        self.wakes_workers
     }
 
     /// Has workers look again after this.
-    pub(crate) const fn announce(&mut self) {
-        self.news = true;
+    pub(crate) const fn wake_workers(&mut self) {
+        self.wakes_workers = true;
     }
 
     /// The numbers as they are now, within the transaction.
     pub(crate) fn counts(&mut self) -> Result<&mut Counts, StoreError> {
-        if !self.memory.counts_known {
-            self.memory.counts = read_counts(self.conn, self.context.queue)?;
-            self.memory.counts_known = true;
+        if !self.cache.counts_known {
+            self.cache.counts = read_counts(self.conn, self.context.queue)?;
+            self.cache.counts_known = true;
         }
-        Ok(&mut self.memory.counts)
+        Ok(&mut self.cache.counts)
     }
 
     /// Counts one more ambiguous moment.
     pub(crate) fn count_ambiguous(&mut self) -> Result<(), StoreError> {
         self.counts()?.ambiguous += 1;
-        self.memory.counts_changed = true;
+        self.cache.counts_changed = true;
         Ok(())
     }
 
@@ -122,55 +122,55 @@ impl<'a> Batch<'a> {
                 counts.unfinished_bytes += by * size;
             }
         }
-        self.memory.counts_changed = true;
+        self.cache.counts_changed = true;
         for (state, by) in [(from, -1), (to, 1)] {
             if state == Some(State::Ready) {
-                *self.memory.more_ready.entry(row.lane).or_default() += by;
+                *self.cache.more_ready.entry(row.bucket).or_default() += by;
             }
         }
         if matches!(to, Some(State::Ready | State::Scheduled)) {
-            self.news = true;
+            self.wakes_workers = true;
         }
         Ok(())
     }
 
-    /// The lane of that name, which is made where there is none.
-    pub(crate) fn lane(&mut self, name: &LaneName) -> Result<i64, StoreError> {
-        if let Some(lane) = self.memory.lanes.get(name) {
-            return Ok(*lane);
+    /// The bucket of that name, which is made where there is none.
+    pub(crate) fn bucket(&mut self, name: &BucketKey) -> Result<i64, StoreError> {
+        if let Some(bucket) = self.cache.buckets.get(name) {
+            return Ok(*bucket);
         }
         let (priority, tenant, route) = (name.0 as i64, &name.1, &name.2);
-        let find = "SELECT id FROM lane WHERE queue = ? AND priority = ? AND tenant IS ? AND route IS ?";
+        let find = "SELECT id FROM ready_bucket WHERE queue = ? AND priority = ? AND tenant IS ? AND route IS ?";
         let mut statement = self.conn.prepare_cached(find)?;
         let found =
             statement.query(params![self.context.queue, priority, tenant, route])?.next()?.map(|row| row.get(0));
-        let lane = if let Some(found) = found {
+        let bucket = if let Some(found) = found {
             found?
         } else {
-            let insert = "INSERT INTO lane (queue, priority, tenant, route) VALUES (?, ?, ?, ?)";
+            let insert = "INSERT INTO ready_bucket (queue, priority, tenant, route) VALUES (?, ?, ?, ?)";
             self.conn.prepare_cached(insert)?.insert(params![self.context.queue, priority, tenant, route])?
         };
-        if self.memory.lanes.len() >= MOST_LANES {
-            self.memory.lanes.clear();
+        if self.cache.buckets.len() >= MAX_CACHED_BUCKETS {
+            self.cache.buckets.clear();
         }
-        self.memory.lanes.insert(name.clone(), lane);
-        Ok(lane)
+        self.cache.buckets.insert(name.clone(), bucket);
+        Ok(bucket)
     }
 
-    /// Brings the rows of lanes up to date.
-    pub(crate) fn write_lanes(&mut self) -> Result<(), StoreError> {
-        for (lane, by) in self.memory.more_ready.drain().filter(|(_, by)| *by != 0) {
-            let add = "UPDATE lane SET ready = ready + ? WHERE id = ?";
-            self.conn.prepare_cached(add)?.execute([by, lane])?;
+    /// Brings the rows of buckets up to date.
+    pub(crate) fn write_buckets(&mut self) -> Result<(), StoreError> {
+        for (bucket, by) in self.cache.more_ready.drain().filter(|(_, by)| *by != 0) {
+            let add = "UPDATE ready_bucket SET ready = ready + ? WHERE id = ?";
+            self.conn.prepare_cached(add)?.execute([by, bucket])?;
         }
         Ok(())
     }
 
     /// Brings all rows up to date with what was counted.
     pub(crate) fn write_back(&mut self) -> Result<(), StoreError> {
-        self.write_lanes()?;
-        if std::mem::take(&mut self.memory.counts_changed) {
-            let Counts { states, unfinished_bytes, ambiguous } = self.memory.counts;
+        self.write_buckets()?;
+        if std::mem::take(&mut self.cache.counts_changed) {
+            let Counts { states, unfinished_bytes, ambiguous } = self.cache.counts;
             let update = "UPDATE queue SET scheduled = ?, ready = ?, leased = ?, sent = ?, dead = ?, held = ?, \
                           cancelled = ?, unfinished_bytes = ?, ambiguous = ? WHERE id = ?";
             let rest = [unfinished_bytes, ambiguous, self.context.queue];
@@ -183,9 +183,9 @@ impl<'a> Batch<'a> {
     pub(crate) fn next_id(&mut self, now: Timestamp) -> QueueId {
         // The highest bit of chance stays free: the names after this one are still of this millisecond.
         let fresh = QueueId::new(now, fastrand::u128(..) >> 49);
-        let after = self.memory.last_id.map_or(fresh, |last| QueueId::from_bits(last.to_bits() + 1));
+        let after = self.cache.last_id.map_or(fresh, |last| QueueId::from_bits(last.to_bits() + 1));
         let id = fresh.max(after);
-        self.memory.last_id = Some(id);
+        self.cache.last_id = Some(id);
         id
     }
 }

@@ -6,7 +6,7 @@
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::batch::Memory;
+use crate::batch::WriterCache;
 use crate::error::StoreError;
 use crate::failpoint::step;
 
@@ -15,16 +15,16 @@ use crate::failpoint::step;
 const PAGES: i64 = 4_000;
 
 /// Brings the log into the file where it has grown long. A reader in the middle of something puts that off.
-pub(crate) fn when_due(conn: &Connection, memory: &mut Memory) -> Result<(), StoreError> {
+pub(crate) fn when_due(conn: &Connection, cache: &mut WriterCache) -> Result<(), StoreError> {
     let pages = log_pages(conn, "PRAGMA wal_checkpoint(NOOP)")?;
     if pages < PAGES {
-        memory.checkpoint_at = PAGES;
+        cache.checkpoint_at = PAGES;
     }
-    if pages < memory.checkpoint_at {
+    if pages < cache.checkpoint_at {
         return Ok(());
     }
     step("checkpoint")?;
-    memory.checkpoint_at = log_pages(conn, "PRAGMA wal_checkpoint(PASSIVE)")? + PAGES;
+    cache.checkpoint_at = log_pages(conn, "PRAGMA wal_checkpoint(PASSIVE)")? + PAGES;
     step("checkpointed")
 }
 
@@ -36,14 +36,14 @@ pub(crate) fn make_room(conn: &Connection) -> Result<(), StoreError> {
 
 /// Brings the log into the file where it was removed, and is there only as long as it is open here. Waits for who reads:
 /// a file into which a part of it was brought would be of use to nobody.
-pub(crate) fn rescue(conn: &Connection) -> Result<(), StoreError> {
+pub(crate) fn removed_log(conn: &Connection) -> Result<(), StoreError> {
     let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
     if is_busy { Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy).into()) } else { Ok(()) }
 }
 
 /// Brings all of the log into the file, and lets SQLite remove it; where others have the file open, the last of them
 /// does what could not be done now.
-pub(crate) fn last(conn: &mut Connection) -> Result<(), StoreError> {
+pub(crate) fn all(conn: &mut Connection) -> Result<(), StoreError> {
     // To wait for a reader here would have all wait who write.
     conn.busy_handler(None::<fn(i32) -> bool>)?;
     let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

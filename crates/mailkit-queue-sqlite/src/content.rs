@@ -1,11 +1,11 @@
-//! Contents: small ones in the row of their message, large ones in pieces that nobody holds together in memory.
+//! Contents: small ones in the row of their message, large ones in chunks that nobody holds together in memory.
 
 use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use crc32fast::Hasher;
-use mailkit_queue::{Content, OpenContent, Pieces, QueueError};
+use mailkit_queue::{Chunks, Content, ContentSource, QueueError};
 use rusqlite::params;
 
 use crate::batch::Batch;
@@ -15,9 +15,9 @@ use crate::writer::Writer;
 
 /// Contents up to this size are in the row of their message.
 pub(crate) const INLINE: usize = 64 << 10;
-/// How large a piece of a larger one is.
+/// How large a chunk of a larger one is.
 const CHUNK: usize = 128 << 10;
-/// After so many pieces of a content, 2 MiB, SQLite gives up what it keeps of the file: else a large content fills its
+/// After so many chunks of a content, 2 MiB, SQLite gives up what it keeps of the file: else a large content fills its
 /// memory with pages that nobody asks for again.
 const PIECES_KEPT: i64 = 16;
 
@@ -26,7 +26,7 @@ const PIECES_KEPT: i64 = 16;
 pub(crate) enum Body {
     /// All of it.
     Inline { bytes: Bytes, crc: u32 },
-    /// Written already, piece by piece.
+    /// Written already, chunk by chunk.
     Staged(Staged),
 }
 
@@ -66,7 +66,7 @@ impl Body {
     }
 }
 
-/// Pieces that are in the file and belong to no message yet. Dropped, they are removed; and where the process ends
+/// Chunks that are in the file and belong to no message yet. Dropped, they are removed; and where the process ends
 /// before that, when they are old.
 #[derive(Debug)]
 pub(crate) struct Staged {
@@ -90,23 +90,24 @@ impl Drop for Staged {
     }
 }
 
-/// Reads a content that is not in memory, or large. What does not fit into a row is written into the file piece by
-/// piece, each with an fsync that others share. Blocks.
-pub(crate) fn take_in(content: &Content, writer: &Writer, room: u64) -> Result<Body, QueueError> {
-    let mut taking = Taking { writer, staged: None, number: 0, size: 0, whole: Hasher::new(), buffer: BytesMut::new() };
-    for piece in content.pieces().map_err(QueueError::Content)? {
-        let piece = piece.map_err(QueueError::Content)?;
-        taking.add(&piece)?;
-        if taking.size > room {
+/// Reads a content that is not in memory, or large. What does not fit into a row is written into the file chunk by
+/// chunk, each with an fsync that others share. Blocks.
+pub(crate) fn stage(content: &Content, writer: &Writer, room: u64) -> Result<Body, QueueError> {
+    let mut staging_writer =
+        Staging { writer, staged: None, number: 0, size: 0, whole: Hasher::new(), buffer: BytesMut::new() };
+    for chunk in content.chunks().map_err(QueueError::Content)? {
+        let chunk = chunk.map_err(QueueError::Content)?;
+        staging_writer.add(&chunk)?;
+        if staging_writer.size > room {
             let limit = format!("a message has more than the {room} octets that it may hold");
             return Err(QueueError::Full { limit });
         }
     }
-    taking.finish()
+    staging_writer.finish()
 }
 
 /// A content on its way into the file.
-struct Taking<'a> {
+struct Staging<'a> {
     writer: &'a Writer,
     staged: Option<Staged>,
     number: i64,
@@ -115,23 +116,23 @@ struct Taking<'a> {
     buffer: BytesMut,
 }
 
-impl Taking<'_> {
-    fn add(&mut self, mut piece: &[u8]) -> Result<(), QueueError> {
-        self.whole.update(piece);
-        self.size += piece.len() as u64;
-        while !piece.is_empty() {
-            let (now, later) = piece.split_at(piece.len().min(CHUNK - self.buffer.len()));
+impl Staging<'_> {
+    fn add(&mut self, mut chunk: &[u8]) -> Result<(), QueueError> {
+        self.whole.update(chunk);
+        self.size += chunk.len() as u64;
+        while !chunk.is_empty() {
+            let (now, later) = chunk.split_at(chunk.len().min(CHUNK - self.buffer.len()));
             self.buffer.extend_from_slice(now);
-            piece = later;
+            chunk = later;
             if self.buffer.len() == CHUNK {
-                self.put()?;
+                self.flush()?;
             }
         }
         Ok(())
     }
 
     /// Writes what has gathered.
-    fn put(&mut self) -> Result<(), QueueError> {
+    fn flush(&mut self) -> Result<(), QueueError> {
         let content = if let Some(staged) = &self.staged {
             staged.content
         } else {
@@ -154,10 +155,10 @@ impl Taking<'_> {
             return Ok(Body::Inline { bytes: self.buffer.freeze(), crc });
         }
         if !self.buffer.is_empty() {
-            self.put()?;
+            self.flush()?;
         }
         let Some(mut staged) = self.staged else {
-            return Err(StoreError::Broken("a content was not staged".into()).into());
+            return Err(StoreError::Corrupt("a content was not staged".into()).into());
         };
         (staged.size, staged.crc) = (self.size, crc);
         Ok(Body::Staged(staged))
@@ -177,19 +178,19 @@ fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u
     Ok(Ok(()))
 }
 
-/// Says that the pieces of a content belong to a message now.
-pub(crate) fn adopt(batch: &Batch<'_>, content: i64) -> Refusable<()> {
+/// Says that the chunks of a content belong to a message now.
+pub(crate) fn attach(batch: &Batch<'_>, content: i64) -> Refusable<()> {
     let staged = batch.conn.prepare_cached("DELETE FROM staging WHERE content = ?")?.execute([content])?;
     Ok(if staged > 0 { Ok(()) } else { Err(abandoned()) })
 }
 
-/// The pieces were removed, since nobody seemed to write them any more.
+/// The chunks were removed, since nobody seemed to write them any more.
 fn abandoned() -> QueueError {
-    let words = "more than an hour passed between two pieces of it, and the first ones were removed as left behind";
-    QueueError::Content(io::Error::new(io::ErrorKind::TimedOut, words))
+    let message = "more than an hour passed between two chunks of it, and the first ones were removed as left behind";
+    QueueError::Content(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
-/// Removes the pieces of a content.
+/// Removes the chunks of a content.
 pub(crate) fn remove(batch: &Batch<'_>, content: i64) -> Result<(), StoreError> {
     batch.conn.prepare_cached("DELETE FROM chunk WHERE content = ?")?.execute([content])?;
     Ok(())
@@ -206,27 +207,27 @@ pub(crate) fn check(bytes: Bytes, size: u64, crc: u32) -> Result<Content, &'stat
 
 /// A content that is read from the file when it is asked for.
 pub(crate) fn stored(readers: &Readers, content: i64, size: u64, crc: u32) -> Content {
-    Content::stored(Arc::new(Chunks { readers: readers.clone(), content, size, crc }), Some(size))
+    Content::stored(Arc::new(StoredChunks { readers: readers.clone(), content, size, crc }), Some(size))
 }
 
 #[derive(Debug)]
-struct Chunks {
+struct StoredChunks {
     readers: Readers,
     content: i64,
     size: u64,
     crc: u32,
 }
 
-impl OpenContent for Chunks {
-    fn open(&self) -> io::Result<Pieces> {
+impl ContentSource for StoredChunks {
+    fn open(&self) -> io::Result<Chunks> {
         let (readers, content, size, crc) = (self.readers.clone(), self.content, self.size, self.crc);
-        let reading = Reading { readers, content, number: 0, left: size, whole: Hasher::new(), crc };
-        Ok(Box::new(reading))
+        let reader = ChunkReader { readers, content, number: 0, left: size, whole: Hasher::new(), crc };
+        Ok(Box::new(reader))
     }
 }
 
 /// One way through a content.
-struct Reading {
+struct ChunkReader {
     readers: Readers,
     content: i64,
     number: i64,
@@ -235,8 +236,8 @@ struct Reading {
     crc: u32,
 }
 
-impl Reading {
-    fn piece(&mut self) -> io::Result<Bytes> {
+impl ChunkReader {
+    fn next_chunk(&mut self) -> io::Result<Bytes> {
         let (content, number) = (self.content, self.number);
         let found = self.readers.run(|conn| {
             let select = "SELECT crc, data FROM chunk WHERE content = ? AND number = ?";
@@ -262,17 +263,17 @@ impl Reading {
     }
 }
 
-impl Iterator for Reading {
+impl Iterator for ChunkReader {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             return None;
         }
-        let piece = self.piece();
-        if piece.is_err() {
+        let chunk = self.next_chunk();
+        if chunk.is_err() {
             self.left = 0;
         }
-        Some(piece)
+        Some(chunk)
     }
 }

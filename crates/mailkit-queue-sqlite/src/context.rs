@@ -2,9 +2,9 @@
 
 use mailkit_queue::{Clock, QueueSettings};
 
-use crate::bell::Bell;
 use crate::error::Fault;
 use crate::interrupt::Interrupt;
+use crate::wakeup::Wakeup;
 
 /// What the writer goes by.
 #[derive(Clone, Debug)]
@@ -14,6 +14,6 @@ pub(crate) struct Context {
     /// The queue's row in the file.
     pub(crate) queue: i64,
     pub(crate) fault: Fault,
-    pub(crate) bell: Bell,
+    pub(crate) wakeup: Wakeup,
     pub(crate) interrupt: Interrupt,
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use mailkit_queue::{Enqueued, NewMessage, QueueError, State, Timestamp};
 
-use crate::batch::{Batch, LaneName};
+use crate::batch::{Batch, BucketKey};
 use crate::content::{self, Body, INLINE};
+use crate::details::NewRow;
 use crate::error::Refusable;
 use crate::keys;
-use crate::letter::Draft;
 use crate::message::Row;
 use crate::store::SqliteQueue;
 
 impl SqliteQueue {
-    pub(crate) async fn store(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
+    pub(crate) async fn store_message(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
         let inline = message.content.in_memory().filter(|bytes| bytes.len() <= INLINE).cloned();
         let asked = Arc::new(message);
         let body = if let Some(bytes) = inline {
@@ -30,13 +30,13 @@ impl SqliteQueue {
             }
             let room = if asked.archive_of().is_some() { u64::MAX } else { self.settings().max_bytes };
             let (content, writer) = (asked.content.clone(), self.writer().clone());
-            let taken = tokio::task::spawn_blocking(move || content::take_in(&content, &writer, room)).await;
+            let taken = tokio::task::spawn_blocking(move || content::stage(&content, &writer, room)).await;
             taken.map_err(|panic| QueueError::Content(std::io::Error::other(panic)))??
         };
         let mut message = Arc::unwrap_or_clone(asked);
-        let draft = Draft::new(&mut message)?;
-        let lane = (message.priority, message.tenant.take(), message.route.take());
-        self.writer().call(move |batch| insert(batch, &message, &draft, &lane, &body)).await
+        let new_row = NewRow::new(&mut message)?;
+        let bucket = (message.priority, message.tenant.take(), message.route.take());
+        self.writer().call(move |batch| insert(batch, &message, &new_row, &bucket, &body)).await
     }
 }
 
@@ -91,8 +91,8 @@ fn admit(batch: &mut Batch<'_>, message: &NewMessage, size: u64, now: Timestamp)
 fn insert(
     batch: &mut Batch<'_>,
     message: &NewMessage,
-    draft: &Draft,
-    lane: &LaneName,
+    new_row: &NewRow,
+    bucket: &BucketKey,
     body: &Body,
 ) -> Refusable<Enqueued> {
     let now = batch.now();
@@ -102,20 +102,20 @@ fn insert(
         Err(refused) => return Ok(Err(refused)),
     }
     if let Some(content) = body.chunks()
-        && let Err(refused) = content::adopt(batch, content)?
+        && let Err(refused) = content::attach(batch, content)?
     {
         return Ok(Err(refused));
     }
     let id = message.id.unwrap_or_else(|| batch.next_id(now));
     let created_at = message.created_at.unwrap_or(now);
-    let mut row = Row::new(id, batch.lane(lane)?, draft.recipients.clone(), body.size(), created_at);
+    let mut row = Row::new(id, batch.bucket(bucket)?, new_row.recipients.clone(), body.size(), created_at);
     row.hold = message.on_ambiguous == mailkit_queue::OnAmbiguous::Hold;
     row.expires_at = message.expires_at;
     row.due = message.send_at.map_or(now, |at| at.max(now));
     row.open_since = row.due;
     row.state = if row.due > now { State::Scheduled } else { State::Ready };
     row.insert(batch)?;
-    draft.insert(batch.conn, row.seq, message.idempotency.as_ref(), body)?;
+    new_row.insert(batch.conn, row.seq, message.idempotency.as_ref(), body)?;
     if let Some(key) = message.active_key(now, batch.context.settings.key_window) {
         keys::insert(batch, key, id, created_at.min(now))?;
     }

@@ -19,17 +19,17 @@ pub(crate) enum StoreError {
     /// The file could not be looked at.
     Io(std::io::Error),
     /// What is in the file cannot have been written by this crate.
-    Broken(String),
+    Corrupt(String),
     /// What was opened is no longer where it was.
-    Gone(&'static str),
+    FileReplaced(&'static str),
     /// What lies at the path, or beside it, must be put right first.
-    Unfit(&'static str),
+    UnusableFile(&'static str),
     /// There is no file at the path, or no folder to make it in.
     Missing(String),
     /// No store can be at the path before it was put right.
     Unusable(String),
     /// A transaction that failed could not be taken back.
-    Stuck(rusqlite::Error),
+    RollbackFailed(rusqlite::Error),
     /// The store was closed before this was done.
     Interrupted,
     /// The store was closed.
@@ -41,9 +41,9 @@ pub(crate) type Refusable<T> = Result<Result<T, QueueError>, StoreError>;
 
 /// What an error means for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub(crate) enum Severity {
     /// The same may succeed later.
-    Passing,
+    Transient,
     /// There is no store.
     Missing,
     /// Somebody has to put the place right first.
@@ -61,7 +61,7 @@ impl StoreError {
     }
 
     /// Whether what SQLite needs beside a file cannot be there.
-    pub(crate) fn is_beside(&self) -> bool {
+    pub(crate) fn is_log_inaccessible(&self) -> bool {
         let code = match self {
             Self::Sqlite(error) => error.sqlite_error_code(),
             _ => None,
@@ -86,14 +86,14 @@ impl StoreError {
                 _ if path.is_symlink() => Self::Unusable(format!("{shown}: {error}")),
                 _ => Self::Io(error),
             },
-            error if error.is_beside() => {
+            error if error.is_log_inaccessible() => {
                 Self::Unusable(format!("{shown}: {error}: the file and its folder must be readable and writable"))
             }
             error => error,
         }
     }
 
-    pub(crate) fn meaning(&self) -> Meaning {
+    pub(crate) fn severity(&self) -> Severity {
         match self {
             Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => match failure.code {
                 // A full disk shows like this where the index of the log has to grow.
@@ -101,9 +101,9 @@ impl StoreError {
                     if [SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN]
                         .contains(&failure.extended_code) =>
                 {
-                    Meaning::Passing
+                    Severity::Transient
                 }
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Meaning::Damaged,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Severity::Damaged,
                 ErrorCode::DiskFull
                 | ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
@@ -112,8 +112,8 @@ impl StoreError {
                 | ErrorCode::PermissionDenied
                 | ErrorCode::OutOfMemory
                 | ErrorCode::OperationInterrupted
-                | ErrorCode::FileLockingProtocolFailed => Meaning::Passing,
-                _ => Meaning::Failed,
+                | ErrorCode::FileLockingProtocolFailed => Severity::Transient,
+                _ => Severity::Failed,
             },
             Self::Sqlite(
                 rusqlite::Error::FromSqlConversionFailure(..)
@@ -122,11 +122,11 @@ impl StoreError {
                 | rusqlite::Error::Utf8Error(..)
                 | rusqlite::Error::QueryReturnedNoRows,
             )
-            | Self::Broken(_) => Meaning::Damaged,
-            Self::Io(_) | Self::Interrupted => Meaning::Passing,
-            Self::Missing(_) => Meaning::Missing,
-            Self::Unfit(_) | Self::Unusable(_) => Meaning::Unusable,
-            Self::Sqlite(_) | Self::Gone(_) | Self::Stuck(_) | Self::Closed => Meaning::Failed,
+            | Self::Corrupt(_) => Severity::Damaged,
+            Self::Io(_) | Self::Interrupted => Severity::Transient,
+            Self::Missing(_) => Severity::Missing,
+            Self::UnusableFile(_) | Self::Unusable(_) => Severity::Unusable,
+            Self::Sqlite(_) | Self::FileReplaced(_) | Self::RollbackFailed(_) | Self::Closed => Severity::Failed,
         }
     }
 }
@@ -162,9 +162,9 @@ impl ErrorMessage for StoreError {
             }
             Self::Sqlite(error) => write!(f, "{error}"),
             Self::Io(error) => write!(f, "{error}"),
-            Self::Broken(what) | Self::Missing(what) | Self::Unusable(what) => f.write_str(what),
-            Self::Gone(what) | Self::Unfit(what) => f.write_str(what),
-            Self::Stuck(_) => f.write_str("a transaction could not be taken back"),
+            Self::Corrupt(what) | Self::Missing(what) | Self::Unusable(what) => f.write_str(what),
+            Self::FileReplaced(what) | Self::UnusableFile(what) => f.write_str(what),
+            Self::RollbackFailed(_) => f.write_str("a transaction could not be taken back"),
             Self::Interrupted => f.write_str("the store was closed, and the statement that ran was interrupted"),
             Self::Closed => f.write_str("the store was closed"),
         }
@@ -178,12 +178,12 @@ impl Error for StoreError {
         match self {
             Self::Sqlite(error) => error.source(),
             Self::Io(error) => error.source(),
-            Self::Stuck(error) => Some(error),
-            Self::Broken(_)
+            Self::RollbackFailed(error) => Some(error),
+            Self::Corrupt(_)
             | Self::Missing(_)
             | Self::Unusable(_)
-            | Self::Gone(_)
-            | Self::Unfit(_)
+            | Self::FileReplaced(_)
+            | Self::UnusableFile(_)
             | Self::Interrupted
             | Self::Closed => None,
         }
@@ -195,8 +195,8 @@ impl Error for StoreError {
 pub(crate) struct Shared(Arc<StoreError>);
 
 impl Shared {
-    pub(crate) fn meaning(&self) -> Meaning {
-        self.0.meaning()
+    pub(crate) fn severity(&self) -> Severity {
+        self.0.severity()
     }
 }
 
@@ -220,12 +220,12 @@ impl Error for Shared {
 
 impl From<Shared> for QueueError {
     fn from(error: Shared) -> Self {
-        match error.meaning() {
-            Meaning::Passing => Self::Unavailable(Box::new(error)),
-            Meaning::Missing => Self::Missing(Box::new(error)),
-            Meaning::Unusable => Self::Unusable(Box::new(error)),
-            Meaning::Failed => Self::Failed(Box::new(error)),
-            Meaning::Damaged => Self::Damaged(Box::new(error)),
+        match error.severity() {
+            Severity::Transient => Self::Unavailable(Box::new(error)),
+            Severity::Missing => Self::Missing(Box::new(error)),
+            Severity::Unusable => Self::Unusable(Box::new(error)),
+            Severity::Failed => Self::Failed(Box::new(error)),
+            Severity::Damaged => Self::Damaged(Box::new(error)),
         }
     }
 }
@@ -244,7 +244,7 @@ impl Fault {
     /// Takes notice of an error, and stops the store if it is one after which nothing more may be done.
     pub(crate) fn note(&self, error: StoreError) -> Shared {
         let error = Shared::from(error);
-        if error.meaning() != Meaning::Passing && self.0.set(error.clone()).is_ok() {
+        if error.severity() != Severity::Transient && self.0.set(error.clone()).is_ok() {
             tracing::error!(error = %error, "the queue's store stops");
         }
         error

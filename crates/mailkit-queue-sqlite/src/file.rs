@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::claim::Claim;
 use crate::error::StoreError;
+use crate::file_identity::FileIdentity;
 use crate::interrupt::Interrupt;
 use crate::schema;
 
@@ -24,28 +24,32 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Whether a store is made where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Making {
+pub(crate) enum OpenMode {
     /// It is made, also of an empty file.
-    Allowed,
+    Create,
     /// It must be there.
-    Forbidden,
+    Existing,
 }
 
 /// Opens a store and checks it, or makes a new one of an empty file; gives the connection that writes.
-pub(crate) fn open(path: &Path, making: Making, interrupt: &Interrupt) -> Result<(Claim, Connection), StoreError> {
-    open_at(path, making, interrupt).map_err(|error| error.at(path))
+pub(crate) fn open(
+    path: &Path,
+    mode: OpenMode,
+    interrupt: &Interrupt,
+) -> Result<(FileIdentity, Connection), StoreError> {
+    open_at(path, mode, interrupt).map_err(|error| error.at(path))
 }
 
-fn open_at(path: &Path, making: Making, interrupt: &Interrupt) -> Result<(Claim, Connection), StoreError> {
-    let (claim, mut conn, is_store) = match open_for_writing(path, making, interrupt) {
+fn open_at(path: &Path, mode: OpenMode, interrupt: &Interrupt) -> Result<(FileIdentity, Connection), StoreError> {
+    let (identity, mut conn, is_store) = match open_for_writing(path, mode, interrupt) {
         // Where layers lie over one another, a file may become another one when it is first opened for writing.
-        Err(StoreError::Gone(_)) => open_for_writing(path, making, interrupt)?,
+        Err(StoreError::FileReplaced(_)) => open_for_writing(path, mode, interrupt)?,
         opened => opened?,
     };
     if is_store || schema::version(&conn)? > 0 {
-        check(&conn, &claim)?;
-    } else if making == Making::Forbidden {
-        return Err(empty(&claim));
+        check(&conn, &identity)?;
+    } else if mode == OpenMode::Existing {
+        return Err(empty(&identity));
     }
     schema::migrate(&mut conn)?;
     write_ahead(&conn)?;
@@ -58,75 +62,77 @@ fn open_at(path: &Path, making: Making, interrupt: &Interrupt) -> Result<(Claim,
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     conn.set_prepared_statement_cache_capacity(64);
-    Ok((claim, conn))
+    Ok((identity, conn))
 }
 
 /// Opens the file at a path, and says whether it is a store or empty.
 fn open_for_writing(
     path: &Path,
-    making: Making,
+    mode: OpenMode,
     interrupt: &Interrupt,
-) -> Result<(Claim, Connection, bool), StoreError> {
-    let claim = match making {
-        Making::Allowed => Claim::make(path)?,
-        Making::Forbidden => Claim::find_for_writing(path)?,
+) -> Result<(FileIdentity, Connection, bool), StoreError> {
+    let identity = match mode {
+        OpenMode::Create => FileIdentity::create(path)?,
+        OpenMode::Existing => FileIdentity::existing_for_writing(path)?,
     };
-    let is_store = look(&claim)?;
-    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_WRITE, interrupt)?;
+    let is_store = inspect(&identity)?;
+    let conn = connect(identity.path(), OpenFlags::SQLITE_OPEN_READ_WRITE, interrupt)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // A file that is not sound must not be written to when it is closed, and errors of a checkpoint must be seen.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    claim.check_file()?;
-    Ok((claim, conn, is_store))
+    identity.check_file()?;
+    Ok((identity, conn, is_store))
 }
 
 /// Opens a connection that only reads.
-pub(crate) fn open_reader(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
-    let conn = connect(claim.path(), OpenFlags::SQLITE_OPEN_READ_ONLY, interrupt)?;
+pub(crate) fn open_reader(identity: &FileIdentity, interrupt: &Interrupt) -> Result<Connection, StoreError> {
+    let conn = connect(identity.path(), OpenFlags::SQLITE_OPEN_READ_ONLY, interrupt)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    settle_reader(conn, claim)
+    settle_reader(conn, identity)
 }
 
 /// Opens a store as it is, to read what can be read of it.
-pub(crate) fn open_damaged(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
-    open_as_it_is(claim, interrupt).map_err(|error| error.at(claim.path()))
+pub(crate) fn open_damaged(identity: &FileIdentity, interrupt: &Interrupt) -> Result<Connection, StoreError> {
+    open_as_it_is(identity, interrupt).map_err(|error| error.at(identity.path()))
 }
 
 /// The error for an empty file where a store is looked for.
-fn empty(claim: &Claim) -> StoreError {
-    StoreError::Missing(format!("the file {} is empty", claim.path().display()))
+fn empty(identity: &FileIdentity) -> StoreError {
+    StoreError::Missing(format!("the file {} is empty", identity.path().display()))
 }
 
-fn open_as_it_is(claim: &Claim, interrupt: &Interrupt) -> Result<Connection, StoreError> {
-    let was_store = look(claim)?;
+fn open_as_it_is(identity: &FileIdentity, interrupt: &Interrupt) -> Result<Connection, StoreError> {
+    let was_store = inspect(identity)?;
     let open = |path: &Path, flags| {
         let conn = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY, interrupt)?;
         // A file that was cut short is read as far as it goes. The defensive mode would forbid that; what it guards against
         // needs a connection that writes.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
-        settle_reader(conn, claim)
+        settle_reader(conn, identity)
     };
-    let conn = match open(claim.path(), OpenFlags::empty()) {
-        Err(error) if error.is_beside() && claim.has_log() => {
-            return Err(StoreError::Unfit(
+    let conn = match open(identity.path(), OpenFlags::empty()) {
+        Err(error) if error.is_log_inaccessible() && identity.has_log() => {
+            return Err(StoreError::UnusableFile(
                 "nothing can be written beside the file, and its log (-wal) cannot be read without: copy the file and its -wal \
              to where you can write",
             ));
         }
         // Where nothing can be written, as on a medium for reading, nobody else writes either. SQLite is to know that.
-        Err(error) if error.is_beside() => open(Path::new(&claim.immutable()), OpenFlags::SQLITE_OPEN_URI)?,
+        Err(error) if error.is_log_inaccessible() => {
+            open(Path::new(&identity.immutable()), OpenFlags::SQLITE_OPEN_URI)?
+        }
         opened => opened?,
     };
     // An empty file; or it was empty, and has been made a store since.
     if !was_store && schema::version(&conn)? == 0 {
-        return Err(empty(claim));
+        return Err(empty(identity));
     }
     schema::check_to_read(&conn)?;
     Ok(conn)
 }
 
-fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreError> {
-    claim.check_file()?;
+fn settle_reader(conn: Connection, identity: &FileIdentity) -> Result<Connection, StoreError> {
+    identity.check_file()?;
     conn.pragma_update(None, "cache_size", -READER_CACHE)?;
     conn.set_prepared_statement_cache_capacity(16);
     Ok(conn)
@@ -135,7 +141,7 @@ fn settle_reader(conn: Connection, claim: &Claim) -> Result<Connection, StoreErr
 fn connect(path: &Path, flags: OpenFlags, interrupt: &Interrupt) -> Result<Connection, StoreError> {
     let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     distrust(&conn)?;
-    interrupt.watch(&mut conn)?;
+    interrupt.attach(&mut conn)?;
     conn.busy_handler(Some(wait_for_turn))?;
     // Without it, SQLite looks into the parameters when it plans, and plans again whenever they change.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -165,21 +171,21 @@ fn wait_for_turn(tries: i32) -> bool {
 }
 
 /// Whether it is a store, or an empty file. For another program's file, opening it could change it already.
-fn look(claim: &Claim) -> Result<bool, StoreError> {
-    let header = &claim.header;
+fn inspect(identity: &FileIdentity) -> Result<bool, StoreError> {
+    let header = &identity.header;
     let field = |at: usize| {
         header.get(at..at + 4).map(|bytes| bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     };
     // A power cut while the tables were made leaves zeros, and a journal by which SQLite takes all of it back.
     let unmade = header.iter().all(|byte| *byte == 0);
-    if header.is_empty() || unmade && claim.beside("-journal").exists() {
+    if header.is_empty() || unmade && identity.beside("-journal").exists() {
         return Ok(false);
     }
     if !header.starts_with(MAGIC) {
-        return Err(StoreError::Broken("the file is not one of SQLite's".into()));
+        return Err(StoreError::Corrupt("the file is not one of SQLite's".into()));
     }
     if field(68) != Some(schema::APPLICATION_ID) {
-        return Err(StoreError::Broken("the file belongs to another program".into()));
+        return Err(StoreError::Corrupt("the file belongs to another program".into()));
     }
     match field(60) {
         Some(version) if version > schema::VERSION => Err(schema::newer(version)),
@@ -188,20 +194,20 @@ fn look(claim: &Claim) -> Result<bool, StoreError> {
 }
 
 /// Checks what costs little: that the file has its length, that the tables are ours, and all pages of a small file.
-fn check(conn: &Connection, claim: &Claim) -> Result<(), StoreError> {
+fn check(conn: &Connection, identity: &FileIdentity) -> Result<(), StoreError> {
     schema::check(conn)?;
     // Another process may write meanwhile, first to its log: where there is one, the file may be shorter.
-    let before = claim.has_log();
+    let before = identity.has_log();
     let pages: u64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let size: u64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let length = std::fs::metadata(claim.path())?.len();
-    if !before && !claim.has_log() && length < pages * size {
-        return Err(StoreError::Broken(format!("the file has {length} octets, and should have {}", pages * size)));
+    let length = std::fs::metadata(identity.path())?.len();
+    if !before && !identity.has_log() && length < pages * size {
+        return Err(StoreError::Corrupt(format!("the file has {length} octets, and should have {}", pages * size)));
     }
     if length <= SMALL {
         let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
-            return Err(StoreError::Broken(verdict));
+            return Err(StoreError::Corrupt(verdict));
         }
     }
     Ok(())
@@ -213,7 +219,7 @@ fn write_ahead(conn: &Connection) -> Result<(), StoreError> {
     loop {
         match conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Ok(mode) if mode == "wal" => return Ok(()),
-            Ok(_) => return Err(StoreError::Broken("the file system does not allow write-ahead logging".into())),
+            Ok(_) => return Err(StoreError::Corrupt("the file system does not allow write-ahead logging".into())),
             Err(error) if start.elapsed() > PATIENCE => return Err(error.into()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
                 std::thread::sleep(Duration::from_millis(5));

@@ -26,7 +26,7 @@ impl Interrupt {
     }
 
     /// Has the statements of a connection look at it.
-    pub(crate) fn watch(&self, conn: &mut Connection) -> rusqlite::Result<()> {
+    pub(crate) fn attach(&self, conn: &mut Connection) -> rusqlite::Result<()> {
         let flag = Arc::clone(&self.0);
         conn.progress_handler(STEPS, Some(move || flag.load(Relaxed)))
     }

@@ -47,22 +47,22 @@ pub(crate) fn insert(
 /// alone.
 pub(crate) fn release(batch: &Batch<'_>, row: &Row) -> Result<(), StoreError> {
     let delete = "DELETE FROM idempotency WHERE queue = ? AND id = ? \
-                  AND key = (SELECT idempotency_key FROM letter WHERE seq = ?)";
+                  AND key = (SELECT idempotency_key FROM message_body WHERE seq = ?)";
     batch.conn.prepare_cached(delete)?.execute(params![batch.context.queue, row.id.to_string(), row.seq])?;
     Ok(())
 }
 
 /// The key that a message was enqueued under.
 pub(crate) fn of_message(conn: &Connection, seq: i64) -> Result<Option<String>, StoreError> {
-    let select = "SELECT idempotency_key FROM letter WHERE seq = ?";
+    let select = "SELECT idempotency_key FROM message_body WHERE seq = ?";
     let found = conn.prepare_cached(select)?.query_row([seq], |row| row.get(0)).optional()?;
     Ok(found.flatten())
 }
 
 /// What the key of a message says of it; `None` where the key does not stand for it.
 pub(crate) fn fingerprint(conn: &Connection, seq: i64) -> Result<Option<Fingerprint>, StoreError> {
-    let select = "SELECT idempotency.fingerprint FROM message JOIN letter USING (seq) JOIN idempotency \
-                  ON idempotency.queue = message.queue AND idempotency.key = letter.idempotency_key \
+    let select = "SELECT idempotency.fingerprint FROM message JOIN message_body USING (seq) JOIN idempotency \
+                  ON idempotency.queue = message.queue AND idempotency.key = message_body.idempotency_key \
                   AND idempotency.id = message.id WHERE message.seq = ?";
     Ok(conn.prepare_cached(select)?.query_row([seq], |row| row.get(0)).optional()?)
 }

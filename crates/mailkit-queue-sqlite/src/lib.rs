@@ -12,7 +12,7 @@
 //! first. The log gets mode and group from there.
 //!
 //! A file of up to 16 MiB is checked whole when it is opened, a larger one at its beginnings, and the rest where it is met:
-//! `enqueue` may still accept into a store that a worker refuses as damaged. [`SqliteQueue::salvage`] brings out what can
+//! `enqueue` may still accept into a store that a worker refuses as damaged. [`SqliteQueue::recover`] brings out what can
 //! be read.
 //!
 //! A file from elsewhere is not trusted: one with a table, index, view or trigger that this crate does not make is refused
@@ -25,39 +25,39 @@
 //! another file, as after a backup is put back while `-wal` of the file before still lies beside it; and damage in a row
 //! that makes another valid row of it, since contents alone have checksums.
 
-mod act;
+mod apply;
 mod batch;
-mod bell;
-mod carriage;
+mod change_watch;
 mod checkpoint;
-mod claim;
 #[cfg(test)]
-mod closing_tests;
+mod close_tests;
 mod content;
 mod context;
+mod delivery;
+mod details;
 mod enqueue;
 mod error;
 mod failpoint;
+mod fairness;
 mod file;
+mod file_identity;
 mod interrupt;
 mod keys;
 mod lease;
-mod letter;
+mod limit;
+mod maintenance;
 mod message;
-mod passing;
 mod query;
-mod quota;
 mod readers;
 mod recipients;
-mod salvage;
+mod recovery;
 mod schema;
 mod settle;
 #[cfg(test)]
 mod storage_tests;
 mod store;
-mod turns;
-mod watch;
+mod wakeup;
 mod writer;
 
-pub use self::salvage::{Salvage, Salvaged};
+pub use self::recovery::{RecoveredMessage, Recovery};
 pub use self::store::{Builder, SqliteQueue};

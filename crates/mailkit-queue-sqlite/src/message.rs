@@ -11,8 +11,8 @@ use crate::error::StoreError;
 use crate::recipients;
 
 /// The columns that [`Row::read`] reads.
-pub(crate) const COLUMNS: &str = "message.seq, message.id, message.lane, message.state, message.due, \
-    message.expires_at, message.fence, message.leased_until, message.marked, message.hold, message.attempts, \
+pub(crate) const COLUMNS: &str = "message.seq, message.id, message.bucket, message.state, message.due, \
+    message.expires_at, message.fence, message.leased_until, message.commit_point, message.hold, message.attempts, \
     message.created_at, message.finished_at, message.size, message.recipients, message.open_since";
 /// How many they are.
 pub(crate) const WIDTH: usize = 16;
@@ -22,13 +22,13 @@ pub(crate) const WIDTH: usize = 16;
 pub(crate) struct Row {
     pub(crate) seq: i64,
     pub(crate) id: QueueId,
-    pub(crate) lane: i64,
+    pub(crate) bucket: i64,
     pub(crate) state: State,
     pub(crate) due: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) fence: u64,
     pub(crate) leased_until: Option<Timestamp>,
-    pub(crate) marked: bool,
+    pub(crate) commit_point: bool,
     pub(crate) hold: bool,
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
@@ -44,17 +44,17 @@ pub(crate) struct Row {
 
 impl Row {
     /// A new message, which is in no state yet that matters.
-    pub(crate) const fn new(id: QueueId, lane: i64, recipients: String, size: u64, created_at: Timestamp) -> Self {
+    pub(crate) const fn new(id: QueueId, bucket: i64, recipients: String, size: u64, created_at: Timestamp) -> Self {
         Self {
             seq: 0,
             id,
-            lane,
+            bucket,
             state: State::Ready,
             due: created_at,
             expires_at: None,
             fence: 0,
             leased_until: None,
-            marked: false,
+            commit_point: false,
             hold: false,
             attempts: 0,
             created_at,
@@ -68,12 +68,12 @@ impl Row {
 
     /// Writes a new row into the file, and counts the message.
     pub(crate) fn insert(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let insert = "INSERT INTO message (queue, id, lane, state, due, expires_at, hold, created_at, open_since, size, \
+        let insert = "INSERT INTO message (queue, id, bucket, state, due, expires_at, hold, created_at, open_since, size, \
                       recipients) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.seq = batch.conn.prepare_cached(insert)?.insert(params![
             batch.context.queue,
             self.id.to_string(),
-            self.lane,
+            self.bucket,
             number(self.state),
             self.due.as_millis(),
             self.expires_at.map(Timestamp::as_millis),
@@ -95,13 +95,13 @@ impl Row {
         Ok(Self {
             seq: row.get(0)?,
             id: read_id(row, 1)?,
-            lane: row.get(2)?,
+            bucket: row.get(2)?,
             state,
             due: Timestamp::from_millis(row.get(4)?),
             expires_at: time(5)?,
             fence: row.get(6)?,
             leased_until: time(7)?,
-            marked: row.get(8)?,
+            commit_point: row.get(8)?,
             hold: row.get(9)?,
             attempts: row.get(10)?,
             created_at: Timestamp::from_millis(row.get(11)?),
@@ -133,7 +133,7 @@ impl Row {
 
     /// Writes it into the file as it is now.
     pub(crate) fn write(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let update = "UPDATE message SET state = ?, due = ?, expires_at = ?, fence = ?, leased_until = ?, marked = ?, \
+        let update = "UPDATE message SET state = ?, due = ?, expires_at = ?, fence = ?, leased_until = ?, commit_point = ?, \
                       attempts = ?, finished_at = ?, open_since = ?, recipients = ? WHERE seq = ?";
         batch.conn.prepare_cached(update)?.execute(params![
             number(self.state),
@@ -141,7 +141,7 @@ impl Row {
             self.expires_at.map(Timestamp::as_millis),
             self.fence,
             self.leased_until.map(Timestamp::as_millis),
-            self.marked,
+            self.commit_point,
             self.attempts,
             self.finished_at.map(Timestamp::as_millis),
             self.open_since.as_millis(),

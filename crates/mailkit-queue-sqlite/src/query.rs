@@ -8,32 +8,32 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use crate::batch::read_counts;
 use crate::content;
+use crate::details::{self, MessageDetails};
 use crate::error::StoreError;
 use crate::keys;
-use crate::letter::{self, Letter};
 use crate::message::{self, Row};
 use crate::recipients;
 use crate::store::SqliteQueue;
 
 impl SqliteQueue {
-    pub(crate) async fn look_at(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
+    pub(crate) async fn read_record(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
         let queue = self.queue();
         self.readers()
             .call(move |conn| {
                 let _snapshot = conn.unchecked_transaction()?;
                 let condition = "WHERE message.queue = ? AND message.id = ?";
                 let found = rows(conn, condition, &[Value::from(queue), Value::from(id.to_string())])?;
-                let Some((row, letter)) = found.into_iter().next() else { return Ok(None) };
+                let Some((row, details)) = found.into_iter().next() else { return Ok(None) };
                 let (history, fingerprint) = (history(conn, row.seq)?, keys::fingerprint(conn, row.seq)?);
-                Ok(Some(Record { history, fingerprint, ..record(&row, letter)? }))
+                Ok(Some(Record { history, fingerprint, ..record(&row, details)? }))
             })
             .await
     }
 
-    pub(crate) async fn find_content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
+    pub(crate) async fn read_content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
         let (queue, readers) = (self.queue(), self.readers().clone());
         let found = self.readers().call(move |conn| {
-            let select = "SELECT size, crc, chunks, content FROM message JOIN letter USING (seq) \
+            let select = "SELECT size, crc, chunks, content FROM message JOIN message_body USING (seq) \
                           WHERE message.queue = ? AND message.id = ?";
             let mut statement = conn.prepare_cached(select)?;
             let mut rows = statement.query(params![queue, id.to_string()])?;
@@ -48,12 +48,12 @@ impl SqliteQueue {
         found.await?.transpose().map_err(damaged)
     }
 
-    pub(crate) async fn find(&self, filter: &Filter) -> Result<Page, QueueError> {
+    pub(crate) async fn read_page(&self, filter: &Filter) -> Result<Page, QueueError> {
         let (queue, filter) = (self.queue(), filter.clone());
         self.readers().call(move |conn| page(conn, queue, &filter)).await
     }
 
-    pub(crate) async fn count(&self) -> Result<Stats, QueueError> {
+    pub(crate) async fn read_stats(&self) -> Result<Stats, QueueError> {
         let (queue, now) = (self.queue(), self.now());
         self.readers()
             .call(move |conn| {
@@ -61,8 +61,8 @@ impl SqliteQueue {
                 let counts = read_counts(conn, queue)?;
                 let [scheduled, ready, leased, sent, dead, held, cancelled] = counts.states.map(i64::unsigned_abs);
                 let oldest = "SELECT min((SELECT min(due) FROM message INDEXED BY message_ready \
-                              WHERE message.lane = lane.id AND state = 1)) \
-                              FROM lane INDEXED BY lane_with_mail WHERE queue = ? AND ready > 0";
+                              WHERE message.bucket = ready_bucket.id AND state = 1)) \
+                              FROM ready_bucket INDEXED BY ready_bucket_with_mail WHERE queue = ? AND ready > 0";
                 let oldest: Option<i64> = conn.prepare_cached(oldest)?.query_row([queue], |row| row.get(0))?;
                 Ok(Stats {
                     scheduled,
@@ -116,12 +116,12 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     }
     // These let through too much rather than too little: what is left out is decided below.
     if let Some(tag) = &filter.tag {
-        let quoted = serde_json::to_string(tag).map_err(|error| StoreError::Broken(error.to_string()))?;
-        and(" AND instr(letter.tags, ?) > 0", Value::from(quoted));
+        let quoted = serde_json::to_string(tag).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        and(" AND instr(message_body.tags, ?) > 0", Value::from(quoted));
     }
     if let Some(recipient) = &filter.recipient {
         // SQLite's LIKE knows the cases of ASCII only, and no pattern that is longer than any address.
-        let quoted = serde_json::to_string(recipient).map_err(|error| StoreError::Broken(error.to_string()))?;
+        let quoted = serde_json::to_string(recipient).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let ascii: String = quoted.chars().map(|char| if char.is_ascii() { char } else { '%' }).collect();
         let start = ascii.get(..ascii.len().min(LONGEST_PATTERN)).unwrap_or_default();
         and(" AND message.recipients LIKE ?", Value::from(format!("%{start}%")));
@@ -134,8 +134,8 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
             && wanted.as_ref().is_none_or(|wanted| addresses.any(|address| address == *wanted))
     };
     let mut records = Vec::new();
-    let is_more = each(conn, index, &condition, &values, |row, letter| {
-        let record = record(&row, letter)?;
+    let is_more = each(conn, index, &condition, &values, |row, details| {
+        let record = record(&row, details)?;
         if matches(&record) {
             if records.len() == filter.limit {
                 return Ok(false);
@@ -152,8 +152,8 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
 fn exact_conditions(filter: &Filter) -> impl Iterator<Item = (&'static str, Value)> {
     let time = |at: Timestamp| Value::from(at.as_millis());
     [
-        (" AND lane.tenant = ?", filter.tenant.clone().map(Value::from)),
-        (" AND lane.route = ?", filter.route.clone().map(Value::from)),
+        (" AND ready_bucket.tenant = ?", filter.tenant.clone().map(Value::from)),
+        (" AND ready_bucket.route = ?", filter.route.clone().map(Value::from)),
         (" AND message.created_at >= ?", filter.since.map(time)),
         (" AND message.created_at < ?", filter.until.map(time)),
     ]
@@ -171,10 +171,10 @@ const fn index_of(state: State) -> &'static str {
     }
 }
 
-fn rows(conn: &Connection, condition: &str, values: &[Value]) -> Result<Vec<(Row, Letter)>, StoreError> {
+fn rows(conn: &Connection, condition: &str, values: &[Value]) -> Result<Vec<(Row, MessageDetails)>, StoreError> {
     let mut found = Vec::new();
-    each(conn, "", condition, values, |row, letter| {
-        found.push((row, letter));
+    each(conn, "", condition, values, |row, details| {
+        found.push((row, details));
         Ok(true)
     })?;
     Ok(found)
@@ -186,16 +186,16 @@ fn each(
     index: &str,
     condition: &str,
     values: &[Value],
-    mut give: impl FnMut(Row, Letter) -> Result<bool, StoreError>,
+    mut give: impl FnMut(Row, MessageDetails) -> Result<bool, StoreError>,
 ) -> Result<bool, StoreError> {
-    let (position, letter) = (message::COLUMNS, letter::COLUMNS);
+    let (position, details) = (message::COLUMNS, details::COLUMNS);
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {position}, {letter} FROM message {index} JOIN letter USING (seq) \
-         JOIN lane ON lane.id = message.lane {condition}"
+        "SELECT {position}, {details} FROM message {index} JOIN message_body USING (seq) \
+         JOIN ready_bucket ON ready_bucket.id = message.bucket {condition}"
     ))?;
     let mut rows = statement.query(params_from_iter(values))?;
     while let Some(columns) = rows.next()? {
-        if !give(Row::read(columns)?, Letter::read(columns, message::WIDTH)?)? {
+        if !give(Row::read(columns)?, MessageDetails::read(columns, message::WIDTH)?)? {
             return Ok(true);
         }
     }
@@ -203,28 +203,28 @@ fn each(
 }
 
 /// A message as who looks at it sees it, without its history.
-pub(crate) fn record(row: &Row, letter: Letter) -> Result<Record, StoreError> {
+pub(crate) fn record(row: &Row, details: MessageDetails) -> Result<Record, StoreError> {
     Ok(Record {
         id: row.id,
         state: row.state,
-        subject: letter.subject,
-        message_id: letter.message_id,
-        from: letter.sender,
+        subject: details.subject,
+        message_id: details.message_id,
+        from: details.sender,
         recipients: row.recipients()?,
         attempts: row.attempts,
         next_attempt_at: (!row.state.is_terminal()).then_some(row.due),
         created_at: row.created_at,
         expires_at: row.expires_at,
         finished_at: row.finished_at,
-        priority: letter.priority,
-        route: letter.route,
-        tenant: letter.tenant,
-        tags: letter.tags,
+        priority: details.priority,
+        route: details.route,
+        tenant: details.tenant,
+        tags: details.tags,
         on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
-        idempotency_key: letter.idempotency_key,
+        idempotency_key: details.idempotency_key,
         fingerprint: None,
-        traceparent: letter.traceparent,
-        carriage: letter.carriage,
+        traceparent: details.traceparent,
+        delivery: details.delivery,
         size: row.size,
         history: Vec::new(),
     })
@@ -241,7 +241,7 @@ pub(crate) fn history(conn: &Connection, seq: i64) -> Result<Vec<Attempt>, Store
         history.push(Attempt {
             at: Timestamp::from_millis(row.get(0)?),
             route: row.get(1)?,
-            outcome: outcome.parse().map_err(|error| StoreError::Broken(format!("{error}")))?,
+            outcome: outcome.parse().map_err(|error| StoreError::Corrupt(format!("{error}")))?,
             class: row.get(3)?,
             text: row.get(4)?,
             recipients: recipients::parse(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,

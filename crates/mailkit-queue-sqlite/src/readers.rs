@@ -6,13 +6,13 @@ use mailkit_queue::QueueError;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use crate::claim::Claim;
-use crate::error::{Fault, Meaning, Shared, StoreError};
+use crate::error::{Fault, Severity, Shared, StoreError};
 use crate::file;
+use crate::file_identity::FileIdentity;
 use crate::interrupt::Interrupt;
 
 /// How many there are at once.
-const MOST: usize = 4;
+const MAX_READERS: usize = 4;
 
 /// Connections that read; cheap to clone, and every clone has the same ones.
 #[derive(Clone, Debug)]
@@ -21,29 +21,29 @@ pub(crate) struct Readers(Arc<Pool>);
 #[derive(Debug)]
 struct Pool {
     idle: Mutex<Vec<Connection>>,
-    turns: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     fault: Fault,
     open: Open,
-    claim: Arc<Claim>,
+    identity: Arc<FileIdentity>,
     interrupt: Interrupt,
 }
 
 /// How a connection is opened.
-type Open = fn(&Claim, &Interrupt) -> Result<Connection, StoreError>;
+type Open = fn(&FileIdentity, &Interrupt) -> Result<Connection, StoreError>;
 
 impl Readers {
-    pub(crate) fn new(claim: Arc<Claim>, fault: Fault, interrupt: Interrupt) -> Self {
-        Self::opened_by(file::open_reader, claim, fault, interrupt)
+    pub(crate) fn new(identity: Arc<FileIdentity>, fault: Fault, interrupt: Interrupt) -> Self {
+        Self::opened_by(file::open_reader, identity, fault, interrupt)
     }
 
     /// Those of a file that may be damaged.
-    pub(crate) fn of_damaged(claim: Arc<Claim>) -> Self {
-        Self::opened_by(file::open_damaged, claim, Fault::default(), Interrupt::default())
+    pub(crate) fn of_damaged(identity: Arc<FileIdentity>) -> Self {
+        Self::opened_by(file::open_damaged, identity, Fault::default(), Interrupt::default())
     }
 
-    fn opened_by(open: Open, claim: Arc<Claim>, fault: Fault, interrupt: Interrupt) -> Self {
-        let turns = Arc::new(Semaphore::new(MOST));
-        Self(Arc::new(Pool { idle: Mutex::default(), turns, fault, open, claim, interrupt }))
+    fn opened_by(open: Open, identity: Arc<FileIdentity>, fault: Fault, interrupt: Interrupt) -> Self {
+        let slots = Arc::new(Semaphore::new(MAX_READERS));
+        Self(Arc::new(Pool { idle: Mutex::default(), slots, fault, open, identity, interrupt }))
     }
 
     /// Reads on a thread that may block.
@@ -51,11 +51,11 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, QueueError> {
-        let turn = Arc::clone(&self.0.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let readers = self.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let result = readers.run(read);
-            drop(turn);
+            drop(slot);
             result
         });
         let result = reading.await.map_err(|panic| StoreError::Io(std::io::Error::other(panic)))?;
@@ -66,11 +66,11 @@ impl Readers {
     pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, Shared> {
         self.0.fault.check()?;
         let idle = self.idle().pop();
-        let open = || (self.0.open)(&self.0.claim, &self.0.interrupt);
+        let open = || (self.0.open)(&self.0.identity, &self.0.interrupt);
         let conn = idle.map_or_else(open, Ok).map_err(|error| self.note(error))?;
         let result = read(&conn).map_err(|error| self.note(error))?;
         let mut idle = self.idle();
-        if idle.len() < MOST && !self.0.turns.is_closed() {
+        if idle.len() < MAX_READERS && !self.0.slots.is_closed() {
             idle.push(conn);
         }
         Ok(result)
@@ -78,13 +78,13 @@ impl Readers {
 
     /// Closes those that nobody uses; those in use are closed when they come back.
     pub(crate) fn close(&self) {
-        self.0.turns.close();
+        self.0.slots.close();
         self.idle().clear();
     }
 
     /// A file that is damaged stops the store whoever notices; that a reader could not read does not.
     fn note(&self, error: StoreError) -> Shared {
-        if error.meaning() == Meaning::Damaged { self.0.fault.note(error) } else { error.into() }
+        if error.severity() == Severity::Damaged { self.0.fault.note(error) } else { error.into() }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {

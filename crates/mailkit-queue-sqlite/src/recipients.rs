@@ -29,21 +29,22 @@ pub(crate) fn print(recipients: &[RecipientRecord]) -> Result<String, StoreError
         .iter()
         .map(|recipient| Entry {
             address: recipient.address.to_string().into(),
-            status: recipient.status.name().into(),
+            status: recipient.status.as_str().into(),
             code: recipient.code,
             enhanced: recipient.enhanced.as_deref().map(Cow::from),
             text: recipient.text.as_str().into(),
         })
         .collect();
-    serde_json::to_string(&entries).map_err(|error| StoreError::Broken(error.to_string()))
+    serde_json::to_string(&entries).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// Recipients and what is known of them, from their JSON.
 pub(crate) fn parse(json: &str) -> Result<Vec<RecipientRecord>, StoreError> {
-    let broken = |error: &dyn std::fmt::Display| StoreError::Broken(format!("a list of recipients is broken: {error}"));
+    let broken =
+        |error: &dyn std::fmt::Display| StoreError::Corrupt(format!("a list of recipients is broken: {error}"));
     let entries: Vec<Entry<'_>> = serde_json::from_str(json).map_err(|error| broken(&error))?;
     let record = |entry: Entry<'_>| {
-        let status = RecipientStatus::ALL.into_iter().find(|status| status.name() == entry.status);
+        let status = RecipientStatus::ALL.into_iter().find(|status| status.as_str() == entry.status);
         Ok(RecipientRecord {
             address: Address::parse(&entry.address).map_err(|error| broken(&error))?,
             status: status.ok_or_else(|| broken(&entry.status))?,

@@ -20,7 +20,7 @@ const STATISTICS: [(&str, &str); 2] = [
 ];
 
 /// The tables that hold messages: what is read of a damaged file.
-const OF_MESSAGES: [&str; 6] = ["queue", "lane", "message", "letter", "attempt", "chunk"];
+const OF_MESSAGES: [&str; 6] = ["queue", "ready_bucket", "message", "message_body", "attempt", "chunk"];
 
 /// Makes the tables, or brings them up to date; does nothing where they are.
 pub(crate) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
@@ -30,7 +30,7 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
     let from = version(&transaction)?;
     if from == 0 && transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, u32>(0))? > 0 {
-        return Err(StoreError::Broken("the file belongs to another program".into()));
+        return Err(StoreError::Corrupt("the file belongs to another program".into()));
     }
     for migration in MIGRATIONS.iter().skip(from as usize) {
         transaction.execute_batch(migration)?;
@@ -55,11 +55,11 @@ pub(crate) fn check(conn: &Connection) -> Result<(), StoreError> {
     found.retain(|object| !object.is_statistics());
     let expected = reference(version)?;
     if let Some(fault) = difference(&found, &expected) {
-        return Err(StoreError::Broken(fault));
+        return Err(StoreError::Corrupt(fault));
     }
     let shared = "SELECT count(*) - count(DISTINCT rootpage) FROM sqlite_schema WHERE rootpage > 0";
     if conn.query_row(shared, [], |row| row.get::<_, u32>(0))? > 0 {
-        return Err(StoreError::Broken("two of its tables or indexes begin on the same page".into()));
+        return Err(StoreError::Corrupt("two of its tables or indexes begin on the same page".into()));
     }
     for object in expected.iter().filter(|object| object.kind == "table") {
         conn.prepare(&format!("SELECT * FROM {} LIMIT 1", object.name))?.query([])?.next()?;
@@ -75,7 +75,7 @@ pub(crate) fn check_to_read(conn: &Connection) -> Result<(), StoreError> {
     for object in reference(version.min(VERSION))?.iter().filter(|object| OF_MESSAGES.contains(&&*object.name)) {
         // A table whose row cannot be found is missed by the statement that reads from it.
         if let Some(other) = found.iter().find(|other| other.has_name_of(object) && *other != object) {
-            return Err(StoreError::Broken(format!("its {} is not the one that mailkit makes", other.label())));
+            return Err(StoreError::Corrupt(format!("its {} is not the one that mailkit makes", other.label())));
         }
     }
     Ok(())
@@ -93,7 +93,7 @@ pub(crate) fn drop_statistics(conn: &Connection) -> Result<(), StoreError> {
 
 /// The error for a file that a later version of this crate has written.
 pub(crate) fn newer(version: u32) -> StoreError {
-    StoreError::Broken(format!("the file is of version {version}, and this mailkit knows none after {VERSION}"))
+    StoreError::Corrupt(format!("the file is of version {version}, and this mailkit knows none after {VERSION}"))
 }
 
 /// The version of the file; 0 where no tables were made yet.
@@ -174,20 +174,20 @@ mod tests {
     #[test]
     fn later_migrations_can_change_tables_indexes_and_views() {
         let folder = tempfile::tempdir().unwrap();
-        let (_claim, conn) =
-            crate::file::open(&folder.path().join("mailkit.db"), crate::file::Making::Allowed, &Default::default())
+        let (_identity, conn) =
+            crate::file::open(&folder.path().join("mailkit.db"), crate::file::OpenMode::Create, &Default::default())
                 .unwrap();
         conn.execute("INSERT INTO queue (name) VALUES ('default')", []).unwrap();
         conn.execute_batch(
             "BEGIN EXCLUSIVE;
              ALTER TABLE queue ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
-             ALTER TABLE lane RENAME COLUMN ready TO waiting;
+             ALTER TABLE ready_bucket RENAME COLUMN ready TO waiting;
              DROP VIEW mail;
-             ALTER TABLE letter RENAME TO body;
+             ALTER TABLE message_body RENAME TO body;
              CREATE TABLE copy AS SELECT * FROM queue;
-             DROP TABLE quota;
+             DROP TABLE limit_usage;
              DROP INDEX message_ready;
-             CREATE INDEX message_ready ON message (lane, due, seq) WHERE state = 1;
+             CREATE INDEX message_ready ON message (bucket, due, seq) WHERE state = 1;
              CREATE VIEW mail AS SELECT id FROM message JOIN body USING (seq);
              UPDATE queue SET paused = 1;
              COMMIT",

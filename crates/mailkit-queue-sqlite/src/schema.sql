@@ -15,8 +15,8 @@ CREATE TABLE queue (
   ambiguous INTEGER NOT NULL DEFAULT 0
 );
 
--- Messages of one priority, tenant and route wait in one lane; `ready` says how many of them are ready.
-CREATE TABLE lane (
+-- Messages of one priority, tenant and route wait in one bucket; `ready` says how many of them are ready.
+CREATE TABLE ready_bucket (
   id INTEGER PRIMARY KEY,
   queue INTEGER NOT NULL,
   priority INTEGER NOT NULL,
@@ -24,8 +24,8 @@ CREATE TABLE lane (
   route TEXT,
   ready INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX lane_by_name ON lane (queue, priority, tenant, route);
-CREATE INDEX lane_with_mail ON lane (queue, priority, tenant) WHERE ready > 0;
+CREATE INDEX ready_bucket_by_name ON ready_bucket (queue, priority, tenant, route);
+CREATE INDEX ready_bucket_with_mail ON ready_bucket (queue, priority, tenant) WHERE ready > 0;
 
 -- Where a message stands. All that changes in its life is here, in a short row.
 -- state: 0 scheduled, 1 ready, 2 leased, 3 sent, 4 dead, 5 held, 6 cancelled.
@@ -33,13 +33,13 @@ CREATE TABLE message (
   seq INTEGER PRIMARY KEY,
   queue INTEGER NOT NULL,
   id TEXT NOT NULL,
-  lane INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
   state INTEGER NOT NULL,
   due INTEGER NOT NULL,
   expires_at INTEGER,
   fence INTEGER NOT NULL DEFAULT 0,
   leased_until INTEGER,
-  marked INTEGER NOT NULL DEFAULT 0,
+  commit_point INTEGER NOT NULL DEFAULT 0,
   hold INTEGER NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
@@ -50,19 +50,19 @@ CREATE TABLE message (
 );
 CREATE UNIQUE INDEX message_by_id ON message (queue, id);
 CREATE INDEX message_scheduled ON message (queue, due) WHERE state = 0;
-CREATE INDEX message_ready ON message (lane, due) WHERE state = 1;
+CREATE INDEX message_ready ON message (bucket, due) WHERE state = 1;
 CREATE INDEX message_leased ON message (queue, leased_until) WHERE state = 2;
 CREATE INDEX message_expiring ON message (queue, expires_at) WHERE expires_at IS NOT NULL AND state < 2;
 CREATE INDEX message_finished ON message (queue, state, finished_at) WHERE finished_at IS NOT NULL;
 
 -- What a message is. Written once. The content is here, or in chunks where it is large; `crc` is the CRC-32 of all of it.
-CREATE TABLE letter (
+CREATE TABLE message_body (
   seq INTEGER PRIMARY KEY,
   sender TEXT NOT NULL,
   message_id TEXT,
   subject TEXT,
   tags TEXT,
-  carriage TEXT,
+  delivery TEXT,
   idempotency_key TEXT,
   traceparent TEXT,
   crc INTEGER NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE attempt (
   PRIMARY KEY (seq, number)
 ) WITHOUT ROWID;
 
--- Large contents, piece by piece. Those that `staging` names are being written and belong to no message yet.
+-- Large contents, chunk by chunk. Those that `staging` names are being written and belong to no message yet.
 CREATE TABLE chunk (
   content INTEGER NOT NULL,
   number INTEGER NOT NULL,
@@ -108,7 +108,7 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (queue, used_at);
 
 -- What was spent of quotas, by buckets of time.
-CREATE TABLE quota (
+CREATE TABLE limit_usage (
   queue INTEGER NOT NULL,
   key TEXT NOT NULL,
   bucket INTEGER NOT NULL,
@@ -117,17 +117,17 @@ CREATE TABLE quota (
 ) WITHOUT ROWID;
 
 CREATE VIEW mail AS
-SELECT queue.name AS queue, message.id, letter.subject, letter.sender,
+SELECT queue.name AS queue, message.id, message_body.subject, message_body.sender,
   (SELECT group_concat(json_extract(value, '$.address'), ', ') FROM json_each(message.recipients)) AS recipients,
   CASE message.state WHEN 0 THEN 'scheduled' WHEN 1 THEN 'ready' WHEN 2 THEN 'leased' WHEN 3 THEN 'sent'
     WHEN 4 THEN 'dead' WHEN 5 THEN 'held' ELSE 'cancelled' END AS state,
-  CASE lane.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END AS priority,
-  lane.route, lane.tenant, message.attempts, message.size,
+  CASE ready_bucket.priority WHEN 0 THEN 'high' WHEN 1 THEN 'normal' ELSE 'low' END AS priority,
+  ready_bucket.route, ready_bucket.tenant, message.attempts, message.size,
   datetime(message.created_at / 1000, 'unixepoch') AS created_at,
   datetime(message.due / 1000, 'unixepoch') AS due,
   datetime(message.finished_at / 1000, 'unixepoch') AS finished_at,
-  letter.message_id, letter.idempotency_key
+  message_body.message_id, message_body.idempotency_key
 FROM message
 JOIN queue ON queue.id = message.queue
-JOIN lane ON lane.id = message.lane
-JOIN letter ON letter.seq = message.seq;
+JOIN ready_bucket ON ready_bucket.id = message.bucket
+JOIN message_body ON message_body.seq = message.seq;

@@ -17,7 +17,7 @@ use crate::store::SqliteQueue;
 const MOST_ATTEMPTS: u64 = 100;
 
 impl SqliteQueue {
-    pub(crate) async fn write_outcome(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
+    pub(crate) async fn settle_lease(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
         let (token, settlement) = (lease.token(), Arc::new(settlement));
         let outcome = Arc::clone(&settlement);
         let settled = self.writer().call(move |batch| settle(batch, token, &outcome)).await;
@@ -29,8 +29,8 @@ fn settle(batch: &mut Batch<'_>, token: LeaseToken, settlement: &Settlement) -> 
     let Some(mut row) = leased_as(batch, token)? else { return Ok(Err(QueueError::LeaseLost(token.id))) };
     let now = batch.now();
     let mut known = row.recipients()?;
-    let mut place = 0;
-    let noted = settlement.recipients.iter().filter_map(|outcome| note(&mut known, outcome, &mut place));
+    let mut position = 0;
+    let noted = settlement.recipients.iter().filter_map(|outcome| note(&mut known, outcome, &mut position));
     let tried: Vec<_> = noted.collect();
     if !tried.is_empty() {
         row.set_recipients(&known)?;
@@ -66,9 +66,9 @@ fn note(
 ) -> Option<RecipientRecord> {
     let (before, from) = known.split_at((*next).min(known.len()));
     let found = |part: &[RecipientRecord]| part.iter().position(|recipient| recipient.address == outcome.address);
-    let place = found(from).map(|place| before.len() + place).or_else(|| found(before))?;
-    *next = place + 1;
-    let recipient = known.get_mut(place)?;
+    let position = found(from).map(|position| before.len() + position).or_else(|| found(before))?;
+    *next = position + 1;
+    let recipient = known.get_mut(position)?;
     if !recipient.status.is_open() {
         return None;
     }
@@ -91,7 +91,7 @@ fn remember(
     let (seq, number) = token;
     let insert = "INSERT INTO attempt (seq, number, at, route, outcome, class, text, recipients) \
                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-    let (outcome, class, text) = (settlement.outcome.name(), &settlement.class, &settlement.text);
+    let (outcome, class, text) = (settlement.outcome.as_str(), &settlement.class, &settlement.text);
     let values = params![seq, number, at, route, outcome, class, text, recipients::print(tried)?];
     batch.conn.prepare_cached(insert)?.execute(values)?;
     if number > MOST_ATTEMPTS {

@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, NewMessage, Page, Queue,
-    QueueError, QueueId, QueueSettings, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats,
-    Timestamp,
+    Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page,
+    Permit, Queue, QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::batch::NO_QUEUE;
-use crate::bell::Bell;
-use crate::claim::Claim;
+use crate::change_watch::ChangeWatch;
 use crate::context::Context;
 use crate::error::{Fault, StoreError};
-use crate::file::{self, Making};
+use crate::file::{self, OpenMode};
+use crate::file_identity::FileIdentity;
 use crate::interrupt::Interrupt;
 use crate::readers::Readers;
-use crate::watch::Watch;
+use crate::wakeup::Wakeup;
 use crate::writer::Writer;
 
 /// How long closing waits for statements that run: what mailkit asks of a file takes milliseconds.
@@ -68,8 +67,8 @@ struct Shared {
     context: Context,
     writer: Writer,
     readers: Readers,
-    watch: Watch,
-    claim: Arc<Claim>,
+    change_watch: ChangeWatch,
+    identity: Arc<FileIdentity>,
 }
 
 /// Opens a [`SqliteQueue`] otherwise than by default.
@@ -80,7 +79,7 @@ pub struct Builder {
     name: String,
     settings: QueueSettings,
     clock: Clock,
-    making: Making,
+    mode: OpenMode,
 }
 
 impl Builder {
@@ -105,7 +104,7 @@ impl Builder {
     /// Opens only a store that is there: for whoever looks at a queue. A queue of another name in it is empty, and is not
     /// made either.
     pub const fn existing(mut self) -> Self {
-        self.making = Making::Forbidden;
+        self.mode = OpenMode::Existing;
         self
     }
 
@@ -126,19 +125,19 @@ impl Builder {
     }
 
     fn open_blocking(self, interrupt: Interrupt) -> Result<SqliteQueue, StoreError> {
-        let (mut claim, conn) = file::open(&self.path, self.making, &interrupt)?;
-        let queue = match self.making {
-            Making::Allowed => queue_row(&conn, &self.name)?,
-            Making::Forbidden => find_queue(&conn, &self.name)?.unwrap_or(NO_QUEUE),
+        let (mut identity, conn) = file::open(&self.path, self.mode, &interrupt)?;
+        let queue = match self.mode {
+            OpenMode::Create => queue_row(&conn, &self.name)?,
+            OpenMode::Existing => find_queue(&conn, &self.name)?.unwrap_or(NO_QUEUE),
         };
-        claim.know_beside()?;
-        let claim = Arc::new(claim);
-        let (fault, bell) = (Fault::default(), Bell::default());
-        let readers = Readers::new(Arc::clone(&claim), fault.clone(), interrupt.clone());
-        let context = Context { settings: self.settings, clock: self.clock, queue, fault, bell, interrupt };
-        let writer = Writer::start(conn, context.clone(), Arc::clone(&claim))?;
-        let watch = Watch::default();
-        Ok(SqliteQueue { shared: Arc::new(Shared { context, writer, readers, watch, claim }) })
+        identity.track_log_files()?;
+        let identity = Arc::new(identity);
+        let (fault, wakeup) = (Fault::default(), Wakeup::default());
+        let readers = Readers::new(Arc::clone(&identity), fault.clone(), interrupt.clone());
+        let context = Context { settings: self.settings, clock: self.clock, queue, fault, wakeup, interrupt };
+        let writer = Writer::start(conn, context.clone(), Arc::clone(&identity))?;
+        let change_watch = ChangeWatch::default();
+        Ok(SqliteQueue { shared: Arc::new(Shared { context, writer, readers, change_watch, identity }) })
     }
 }
 
@@ -158,7 +157,7 @@ impl SqliteQueue {
             name: "default".to_owned(),
             settings: QueueSettings::default(),
             clock: Clock::system(),
-            making: Making::Allowed,
+            mode: OpenMode::Create,
         }
     }
 
@@ -176,7 +175,7 @@ impl SqliteQueue {
         let queue = self.clone();
         let closing = async {
             // It may have to wait for a statement. That it panicked says that the runtime ends.
-            tokio::task::spawn_blocking(move || queue.watch().close()).await.ok();
+            tokio::task::spawn_blocking(move || queue.change_watch().close()).await.ok();
             self.shared.writer.close().await
         };
         tokio::pin!(closing);
@@ -202,12 +201,12 @@ impl SqliteQueue {
         &self.shared.readers
     }
 
-    pub(crate) fn watch(&self) -> &Watch {
-        &self.shared.watch
+    pub(crate) fn change_watch(&self) -> &ChangeWatch {
+        &self.shared.change_watch
     }
 
-    pub(crate) fn bell(&self) -> &Bell {
-        &self.shared.context.bell
+    pub(crate) fn wakeup(&self) -> &Wakeup {
+        &self.shared.context.wakeup
     }
 
     pub(crate) fn settings(&self) -> &QueueSettings {
@@ -223,7 +222,7 @@ impl SqliteQueue {
     }
 
     pub(crate) fn open_reader(&self) -> Result<Connection, StoreError> {
-        file::open_reader(&self.shared.claim, &self.shared.context.interrupt)
+        file::open_reader(&self.shared.identity, &self.shared.context.interrupt)
     }
 }
 
@@ -238,18 +237,18 @@ fn queue_row(conn: &Connection, name: &str) -> Result<i64, StoreError> {
         return Ok(found);
     }
     conn.execute("INSERT OR IGNORE INTO queue (name) VALUES (?)", [name])?;
-    find_queue(conn, name)?.ok_or_else(|| StoreError::Broken("a queue was just put there".into()))
+    find_queue(conn, name)?.ok_or_else(|| StoreError::Corrupt("a queue was just put there".into()))
 }
 
 #[async_trait]
 impl Queue for SqliteQueue {
-    /// Content beyond 64 KiB, or not in memory, is read on a thread that may block, and stored piece by piece.
+    /// Content beyond 64 KiB, or not in memory, is read on a thread that may block, and stored chunk by chunk.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
-        self.store(message).await
+        self.store_message(message).await
     }
 
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
-        self.take(request).await
+        self.lease_messages(request).await
     }
 
     async fn wait(&self) {
@@ -257,47 +256,47 @@ impl Queue for SqliteQueue {
     }
 
     async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
-        self.prolong(leases, duration).await
+        self.renew_leases(leases, duration).await
     }
 
-    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
-        self.mark_leaving(lease).await
+    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
+        self.write_commit_point(lease).await
     }
 
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
-        self.write_outcome(lease, settlement).await
+        self.settle_lease(lease, settlement).await
     }
 
-    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
-        self.spend_all(quotas).await
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Result<Permit, Timestamp>, QueueError> {
+        self.acquire_permit(requests).await
     }
 
-    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
-        self.give_back(receipt).await
+    async fn release(&self, permit: Permit) -> Result<(), QueueError> {
+        self.release_permit(permit).await
     }
 
     async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
-        self.look_at(id).await
+        self.read_record(id).await
     }
 
     async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
-        self.find_content(id).await
+        self.read_content(id).await
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
-        self.find(filter).await
+        self.read_page(filter).await
     }
 
-    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
-        self.act_by_hand(id, action).await
+    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
+        self.apply_command(id, command).await
     }
 
     async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
-        self.forget(states, older_than).await
+        self.purge_finished(states, older_than).await
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {
-        self.count().await
+        self.read_stats().await
     }
 
     fn clock(&self) -> &Clock {

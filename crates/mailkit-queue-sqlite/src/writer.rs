@@ -6,15 +6,15 @@ use mailkit_queue::QueueError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Batch, Memory};
+use crate::batch::{Batch, WriterCache};
 use crate::checkpoint;
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::error::{Fault, Refusable, StoreError};
 use crate::failpoint::step;
+use crate::file_identity::FileIdentity;
 
 /// How many pieces of work one transaction takes at the most.
-const BATCH: usize = 256;
+const MAX_JOBS: usize = 256;
 
 /// Work for the writer.
 trait Job: Send {
@@ -65,10 +65,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(conn: Connection, context: Context, claim: Arc<Claim>) -> std::io::Result<Self> {
-        let (requests, waiting) = mpsc::channel(BATCH);
+    pub(crate) fn start(conn: Connection, context: Context, identity: Arc<FileIdentity>) -> std::io::Result<Self> {
+        let (requests, waiting) = mpsc::channel(MAX_JOBS);
         let fault = context.fault.clone();
-        let worker = Worker { file: Transactor { conn, context, memory: Memory::default(), claim }, waiting };
+        let worker =
+            WriterThread { file: Transactor { conn, context, cache: WriterCache::default(), identity }, waiting };
         std::thread::Builder::new().name("mailkit-sqlite".into()).spawn(move || worker.run())?;
         Ok(Self { requests, fault })
     }
@@ -133,12 +134,12 @@ impl Writer {
     }
 }
 
-struct Worker {
+struct WriterThread {
     file: Transactor,
     waiting: mpsc::Receiver<Request>,
 }
 
-impl Worker {
+impl WriterThread {
     fn run(mut self) {
         while let Some(request) = self.waiting.blocking_recv() {
             match request {
@@ -164,7 +165,7 @@ impl Worker {
             }
             Err(_) => None,
         }));
-        self.file.transact(next.take(BATCH));
+        self.file.transact(next.take(MAX_JOBS));
         close
     }
 }
@@ -173,8 +174,8 @@ impl Worker {
 struct Transactor {
     conn: Connection,
     context: Context,
-    memory: Memory,
-    claim: Arc<Claim>,
+    cache: WriterCache,
+    identity: Arc<FileIdentity>,
 }
 
 impl Transactor {
@@ -194,18 +195,18 @@ impl Transactor {
             outcome => finish(jobs, outcome, &self.context.fault),
         }
         if self.context.fault.check().is_ok()
-            && let Err(error) = checkpoint::when_due(&self.conn, &mut self.memory)
+            && let Err(error) = checkpoint::when_due(&self.conn, &mut self.cache)
         {
             self.context.fault.note(error);
         }
     }
 
     /// Saves what was acknowledged before, where the log was removed: it is in our hands still.
-    fn rescue(&self) {
-        if !self.claim.has_only_lost_its_log() {
+    fn checkpoint_removed_log(&self) {
+        if !self.identity.is_only_log_missing() {
             return;
         }
-        match checkpoint::rescue(&self.conn) {
+        match checkpoint::removed_log(&self.conn) {
             Ok(()) => tracing::warn!("what was in the log that was removed is in the queue's file now"),
             Err(error) => tracing::error!(%error, "what was in the log that was removed is lost"),
         }
@@ -222,15 +223,15 @@ impl Transactor {
             // Nothing could be begun: all who wait have waited for that long.
             jobs.extend(next);
         }
-        self.memory.forget();
+        self.cache.forget();
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
         {
             // It would go into the next transaction.
-            self.context.fault.note(StoreError::Stuck(error));
+            self.context.fault.note(StoreError::RollbackFailed(error));
         }
-        if let Err(StoreError::Gone(_)) = outcome {
-            self.rescue();
+        if let Err(StoreError::FileReplaced(_)) = outcome {
+            self.checkpoint_removed_log();
         }
         (jobs, outcome)
     }
@@ -244,7 +245,7 @@ impl Transactor {
         }
         step("begin")?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        self.memory.refresh(&self.conn)
+        self.cache.refresh(&self.conn)
     }
 
     fn work(
@@ -252,39 +253,39 @@ impl Transactor {
         jobs: &mut Vec<Box<dyn Job>>,
         next: &mut impl Iterator<Item = Box<dyn Job>>,
     ) -> Result<(), StoreError> {
-        let mut batch = Batch::new(&self.conn, &self.context, &mut self.memory);
+        let mut batch = Batch::new(&self.conn, &self.context, &mut self.cache);
         for mut job in next {
             let outcome = step("work").and_then(|()| job.run(&mut batch));
             jobs.push(job);
             outcome?;
         }
         batch.write_back()?;
-        let news = batch.news();
+        let wakes_workers = batch.wakes_workers();
         step("commit")?;
         // Where the index was removed, this would be written over what others have acknowledged.
-        self.claim.check()?;
+        self.identity.check()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         step("committed")?;
         // Before anybody is told: what is in a file that was removed is not stored.
-        self.claim.check()?;
-        if news {
-            self.context.bell.ring();
+        self.identity.check()?;
+        if wakes_workers {
+            self.context.wakeup.notify();
         }
         Ok(())
     }
 
-    fn bring_home(&mut self) -> Result<(), StoreError> {
-        if let Err(error) = self.claim.check() {
-            self.rescue();
+    fn checkpoint_all(&mut self) -> Result<(), StoreError> {
+        if let Err(error) = self.identity.check() {
+            self.checkpoint_removed_log();
             return Err(error);
         }
-        checkpoint::last(&mut self.conn)
+        checkpoint::all(&mut self.conn)
     }
 
     /// Brings all of the log into the file, so that it can be copied alone, and lets go of it.
     fn close(mut self, reply: oneshot::Sender<Result<(), QueueError>>) {
         let outcome = match self.context.fault.check() {
-            Ok(()) => self.bring_home().map_err(|error| self.context.fault.note(error)),
+            Ok(()) => self.checkpoint_all().map_err(|error| self.context.fault.note(error)),
             Err(error) => Err(error),
         };
         drop(self.conn);

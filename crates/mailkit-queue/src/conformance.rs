@@ -12,7 +12,7 @@
 //! }
 //!
 //! mailkit_queue::conformance_tests!(make);
-//! # mailkit_queue::conformance::run("priorities_go_before_one_another", make);
+//! # mailkit_queue::conformance::run("higher_priority_is_leased_first", make);
 //! ```
 //!
 //! Every test has a queue and a [`TestClock`] of its own. Time passes only when the test says so, except where a rule is
@@ -20,16 +20,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests, which another crate runs")]
 
 mod clock;
+mod commands;
 mod concurrency;
-mod ending;
 mod enqueueing;
-mod hands;
+mod expiry;
 mod keys;
 mod leases;
-mod looking;
+mod limits;
 mod model;
 mod order;
-mod quotas;
+mod queries;
 mod random;
 mod settling;
 mod waiting;
@@ -75,99 +75,99 @@ macro_rules! scenarios {
 
 scenarios! { ($)
     enqueueing {
-        what_is_enqueued_is_leased_and_shown_as_it_was,
-        content_in_pieces_is_stored_whole,
+        a_message_is_leased_and_listed_as_it_was_enqueued,
+        content_in_chunks_is_stored_whole,
         content_that_cannot_be_read_leaves_nothing_behind,
-        a_queue_is_full_at_its_number_of_unfinished_messages,
-        a_queue_is_full_at_its_octets,
-        an_imported_message_keeps_its_name_and_time_and_comes_in_once,
+        a_queue_is_full_at_its_limit_of_unfinished_messages,
+        a_queue_is_full_at_its_limit_of_octets,
+        an_imported_message_keeps_its_id_and_time_and_is_stored_once,
         an_id_that_another_message_has_is_refused,
         a_message_that_would_expire_before_it_could_be_sent_is_refused,
-        an_imported_message_whose_time_is_over_ends_dead,
-        a_dropped_enqueue_was_done_whole_or_not_at_all,
+        an_imported_message_that_has_expired_is_dead,
+        a_dropped_enqueue_is_done_completely_or_not_at_all,
     }
     keys {
         a_key_makes_one_message,
         a_key_for_another_message_is_a_conflict,
         a_duplicate_is_answered_with_the_state_of_its_message,
-        a_key_outlives_a_sent_message_until_its_window_is_over,
+        a_key_outlives_a_sent_message_until_its_window_ends,
         a_key_does_not_stand_for_a_message_purged_without_having_been_sent,
-        a_key_does_not_stand_for_a_message_forgotten_dead_after_its_retention,
+        a_key_does_not_stand_for_a_dead_message_removed_after_its_retention,
         a_key_does_not_stand_for_a_cancelled_message,
-        a_message_from_another_queue_whose_key_is_over_meets_no_key,
+        an_imported_message_whose_key_has_expired_conflicts_with_no_key,
         the_fingerprint_of_a_key_is_shown_while_the_key_stands_for_its_message,
-        a_known_key_is_answered_by_a_full_queue,
-        a_full_queue_takes_in_the_archive_copy_of_a_message,
+        a_full_queue_answers_a_known_key,
+        a_full_queue_accepts_the_archive_copy_of_a_message,
         two_hundred_enqueues_with_one_key_make_one_message,
     }
     order {
-        priorities_go_before_one_another,
+        higher_priority_is_leased_first,
         tenants_take_turns_in_one_lease,
         tenants_take_turns_from_lease_to_lease,
-        of_one_tenant_the_oldest_due_goes_first,
+        within_a_tenant_the_oldest_due_is_leased_first,
         mail_pinned_to_a_skipped_route_stays,
         scheduled_mail_is_leased_when_it_is_due_and_not_before,
-        a_message_given_back_keeps_its_place,
+        an_abandoned_message_keeps_its_position,
     }
     leases {
         a_leased_message_is_leased_by_nobody_else,
-        a_lease_that_runs_out_is_counted_and_the_message_goes_again,
-        a_marked_lease_that_runs_out_is_held_where_the_sender_wants_that,
-        an_unmarked_lease_that_runs_out_goes_again_uncounted_where_it_would_be_held,
-        a_mark_is_for_one_lease_only,
-        a_renewed_lease_does_not_run_out,
-        a_lost_lease_is_told_when_it_is_renewed,
+        an_expired_lease_is_counted_and_the_message_is_leased_again,
+        a_lease_that_expires_after_its_commit_point_is_held_if_the_policy_is_hold,
+        a_lease_that_expires_before_its_commit_point_is_sent_again_uncounted_if_the_policy_is_hold,
+        a_commit_point_belongs_to_one_lease,
+        a_renewed_lease_does_not_expire,
+        renew_reports_lost_leases,
         a_stale_token_changes_nothing,
-        a_late_settlement_counts_while_nobody_has_ended_the_lease,
-        nothing_is_marked_after_the_lease_has_run_out,
+        a_late_settlement_is_accepted_until_the_lease_is_ended,
+        no_commit_point_is_recorded_after_the_lease_has_expired,
     }
     settling {
-        a_message_that_all_have_accepted_is_sent_whatever_is_said,
+        a_message_accepted_for_all_recipients_is_sent_whatever_next_says,
         only_open_recipients_are_leased_again,
-        a_message_without_open_recipients_is_dead_whatever_is_said,
-        where_a_message_goes_is_what_the_settlement_says,
-        an_attempt_is_counted_and_remembered_only_with_a_route,
-        what_is_said_of_others_is_left_out,
+        a_message_without_open_recipients_is_dead_whatever_next_says,
+        the_settlement_decides_the_next_state,
+        an_attempt_is_counted_and_recorded_only_with_a_route,
+        outcomes_of_other_recipients_are_ignored,
         an_ambiguous_moment_is_counted_once,
     }
-    ending {
-        mail_that_expires_is_dead_and_says_so,
-        a_leased_message_expires_after_the_word_of_its_worker,
-        purging_forgets_what_was_finished_so_long_ago,
-        purging_forgets_only_the_states_that_are_named,
-        finished_mail_goes_by_itself_after_its_retention,
-        held_mail_stays_until_a_person_decides,
+    expiry {
+        expired_mail_is_dead_with_that_reason,
+        a_leased_message_expires_only_after_its_settlement,
+        purge_removes_messages_that_finished_long_enough_ago,
+        purge_removes_only_the_named_states,
+        finished_mail_is_removed_after_its_retention,
+        held_mail_stays_until_an_operator_decides,
     }
-    hands {
-        an_action_is_done_where_the_state_allows_it_and_nothing_changes_elsewhere,
-        a_dead_message_that_is_retried_starts_afresh_for_those_who_have_it_not,
+    commands {
+        a_command_is_applied_only_in_the_states_that_allow_it,
+        retrying_a_dead_message_starts_anew_for_the_recipients_that_were_not_accepted,
         a_scheduled_message_that_is_retried_is_ready_at_once,
         a_released_message_is_ready_at_once,
-        a_message_retried_after_its_last_moment_has_none,
+        retrying_an_expired_message_clears_its_expiry,
     }
-    quotas {
-        a_quota_has_room_again_when_it_was_told,
-        quotas_are_spent_from_all_or_from_none,
-        what_was_refunded_can_be_spent_again,
-        no_window_exceeds_its_limit_whoever_spends,
+    limits {
+        a_full_limit_has_room_again_at_the_reported_time,
+        permits_are_acquired_from_all_limits_or_from_none,
+        released_permits_can_be_acquired_again,
+        no_window_exceeds_its_limit_with_concurrent_callers,
     }
-    looking {
-        a_list_shows_what_its_filter_lets_through_newest_first,
-        pages_follow_one_another_while_mail_comes_in,
+    queries {
+        a_list_has_the_matching_messages_newest_first,
+        pages_neither_repeat_nor_skip_messages_while_mail_is_enqueued,
         messages_are_counted_by_state,
-        who_asks_for_a_message_that_is_not_there_gets_nothing,
+        an_unknown_message_is_none,
     }
     waiting {
-        who_waits_is_woken_by_an_enqueue,
-        who_waits_is_woken_when_mail_becomes_due,
-        who_waits_is_woken_by_a_message_given_back,
+        a_waiting_worker_is_woken_by_an_enqueue,
+        a_waiting_worker_is_woken_when_mail_becomes_due,
+        a_waiting_worker_is_woken_by_an_abandoned_message,
     }
     concurrency {
-        workers_beside_one_another_settle_each_message_once,
-        enqueues_beside_one_another_are_all_there,
+        concurrent_workers_settle_each_message_once,
+        concurrent_enqueues_are_all_stored,
     }
     random {
-        whatever_is_done_the_queue_stands_where_a_simple_model_does,
+        random_operations_match_the_model,
     }
 }
 

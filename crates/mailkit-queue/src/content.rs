@@ -1,4 +1,4 @@
-//! The content of a message on its way into a queue and out of it: in memory, or piece by piece.
+//! The content of a message on its way into a queue and out of it: in memory, or chunk by chunk.
 
 use std::fmt;
 use std::io;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// Pieces of content, made while they are asked for by code that may block.
-pub type Pieces = Box<dyn Iterator<Item = io::Result<Bytes>> + Send>;
+/// Chunks of content, made while they are asked for by code that may block.
+pub type Chunks = Box<dyn Iterator<Item = io::Result<Bytes>> + Send>;
 
-/// Gives the pieces of a content from the start, as often as it is asked.
-pub trait OpenContent: Send + Sync {
-    /// Opens the content. The pieces may block: ask for them on a thread that may.
+/// Gives the chunks of a content from the start, as often as it is asked.
+pub trait ContentSource: Send + Sync {
+    /// Opens the content. The chunks may block: ask for them on a thread that may.
     ///
     /// # Errors
     /// Where the content cannot be read, or is no longer there.
-    fn open(&self) -> io::Result<Pieces>;
+    fn open(&self) -> io::Result<Chunks>;
 }
 
 /// The content of a message: a header and a body with CRLF line ends.
@@ -36,13 +36,13 @@ pub struct Content {
 #[derive(Clone)]
 enum Source {
     Memory(Bytes),
-    Stored(Arc<dyn OpenContent>),
+    Stored(Arc<dyn ContentSource>),
 }
 
 impl Content {
     /// Content that is read where it is needed; the size in octets, where that is known.
     #[must_use]
-    pub fn stored(source: Arc<dyn OpenContent>, size: Option<u64>) -> Self {
+    pub fn stored(source: Arc<dyn ContentSource>, size: Option<u64>) -> Self {
         Self { size, source: Source::Stored(source) }
     }
 
@@ -61,11 +61,11 @@ impl Content {
         }
     }
 
-    /// The content in pieces, from the start. They may block.
+    /// The content in chunks, from the start. They may block.
     ///
     /// # Errors
     /// Where the content cannot be read.
-    pub fn pieces(&self) -> io::Result<Pieces> {
+    pub fn chunks(&self) -> io::Result<Chunks> {
         match &self.source {
             Source::Memory(bytes) => Ok(Box::new(std::iter::once(Ok(bytes.clone())))),
             Source::Stored(stored) => stored.open(),
@@ -81,8 +81,8 @@ impl Content {
             Source::Memory(bytes) => Ok(bytes.clone()),
             Source::Stored(stored) => {
                 let mut whole = Vec::new();
-                for piece in stored.open()? {
-                    whole.extend_from_slice(&piece?);
+                for chunk in stored.open()? {
+                    whole.extend_from_slice(&chunk?);
                 }
                 Ok(whole.into())
             }

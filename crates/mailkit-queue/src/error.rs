@@ -8,7 +8,7 @@ use mailkit_address::{ErrorMessage, chained_display};
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::Lease;
-use crate::query::Action;
+use crate::query::Command;
 use crate::settlement::Settlement;
 use crate::state::State;
 
@@ -44,7 +44,7 @@ pub enum QueueError {
         /// The message.
         id: QueueId,
         /// What was asked.
-        action: Action,
+        command: Command,
         /// Its state.
         state: State,
     },
@@ -86,8 +86,8 @@ impl ErrorMessage for QueueError {
             }
             Self::Expired { .. } => f.write_str("expires_at is in the past: the message could never be sent"),
             Self::Unknown(id) => write!(f, "no message {id} is in the queue"),
-            Self::NotAllowed { id, action, state } => {
-                write!(f, "message {id} is {state}, which does not allow to {} it", action.name())
+            Self::NotAllowed { id, command, state } => {
+                write!(f, "message {id} is {state}, which does not allow to {} it", command.as_str())
             }
             Self::LeaseLost(id) => write!(f, "the lease of message {id} has run out, and another may have it"),
             Self::Content(_) => f.write_str("the content of the message could not be read"),

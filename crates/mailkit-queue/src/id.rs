@@ -60,11 +60,11 @@ impl fmt::Debug for QueueId {
 }
 
 impl FromStr for QueueId {
-    type Err = InvalidId;
+    type Err = ParseQueueIdError;
 
     /// Reads 26 digits and letters; small letters count as capitals.
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = || InvalidId { text: text.chars().take(64).collect() };
+    fn from_str(text: &str) -> Result<Self, ParseQueueIdError> {
+        let invalid = || ParseQueueIdError { text: text.chars().take(64).collect() };
         if text.len() != LENGTH || text.as_bytes()[0] > b'7' {
             return Err(invalid());
         }
@@ -79,17 +79,17 @@ impl FromStr for QueueId {
 
 /// A text that is not the name of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidId {
+pub struct ParseQueueIdError {
     text: String,
 }
 
-impl fmt::Display for InvalidId {
+impl fmt::Display for ParseQueueIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is not the id of a message: one has 26 digits and letters", self.text.escape_debug())
     }
 }
 
-impl Error for InvalidId {}
+impl Error for ParseQueueIdError {}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use mailkit_address::{Address, Envelope};
 use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::id::QueueId;
-use crate::message::{Carriage, OnAmbiguous, Priority};
+use crate::message::{DeliveryOptions, OnAmbiguous, Priority};
 
 /// What a worker asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Leased {
     /// The Message-ID in its angle brackets.
     pub message_id: Option<String>,
     /// What the transaction with a server asks for.
-    pub carriage: Carriage,
+    pub delivery: DeliveryOptions,
     /// What goes first.
     pub priority: Priority,
     /// The only route that may take it.

@@ -20,29 +20,29 @@ mod content;
 mod error;
 mod id;
 mod lease;
+mod limit;
 mod memory;
 mod message;
 mod query;
 mod queue;
-mod quota;
 mod record;
 mod settings;
 mod settlement;
 mod state;
 
 pub use self::clock::{Clock, Timestamp};
-pub use self::content::{Content, OpenContent, Pieces};
+pub use self::content::{Chunks, Content, ContentSource};
 pub use self::error::{QueueError, SettleError};
-pub use self::id::{InvalidId, QueueId};
+pub use self::id::{ParseQueueIdError, QueueId};
 pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+pub use self::limit::{LimitRequest, Permit, SlidingWindow};
 pub use self::memory::MemoryQueue;
 pub use self::message::{
-    Carriage, Enqueued, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent,
-    UnknownWord,
+    DeliveryOptions, Enqueued, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, ParseEnumError, Priority,
+    ReturnContent,
 };
-pub use self::query::{Action, Filter, Page, Stats};
+pub use self::query::{Command, Filter, Page, Stats};
 pub use self::queue::Queue;
-pub use self::quota::{QuotaReceipt, QuotaSpend, SlidingWindow};
 pub use self::record::{Attempt, RecipientRecord, Record};
 pub use self::settings::QueueSettings;
 pub use self::settlement::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};

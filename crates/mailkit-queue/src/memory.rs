@@ -4,13 +4,13 @@
 //! down a tree, at a million messages as well. Messages that change with time (due, expired, long finished) are moved
 //! on by the next operation of any kind.
 
+mod content;
 mod entry;
 mod index;
 mod keys;
 mod leasing;
-mod looking;
-mod quotas;
-mod reading;
+mod limits;
+mod queries;
 mod ready;
 mod store;
 
@@ -26,10 +26,10 @@ use crate::content::Content;
 use crate::error::{QueueError, SettleError};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+use crate::limit::{LimitRequest, Permit};
 use crate::message::{Enqueued, NewMessage};
-use crate::query::{Action, Filter, Page, Stats};
+use crate::query::{Command, Filter, Page, Stats};
 use crate::queue::Queue;
-use crate::quota::{QuotaReceipt, QuotaSpend};
 use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::settlement::Settlement;
@@ -98,7 +98,7 @@ impl MemoryQueue {
         let mut store = self.shared.store.lock().map_err(poisoned)?;
         // Read under the lock, so that no two operations see time go back.
         let now = self.shared.clock.now();
-        if store.pass(now) {
+        if store.run_maintenance(now) {
             self.wake();
         }
         Ok((store, now))
@@ -142,7 +142,7 @@ impl Queue for MemoryQueue {
         if let Some(found) = found {
             return Ok(found);
         }
-        let content = reading::read(message.content.clone(), self.shared.max_bytes).await?;
+        let content = content::read(message.content.clone(), self.shared.max_bytes).await?;
         let (mut store, now) = self.store()?;
         let enqueued = store.enqueue(message, content, now)?;
         drop(store);
@@ -173,9 +173,9 @@ impl Queue for MemoryQueue {
         Ok(store.renew(leases, duration, now))
     }
 
-    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
+    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
         let (mut store, now) = self.store()?;
-        store.mark(lease, now)
+        store.record_commit_point(lease, now)
     }
 
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
@@ -194,13 +194,13 @@ impl Queue for MemoryQueue {
         }
     }
 
-    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Result<Permit, Timestamp>, QueueError> {
         let (mut store, now) = self.store()?;
-        Ok(store.quotas.spend(quotas, now))
+        Ok(store.limits.acquire(requests, now))
     }
 
-    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
-        self.store()?.0.quotas.refund(receipt);
+    async fn release(&self, permit: Permit) -> Result<(), QueueError> {
+        self.store()?.0.limits.release(permit);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Queue for MemoryQueue {
         // One more than asked for tells whether there is another page.
         let most = filter.limit.saturating_add(1);
         while records.len() < most {
-            from = self.store()?.0.look(filter, from, most, &mut records);
+            from = self.store()?.0.list(filter, from, most, &mut records);
             if from.is_none() {
                 break;
             }
@@ -232,9 +232,9 @@ impl Queue for MemoryQueue {
         Ok(Page { records, next })
     }
 
-    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
+    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
         let (mut store, now) = self.store()?;
-        let state = store.act(id, action, now)?;
+        let state = store.apply(id, command, now)?;
         drop(store);
         self.wake_for(state);
         Ok(state)
@@ -346,7 +346,7 @@ mod tests {
             let leased = queue.lease(&one()).await.unwrap().pop().unwrap();
             queue.settle(leased.lease, Settlement { next, ..Settlement::untouched() }).await.unwrap();
             if next == Next::Ready {
-                queue.act(id, Action::Cancel).await.unwrap();
+                queue.apply(id, Command::Cancel).await.unwrap();
             }
             advance(Duration::from_secs(1)).await;
         }

@@ -36,7 +36,7 @@ pub struct NewMessage {
     /// The subject, for who looks at the queue.
     pub subject: Option<String>,
     /// What the transaction with a server asks for.
-    pub carriage: Carriage,
+    pub delivery: DeliveryOptions,
     /// Makes one record of any number of enqueues.
     pub idempotency: Option<IdempotencyKey>,
     /// Not before this time; a time that is over is now.
@@ -72,7 +72,7 @@ impl NewMessage {
             content: content.into(),
             message_id: None,
             subject: None,
-            carriage: Carriage::default(),
+            delivery: DeliveryOptions::default(),
             idempotency: None,
             send_at: None,
             expires_at: None,
@@ -149,7 +149,7 @@ pub type Fingerprint = [u8; 32];
 /// What the transaction with a server asks for, beyond the envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
-pub struct Carriage {
+pub struct DeliveryOptions {
     /// The content has bytes beyond ASCII that may not be encoded: only a server with 8BITMIME takes it (RFC 6152).
     pub needs_8bit: bool,
     /// The header is in UTF-8: only a server with SMTPUTF8 takes it (RFC 6531).
@@ -182,7 +182,7 @@ macro_rules! string_enum {
 
             /// The word for it, as JSON and options use it.
             #[must_use]
-            pub const fn name(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
                 }
@@ -191,16 +191,16 @@ macro_rules! string_enum {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.name())
+                f.pad(self.as_str())
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::UnknownWord;
+            type Err = $crate::ParseEnumError;
 
             fn from_str(word: &str) -> Result<Self, Self::Err> {
-                let unknown = || $crate::UnknownWord::new(word, $what);
-                Self::ALL.iter().copied().find(|known| known.name() == word).ok_or_else(unknown)
+                let unknown = || $crate::ParseEnumError::new(word, $what);
+                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(unknown)
             }
         }
     };
@@ -260,24 +260,24 @@ string_enum! {
 
 /// A word where another was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownWord {
+pub struct ParseEnumError {
     word: String,
     expected: &'static str,
 }
 
-impl UnknownWord {
+impl ParseEnumError {
     pub(crate) fn new(word: &str, expected: &'static str) -> Self {
         Self { word: word.chars().take(64).collect(), expected }
     }
 }
 
-impl fmt::Display for UnknownWord {
+impl fmt::Display for ParseEnumError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is not {}", self.word.escape_debug(), self.expected)
     }
 }
 
-impl Error for UnknownWord {}
+impl Error for ParseEnumError {}
 
 #[cfg(test)]
 mod tests {
@@ -286,10 +286,10 @@ mod tests {
     #[test]
     fn every_word_reads_back_and_no_other_does() {
         for priority in Priority::ALL {
-            assert_eq!(priority.name().parse(), Ok(*priority));
+            assert_eq!(priority.as_str().parse(), Ok(*priority));
         }
         for policy in OnAmbiguous::ALL {
-            assert_eq!(policy.name().parse(), Ok(*policy));
+            assert_eq!(policy.as_str().parse(), Ok(*policy));
         }
         let error = "urgent".parse::<Priority>().unwrap_err();
         assert_eq!(error.to_string(), "`urgent` is not a priority: high, normal or low");

@@ -60,7 +60,7 @@ pub struct Page {
 /// What a person can do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "every store shall notice a new one")]
-pub enum Action {
+pub enum Command {
     /// Takes up a dead message again, for the recipients that were not accepted; a scheduled one at once.
     Retry,
     /// Sends a held message after all.
@@ -69,10 +69,10 @@ pub enum Action {
     Cancel,
 }
 
-impl Action {
+impl Command {
     /// The word for it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
             Self::Release => "release",
@@ -82,7 +82,7 @@ impl Action {
 
     /// Whether a message in that state allows it.
     #[must_use]
-    pub const fn is_allowed_in(self, state: State) -> bool {
+    pub const fn applies_to(self, state: State) -> bool {
         match self {
             Self::Retry => matches!(state, State::Dead | State::Scheduled),
             Self::Release => matches!(state, State::Held),

@@ -9,9 +9,9 @@ use crate::content::Content;
 use crate::error::{QueueError, SettleError};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+use crate::limit::{LimitRequest, Permit};
 use crate::message::{Enqueued, NewMessage};
-use crate::query::{Action, Filter, Page, Stats};
-use crate::quota::{QuotaReceipt, QuotaSpend};
+use crate::query::{Command, Filter, Page, Stats};
 use crate::record::Record;
 use crate::settlement::Settlement;
 use crate::state::State;
@@ -36,7 +36,7 @@ use crate::state::State;
 /// [`Stats::ambiguous_total`](crate::Stats) counts each moment in which nobody could know whether a message was delivered,
 /// once: a settlement that says [`Ambiguous`](crate::RecipientStatus::Ambiguous) of at least one recipient that was open,
 /// wherever the message goes then; and a lease that ran out, unless the message is to be held and was not
-/// [marked](Self::mark). Nothing else counts: not what a person does, and not what was ambiguous before.
+/// [marked](Self::record_commit_point). Nothing else counts: not what a person does, and not what was ambiguous before.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Stores a message. Returned means stored: it will be in exactly one terminal state one day.
@@ -59,7 +59,7 @@ pub trait Queue: Send + Sync {
     /// Takes messages that are ready: higher priority first, tenants in turn within one, then the oldest due.
     ///
     /// Leases that have run out are ended first: their messages are ready again, in the place that they had, and counted
-    /// as ambiguous. One that is to be held is so if [`mark`](Self::mark) was called, and its open recipients are
+    /// as ambiguous. One that is to be held is so if [`record_commit_point`](Self::record_commit_point) was called, and its open recipients are
     /// ambiguous then; if not, it is ready again and not counted.
     ///
     /// Tenants take turns also from one call to the next; messages without one are a tenant of their own.
@@ -83,7 +83,7 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// [`QueueError::LeaseLost`], also for a lease that has run out: then it must not leave. The store's own: then it must not leave either.
-    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError>;
+    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError>;
 
     /// Writes down what came of a lease, and returns the state that the message is in now.
     ///
@@ -102,13 +102,13 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// The store's own. A quota that has no room is no error: the inner `Err` says when it will.
-    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, crate::Timestamp>, QueueError>;
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Result<Permit, crate::Timestamp>, QueueError>;
 
     /// Gives back what was spent for a message that did not go out.
     ///
     /// # Errors
     /// The store's own.
-    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError>;
+    async fn release(&self, permit: Permit) -> Result<(), QueueError>;
 
     /// A message with its history; nothing where there is none of that name.
     ///
@@ -137,7 +137,7 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// [`QueueError::Unknown`], [`QueueError::NotAllowed`], or the store's own.
-    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError>;
+    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError>;
 
     /// Forgets messages that came into one of these terminal states so long ago or longer; returns how many. Other states
     /// forget nothing.

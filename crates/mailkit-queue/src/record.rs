@@ -4,7 +4,7 @@ use mailkit_address::{Address, ReversePath};
 
 use crate::clock::Timestamp;
 use crate::id::QueueId;
-use crate::message::{Carriage, Fingerprint, OnAmbiguous, Priority};
+use crate::message::{DeliveryOptions, Fingerprint, OnAmbiguous, Priority};
 use crate::settlement::{AttemptOutcome, RecipientStatus};
 use crate::state::State;
 
@@ -51,7 +51,7 @@ pub struct Record {
     /// The trace that it belongs to, as the W3C header `traceparent` has it.
     pub traceparent: Option<String>,
     /// What the transaction with a server asks for.
-    pub carriage: Carriage,
+    pub delivery: DeliveryOptions,
     /// Octets of content.
     pub size: u64,
     /// Its attempts, oldest first. Lists leave it empty.

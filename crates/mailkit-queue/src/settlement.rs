@@ -122,7 +122,7 @@ impl RecipientStatus {
 
     /// The word for it, as JSON uses it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Accepted => "accepted",

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::message::UnknownWord;
+use crate::message::ParseEnumError;
 
 /// Where a message stands. Each is in exactly one state.
 ///
@@ -38,7 +38,7 @@ impl State {
 
     /// The word for it, as output and filters use it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
             Self::Ready => "ready",
@@ -59,17 +59,16 @@ impl State {
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.as_str())
     }
 }
 
 impl FromStr for State {
-    type Err = UnknownWord;
+    type Err = ParseEnumError;
 
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.name() == word)
-            .ok_or_else(|| UnknownWord::new(word, "a state: scheduled, ready, leased, sent, dead, held or cancelled"))
+    fn from_str(word: &str) -> Result<Self, ParseEnumError> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
+            ParseEnumError::new(word, "a state: scheduled, ready, leased, sent, dead, held or cancelled")
+        })
     }
 }

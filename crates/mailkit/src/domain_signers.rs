@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mailkit_address::{AddressList, Domain};
 use mailkit_mime::dkim::{BodyHash, BodyHasher, Signer};
-use mailkit_queue::{Content, OpenContent, Pieces};
+use mailkit_queue::{Chunks, Content, ContentSource};
 use time::OffsetDateTime;
 
 /// A header is read up to this size; a longer one is no mail.
@@ -100,20 +100,20 @@ struct Unsigned {
     content: Content,
 }
 
-impl OpenContent for Unsigned {
-    fn open(&self) -> io::Result<Pieces> {
+impl ContentSource for Unsigned {
+    fn open(&self) -> io::Result<Chunks> {
         let fields = signature(&self.signers, &self.content)?;
-        let pieces = self.content.pieces()?;
+        let chunks = self.content.chunks()?;
         if fields.is_empty() {
-            return Ok(pieces);
+            return Ok(chunks);
         }
-        Ok(Box::new(std::iter::once(Ok(Bytes::from(fields))).chain(pieces)))
+        Ok(Box::new(std::iter::once(Ok(Bytes::from(fields))).chain(chunks)))
     }
 }
 
 /// The signature fields of a content; empty where it is to have none.
 fn signature(signers: &DomainSigners, content: &Content) -> io::Result<String> {
-    let header = header_of(content.pieces()?)?;
+    let header = header_of(content.chunks()?)?;
     let Some(fields_alone) = header.strip_suffix(b"\r\n").filter(|_| header.ends_with(b"\r\n\r\n")) else {
         return Ok(String::new());
     };
@@ -123,10 +123,10 @@ fn signature(signers: &DomainSigners, content: &Content) -> io::Result<String> {
     }
     let mut hashers: Vec<BodyHasher> = signers.iter().map(Signer::body_hasher).collect();
     let mut skipped = 0;
-    for piece in content.pieces()? {
-        let piece = piece?;
-        let body = piece.get((header.len() - skipped).min(piece.len())..).unwrap_or_default();
-        skipped += piece.len() - body.len();
+    for chunk in content.chunks()? {
+        let chunk = chunk?;
+        let body = chunk.get((header.len() - skipped).min(chunk.len())..).unwrap_or_default();
+        skipped += chunk.len() - body.len();
         hashers.iter_mut().for_each(|hasher| hasher.update(body));
     }
     let hashes = hashers.into_iter().map(BodyHasher::finish).collect::<Result<Vec<BodyHash>, _>>();
@@ -139,12 +139,12 @@ fn signature(signers: &DomainSigners, content: &Content) -> io::Result<String> {
 }
 
 /// The header up to and with the empty line.
-fn header_of(pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<Vec<u8>> {
+fn header_of(chunks: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<Vec<u8>> {
     let mut header: Vec<u8> = Vec::new();
-    for piece in pieces {
-        // The empty line may lie across two pieces.
+    for chunk in chunks {
+        // The empty line may lie across two chunks.
         let from = header.len().saturating_sub(3);
-        header.extend_from_slice(&piece?);
+        header.extend_from_slice(&chunk?);
         let searched = header.get(from..).unwrap_or_default();
         if header.starts_with(b"\r\n") {
             header.truncate(2);
@@ -225,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn stored_content_is_signed_alike_in_memory_and_in_pieces_however_they_are_cut() {
+    fn stored_content_is_signed_alike_in_memory_and_in_chunks_however_they_are_cut() {
         struct Cut(&'static str, usize);
-        impl OpenContent for Cut {
-            fn open(&self) -> io::Result<Pieces> {
-                let pieces: Vec<_> = self.0.as_bytes().chunks(self.1).map(|piece| Ok(Bytes::from(piece))).collect();
-                Ok(Box::new(pieces.into_iter()))
+        impl ContentSource for Cut {
+            fn open(&self) -> io::Result<Chunks> {
+                let chunks: Vec<_> = self.0.as_bytes().chunks(self.1).map(|chunk| Ok(Bytes::from(chunk))).collect();
+                Ok(Box::new(chunks.into_iter()))
             }
         }
         const MAIL: &str = "From: ann@example.com\r\nSubject: x\r\n\r\nOne line.\r\n\r\nAnother.\r\n";

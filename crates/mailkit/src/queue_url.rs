@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mailkit_queue::{Clock, MemoryQueue, Queue, QueueSettings};
 #[cfg(feature = "sqlite")]
-use mailkit_queue_sqlite::{Salvage, SqliteQueue};
+use mailkit_queue_sqlite::{Recovery, SqliteQueue};
 
 use crate::Error;
 
@@ -123,10 +123,10 @@ impl QueueUrl {
     /// As for [`open`](Self::open), but for damage that leaves something to read;
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a queue in memory.
     #[cfg(feature = "sqlite")]
-    pub fn salvage(&self) -> Result<Salvage, Error> {
+    pub fn recover(&self) -> Result<Recovery, Error> {
         match &self.place {
-            Place::Memory => Err(Error::configuration(QueueUrlError::MemorySalvage)),
-            Place::Sqlite(path) => Ok(SqliteQueue::salvage(path)?),
+            Place::Memory => Err(Error::configuration(QueueUrlError::MemoryRecovery)),
+            Place::Sqlite(path) => Ok(SqliteQueue::recover(path)?),
         }
     }
 }
@@ -246,8 +246,8 @@ pub enum QueueUrlError {
     ControlCharacter,
     /// Something behind `memory:`.
     MemoryPath,
-    /// A queue in memory has nothing to be salvaged from.
-    MemorySalvage,
+    /// A queue in memory has nothing to be recovered from.
+    MemoryRecovery,
     /// A host in the URL of a file.
     Host,
     /// An unknown parameter.
@@ -274,7 +274,7 @@ impl fmt::Display for QueueUrlError {
             }
             Self::ControlCharacter => f.write_str("control character in the queue's URL: remove it"),
             Self::MemoryPath => f.write_str("a queue in memory has no path: write memory: alone"),
-            Self::MemorySalvage => f.write_str("a queue in memory has no store that could be read"),
+            Self::MemoryRecovery => f.write_str("a queue in memory has no store that could be read"),
             Self::Host => f.write_str("a file has no host: write sqlite:PATH, such as sqlite:/var/spool/mailkit.db"),
             Self::Parameter { name } => {
                 write!(f, "the parameter `{}` of the queue's URL is unknown: there is queue=NAME", name.escape_debug())
@@ -345,8 +345,8 @@ mod tests {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let kind = async |path: String| {
             let url: QueueUrl = format!("sqlite:{path}").parse().unwrap();
-            let salvaged = url.salvage().unwrap_err().kind();
-            (url.open(QueueSettings::default()).await.unwrap_err().kind(), salvaged)
+            let recovered = url.recover().unwrap_err().kind();
+            (url.open(QueueSettings::default()).await.unwrap_err().kind(), recovered)
         };
         assert_eq!(kind(format!("{manifest}/mail.db")).await, (ErrorKind::StoreUnusable, ErrorKind::StoreUnusable));
         let none = format!("{}/none/mail.db", env!("CARGO_MANIFEST_DIR"));
@@ -355,6 +355,6 @@ mod tests {
         let looked = none.open_existing(QueueSettings::default()).await;
         assert_eq!(looked.unwrap_err().kind(), ErrorKind::StoreMissing);
         assert_eq!(kind(manifest.to_owned()).await, (ErrorKind::StoreDamaged, ErrorKind::StoreDamaged));
-        assert_eq!("memory:".parse::<QueueUrl>().unwrap().salvage().unwrap_err().kind(), ErrorKind::Configuration);
+        assert_eq!("memory:".parse::<QueueUrl>().unwrap().recover().unwrap_err().kind(), ErrorKind::Configuration);
     }
 }

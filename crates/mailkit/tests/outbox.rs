@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mailkit::dispatch::{BreakerState, Event, RetrySettings, Settings};
-use mailkit::queue::{Action, OnAmbiguous, RecipientStatus, State};
+use mailkit::queue::{Command, OnAmbiguous, RecipientStatus, State};
 use mailkit::{
     Attachment, EnqueueOptions, ErrorKind, MemoryQueue, Message, Outbox, OutboxBuilder, PoolSettings, Queue as _,
     QueueId, Route,
@@ -168,7 +168,7 @@ async fn an_ambiguous_message_goes_again_or_is_held_as_its_sender_wants() {
         assert_eq!(state(&outbox, id).await, wanted);
         assert_eq!(outbox.queue().stats().await.unwrap().ambiguous_total, 1);
         if wanted == State::Held {
-            outbox.queue().act(id, Action::Release).await.unwrap();
+            outbox.queue().apply(id, Command::Release).await.unwrap();
             ended(&outbox).await;
             assert_eq!(state(&outbox, id).await, State::Sent);
         }

@@ -61,7 +61,7 @@ struct Acknowledged {
 impl Acknowledged {
     /// For a message of its own.
     fn of_message(Enqueued { id, duplicate, state }: Enqueued) -> Self {
-        Self { line: None, id: id.to_string(), duplicate, state: Some(state.name()) }
+        Self { line: None, id: id.to_string(), duplicate, state: Some(state.as_str()) }
     }
 
     /// For the message of a line.

@@ -1,6 +1,6 @@
 //! `mailkit queue`: looks at a queue, and acts on its messages.
 
-mod act;
+mod apply;
 mod export;
 mod ids;
 mod list;
@@ -10,7 +10,7 @@ pub(crate) mod stats;
 mod view;
 
 use mailkit::config::Config;
-use mailkit::queue::{Action, Queue};
+use mailkit::queue::{Command, Queue};
 
 use crate::args::{QueueArgs, QueueCommand};
 use crate::exit::Exit;
@@ -39,9 +39,9 @@ async fn look_or_act(command: &QueueCommand, queue: &dyn Queue, output: &mut Out
         QueueCommand::Stats => stats::run(queue, output).await?,
         QueueCommand::List(args) => list::run(args, queue, output).await?,
         QueueCommand::Show(message) => show::run(ids::find(&message.id, queue).await?, queue, output).await?,
-        QueueCommand::Retry(args) => return act::run(args, Action::Retry, queue, output).await,
-        QueueCommand::Release(args) => return act::run(args, Action::Release, queue, output).await,
-        QueueCommand::Cancel(args) => return act::run(args, Action::Cancel, queue, output).await,
+        QueueCommand::Retry(args) => return apply::run(args, Command::Retry, queue, output).await,
+        QueueCommand::Release(args) => return apply::run(args, Command::Release, queue, output).await,
+        QueueCommand::Cancel(args) => return apply::run(args, Command::Cancel, queue, output).await,
         QueueCommand::Purge(args) => purge::run(args, queue, output).await?,
         QueueCommand::Export(_) => {}
     }

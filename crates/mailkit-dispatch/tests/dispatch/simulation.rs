@@ -14,7 +14,7 @@ use fastrand::Rng;
 use mailkit_address::{Address, Envelope};
 use mailkit_dispatch::{Dispatcher, Limits, Plan, Quota, Rate, RetrySettings, RouteSettings, Settings, Unit};
 use mailkit_queue::{
-    Action, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueId, RecipientStatus, Record, State,
+    Command, Filter, MemoryQueue, NewMessage, OnAmbiguous, Priority, Queue, QueueId, RecipientStatus, Record, State,
 };
 use tokio::time::{sleep, timeout};
 
@@ -137,7 +137,7 @@ async fn run(seed: u64) {
             3 => dispatcher.update(schedule.plan.clone()).unwrap(),
             4 if !ids.is_empty() => {
                 let id = one_of(&mut rng, &ids);
-                if queue.act(id, Action::Cancel).await.is_ok() {
+                if queue.apply(id, Command::Cancel).await.is_ok() {
                     look(&world).over.insert(id, State::Cancelled);
                 }
             }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Action, Clock, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, MemoryQueue, NewMessage, Page,
-    Queue, QueueError, QueueId, QuotaReceipt, QuotaSpend, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, MemoryQueue,
+    NewMessage, Page, Permit, Queue, QueueError, QueueId, Record, SettleError, Settlement, State, Stats, Timestamp,
 };
 use tokio::time::sleep;
 
@@ -83,8 +83,8 @@ impl Queue for Wrapped {
     async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
         self.around(Call::Renew, self.inner.renew(leases, duration)).await
     }
-    async fn mark(&self, lease: LeaseToken) -> Result<(), QueueError> {
-        self.around(Call::Mark, self.inner.mark(lease)).await
+    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
+        self.around(Call::Mark, self.inner.record_commit_point(lease)).await
     }
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
         let (token, again) = (lease.token(), settlement.clone());
@@ -102,11 +102,11 @@ impl Queue for Wrapped {
             (Err(error), None) => Err(Box::new(SettleError::new(error, Lease::new(token), again))),
         }
     }
-    async fn spend(&self, quotas: &[QuotaSpend]) -> Result<Result<QuotaReceipt, Timestamp>, QueueError> {
-        self.around(Call::Spend, self.inner.spend(quotas)).await
+    async fn acquire(&self, quotas: &[LimitRequest]) -> Result<Result<Permit, Timestamp>, QueueError> {
+        self.around(Call::Spend, self.inner.acquire(quotas)).await
     }
-    async fn refund(&self, receipt: QuotaReceipt) -> Result<(), QueueError> {
-        self.around(Call::Refund, self.inner.refund(receipt)).await
+    async fn release(&self, receipt: Permit) -> Result<(), QueueError> {
+        self.around(Call::Refund, self.inner.release(receipt)).await
     }
     async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
         self.inner.get(id).await
@@ -117,8 +117,8 @@ impl Queue for Wrapped {
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
         self.inner.list(filter).await
     }
-    async fn act(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
-        self.inner.act(id, action).await
+    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
+        self.inner.apply(id, command).await
     }
     async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
         self.inner.purge(states, older_than).await

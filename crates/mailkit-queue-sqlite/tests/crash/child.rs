@@ -112,11 +112,11 @@ async fn enqueue(queue: &SqliteQueue, at: u64) {
 
 async fn deliver(queue: &SqliteQueue, leased: Leased) {
     let id = leased.lease.id();
-    for piece in leased.content.pieces().unwrap() {
-        piece.unwrap();
+    for chunk in leased.content.chunks().unwrap() {
+        chunk.unwrap();
     }
     if leased.on_ambiguous == OnAmbiguous::Hold {
-        queue.mark(leased.lease.token()).await.unwrap();
+        queue.record_commit_point(leased.lease.token()).await.unwrap();
     }
     tell(&format!("> {id}"));
     let settlement = accepted(&leased);

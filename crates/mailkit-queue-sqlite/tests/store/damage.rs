@@ -27,12 +27,12 @@ async fn a_content_without_its_checksum_is_not_sent() {
     let queue = open(&path).await;
     let (bad, good) =
         (queue.enqueue(message("bad")).await.unwrap().id, queue.enqueue(message("good")).await.unwrap().id);
-    Connection::open(&path).unwrap().execute("UPDATE letter SET content = x'00' WHERE seq = 1", []).unwrap();
+    Connection::open(&path).unwrap().execute("UPDATE message_body SET content = x'00' WHERE seq = 1", []).unwrap();
     let leased: Vec<_> = lease(&queue).await.iter().map(|leased| leased.lease.id()).collect();
     assert_eq!(leased, [good]);
     let record = queue.get(bad).await.unwrap().unwrap();
     assert_eq!(record.state, State::Dead);
-    assert_eq!(record.recipients[0].status, RecipientStatus::Permanent, "as a large one whose pieces are damaged");
+    assert_eq!(record.recipients[0].status, RecipientStatus::Permanent, "as a large one whose chunks are damaged");
     assert_eq!(record.recipients[0].text, "the stored content is damaged: it does not have its checksum");
     assert!(matches!(queue.content(bad).await, Err(QueueError::Content(_))));
 }
@@ -44,7 +44,7 @@ async fn a_worker_that_gets_nothing_since_the_first_one_is_damaged_looks_again_a
     let enqueuer = open(&path).await;
     enqueuer.enqueue(message("bad")).await.unwrap();
     enqueuer.enqueue(message("good")).await.unwrap();
-    Connection::open(&path).unwrap().execute("UPDATE letter SET content = x'00' WHERE seq = 1", []).unwrap();
+    Connection::open(&path).unwrap().execute("UPDATE message_body SET content = x'00' WHERE seq = 1", []).unwrap();
     let worker = open(&path).await;
     let request = LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60));
     assert!(worker.lease(&request).await.unwrap().is_empty());
@@ -96,22 +96,22 @@ async fn what_is_readable_of_a_damaged_file_is_brought_out() {
     }
     queue.enqueue(message(&"y".repeat(300_000))).await.unwrap();
     queue.close().await.unwrap();
-    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 401);
+    assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 401);
 
     overwrite(&path, 0.3, 8);
     overwrite(&path, 0.6, 8);
     assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Damaged(_))));
     let before = std::fs::read(&path).unwrap();
-    let mut salvage = SqliteQueue::salvage(&path).unwrap();
+    let mut recovery = SqliteQueue::recover(&path).unwrap();
     let mut found = 0;
-    for message in salvage.by_ref() {
+    for message in recovery.by_ref() {
         found += 1;
         let content = message.content.to_bytes().unwrap();
         assert_eq!(content.len() as u64, message.record.size);
         assert_eq!(message.queue, "default");
     }
     assert!(found > 300, "{found} of 401");
-    assert!(salvage.skipped() > 0);
+    assert!(recovery.skipped() > 0);
     let mut after = Vec::new();
     std::fs::File::open(&path).unwrap().read_to_end(&mut after).unwrap();
     assert!(after == before, "the file is left as it is");
@@ -121,9 +121,9 @@ async fn what_is_readable_of_a_damaged_file_is_brought_out() {
 fn nothing_is_brought_out_of_what_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
-    assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Missing(_))));
+    assert!(matches!(SqliteQueue::recover(&path), Err(QueueError::Missing(_))));
     std::fs::write(&path, "a shopping list").unwrap();
-    assert!(matches!(SqliteQueue::salvage(&path), Err(QueueError::Damaged(_))));
+    assert!(matches!(SqliteQueue::recover(&path), Err(QueueError::Damaged(_))));
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_file_that_was_cut_short_gives_what_is_left() {
     let cut = &whole[..whole.len() * 7 / 10 + 1_000];
     std::fs::write(&path, cut).unwrap();
     assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Damaged(_))));
-    let found: Vec<_> = SqliteQueue::salvage(&path).unwrap().collect();
+    let found: Vec<_> = SqliteQueue::recover(&path).unwrap().collect();
     assert!(found.len() > 200, "{} of 400", found.len());
     assert!(found.iter().any(|message| message.content.to_bytes().unwrap().len() > 300_000));
     assert!(std::fs::read(&path).unwrap() == cut, "the file is left as it is");
@@ -178,7 +178,7 @@ async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same(
     // As on a medium for reading: SQLite cannot make the log, which it does even to read.
     std::fs::create_dir(folder.path().join("mail #1?.db-wal")).unwrap();
     assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Unusable(_))));
-    let contents: Vec<_> = SqliteQueue::salvage(&path).unwrap().map(|message| message.content).collect();
+    let contents: Vec<_> = SqliteQueue::recover(&path).unwrap().map(|message| message.content).collect();
     assert_eq!(contents.len(), 2);
     assert!(contents[1].to_bytes().unwrap().len() > 300_000);
 }
@@ -195,7 +195,7 @@ async fn a_file_whose_log_cannot_be_read_where_it_is_says_what_to_copy() {
     }
     // As on a medium for reading: SQLite cannot make the index of the log.
     std::os::unix::fs::symlink(medium.path().join("none").join("none"), medium.path().join("mailkit.db-shm")).unwrap();
-    let error = SqliteQueue::salvage(medium.path().join("mailkit.db")).map(drop).unwrap_err();
+    let error = SqliteQueue::recover(medium.path().join("mailkit.db")).map(drop).unwrap_err();
     assert!(matches!(error, QueueError::Unusable(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.ends_with("copy the file and its -wal to where you can write"), "{why}");

@@ -81,9 +81,9 @@ async fn a_store_whose_tables_were_changed_is_left_as_it_is() {
     let path = folder.path().join("mailkit.db");
     open(&path).await.close().await.unwrap();
     let conn = Connection::open(&path).unwrap();
-    conn.execute_batch("PRAGMA journal_mode = DELETE; ALTER TABLE letter ADD COLUMN colour TEXT").unwrap();
+    conn.execute_batch("PRAGMA journal_mode = DELETE; ALTER TABLE message_body ADD COLUMN colour TEXT").unwrap();
     drop(conn);
-    assert_eq!(refused(&path).await, "its table `letter` is not the one that mailkit makes");
+    assert_eq!(refused(&path).await, "its table `message_body` is not the one that mailkit makes");
 }
 
 #[tokio::test]

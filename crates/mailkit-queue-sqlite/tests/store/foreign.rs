@@ -79,13 +79,13 @@ async fn a_store_whose_objects_are_not_written_as_mailkit_writes_them_is_refused
         rewrite("message", "attempts INTEGER NOT NULL", "attempts INTEGER CHECK (abs(attempts) >= 0) NOT NULL");
     let collation = rewrite("message_by_id", "(queue, id)", "(queue, id COLLATE NOCASE)");
     let partial = rewrite("message_ready", "state = 1", "state > 1");
-    let default = rewrite("letter", "sender TEXT NOT NULL", "sender TEXT NOT NULL DEFAULT (hex(zeroblob(9)))");
+    let default = rewrite("message_body", "sender TEXT NOT NULL", "sender TEXT NOT NULL DEFAULT (hex(zeroblob(9)))");
     for (sql, named) in [
         (constraint.as_str(), "table `message`"),
         (&collation, "index `message_by_id`"),
         (&partial, "index `message_ready`"),
-        (&default, "table `letter`"),
-        ("ALTER TABLE letter ADD COLUMN shout TEXT GENERATED ALWAYS AS (upper(subject))", "table `letter`"),
+        (&default, "table `message_body`"),
+        ("ALTER TABLE message_body ADD COLUMN shout TEXT GENERATED ALWAYS AS (upper(subject))", "table `message_body`"),
         ("DROP VIEW mail; CREATE VIEW mail AS SELECT * FROM message", "view `mail`"),
         ("DROP TABLE quota; CREATE VIEW quota AS SELECT 1 AS queue, 2 AS key, 3 AS bucket, 4 AS spent", "view `quota`"),
     ] {
@@ -127,27 +127,27 @@ async fn what_an_operator_leaves_by_analyze_is_removed_and_mail_goes_on() {
 #[tokio::test]
 async fn mail_is_brought_out_of_a_store_with_foreign_objects_without_running_them() {
     let (_folder, path) = changed_by(ENDLESS).await;
-    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
+    assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
     // The messages themselves are not taken from something else.
-    let endless = "DROP VIEW mail; ALTER TABLE letter RENAME TO sqliteXletter; CREATE VIEW letter AS \
+    let endless = "DROP VIEW mail; ALTER TABLE message_body RENAME TO sqliteXmessage_body; CREATE VIEW message_body AS \
                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS seq FROM n";
     let (_folder, path) = changed_by(endless).await;
-    let error = SqliteQueue::salvage(&path).map(drop).unwrap_err();
+    let error = SqliteQueue::recover(&path).map(drop).unwrap_err();
     assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(why, "its view `letter` is not the one that mailkit makes");
+    assert_eq!(why, "its view `message_body` is not the one that mailkit makes");
 }
 
-/// SQLite ignores the case of names: `LETTER` is what a statement finds that names `letter`. Triggers have names apart.
+/// SQLite ignores the case of names: `MESSAGE_BODY` is what a statement finds that names `message_body`. Triggers have names apart.
 #[tokio::test]
 async fn mail_is_not_brought_out_of_an_object_that_has_the_name_of_ours_in_another_case() {
-    let virtual_table = "DROP VIEW mail; DROP TABLE letter; CREATE VIRTUAL TABLE LETTER USING fts5(seq, sender,                          message_id, subject, tags, carriage, idempotency_key, traceparent, crc, chunks, content)";
+    let virtual_table = "DROP VIEW mail; DROP TABLE message_body; CREATE VIRTUAL TABLE MESSAGE_BODY USING fts5(seq, sender,                          message_id, subject, tags, delivery, idempotency_key, traceparent, crc, chunks, content)";
     let (_folder, path) = changed_by(virtual_table).await;
-    let error = SqliteQueue::salvage(&path).map(drop).unwrap_err();
+    let error = SqliteQueue::recover(&path).map(drop).unwrap_err();
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(why, "its table `LETTER` is not the one that mailkit makes");
-    let (_folder, path) = changed_by("CREATE TRIGGER letter AFTER INSERT ON message BEGIN SELECT 1; END").await;
-    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
+    assert_eq!(why, "its table `MESSAGE_BODY` is not the one that mailkit makes");
+    let (_folder, path) = changed_by("CREATE TRIGGER message_body AFTER INSERT ON message BEGIN SELECT 1; END").await;
+    assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
 }
 
 #[tokio::test]

@@ -1,38 +1,38 @@
-//! Large messages: in and out in pieces.
+//! Large messages: in and out in chunks.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use mailkit_queue::{Content, NewMessage, OpenContent, Pieces, Queue, QueueError, State};
+use mailkit_queue::{Chunks, Content, ContentSource, NewMessage, Queue, QueueError, State};
 use rusqlite::Connection;
 
 use crate::{lease, message, open};
 
-/// So many pieces of 10,000 octets; fails at the end where that is asked.
+/// So many chunks of 10,000 octets; fails at the end where that is asked.
 struct Stream {
-    pieces: u64,
+    chunks: u64,
     fails: bool,
     opened: AtomicU64,
 }
 
 impl Stream {
-    fn content(pieces: u64, fails: bool) -> (Arc<Self>, Content) {
-        let stream = Arc::new(Self { pieces, fails, opened: AtomicU64::new(0) });
+    fn content(chunks: u64, fails: bool) -> (Arc<Self>, Content) {
+        let stream = Arc::new(Self { chunks, fails, opened: AtomicU64::new(0) });
         (Arc::clone(&stream), Content::stored(stream, None))
     }
 
-    fn piece(at: u64) -> Bytes {
+    fn chunk(at: u64) -> Bytes {
         vec![b'a' + u8::try_from(at % 26).unwrap(); 10_000].into()
     }
 }
 
-impl OpenContent for Stream {
-    fn open(&self) -> io::Result<Pieces> {
+impl ContentSource for Stream {
+    fn open(&self) -> io::Result<Chunks> {
         self.opened.fetch_add(1, Ordering::SeqCst);
         let end = self.fails.then(|| Err(io::Error::other("the disk is gone")));
-        Ok(Box::new((0..self.pieces).map(|at| Ok(Self::piece(at))).chain(end)))
+        Ok(Box::new((0..self.chunks).map(|at| Ok(Self::chunk(at))).chain(end)))
     }
 }
 
@@ -54,13 +54,13 @@ async fn a_large_message_goes_in_and_out_in_pieces() {
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
     let id = queue.enqueue(with(Stream::content(100, false).1)).await.unwrap().id;
-    assert_eq!(chunks(&path), (8, 0), "1,000,000 octets in pieces of 128 KiB");
+    assert_eq!(chunks(&path), (8, 0), "1,000,000 octets in chunks of 128 KiB");
     let leased = lease(&queue).await.pop().unwrap();
     assert_eq!((leased.content.size(), leased.content.in_memory()), (Some(1_000_000), None));
-    let pieces: Vec<_> = leased.content.pieces().unwrap().collect::<Result<_, _>>().unwrap();
-    assert!(pieces.iter().all(|piece| piece.len() <= 128 << 10));
-    let whole: Vec<u8> = (0..100).flat_map(Stream::piece).collect();
-    assert!(pieces.concat() == whole);
+    let chunks: Vec<_> = leased.content.chunks().unwrap().collect::<Result<_, _>>().unwrap();
+    assert!(chunks.iter().all(|chunk| chunk.len() <= 128 << 10));
+    let whole: Vec<u8> = (0..100).flat_map(Stream::chunk).collect();
+    assert!(chunks.concat() == whole);
     assert!(queue.content(id).await.unwrap().unwrap().to_bytes().unwrap() == whole, "it can be read again");
     assert_eq!(queue.get(id).await.unwrap().unwrap().size, 1_000_000);
 }
@@ -109,7 +109,7 @@ async fn a_large_message_that_is_purged_takes_its_pieces_along() {
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
     let id = queue.enqueue(with(Stream::content(100, false).1)).await.unwrap().id;
-    queue.act(id, mailkit_queue::Action::Cancel).await.unwrap();
+    queue.apply(id, mailkit_queue::Command::Cancel).await.unwrap();
     assert_eq!(queue.purge(&[State::Sent, State::Dead, State::Cancelled], std::time::Duration::ZERO).await.unwrap(), 1);
     assert_eq!(chunks(&path), (0, 0));
 }
@@ -127,27 +127,27 @@ async fn pieces_that_a_dead_process_left_behind_are_removed_when_they_are_old() 
     assert_eq!(chunks(&path), (1, 1), "one that is being written stays");
 }
 
-/// Pieces, with something that happens before one of them.
+/// Chunks, with something that happens before one of them.
 struct Interrupted<F>(u64, F);
 
-impl<F: Fn() + Clone + Send + Sync + 'static> OpenContent for Interrupted<F> {
-    fn open(&self) -> io::Result<Pieces> {
+impl<F: Fn() + Clone + Send + Sync + 'static> ContentSource for Interrupted<F> {
+    fn open(&self) -> io::Result<Chunks> {
         let (at, happen) = (self.0, self.1.clone());
-        let before = move |piece: &u64| {
-            if *piece == at {
+        let before = move |chunk: &u64| {
+            if *chunk == at {
                 happen()
             }
         };
         let end = (at == 100).then_some(100);
-        Ok(Box::new((0..100).chain(end).inspect(before).map(|piece| Ok(Stream::piece(piece)))))
+        Ok(Box::new((0..100).chain(end).inspect(before).map(|chunk| Ok(Stream::chunk(chunk)))))
     }
 }
 
-/// Four whole pieces of the store, with something that happens behind the last of them.
+/// Four whole chunks of the store, with something that happens behind the last of them.
 struct EndsLate<F>(F);
 
-impl<F: Fn() + Clone + Send + Sync + 'static> OpenContent for EndsLate<F> {
-    fn open(&self) -> io::Result<Pieces> {
+impl<F: Fn() + Clone + Send + Sync + 'static> ContentSource for EndsLate<F> {
+    fn open(&self) -> io::Result<Chunks> {
         let end = std::iter::once_with(self.0.clone()).filter_map(|()| None);
         Ok(Box::new((0..4).map(|_| Ok(Bytes::from(vec![b'x'; 128 << 10]))).chain(end)))
     }
@@ -163,7 +163,7 @@ async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowle
         mailkit_queue::Timestamp::from_millis(passing.load(Ordering::SeqCst).try_into().unwrap())
     });
     let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).clock(clock).open().await.unwrap();
-    // In the middle, behind the last whole piece of the store, and where no piece comes any more.
+    // In the middle, behind the last whole chunk of the store, and where no chunk comes any more.
     for at in [50, 100, 101] {
         let (worker, runtime, hours) = (queue.clone(), tokio::runtime::Handle::current(), Arc::clone(&hours));
         let wait = move || {
@@ -194,7 +194,7 @@ async fn large_messages_are_forgotten_by_and_by() {
     let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).settings(settings).open().await.unwrap();
     for _ in 0..3 {
         let id = queue.enqueue(message("x")).await.unwrap().id;
-        queue.act(id, mailkit_queue::Action::Cancel).await.unwrap();
+        queue.apply(id, mailkit_queue::Command::Cancel).await.unwrap();
     }
     // As if each had 50 MiB.
     Connection::open(&path).unwrap().execute("UPDATE message SET size = 52428800", []).unwrap();

@@ -107,7 +107,7 @@ async fn a_file_with_two_names_is_opened_by_neither() {
 #[tokio::test]
 async fn a_folder_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
-    let refused = [SqliteQueue::open(folder.path()).await.map(drop), SqliteQueue::salvage(folder.path()).map(drop)];
+    let refused = [SqliteQueue::open(folder.path()).await.map(drop), SqliteQueue::recover(folder.path()).map(drop)];
     for refused in refused {
         assert!(matches!(refused, Err(QueueError::Unusable(_))), "{refused:?}");
     }
@@ -136,7 +136,7 @@ async fn a_path_where_no_store_can_be_is_named() {
         let opened = [
             SqliteQueue::open(&path).await.map(drop),
             SqliteQueue::builder(&path).existing().open().await.map(drop),
-            SqliteQueue::salvage(&path).map(drop),
+            SqliteQueue::recover(&path).map(drop),
         ];
         for (number, refused) in opened.into_iter().enumerate() {
             let error = refused.unwrap_err();
@@ -169,7 +169,7 @@ async fn who_only_looks_makes_neither_a_store_nor_a_queue_in_one() {
     assert_eq!(other.stats().await.unwrap(), mailkit_queue::Stats::default());
     assert!(other.list(&mailkit_queue::Filter::default()).await.unwrap().records.is_empty());
     assert!(other.get(id).await.unwrap().is_none());
-    let cancelled = other.act(id, mailkit_queue::Action::Cancel).await;
+    let cancelled = other.apply(id, mailkit_queue::Command::Cancel).await;
     assert!(matches!(cancelled, Err(QueueError::Unknown(_))), "{cancelled:?}");
     assert_eq!(other.purge(&mailkit_queue::State::ALL, std::time::Duration::ZERO).await.unwrap(), 0);
     other.close().await.unwrap();
@@ -208,7 +208,7 @@ async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
     let file = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
     let is_locked = || std::fs::read_to_string("/proc/locks").unwrap().contains(&file);
     assert!(is_locked());
-    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
+    assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
     assert!(is_locked(), "POSIX: a process that closes any descriptor of a file loses its locks on it");
     open(&path).await.close().await.unwrap();
     assert!(is_locked());
@@ -220,5 +220,5 @@ async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), let_go).await.unwrap();
-    assert_eq!(SqliteQueue::salvage(&path).unwrap().count(), 1);
+    assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
 }

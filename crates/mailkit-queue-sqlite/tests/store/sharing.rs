@@ -61,7 +61,7 @@ async fn two_stores_spend_from_one_quota() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let stores = [open(&path).await, open(&path).await];
-    let spend = mailkit_queue::QuotaSpend {
+    let spend = mailkit_queue::LimitRequest {
         key: "route".to_owned(),
         limit: std::num::NonZeroU64::new(10).unwrap(),
         window: Duration::from_secs(86_400),
@@ -69,7 +69,7 @@ async fn two_stores_spend_from_one_quota() {
     };
     let mut spent = 0;
     for at in 0..20 {
-        spent += usize::from(stores[at % 2].spend(std::slice::from_ref(&spend)).await.unwrap().is_ok());
+        spent += usize::from(stores[at % 2].acquire(std::slice::from_ref(&spend)).await.unwrap().is_ok());
     }
     assert_eq!(spent, 10);
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::world::{ACCEPTED, Maker, message, outcome, request, tried};
 use crate::settlement::{Next, Settlement};
 
-pub(super) async fn workers_beside_one_another_settle_each_message_once(make: Maker) {
+pub(super) async fn concurrent_workers_settle_each_message_once(make: Maker) {
     const MESSAGES: usize = 120;
     let world = make.world().await;
     for _ in 0..MESSAGES {
@@ -42,7 +42,7 @@ pub(super) async fn workers_beside_one_another_settle_each_message_once(make: Ma
     assert!(taken.lock().unwrap().values().all(|times| *times == 2), "none was taken once too often");
 }
 
-pub(super) async fn enqueues_beside_one_another_are_all_there(make: Maker) {
+pub(super) async fn concurrent_enqueues_are_all_stored(make: Maker) {
     let world = make.world().await;
     let mut enqueues = JoinSet::new();
     for _ in 0..100 {

@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use super::world::{ACCEPTED, MINUTE, Maker, message, message_to, outcome, seconds, tried};
 use crate::clock::Timestamp;
-use crate::content::{Content, OpenContent, Pieces};
+use crate::content::{Chunks, Content, ContentSource};
 use crate::error::QueueError;
 use crate::id::QueueId;
-use crate::message::{Carriage, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent};
+use crate::message::{DeliveryOptions, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent};
 use crate::settings::QueueSettings;
 use crate::settlement::Next;
 use crate::state::State;
@@ -21,7 +21,7 @@ fn elaborate(now: Timestamp) -> NewMessage {
     message.content = "Subject: all\r\n\r\n\0\u{fffd}.\r\n".into();
     message.message_id = Some("<1@example.com>".to_owned());
     message.subject = Some("all of it, é".to_owned());
-    message.carriage = Carriage {
+    message.delivery = DeliveryOptions {
         needs_8bit: true,
         needs_smtp_utf8: true,
         notify: vec![Notify::Failure, Notify::Delay],
@@ -41,7 +41,7 @@ fn elaborate(now: Timestamp) -> NewMessage {
     message
 }
 
-pub(super) async fn what_is_enqueued_is_leased_and_shown_as_it_was(make: Maker) {
+pub(super) async fn a_message_is_leased_and_listed_as_it_was_enqueued(make: Maker) {
     let world = make.world().await;
     let given = elaborate(world.now());
     let id = world.put(given.clone()).await;
@@ -56,7 +56,7 @@ pub(super) async fn what_is_enqueued_is_leased_and_shown_as_it_was(make: Maker) 
     assert_eq!((record.next_attempt_at, record.finished_at), (Some(world.now()), None));
     assert_eq!((&record.route, &record.tenant, &record.tags), (&given.route, &given.tenant, &given.tags));
     assert_eq!((record.priority, record.on_ambiguous), (given.priority, given.on_ambiguous));
-    assert_eq!((record.idempotency_key.as_deref(), &record.carriage), (Some("order-42"), &given.carriage));
+    assert_eq!((record.idempotency_key.as_deref(), &record.delivery), (Some("order-42"), &given.delivery));
     assert_eq!((record.fingerprint, &record.traceparent), (Some([7; 32]), &given.traceparent));
     assert_eq!((record.size, record.history.len()), (given.content.size().unwrap(), 0));
     let content = world.content(id).await.unwrap().unwrap();
@@ -65,38 +65,38 @@ pub(super) async fn what_is_enqueued_is_leased_and_shown_as_it_was(make: Maker) 
     let leased = world.take_one().await;
     assert_eq!((leased.lease.id(), &leased.envelope), (id, &given.envelope));
     assert_eq!(leased.content.to_bytes().unwrap(), given.content.to_bytes().unwrap());
-    assert_eq!((leased.message_id, leased.carriage), (given.message_id, given.carriage));
+    assert_eq!((leased.message_id, leased.delivery), (given.message_id, given.delivery));
     assert_eq!((leased.priority, leased.route, leased.tenant), (given.priority, given.route, given.tenant));
     assert_eq!((leased.on_ambiguous, leased.traceparent), (given.on_ambiguous, given.traceparent));
     assert_eq!((leased.created_at, leased.message_expires_at), (world.now(), given.expires_at));
     assert_eq!((leased.expires_at, leased.attempts), (world.now() + MINUTE, 0));
 }
 
-/// Pieces of a content, of which the last may fail.
+/// Chunks of a content, of which the last may fail.
 struct InPieces {
-    pieces: usize,
+    chunks: usize,
     fails: bool,
 }
 
-impl OpenContent for InPieces {
-    fn open(&self) -> io::Result<Pieces> {
-        let whole = (0..self.pieces).map(|piece| Ok(Bytes::from(vec![b'a' + (piece % 26) as u8; 10_000])));
+impl ContentSource for InPieces {
+    fn open(&self) -> io::Result<Chunks> {
+        let whole = (0..self.chunks).map(|chunk| Ok(Bytes::from(vec![b'a' + (chunk % 26) as u8; 10_000])));
         let broken = self.fails.then(|| Err(io::Error::other("the file is gone")));
         Ok(Box::new(whole.chain(broken)))
     }
 }
 
-fn in_pieces(pieces: usize, fails: bool) -> Content {
-    Content::stored(Arc::new(InPieces { pieces, fails }), None)
+fn in_pieces(chunks: usize, fails: bool) -> Content {
+    Content::stored(Arc::new(InPieces { chunks, fails }), None)
 }
 
-pub(super) async fn content_in_pieces_is_stored_whole(make: Maker) {
+pub(super) async fn content_in_chunks_is_stored_whole(make: Maker) {
     let world = make.world().await;
     let id = world.put(NewMessage { content: in_pieces(30, false), ..message() }).await;
     let whole = in_pieces(30, false).to_bytes().unwrap();
     assert_eq!(world.record(id).await.size, 300_000);
     let leased = world.take_one().await;
-    // Pieces may block: a thread that may asks for them.
+    // Chunks may block: a thread that may asks for them.
     let read = tokio::task::spawn_blocking(move || leased.content.to_bytes()).await.unwrap();
     assert_eq!(read.unwrap(), whole);
 }
@@ -111,7 +111,7 @@ pub(super) async fn content_that_cannot_be_read_leaves_nothing_behind(make: Make
     world.put(super::world::with_key("k", 2)).await;
 }
 
-pub(super) async fn a_queue_is_full_at_its_number_of_unfinished_messages(make: Maker) {
+pub(super) async fn a_queue_is_full_at_its_limit_of_unfinished_messages(make: Maker) {
     let world = make.world_with(QueueSettings { max_messages: 2, ..QueueSettings::default() }).await;
     world.put(message()).await;
     world.put(NewMessage { send_at: Some(world.now() + MINUTE), ..message() }).await;
@@ -123,7 +123,7 @@ pub(super) async fn a_queue_is_full_at_its_number_of_unfinished_messages(make: M
     world.put(message()).await;
 }
 
-pub(super) async fn a_queue_is_full_at_its_octets(make: Maker) {
+pub(super) async fn a_queue_is_full_at_its_limit_of_octets(make: Maker) {
     let world = make.world_with(QueueSettings { max_bytes: 25_000, ..QueueSettings::default() }).await;
     world.put(NewMessage { content: in_pieces(2, false), ..message() }).await;
     for too_much in [in_pieces(1, false), Bytes::from(vec![b'x'; 5_001]).into(), in_pieces(4, false)] {
@@ -134,7 +134,7 @@ pub(super) async fn a_queue_is_full_at_its_octets(make: Maker) {
     assert_eq!(world.stats().await.unwrap().ready, 2);
 }
 
-pub(super) async fn an_imported_message_keeps_its_name_and_time_and_comes_in_once(make: Maker) {
+pub(super) async fn an_imported_message_keeps_its_id_and_time_and_is_stored_once(make: Maker) {
     let world = make.world().await;
     let created_at = world.now() - MINUTE;
     let id = QueueId::new(created_at, 42);
@@ -162,7 +162,7 @@ pub(super) async fn an_id_that_another_message_has_is_refused(make: Maker) {
     }
     let conflict = world.enqueue(with(super::world::with_key("a", 2))).await;
     assert!(matches!(conflict, Err(QueueError::Conflict { .. })), "{conflict:?}");
-    world.act(id, crate::query::Action::Cancel).await.unwrap();
+    world.apply(id, crate::query::Command::Cancel).await.unwrap();
     let again = world.enqueue(with(super::world::with_key("a", 1))).await.unwrap();
     assert_eq!((again.duplicate, again.state), (true, State::Cancelled), "an import that is repeated revives nothing");
 }
@@ -197,7 +197,7 @@ pub(super) async fn a_message_that_would_expire_before_it_could_be_sent_is_refus
     assert_eq!((again.id, again.duplicate, again.state), (id, true, State::Dead));
 }
 
-pub(super) async fn an_imported_message_whose_time_is_over_ends_dead(make: Maker) {
+pub(super) async fn an_imported_message_that_has_expired_is_dead(make: Maker) {
     let world = make.world().await;
     let created_at = Some(world.now() - MINUTE);
     let over = world.put(NewMessage { created_at, expires_at: Some(world.now() - seconds(1)), ..message() }).await;
@@ -210,7 +210,7 @@ pub(super) async fn an_imported_message_whose_time_is_over_ends_dead(make: Maker
     assert_eq!(world.state(between).await, State::Dead);
 }
 
-pub(super) async fn a_dropped_enqueue_was_done_whole_or_not_at_all(make: Maker) {
+pub(super) async fn a_dropped_enqueue_is_done_completely_or_not_at_all(make: Maker) {
     let world = make.world().await;
     for round in 0..40 {
         let key = format!("order-{round}");

@@ -9,7 +9,7 @@ use super::world::{ACCEPTED, AMBIGUOUS, MINUTE, Maker, PERMANENT, World, message
 use crate::error::QueueError;
 use crate::id::QueueId;
 use crate::message::NewMessage;
-use crate::query::Action;
+use crate::query::Command;
 use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::settlement::Next;
@@ -47,7 +47,7 @@ async fn end_in(world: &World, id: QueueId, state: State) {
         State::Dead => all(PERMANENT, Next::Dead),
         State::Held => all(AMBIGUOUS, Next::Held),
         _ => {
-            world.act(id, Action::Cancel).await.unwrap();
+            world.apply(id, Command::Cancel).await.unwrap();
             return;
         }
     };
@@ -75,15 +75,15 @@ pub(super) async fn a_duplicate_is_answered_with_the_state_of_its_message(make: 
     assert_eq!(state().await, State::Leased);
     world.settle(leased, tried(Vec::new(), Next::Held)).await;
     assert_eq!(state().await, State::Held);
-    world.act(new.id, Action::Release).await.unwrap();
+    world.apply(new.id, Command::Release).await.unwrap();
     end_in(&world, new.id, State::Dead).await;
     assert_eq!(state().await, State::Dead);
-    world.act(new.id, Action::Retry).await.unwrap();
+    world.apply(new.id, Command::Retry).await.unwrap();
     end_in(&world, new.id, State::Sent).await;
     assert_eq!(state().await, State::Sent);
 }
 
-pub(super) async fn a_key_outlives_a_sent_message_until_its_window_is_over(make: Maker) {
+pub(super) async fn a_key_outlives_a_sent_message_until_its_window_ends(make: Maker) {
     let world = make.world_with(QueueSettings { key_window: 10 * MINUTE, ..QueueSettings::default() }).await;
     let first = world.put(with_key("order-42", 1)).await;
     end_in(&world, first, State::Sent).await;
@@ -117,7 +117,7 @@ pub(super) async fn a_key_does_not_stand_for_a_message_purged_without_having_bee
     }
 }
 
-pub(super) async fn a_key_does_not_stand_for_a_message_forgotten_dead_after_its_retention(make: Maker) {
+pub(super) async fn a_key_does_not_stand_for_a_dead_message_removed_after_its_retention(make: Maker) {
     let world = make.world_with(QueueSettings { retention: MINUTE, ..QueueSettings::default() }).await;
     let (sent, dead) = (world.put(with_key("sent", 1)).await, world.put(with_key("dead", 1)).await);
     for _ in 0..2 {
@@ -140,20 +140,20 @@ pub(super) async fn a_key_does_not_stand_for_a_message_forgotten_dead_after_its_
 pub(super) async fn a_key_does_not_stand_for_a_cancelled_message(make: Maker) {
     let world = make.world_with(QueueSettings { key_window: 10 * MINUTE, ..QueueSettings::default() }).await;
     let first = world.put(with_key("order-42", 1)).await;
-    world.act(first, Action::Cancel).await.unwrap();
+    world.apply(first, Command::Cancel).await.unwrap();
     world.advance(MINUTE);
     let second = world.put(with_key("order-42", 2)).await;
     assert_eq!(world.state(first).await, State::Cancelled);
     // Neither the end of the first message nor that of its window takes the key from the second one.
     assert_eq!(world.purge(&[State::Cancelled], seconds(0)).await.unwrap(), 1);
     world.advance(9 * MINUTE + seconds(30));
-    world.act(second, Action::Retry).await.unwrap_err();
+    world.apply(second, Command::Retry).await.unwrap_err();
     let again = world.enqueue(with_key("order-42", 2)).await.unwrap();
     assert_eq!((again.id, again.duplicate), (second, true));
     assert!(matches!(world.enqueue(with_key("order-42", 1)).await, Err(QueueError::Conflict { .. })));
 }
 
-pub(super) async fn a_message_from_another_queue_whose_key_is_over_meets_no_key(make: Maker) {
+pub(super) async fn an_imported_message_whose_key_has_expired_conflicts_with_no_key(make: Maker) {
     let world = make.world_with(QueueSettings { key_window: 10 * MINUTE, ..QueueSettings::default() }).await;
     let live = world.put(with_key("k", 1)).await;
     let created_at = world.now() - 10 * MINUTE;
@@ -170,7 +170,7 @@ pub(super) async fn the_fingerprint_of_a_key_is_shown_while_the_key_stands_for_i
     let world = make.world().await;
     let id = world.put(with_key("k", 7)).await;
     assert_eq!(world.record(id).await.fingerprint, Some([7; 32]));
-    world.act(id, Action::Cancel).await.unwrap();
+    world.apply(id, Command::Cancel).await.unwrap();
     let record = world.record(id).await;
     assert_eq!((record.idempotency_key.as_deref(), record.fingerprint), (Some("k"), None));
     let other = world.put(with_key("k", 8)).await;
@@ -178,7 +178,7 @@ pub(super) async fn the_fingerprint_of_a_key_is_shown_while_the_key_stands_for_i
     assert_eq!(world.record(other).await.fingerprint, Some([8; 32]));
 }
 
-pub(super) async fn a_known_key_is_answered_by_a_full_queue(make: Maker) {
+pub(super) async fn a_full_queue_answers_a_known_key(make: Maker) {
     let world = make.world_with(QueueSettings { max_messages: 1, ..QueueSettings::default() }).await;
     let id = world.put(with_key("order-42", 1)).await;
     assert!(matches!(world.enqueue(message()).await.unwrap_err(), QueueError::Full { .. }));
@@ -188,7 +188,7 @@ pub(super) async fn a_known_key_is_answered_by_a_full_queue(make: Maker) {
 }
 
 /// Its original is about to end, and could not end if the copy had to wait for room.
-pub(super) async fn a_full_queue_takes_in_the_archive_copy_of_a_message(make: Maker) {
+pub(super) async fn a_full_queue_accepts_the_archive_copy_of_a_message(make: Maker) {
     let settings = QueueSettings { max_messages: 1, max_bytes: 1_000, ..QueueSettings::default() };
     let world = make.world_with(settings).await;
     let id = world.put(message()).await;

@@ -24,7 +24,7 @@ pub(super) async fn a_leased_message_is_leased_by_nobody_else(make: Maker) {
     world.expect_none().await;
 }
 
-pub(super) async fn a_lease_that_runs_out_is_counted_and_the_message_goes_again(make: Maker) {
+pub(super) async fn an_expired_lease_is_counted_and_the_message_is_leased_again(make: Maker) {
     let world = make.world().await;
     let id = world.put(message()).await;
     let first = world.take_one().await;
@@ -39,13 +39,13 @@ pub(super) async fn a_lease_that_runs_out_is_counted_and_the_message_goes_again(
     assert_eq!(world.ambiguous_total().await, 1);
 }
 
-pub(super) async fn a_marked_lease_that_runs_out_is_held_where_the_sender_wants_that(make: Maker) {
+pub(super) async fn a_lease_that_expires_after_its_commit_point_is_held_if_the_policy_is_hold(make: Maker) {
     let world = make.world().await;
     let id = put_to_hold(&world).await;
     let leased = world.take_one().await;
     world.settle(leased, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Ready)).await;
     let leased = world.take_one().await;
-    world.mark(leased.lease.token()).await.unwrap();
+    world.record_commit_point(leased.lease.token()).await.unwrap();
     world.advance(MINUTE);
     world.expect_none().await;
 
@@ -55,7 +55,9 @@ pub(super) async fn a_marked_lease_that_runs_out_is_held_where_the_sender_wants_
     assert_eq!(world.ambiguous_total().await, 1);
 }
 
-pub(super) async fn an_unmarked_lease_that_runs_out_goes_again_uncounted_where_it_would_be_held(make: Maker) {
+pub(super) async fn a_lease_that_expires_before_its_commit_point_is_sent_again_uncounted_if_the_policy_is_hold(
+    make: Maker,
+) {
     let world = make.world().await;
     let id = put_to_hold(&world).await;
     drop(world.take_one().await);
@@ -65,12 +67,12 @@ pub(super) async fn an_unmarked_lease_that_runs_out_goes_again_uncounted_where_i
     assert_eq!(world.ambiguous_total().await, 0);
 }
 
-pub(super) async fn a_mark_is_for_one_lease_only(make: Maker) {
+pub(super) async fn a_commit_point_belongs_to_one_lease(make: Maker) {
     let world = make.world().await;
     let id = put_to_hold(&world).await;
     let leased = world.take_one().await;
-    world.mark(leased.lease.token()).await.unwrap();
-    world.mark(leased.lease.token()).await.unwrap();
+    world.record_commit_point(leased.lease.token()).await.unwrap();
+    world.record_commit_point(leased.lease.token()).await.unwrap();
     world.settle(leased, tried(vec![outcome("bob@example.org", TEMPORARY)], Next::Ready)).await;
     drop(world.take_one().await);
     world.advance(MINUTE);
@@ -78,7 +80,7 @@ pub(super) async fn a_mark_is_for_one_lease_only(make: Maker) {
     assert_eq!(world.ambiguous_total().await, 0);
 }
 
-pub(super) async fn a_renewed_lease_does_not_run_out(make: Maker) {
+pub(super) async fn a_renewed_lease_does_not_expire(make: Maker) {
     let world = make.world().await;
     let id = world.put(message()).await;
     let leased = world.take_one().await;
@@ -91,7 +93,7 @@ pub(super) async fn a_renewed_lease_does_not_run_out(make: Maker) {
     world.expect(&[id]).await;
 }
 
-pub(super) async fn a_lost_lease_is_told_when_it_is_renewed(make: Maker) {
+pub(super) async fn renew_reports_lost_leases(make: Maker) {
     let world = make.world().await;
     let lost = world.put(message()).await;
     let old = world.take_one().await;
@@ -118,7 +120,7 @@ pub(super) async fn a_stale_token_changes_nothing(make: Maker) {
     let new = world.take_one().await;
     let before = world.record(id).await;
 
-    assert!(is_lost(&world.mark(old.lease.token()).await.unwrap_err(), id));
+    assert!(is_lost(&world.record_commit_point(old.lease.token()).await.unwrap_err(), id));
     let settlement = tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
     let refused = world.queue.settle(old.lease, settlement.clone()).await.unwrap_err();
     assert!(is_lost(&refused.error, id));
@@ -136,7 +138,7 @@ pub(super) async fn a_stale_token_changes_nothing(make: Maker) {
     assert_eq!(world.ambiguous_total().await, 0, "the stale mark has marked nothing");
 }
 
-pub(super) async fn a_late_settlement_counts_while_nobody_has_ended_the_lease(make: Maker) {
+pub(super) async fn a_late_settlement_is_accepted_until_the_lease_is_ended(make: Maker) {
     let world = make.world().await;
     let id = world.put(message()).await;
     let leased = world.take_one().await;
@@ -147,12 +149,12 @@ pub(super) async fn a_late_settlement_counts_while_nobody_has_ended_the_lease(ma
     assert_eq!(world.ambiguous_total().await, 0);
 }
 
-pub(super) async fn nothing_is_marked_after_the_lease_has_run_out(make: Maker) {
+pub(super) async fn no_commit_point_is_recorded_after_the_lease_has_expired(make: Maker) {
     let world = make.world().await;
     let id = put_to_hold(&world).await;
     let leased = world.take_one().await;
     world.advance(MINUTE);
-    assert!(is_lost(&world.mark(leased.lease.token()).await.unwrap_err(), id));
+    assert!(is_lost(&world.record_commit_point(leased.lease.token()).await.unwrap_err(), id));
     world.expect(&[id]).await;
     assert_eq!(world.ambiguous_total().await, 0);
 }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseToken, Leased};
 use crate::message::{NewMessage, OnAmbiguous, Priority};
-use crate::query::{Action, Stats};
+use crate::query::{Command, Stats};
 use crate::settlement::{Next, RecipientStatus, Settlement};
 use crate::state::State;
 
@@ -29,7 +29,7 @@ pub(super) struct Entry {
     pub(super) history: usize,
     on_ambiguous: OnAmbiguous,
     lease: Option<(LeaseToken, Timestamp)>,
-    marked: bool,
+    commit_point: bool,
 }
 
 /// All messages, oldest first, and what is counted.
@@ -92,12 +92,12 @@ impl Model {
             history: 0,
             on_ambiguous: message.on_ambiguous,
             lease: None,
-            marked: false,
+            commit_point: false,
         });
         self.entries.sort_by_key(|entry| entry.id);
     }
 
-    pub(super) fn pass(&mut self, now: Timestamp) {
+    pub(super) fn run_maintenance(&mut self, now: Timestamp) {
         for entry in &mut self.entries {
             let waits = matches!(entry.state, State::Scheduled | State::Ready);
             if waits && entry.expires_at.is_some_and(|at| at <= now) {
@@ -106,13 +106,13 @@ impl Model {
                 entry.state = State::Ready;
             } else if entry.lease.is_some_and(|(_, ends)| ends <= now) {
                 let holds = entry.on_ambiguous == OnAmbiguous::Hold;
-                if holds && entry.marked {
+                if holds && entry.commit_point {
                     entry.set_open(RecipientStatus::Ambiguous);
                     entry.finish(State::Held, now);
                 } else {
                     entry.open(entry.due, now);
                 }
-                self.ambiguous_total += u64::from(!holds || entry.marked);
+                self.ambiguous_total += u64::from(!holds || entry.commit_point);
             }
         }
     }
@@ -148,7 +148,7 @@ impl Model {
             }
             *shares.entry(taken.tenant.clone()).or_default() += 1;
             let entry = self.find(id).expect("the same message");
-            (entry.state, entry.marked) = (State::Leased, false);
+            (entry.state, entry.commit_point) = (State::Leased, false);
             entry.lease = Some((leased.lease.token(), ends));
         }
     }
@@ -161,9 +161,9 @@ impl Model {
     }
 
     /// Whether the lease is good.
-    pub(super) fn mark(&mut self, token: LeaseToken) -> bool {
+    pub(super) fn record_commit_point(&mut self, token: LeaseToken) -> bool {
         let Some(entry) = self.find(token.id).filter(|entry| entry.is_leased_as(token)) else { return false };
-        entry.marked = true;
+        entry.commit_point = true;
         true
     }
 
@@ -198,9 +198,9 @@ impl Model {
     }
 
     /// The state after; nothing where the message is not there, or its state does not allow that.
-    pub(super) fn act(&mut self, id: QueueId, action: Action, now: Timestamp) -> Option<State> {
-        let entry = self.find(id).filter(|entry| action.is_allowed_in(entry.state))?;
-        if action == Action::Cancel {
+    pub(super) fn apply(&mut self, id: QueueId, command: Command, now: Timestamp) -> Option<State> {
+        let entry = self.find(id).filter(|entry| command.applies_to(entry.state))?;
+        if command == Command::Cancel {
             entry.finish(State::Cancelled, now);
             self.keys.retain(|_, (_, of)| *of != id);
             return Some(State::Cancelled);

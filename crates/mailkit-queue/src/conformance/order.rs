@@ -9,7 +9,7 @@ use crate::message::{NewMessage, Priority};
 use crate::settlement::Settlement;
 use crate::state::State;
 
-pub(super) async fn priorities_go_before_one_another(make: Maker) {
+pub(super) async fn higher_priority_is_leased_first(make: Maker) {
     let world = make.world().await;
     let mut ids = BTreeMap::new();
     for priority in [Priority::Low, Priority::High, Priority::Normal] {
@@ -66,7 +66,7 @@ pub(super) async fn tenants_take_turns_from_lease_to_lease(make: Maker) {
     assert!(shares(&taken)[&Some("bulk".to_owned())] >= 4, "{:?}", shares(&taken));
 }
 
-pub(super) async fn of_one_tenant_the_oldest_due_goes_first(make: Maker) {
+pub(super) async fn within_a_tenant_the_oldest_due_is_leased_first(make: Maker) {
     let world = make.world().await;
     let late = world.put(NewMessage { send_at: Some(world.now() + seconds(30)), ..message() }).await;
     let early = world.put(NewMessage { send_at: Some(world.now() + seconds(10)), ..message() }).await;
@@ -114,7 +114,7 @@ pub(super) async fn scheduled_mail_is_leased_when_it_is_due_and_not_before(make:
     assert_eq!(world.state(past).await, State::Ready);
 }
 
-pub(super) async fn a_message_given_back_keeps_its_place(make: Maker) {
+pub(super) async fn an_abandoned_message_keeps_its_position(make: Maker) {
     let world = make.world().await;
     let first = world.put(message()).await;
     world.advance(seconds(1));

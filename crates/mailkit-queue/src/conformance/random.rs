@@ -10,12 +10,12 @@ use super::world::{Maker, World, is_lost, message_to, outcome, seconds, with_key
 use crate::error::QueueError;
 use crate::lease::{LeaseRequest, LeaseToken, Leased};
 use crate::message::{NewMessage, OnAmbiguous, Priority};
-use crate::query::{Action, Filter};
+use crate::query::{Command, Filter};
 use crate::settlement::{AttemptOutcome, Next, RecipientStatus, Settlement};
 use crate::state::State;
 
 const ADDRESSES: [&str; 4] = ["a@x", "b@x", "c@y", "d@y"];
-const WORDS: [&str; 2] = ["one", "other"];
+const VALUES: [&str; 2] = ["one", "other"];
 
 struct Walk {
     world: World,
@@ -27,7 +27,7 @@ struct Walk {
     spent: Vec<LeaseToken>,
 }
 
-pub(super) async fn whatever_is_done_the_queue_stands_where_a_simple_model_does(make: Maker) {
+pub(super) async fn random_operations_match_the_model(make: Maker) {
     for seed in 0..6 {
         let (world, rng) = (make.world().await, Rng::with_seed(seed));
         let mut walk = Walk { world, model: Model::default(), rng, leased: Vec::new(), spent: Vec::new() };
@@ -45,14 +45,14 @@ impl Walk {
             6..10 => self.pass_and_lease().await,
             10..14 => self.settle().await,
             14 => self.renew().await,
-            15 => self.mark().await,
-            16..19 => self.act().await,
+            15 => self.record_commit_point().await,
+            16..19 => self.apply().await,
             _ => self.purge().await,
         }
     }
 
-    fn word(&mut self) -> Option<String> {
-        self.rng.bool().then(|| (*self.rng.choice(&WORDS).unwrap()).to_owned())
+    fn value(&mut self) -> Option<String> {
+        self.rng.bool().then(|| (*self.rng.choice(&VALUES).unwrap()).to_owned())
     }
 
     fn time(&mut self, most: u64) -> Duration {
@@ -69,9 +69,9 @@ impl Walk {
             send_at: later(self, 60),
             expires_at: later(self, 200),
             priority: *self.rng.choice(Priority::ALL).unwrap(),
-            route: self.word(),
-            tenant: self.word(),
-            tags: self.word().into_iter().collect(),
+            route: self.value(),
+            tenant: self.value(),
+            tags: self.value().into_iter().collect(),
             on_ambiguous: *self.rng.choice(OnAmbiguous::ALL).unwrap(),
             idempotency: key.and_then(|(key, fingerprint)| with_key(key, fingerprint).idempotency),
             ..message
@@ -106,10 +106,10 @@ impl Walk {
         self.world.advance(passing);
         let (max, duration) = (self.rng.u32(1..6), self.time(60));
         let mut request = LeaseRequest::new(NonZeroU32::new(max).unwrap(), duration);
-        request.skip_routes = self.word().into_iter().collect();
+        request.skip_routes = self.value().into_iter().collect();
         let leased = self.world.lease(&request).await.unwrap();
         let now = self.world.now();
-        self.model.pass(now);
+        self.model.run_maintenance(now);
         self.model.lease(&leased, max as usize, &request.skip_routes, now + duration);
         self.leased.extend(leased);
     }
@@ -130,7 +130,7 @@ impl Walk {
             }
         }
         let outcome = *self.rng.choice(AttemptOutcome::ALL).unwrap();
-        let (route, counts, class, text) = (self.word(), self.rng.bool(), self.word(), String::new());
+        let (route, counts, class, text) = (self.value(), self.rng.bool(), self.value(), String::new());
         Settlement { route, counts, outcome, class, text, recipients, next }
     }
 
@@ -167,22 +167,22 @@ impl Walk {
         assert_eq!(lost, wanted);
     }
 
-    async fn mark(&mut self) {
+    async fn record_commit_point(&mut self) {
         let Some(token) = self.token() else { return };
-        let marked = self.world.mark(token).await;
-        if self.model.mark(token) {
-            marked.unwrap();
+        let recorded = self.world.record_commit_point(token).await;
+        if self.model.record_commit_point(token) {
+            recorded.unwrap();
         } else {
-            assert!(is_lost(&marked.unwrap_err(), token.id));
+            assert!(is_lost(&recorded.unwrap_err(), token.id));
         }
     }
 
-    async fn act(&mut self) {
+    async fn apply(&mut self) {
         let ids: Vec<_> = self.model.entries.iter().map(|entry| entry.id).collect();
         let Some(id) = self.rng.choice(ids) else { return };
-        let action = *self.rng.choice(&[Action::Retry, Action::Release, Action::Cancel]).unwrap();
+        let command = *self.rng.choice(&[Command::Retry, Command::Release, Command::Cancel]).unwrap();
         let now = self.world.now();
-        assert_eq!(self.world.act(id, action).await.ok(), self.model.act(id, action, now));
+        assert_eq!(self.world.apply(id, command).await.ok(), self.model.apply(id, command, now));
     }
 
     async fn purge(&mut self) {
@@ -200,8 +200,8 @@ impl Walk {
         let stats = self.world.stats().await.unwrap();
         assert_eq!(stats, self.model.stats(self.world.now()), "{when}");
         let state = self.rng.bool().then(|| *self.rng.choice(&State::ALL).unwrap());
-        let (tag, recipient) = (self.word(), self.rng.bool().then(|| "B@x".to_owned()));
-        let tenant = if self.rng.bool() { self.word() } else { None };
+        let (tag, recipient) = (self.value(), self.rng.bool().then(|| "B@x".to_owned()));
+        let tenant = if self.rng.bool() { self.value() } else { None };
         let limit = self.rng.usize(1..9);
         let wanted = self.model.entries.iter().rev().filter(|entry| {
             state.is_none_or(|state| entry.state == state)

@@ -9,7 +9,7 @@ use crate::state::State;
 const BOB: &str = "bob@example.org";
 const EVE: &str = "eve@example.org";
 
-pub(super) async fn a_message_that_all_have_accepted_is_sent_whatever_is_said(make: Maker) {
+pub(super) async fn a_message_accepted_for_all_recipients_is_sent_whatever_next_says(make: Maker) {
     let world = make.world().await;
     for next in [Next::Ready, Next::At(world.now() + MINUTE), Next::Dead, Next::Held] {
         let id = world.put(message_to(&[BOB, EVE])).await;
@@ -42,7 +42,7 @@ pub(super) async fn only_open_recipients_are_leased_again(make: Maker) {
     assert_eq!((record.recipients[0].text.as_str(), record.recipients[4].text.as_str()), ("so it is", ""));
 }
 
-pub(super) async fn a_message_without_open_recipients_is_dead_whatever_is_said(make: Maker) {
+pub(super) async fn a_message_without_open_recipients_is_dead_whatever_next_says(make: Maker) {
     let world = make.world().await;
     for next in [Next::Ready, Next::At(world.now() + MINUTE), Next::Dead, Next::Held] {
         let id = world.put(message_to(&[BOB, EVE])).await;
@@ -55,7 +55,7 @@ pub(super) async fn a_message_without_open_recipients_is_dead_whatever_is_said(m
     world.expect_none().await;
 }
 
-pub(super) async fn where_a_message_goes_is_what_the_settlement_says(make: Maker) {
+pub(super) async fn the_settlement_decides_the_next_state(make: Maker) {
     let world = make.world().await;
     let later = world.now() + MINUTE;
     for (next, state) in [
@@ -82,7 +82,7 @@ pub(super) async fn where_a_message_goes_is_what_the_settlement_says(make: Maker
     }
 }
 
-pub(super) async fn an_attempt_is_counted_and_remembered_only_with_a_route(make: Maker) {
+pub(super) async fn an_attempt_is_counted_and_recorded_only_with_a_route(make: Maker) {
     let world = make.world().await;
     let id = world.put(message_to(&[BOB, EVE])).await;
     let leased = world.take_one().await;
@@ -119,7 +119,7 @@ pub(super) async fn an_attempt_is_counted_and_remembered_only_with_a_route(make:
     assert!(world.all().await[0].history.is_empty(), "a list shows no history");
 }
 
-pub(super) async fn what_is_said_of_others_is_left_out(make: Maker) {
+pub(super) async fn outcomes_of_other_recipients_are_ignored(make: Maker) {
     let world = make.world().await;
     let id = world.put(message_to(&[BOB, EVE])).await;
     let leased = world.take_one().await;
@@ -146,7 +146,7 @@ pub(super) async fn an_ambiguous_moment_is_counted_once(make: Maker) {
     let id = leased.lease.id();
     world.settle(leased, tried(both(), Next::Held)).await;
     assert_eq!(world.ambiguous_total().await, 2);
-    world.act(id, crate::query::Action::Release).await.unwrap();
+    world.apply(id, crate::query::Command::Release).await.unwrap();
     let leased = world.take_one().await;
     world.settle(leased, tried(vec![outcome(BOB, ACCEPTED), outcome(EVE, ACCEPTED)], Next::Ready)).await;
     assert_eq!(world.ambiguous_total().await, 2, "what a person does is not counted");

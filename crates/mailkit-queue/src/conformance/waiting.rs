@@ -30,7 +30,7 @@ async fn woken_by(world: &World, done: impl Future<Output = ()>) {
     tokio::time::timeout(LIMIT, worker).await.expect("woken in time").unwrap();
 }
 
-pub(super) async fn who_waits_is_woken_by_an_enqueue(make: Maker) {
+pub(super) async fn a_waiting_worker_is_woken_by_an_enqueue(make: Maker) {
     let world = make.world().await;
     woken_by(&world, async {
         world.put(message()).await;
@@ -38,13 +38,13 @@ pub(super) async fn who_waits_is_woken_by_an_enqueue(make: Maker) {
     .await;
 }
 
-pub(super) async fn who_waits_is_woken_when_mail_becomes_due(make: Maker) {
+pub(super) async fn a_waiting_worker_is_woken_when_mail_becomes_due(make: Maker) {
     let world = make.world().await;
     world.put(NewMessage { send_at: Some(world.now() + MINUTE), ..message() }).await;
     woken_by(&world, async { world.advance(MINUTE) }).await;
 }
 
-pub(super) async fn who_waits_is_woken_by_a_message_given_back(make: Maker) {
+pub(super) async fn a_waiting_worker_is_woken_by_an_abandoned_message(make: Maker) {
     let world = make.world().await;
     world.put(message()).await;
     let leased = world.take_one().await;

@@ -155,7 +155,7 @@ impl World {
             State::Sent => drop(self.settle(self.take_one().await, tried(all(ACCEPTED), Next::Dead)).await),
             State::Dead => drop(self.settle(self.take_one().await, tried(all(PERMANENT), Next::Dead)).await),
             State::Held => drop(self.settle(self.take_one().await, tried(all(AMBIGUOUS), Next::Held)).await),
-            State::Cancelled => drop(self.queue.act(id, crate::query::Action::Cancel).await.unwrap()),
+            State::Cancelled => drop(self.queue.apply(id, crate::query::Command::Cancel).await.unwrap()),
         }
         assert_eq!(self.state(id).await, state);
         id

@@ -9,7 +9,7 @@ use mailkit_address::{Address, Envelope};
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseToken, Leased};
-use crate::message::{Carriage, IdempotencyKey, NewMessage, OnAmbiguous, Priority};
+use crate::message::{DeliveryOptions, IdempotencyKey, NewMessage, OnAmbiguous, Priority};
 use crate::record::{Attempt, RecipientRecord, Record};
 use crate::settlement::{RecipientOutcome, RecipientStatus};
 use crate::state::State;
@@ -34,7 +34,7 @@ pub(super) struct Entry {
     pub(super) fence: u64,
     pub(super) lease_ends: Timestamp,
     /// Whether the last octet of its content may have left under the lease.
-    pub(super) marked: bool,
+    pub(super) commit_point: bool,
     pub(super) attempts: u32,
     pub(super) on_ambiguous: OnAmbiguous,
     pub(super) size: u64,
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     known: Vec<Known>,
     message_id: Option<String>,
     subject: Option<String>,
-    carriage: Carriage,
+    delivery: DeliveryOptions,
     pub(super) idempotency: Option<IdempotencyKey>,
     traceparent: Option<String>,
     pub(super) created_at: Timestamp,
@@ -80,7 +80,7 @@ impl Entry {
             tenant: message.tenant.map(Arc::from),
             fence: 0,
             lease_ends: now,
-            marked: false,
+            commit_point: false,
             attempts: 0,
             on_ambiguous: message.on_ambiguous,
             size: content.len() as u64,
@@ -90,7 +90,7 @@ impl Entry {
             envelope: message.envelope,
             message_id: message.message_id,
             subject: message.subject,
-            carriage: message.carriage,
+            delivery: message.delivery,
             idempotency: message.idempotency,
             traceparent: message.traceparent,
             created_at: message.created_at.unwrap_or(now),
@@ -210,7 +210,7 @@ impl Entry {
             envelope: self.open_envelope()?,
             content: self.content.clone().into(),
             message_id: self.message_id.clone(),
-            carriage: self.carriage.clone(),
+            delivery: self.delivery.clone(),
             priority: self.priority,
             route: self.route.as_deref().map(str::to_owned),
             tenant: self.tenant.as_deref().map(str::to_owned),
@@ -254,7 +254,7 @@ impl Entry {
             idempotency_key: self.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
             fingerprint: None,
             traceparent: self.traceparent.clone(),
-            carriage: self.carriage.clone(),
+            delivery: self.delivery.clone(),
             size: self.size,
             history: Vec::new(),
         }

@@ -22,7 +22,7 @@ impl Store {
                 entry.state = State::Leased;
                 entry.fence += 1;
                 entry.lease_ends = now + request.duration;
-                entry.marked = false;
+                entry.commit_point = false;
                 entry.leased()
             });
             taken.extend(leased.flatten());
@@ -35,7 +35,7 @@ impl Store {
         while let Some(id) = first_until(&self.index.leased, now) {
             let ambiguous = self.change(id, |entry| {
                 let holds = entry.on_ambiguous == OnAmbiguous::Hold;
-                if holds && entry.marked {
+                if holds && entry.commit_point {
                     entry.hold(now);
                 } else {
                     entry.open(entry.due, now);
@@ -62,10 +62,10 @@ impl Store {
         lost
     }
 
-    pub(super) fn mark(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), QueueError> {
+    pub(super) fn record_commit_point(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), QueueError> {
         let entry =
             self.messages.get_mut(&token.id).filter(|entry| entry.is_leased_as(token) && entry.lease_ends > now);
-        entry.ok_or(QueueError::LeaseLost(token.id))?.marked = true;
+        entry.ok_or(QueueError::LeaseLost(token.id))?.commit_point = true;
         Ok(())
     }
 
@@ -80,8 +80,8 @@ impl Store {
         }
         let Settlement { route, counts, outcome, class, text, recipients, next } = settlement;
         let settled = self.change(token.id, |entry| {
-            let mut place = 0;
-            let noted = recipients.into_iter().filter_map(|outcome| entry.note(outcome, &mut place));
+            let mut position = 0;
+            let noted = recipients.into_iter().filter_map(|outcome| entry.note(outcome, &mut position));
             let recipients: Vec<_> = noted.collect();
             let ambiguous = recipients.iter().any(|recipient| recipient.status == RecipientStatus::Ambiguous);
             if let Some(route) = route {

@@ -1,6 +1,6 @@
 //! Ready messages, in the order in which workers get them.
 //!
-//! Each priority is a lane. In a lane, every tenant has a queue for each route that its messages are pinned to, and a
+//! Each priority is a bucket. In a bucket, every tenant has a queue for each route that its messages are pinned to, and a
 //! turn: the number of the last time that it was served. Every route lists its tenants by turn. So the next message is
 //! found without a look at those that wait for a route that is skipped, however many they are.
 
@@ -18,65 +18,65 @@ type Route = Option<Arc<str>>;
 /// All ready messages.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    lanes: BTreeMap<Priority, Lane>,
+    buckets: BTreeMap<Priority, ReadyBucket>,
 }
 
 /// Those of one priority.
 #[derive(Debug, Default)]
-struct Lane {
+struct ReadyBucket {
     turns: u64,
-    tenants: BTreeMap<Tenant, Waiting>,
+    tenants: BTreeMap<Tenant, TenantQueues>,
     /// The tenants with mail for each route, by turn.
     routes: BTreeMap<Route, BTreeSet<(u64, Tenant)>>,
 }
 
 /// Those of one tenant.
 #[derive(Debug)]
-struct Waiting {
+struct TenantQueues {
     turn: u64,
     queues: BTreeMap<Route, BTreeSet<(Timestamp, QueueId)>>,
 }
 
 impl Ready {
     pub(super) fn insert(&mut self, entry: &Entry) {
-        self.lanes.entry(entry.priority).or_default().insert(entry);
+        self.buckets.entry(entry.priority).or_default().insert(entry);
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
-        if let Some(lane) = self.lanes.get_mut(&entry.priority) {
-            lane.remove(entry);
+        if let Some(bucket) = self.buckets.get_mut(&entry.priority) {
+            bucket.remove(entry);
         }
     }
 
     /// The message whose turn it is, leaving out those pinned to these routes. Its tenant is served now, and goes to the
     /// end of the row.
     pub(super) fn serve(&mut self, skip: &[String]) -> Option<QueueId> {
-        self.lanes.values_mut().find_map(|lane| lane.serve(skip))
+        self.buckets.values_mut().find_map(|bucket| bucket.serve(skip))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lanes.values().all(|lane| lane.tenants.is_empty())
+        self.buckets.values().all(|bucket| bucket.tenants.is_empty())
     }
 
     /// Since when the oldest is ready.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        let tenants = self.lanes.values().flat_map(|lane| lane.tenants.values());
+        let tenants = self.buckets.values().flat_map(|bucket| bucket.tenants.values());
         tenants.flat_map(|waiting| waiting.queues.values()).filter_map(|queue| Some(queue.first()?.0)).min()
     }
 }
 
-impl Lane {
+impl ReadyBucket {
     fn insert(&mut self, entry: &Entry) {
         let turns = &mut self.turns;
         // Who comes new joins at the end: or who sends one message at a time would always be first.
         let waiting = self.tenants.entry(entry.tenant.clone()).or_insert_with(|| {
             *turns += 1;
-            Waiting { turn: *turns, queues: BTreeMap::new() }
+            TenantQueues { turn: *turns, queues: BTreeMap::new() }
         });
         let queue = waiting.queues.entry(entry.route.clone()).or_default();
         if queue.is_empty() {
-            let place = (waiting.turn, entry.tenant.clone());
-            self.routes.entry(entry.route.clone()).or_default().insert(place);
+            let position = (waiting.turn, entry.tenant.clone());
+            self.routes.entry(entry.route.clone()).or_default().insert(position);
         }
         queue.insert((entry.due, entry.id));
     }
@@ -89,12 +89,12 @@ impl Lane {
             return;
         }
         waiting.queues.remove(&entry.route);
-        let place = (waiting.turn, entry.tenant.clone());
+        let position = (waiting.turn, entry.tenant.clone());
         if waiting.queues.is_empty() {
             self.tenants.remove(&entry.tenant);
         }
         if let Some(tenants) = self.routes.get_mut(&entry.route) {
-            tenants.remove(&place);
+            tenants.remove(&position);
             if tenants.is_empty() {
                 self.routes.remove(&entry.route);
             }
@@ -105,14 +105,14 @@ impl Lane {
         let skipped = |route: &Route| route.as_deref().is_some_and(|route| skip.iter().any(|name| name == route));
         let next =
             self.routes.iter().filter(|(route, _)| !skipped(route)).filter_map(|(_, tenants)| tenants.first()).min();
-        let place = next?.clone();
-        let waiting = self.tenants.get_mut(&place.1)?;
+        let position = next?.clone();
+        let waiting = self.tenants.get_mut(&position.1)?;
         self.turns += 1;
         waiting.turn = self.turns;
         for route in waiting.queues.keys() {
             if let Some(tenants) = self.routes.get_mut(route) {
-                tenants.remove(&place);
-                tenants.insert((self.turns, place.1.clone()));
+                tenants.remove(&position);
+                tenants.insert((self.turns, position.1.clone()));
             }
         }
         let queues = waiting.queues.iter().filter(|(route, _)| !skipped(route));

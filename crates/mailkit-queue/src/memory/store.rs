@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::entry::Entry;
 use super::index::{Index, first_until};
 use super::keys::Keys;
-use super::quotas::Quotas;
+use super::limits::Limits;
 use crate::clock::Timestamp;
 use crate::error::QueueError;
 use crate::id::QueueId;
@@ -17,12 +17,12 @@ use crate::query::Stats;
 use crate::settings::QueueSettings;
 use crate::state::State;
 
-/// All that the queue keeps. Whoever has the lock calls [`pass`](Self::pass) first.
+/// All that the queue keeps. Whoever has the lock calls [`run_maintenance`](Self::run_maintenance) first.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) messages: BTreeMap<QueueId, Box<Entry>>,
     pub(super) index: Index,
-    pub(super) quotas: Quotas,
+    pub(super) limits: Limits,
     pub(super) ambiguous_total: u64,
     keys: Keys,
     settings: QueueSettings,
@@ -34,7 +34,7 @@ impl Store {
         Self {
             messages: BTreeMap::new(),
             index: Index::default(),
-            quotas: Quotas::default(),
+            limits: Limits::default(),
             ambiguous_total: 0,
             keys: Keys::new(settings.key_window),
             settings,
@@ -45,7 +45,7 @@ impl Store {
     /// Lets time pass: what is due is ready, what has expired is dead, what was finished long ago is forgotten.
     /// Returns whether anything became ready. Leases are ended by who leases, so that a late settlement still counts
     /// while nobody has taken the message.
-    pub(super) fn pass(&mut self, now: Timestamp) -> bool {
+    pub(super) fn run_maintenance(&mut self, now: Timestamp) -> bool {
         while let Some(id) = first_until(&self.index.expiring, now) {
             self.change(id, |entry| entry.expire(now));
         }

@@ -127,7 +127,7 @@ impl Stream for Loading<'_> {
         let mut outgoing = Outgoing::from(Submission::new(envelope, content).with_options(options));
         let mut note = None;
         // Only such a message is ever converted; to ask for other routes takes a lock.
-        if message.carriage.needs_8bit || message.carriage.needs_smtp_utf8 {
+        if message.delivery.needs_8bit || message.delivery.needs_smtp_utf8 {
             let content = Arc::new(StoredContent(stored));
             let stored = Stored { content, keeps_signatures: job.may_go_elsewhere(), note: Arc::default() };
             note = Some(Arc::clone(&stored.note));

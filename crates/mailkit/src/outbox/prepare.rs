@@ -9,7 +9,7 @@ use mailkit_address::Envelope;
 use mailkit_mime::dkim::Signer;
 use mailkit_mime::{Capabilities, Encoded};
 use mailkit_queue::{
-    Content, Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, OpenContent, Pieces, Priority, Record, Timestamp,
+    Chunks, Content, ContentSource, Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, Priority, Record, Timestamp,
 };
 use mailkit_smtp::client::TransactionOptions;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 #[cfg(doc)]
 use super::UnsupportedOption;
-use super::transaction::carriage;
+use super::transaction::delivery_options;
 use crate::mailer::ONE_PIECE;
 #[cfg(feature = "dkim")]
 use crate::signing::Signing;
@@ -167,11 +167,11 @@ impl EnqueueOptions {
             Some(key) if Record::archived_by_key(&key).is_some() => return Err(Error::unfit(ReservedKey)),
             Some(key) => Some(IdempotencyKey { key, fingerprint: fingerprint(message, self.send_at).await? }),
         };
-        let carriage = carriage(message, self.transaction).map_err(Error::configuration)?;
+        let delivery = delivery_options(message, self.transaction).map_err(Error::configuration)?;
         let mut new = NewMessage::new(message.envelope().clone(), content(encoded)?);
         new.message_id = message.message_id().map(str::to_owned);
         new.subject = message.readable_subject().map(Cow::into_owned);
-        new.carriage = carriage;
+        new.delivery = delivery;
         new.idempotency = idempotency;
         new.send_at = self.send_at;
         new.expires_at = self.expires_at;
@@ -202,8 +202,8 @@ fn content(encoded: Encoded) -> Result<Content, Error> {
 /// Content that is read while it is stored.
 struct Unread(Encoded);
 
-impl OpenContent for Unread {
-    fn open(&self) -> io::Result<Pieces> {
+impl ContentSource for Unread {
+    fn open(&self) -> io::Result<Chunks> {
         Ok(Box::new(self.0.chunks()))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mailkit_address::{Address, Envelope};
 use mailkit_dispatch::{Job, Outcome};
-use mailkit_queue::{Content, Leased, OpenContent, Pieces, Queue};
+use mailkit_queue::{Chunks, Content, ContentSource, Leased, Queue};
 
 use self::archive::Archive;
 #[cfg(feature = "dkim")]
@@ -78,8 +78,8 @@ struct Prefixed {
     content: Content,
 }
 
-impl OpenContent for Prefixed {
-    fn open(&self) -> io::Result<Pieces> {
-        Ok(Box::new(std::iter::once(Ok(self.fields.clone())).chain(self.content.pieces()?)))
+impl ContentSource for Prefixed {
+    fn open(&self) -> io::Result<Chunks> {
+        Ok(Box::new(std::iter::once(Ok(self.fields.clone())).chain(self.content.chunks()?)))
     }
 }

@@ -5,14 +5,14 @@ use std::io::{self, Read};
 
 use bytes::{Buf as _, Bytes};
 use mailkit_mime::ContentSource;
-use mailkit_queue::{Content, Pieces};
+use mailkit_queue::{Chunks, Content};
 
 /// Content in its store, or in memory.
 pub(super) struct StoredContent(pub(super) Content);
 
 impl ContentSource for StoredContent {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Reader { pieces: self.0.pieces()?, unread: Bytes::new() }))
+        Ok(Box::new(Reader { chunks: self.0.chunks()?, unread: Bytes::new() }))
     }
 }
 
@@ -23,16 +23,16 @@ impl fmt::Debug for StoredContent {
 }
 
 struct Reader {
-    pieces: Pieces,
-    /// What is left of the last piece.
+    chunks: Chunks,
+    /// What is left of the last chunk.
     unread: Bytes,
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.unread.is_empty() {
-            match self.pieces.next() {
-                Some(piece) => self.unread = piece?,
+            match self.chunks.next() {
+                Some(chunk) => self.unread = chunk?,
                 None => return Ok(0),
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 
 use bytes::Bytes;
 use mailkit_connection::Content;
-use mailkit_queue::{Carriage, Leased, Notify, Pieces, ReturnContent};
+use mailkit_queue::{Chunks, DeliveryOptions, Leased, Notify, ReturnContent};
 use mailkit_smtp::client::TransactionOptions;
 use mailkit_smtp::parameter::{self, Body, DsnReturn, MtPriority};
 
@@ -71,7 +71,10 @@ fn unsupported(message: &Message, transaction: &TransactionOptions) -> Option<Un
 ///
 /// # Errors
 /// An option that no queue can grant.
-pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Result<Carriage, UnsupportedOption> {
+pub(super) fn delivery_options(
+    message: &Message,
+    transaction: TransactionOptions,
+) -> Result<DeliveryOptions, UnsupportedOption> {
     if let Some(option) = unsupported(message, &transaction) {
         return Err(option);
     }
@@ -81,7 +84,7 @@ pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Re
         let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
         if wanted.is_empty() { vec![Notify::Never] } else { wanted }
     });
-    Ok(Carriage {
+    Ok(DeliveryOptions {
         needs_8bit: message.needs_8bit(),
         needs_smtp_utf8: message.needs_smtp_utf8(),
         notify: notify.unwrap_or_default(),
@@ -97,8 +100,8 @@ pub(super) fn carriage(message: &Message, transaction: TransactionOptions) -> Re
 
 /// The options of a message's transaction.
 pub(super) fn options(message: &Leased) -> TransactionOptions {
-    let Carriage { needs_8bit, needs_smtp_utf8, notify, return_content, envelope_id, require_tls, mt_priority } =
-        &message.carriage;
+    let DeliveryOptions { needs_8bit, needs_smtp_utf8, notify, return_content, envelope_id, require_tls, mt_priority } =
+        &message.delivery;
     let wants = |event| notify.contains(&event);
     TransactionOptions {
         size: message.content.size(),
@@ -131,10 +134,10 @@ pub(super) fn content(stored: &mailkit_queue::Content) -> Content {
     }
 }
 
-/// Content that is opened when its first piece is asked for: on the thread that may block.
+/// Content that is opened when its first chunk is asked for: on the thread that may block.
 enum Stored {
     Closed(mailkit_queue::Content),
-    Open(Pieces),
+    Open(Chunks),
     Over,
 }
 
@@ -143,8 +146,8 @@ impl Iterator for Stored {
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
         if let Self::Closed(content) = self {
-            match content.pieces() {
-                Ok(pieces) => *self = Self::Open(pieces),
+            match content.chunks() {
+                Ok(chunks) => *self = Self::Open(chunks),
                 Err(error) => {
                     *self = Self::Over;
                     return Some(Err(error));
@@ -152,7 +155,7 @@ impl Iterator for Stored {
             }
         }
         match self {
-            Self::Open(pieces) => pieces.next(),
+            Self::Open(chunks) => chunks.next(),
             Self::Closed(_) | Self::Over => None,
         }
     }

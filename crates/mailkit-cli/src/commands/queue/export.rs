@@ -23,7 +23,7 @@ const COPY: &str = "check the path; from a medium for reading, copy the file and
 /// Blocks while it reads and writes.
 pub(super) fn run(args: &ExportArgs, place: &Place, output: &Output) -> Result<(), Failure> {
     let states: &[State] = if args.state.is_empty() { &UNFINISHED } else { &args.state };
-    let mut messages = place.url.salvage().map_err(|error| match error.kind() {
+    let mut messages = place.url.recover().map_err(|error| match error.kind() {
         ErrorKind::StoreUnusable => Failure::from(error).with_advice(COPY),
         _ => error.into(),
     })?;

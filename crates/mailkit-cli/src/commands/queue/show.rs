@@ -58,7 +58,7 @@ fn print(record: &Record, output: &mut Output) -> io::Result<()> {
 
 /// A recipient with the server's words.
 fn line(recipient: &RecipientRecord) -> String {
-    let mut line = format!("{}  {}", recipient.address, recipient.status.name());
+    let mut line = format!("{}  {}", recipient.address, recipient.status.as_str());
     for word in [recipient.code.map(|code| code.to_string()), recipient.enhanced.clone()].into_iter().flatten() {
         line.push_str(&format!("  {word}"));
     }

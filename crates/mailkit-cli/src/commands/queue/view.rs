@@ -27,14 +27,14 @@ impl<'a, R> Shown<'a, R> {
     pub(super) fn new(record: &'a Record, recipient: impl Fn(&'a RecipientRecord) -> R) -> Self {
         Self {
             id: record.id.to_string(),
-            state: record.state.name(),
+            state: record.state.as_str(),
             subject: record.subject.as_deref(),
             from: record.from.address().map(ToString::to_string).unwrap_or_default(),
             recipients: record.recipients.iter().map(recipient).collect(),
             attempts: record.attempts,
             next_attempt_at: record.next_attempt_at.map(rfc3339),
             created_at: rfc3339(record.created_at),
-            priority: record.priority.name(),
+            priority: record.priority.as_str(),
             route: record.route.as_deref(),
             tenant: record.tenant.as_deref(),
             tags: &record.tags,
@@ -68,7 +68,7 @@ impl<'a> Whole<'a> {
             traceparent: record.traceparent.as_deref(),
             expires_at: record.expires_at.map(rfc3339),
             finished_at: record.finished_at.map(rfc3339),
-            on_ambiguous: record.on_ambiguous.name(),
+            on_ambiguous: record.on_ambiguous.as_str(),
             size: record.size,
             history: record.history.iter().map(Past::new).collect(),
         }
@@ -89,7 +89,7 @@ impl<'a> Recipient<'a> {
     fn new(recipient: &'a RecipientRecord) -> Self {
         Self {
             address: recipient.address.to_string(),
-            status: recipient.status.name(),
+            status: recipient.status.as_str(),
             code: recipient.code,
             enhanced: recipient.enhanced.as_deref(),
             text: &recipient.text,
@@ -113,7 +113,7 @@ impl<'a> Past<'a> {
         Self {
             at: rfc3339(attempt.at),
             route: &attempt.route,
-            outcome: attempt.outcome.name(),
+            outcome: attempt.outcome.as_str(),
             class: attempt.class.as_deref(),
             text: &attempt.text,
             recipients: attempt.recipients.iter().map(Recipient::new).collect(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
 use mailkit_dispatch::{Job, Outcome};
-use mailkit_queue::{Carriage, IdempotencyKey, NewMessage, Queue, QueueError, QueueId, RecipientStatus, Record};
+use mailkit_queue::{DeliveryOptions, IdempotencyKey, NewMessage, Queue, QueueError, QueueId, RecipientStatus, Record};
 use sha2::{Digest as _, Sha256};
 
 /// The first wait for a store that is out of reach, and the longest.
@@ -70,8 +70,8 @@ impl Archive {
         copy.tenant = message.tenant.clone();
         copy.priority = message.priority;
         copy.traceparent = message.traceparent.clone();
-        let Carriage { needs_8bit, needs_smtp_utf8, require_tls, .. } = message.carriage;
-        copy.carriage = Carriage { needs_8bit, needs_smtp_utf8, require_tls, ..Carriage::default() };
+        let DeliveryOptions { needs_8bit, needs_smtp_utf8, require_tls, .. } = message.delivery;
+        copy.delivery = DeliveryOptions { needs_8bit, needs_smtp_utf8, require_tls, ..DeliveryOptions::default() };
         let key = Record::archive_key(id);
         let fingerprint = Sha256::digest(&key).into();
         copy.idempotency = Some(IdempotencyKey { key, fingerprint });

@@ -57,21 +57,21 @@ impl<'a> Fields<'a> {
             idempotency_key: key,
             idempotency_fingerprint: record.fingerprint.filter(|_| key.is_some()).map(hex),
             traceparent: record.traceparent.as_deref(),
-            priority: record.priority.name(),
+            priority: record.priority.as_str(),
             route: record.route.as_deref(),
             tenant: record.tenant.as_deref(),
             tags: &record.tags,
-            on_ambiguous: record.on_ambiguous.name(),
+            on_ambiguous: record.on_ambiguous.as_str(),
             envelope: Envelope {
                 from: record.from.address().map(ToString::to_string).unwrap_or_default(),
                 to: recipients(record),
                 dsn: Dsn {
-                    notify: record.carriage.notify.iter().map(|event| event.name()).collect(),
-                    ret: record.carriage.return_content.map(|part| part.name()),
-                    envid: record.carriage.envelope_id.as_deref(),
+                    notify: record.delivery.notify.iter().map(|event| event.as_str()).collect(),
+                    ret: record.delivery.return_content.map(|part| part.as_str()),
+                    envid: record.delivery.envelope_id.as_deref(),
                 },
-                require_tls: record.carriage.require_tls,
-                mt_priority: record.carriage.mt_priority.map(|number| number.to_string()),
+                require_tls: record.delivery.require_tls,
+                mt_priority: record.delivery.mt_priority.map(|number| number.to_string()),
             },
         }
     }
@@ -97,8 +97,8 @@ pub(super) fn write(record: &Record, content: &Content, out: &mut dyn Write) -> 
     let open = fields.strip_suffix('}').unwrap_or(&fields);
     write!(out, "{open},\"eml_base64\":\"")?;
     let mut encoder = EncoderWriter::new(&mut *out, &STANDARD);
-    for piece in content.pieces().map_err(|error| Failure::content(&error))? {
-        encoder.write_all(&piece.map_err(|error| Failure::content(&error))?)?;
+    for chunk in content.chunks().map_err(|error| Failure::content(&error))? {
+        encoder.write_all(&chunk.map_err(|error| Failure::content(&error))?)?;
     }
     encoder.finish()?;
     drop(encoder);

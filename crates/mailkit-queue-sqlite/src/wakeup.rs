@@ -7,17 +7,17 @@ use tokio::sync::futures::Notified;
 
 /// Wakes workers of this process that wait.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Bell(Arc<Notify>);
+pub(crate) struct Wakeup(Arc<Notify>);
 
-impl Bell {
+impl Wakeup {
     /// Wakes those who wait, and the next one who comes to.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify(&self) {
         self.0.notify_waiters();
         self.0.notify_one();
     }
 
-    /// Is over when the bell rings after this.
-    pub(crate) fn heard(&self) -> Notified<'_> {
+    /// Is over when the wakeup rings after this.
+    pub(crate) fn notified(&self) -> Notified<'_> {
         self.0.notified()
     }
 }

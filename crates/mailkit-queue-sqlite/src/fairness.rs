@@ -1,6 +1,6 @@
 //! Whose turn it is: higher priority first, tenants in turn within one, then the oldest due.
 //!
-//! Messages of one priority, tenant and route are one lane, and the ready ones of a lane are a range of one index. So the
+//! Messages of one priority, tenant and route are one bucket, and the ready ones of a bucket are a range of one index. So the
 //! next message is found without a look at the others, however many wait.
 
 use std::cmp::Reverse;
@@ -12,15 +12,15 @@ use rusqlite::{Params, params};
 use crate::batch::Batch;
 use crate::error::StoreError;
 
-/// A tenant with mail, and its lanes.
+/// A tenant with mail, and its buckets.
 struct Tenant {
     name: Option<String>,
-    lanes: Vec<i64>,
+    buckets: Vec<i64>,
 }
 
 /// The numbers of the next messages, in the order in which workers get them.
 pub(crate) fn next(batch: &mut Batch<'_>, request: &LeaseRequest) -> Result<Vec<i64>, StoreError> {
-    batch.write_lanes()?;
+    batch.write_buckets()?;
     let mut messages = Vec::new();
     for priority in Priority::ALL.iter().map(|priority| *priority as i64) {
         let need = request.max.get() as usize - messages.len();
@@ -43,7 +43,7 @@ fn serve(
     let enough = messages.len() + need;
     let mut row = VecDeque::new();
     for tenant in tenants {
-        let oldest = oldest(batch, &tenant.lanes, need)?;
+        let oldest = oldest(batch, &tenant.buckets, need)?;
         row.push_back((tenant.name, oldest));
     }
     while messages.len() < enough {
@@ -51,7 +51,7 @@ fn serve(
         if let Some((_, seq)) = oldest.pop() {
             messages.push(seq);
             if row.is_empty() || messages.len() == enough {
-                batch.memory.served.insert(priority, name.clone());
+                batch.cache.served.insert(priority, name.clone());
             }
             row.push_back((name, oldest));
         }
@@ -60,13 +60,12 @@ fn serve(
 }
 
 /// The oldest messages of a tenant, the oldest last.
-fn oldest(batch: &Batch<'_>, lanes: &[i64], most: usize) -> Result<Vec<(i64, i64)>, StoreError> {
-    let select =
-        "SELECT due, seq FROM message INDEXED BY message_ready WHERE lane = ? AND state = 1 ORDER BY due, seq LIMIT ?";
+fn oldest(batch: &Batch<'_>, buckets: &[i64], most: usize) -> Result<Vec<(i64, i64)>, StoreError> {
+    let select = "SELECT due, seq FROM message INDEXED BY message_ready WHERE bucket = ? AND state = 1 ORDER BY due, seq LIMIT ?";
     let mut statement = batch.conn.prepare_cached(select)?;
     let mut found = Vec::new();
-    for lane in lanes {
-        let rows = statement.query_map(params![lane, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for bucket in buckets {
+        let rows = statement.query_map(params![bucket, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for row in rows {
             found.push(row?);
         }
@@ -75,9 +74,9 @@ fn oldest(batch: &Batch<'_>, lanes: &[i64], most: usize) -> Result<Vec<(i64, i64
     Ok(found)
 }
 
-/// Up to so many tenants with mail, from the one after the last that was served; with the lanes that are not skipped.
+/// Up to so many tenants with mail, from the one after the last that was served; with the buckets that are not skipped.
 fn tenants(batch: &Batch<'_>, priority: i64, skip: &[String], most: usize) -> Result<Vec<Tenant>, StoreError> {
-    let (queue, last) = (batch.context.queue, batch.memory.served.get(&priority));
+    let (queue, last) = (batch.context.queue, batch.cache.served.get(&priority));
     let mut found = Vec::new();
     match last {
         None => {}
@@ -104,22 +103,22 @@ fn gather(
     found: &mut Vec<Tenant>,
 ) -> Result<(), StoreError> {
     let select = format!(
-        "SELECT tenant, id, route FROM lane INDEXED BY lane_with_mail \
+        "SELECT tenant, id, route FROM ready_bucket INDEXED BY ready_bucket_with_mail \
          WHERE queue = ?1 AND priority = ?2 AND ready > 0 {condition} ORDER BY tenant"
     );
     let mut statement = batch.conn.prepare_cached(&select)?;
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
-        let (name, lane, route): (Option<String>, i64, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (name, bucket, route): (Option<String>, i64, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if route.is_some_and(|route| skip.contains(&route)) {
             continue;
         }
         if let Some(tenant) = found.last_mut().filter(|tenant| tenant.name == name) {
-            tenant.lanes.push(lane);
+            tenant.buckets.push(bucket);
         } else if found.len() == most {
             break;
         } else {
-            found.push(Tenant { name, lanes: vec![lane] });
+            found.push(Tenant { name, buckets: vec![bucket] });
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{ACCEPTED, MINUTE, Maker, message, outcome, seconds, tried};
 use crate::message::NewMessage;
-use crate::query::Action;
+use crate::query::Command;
 use crate::settings::QueueSettings;
 use crate::settlement::{Next, Settlement};
 use crate::state::State;
@@ -12,7 +12,7 @@ use crate::state::State;
 /// What nobody has to decide about.
 const FINISHED: [State; 3] = [State::Sent, State::Dead, State::Cancelled];
 
-pub(super) async fn mail_that_expires_is_dead_and_says_so(make: Maker) {
+pub(super) async fn expired_mail_is_dead_with_that_reason(make: Maker) {
     let world = make.world().await;
     let expires_at = Some(world.now() + MINUTE);
     let ready = world.put(NewMessage { expires_at, route: Some("away".to_owned()), ..message() }).await;
@@ -36,7 +36,7 @@ pub(super) async fn mail_that_expires_is_dead_and_says_so(make: Maker) {
     assert_eq!(world.ambiguous_total().await, 0);
 }
 
-pub(super) async fn a_leased_message_expires_after_the_word_of_its_worker(make: Maker) {
+pub(super) async fn a_leased_message_expires_only_after_its_settlement(make: Maker) {
     let world = make.world().await;
     let expires_at = Some(world.now() + seconds(30));
     let sent = world.put(NewMessage { expires_at, ..message() }).await;
@@ -53,7 +53,7 @@ pub(super) async fn a_leased_message_expires_after_the_word_of_its_worker(make: 
     world.expect_none().await;
 }
 
-pub(super) async fn purging_forgets_what_was_finished_so_long_ago(make: Maker) {
+pub(super) async fn purge_removes_messages_that_finished_long_enough_ago(make: Maker) {
     let world = make.world().await;
     let mut old = Vec::new();
     for state in [State::Sent, State::Dead, State::Cancelled, State::Held] {
@@ -84,7 +84,7 @@ pub(super) async fn purging_forgets_what_was_finished_so_long_ago(make: Maker) {
     assert_eq!(world.stats().await.unwrap().held, 0);
 }
 
-pub(super) async fn purging_forgets_only_the_states_that_are_named(make: Maker) {
+pub(super) async fn purge_removes_only_the_named_states(make: Maker) {
     const STATES: [State; 4] = [State::Sent, State::Dead, State::Held, State::Cancelled];
     for named in STATES {
         let world = make.world().await;
@@ -100,7 +100,7 @@ pub(super) async fn purging_forgets_only_the_states_that_are_named(make: Maker) 
 /// For how long a store may take, of real time, until it forgets by itself.
 const UNTIL_FORGOTTEN: Duration = Duration::from_secs(5);
 
-pub(super) async fn finished_mail_goes_by_itself_after_its_retention(make: Maker) {
+pub(super) async fn finished_mail_is_removed_after_its_retention(make: Maker) {
     let world = make.world_with(QueueSettings { retention: 10 * MINUTE, ..QueueSettings::default() }).await;
     let mut finished = Vec::new();
     for state in [State::Sent, State::Dead, State::Cancelled] {
@@ -124,7 +124,7 @@ pub(super) async fn finished_mail_goes_by_itself_after_its_retention(make: Maker
     tokio::time::timeout(UNTIL_FORGOTTEN, forgotten).await.expect("forgotten by itself");
 }
 
-pub(super) async fn held_mail_stays_until_a_person_decides(make: Maker) {
+pub(super) async fn held_mail_stays_until_an_operator_decides(make: Maker) {
     let world = make.world_with(QueueSettings { retention: 10 * MINUTE, ..QueueSettings::default() }).await;
     let held = world.put(NewMessage { expires_at: Some(world.now() + seconds(30)), ..message() }).await;
     let leased = world.take_one().await;
@@ -133,7 +133,7 @@ pub(super) async fn held_mail_stays_until_a_person_decides(make: Maker) {
     world.expect_none().await;
     assert_eq!(world.purge(&FINISHED, Duration::ZERO).await.unwrap(), 0);
     assert_eq!(world.state(held).await, State::Held);
-    assert_eq!(world.act(held, Action::Release).await.unwrap(), State::Ready);
+    assert_eq!(world.apply(held, Command::Release).await.unwrap(), State::Ready);
     let leased = world.expect(&[held]).await.remove(0);
     assert!(leased.content.to_bytes().unwrap().ends_with(b"Hello.\r\n"));
 }

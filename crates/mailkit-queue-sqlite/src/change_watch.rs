@@ -10,53 +10,53 @@ use crate::error::StoreError;
 use crate::store::SqliteQueue;
 
 /// How soon the file is looked at again for what other processes wrote: mail seldom comes alone.
-const FIRST_LOOK: Duration = Duration::from_millis(15);
+const FIRST_POLL: Duration = Duration::from_millis(15);
 /// How long it is not looked at, where nothing comes.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How often it is looked at before the worker has its turn anyhow, which is within a second: a wake-up can be lost with a
 /// worker that got it.
-const LOOKS: u32 = 7;
+const POLLS: u32 = 7;
 
 /// The connection by which the writing of others is noticed, and its count at the last look.
 #[derive(Debug, Default)]
-pub(crate) struct Watch(Mutex<Option<(Connection, i64)>>);
+pub(crate) struct ChangeWatch(Mutex<Option<(Connection, i64)>>);
 
 impl SqliteQueue {
     pub(crate) async fn wait_for_mail(&self) {
-        // Before the look at the file: what comes after that look is heard.
-        let heard = self.bell().heard();
-        tokio::pin!(heard);
-        for look in 0..LOOKS {
-            let pause = FIRST_LOOK.saturating_mul(1 << look).min(LOOK);
-            let (changed, next) = self.look().await;
+        // Before the look at the file: what comes after that look is notified.
+        let notified = self.wakeup().notified();
+        tokio::pin!(notified);
+        for poll in 0..POLLS {
+            let pause = FIRST_POLL.saturating_mul(1 << poll).min(POLL_INTERVAL);
+            let (changed, next) = self.poll_changes().await;
             if changed {
-                self.bell().ring();
+                self.wakeup().notify();
                 return;
             }
             let is_last = next.is_some_and(|next| next <= pause);
             tokio::select! {
-                () = &mut heard => return,
+                () = &mut notified => return,
                 () = tokio::time::sleep(next.unwrap_or(pause).min(pause)) => if is_last { return },
             }
         }
     }
 
     /// Whether somebody has written since the last look, and how long until time brings something.
-    async fn look(&self) -> (bool, Option<Duration>) {
+    async fn poll_changes(&self) -> (bool, Option<Duration>) {
         let (queue, store) = (self.queue(), self.clone());
-        let look = tokio::task::spawn_blocking(move || {
-            let mut watch = store.watch().0.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = watch.as_ref().map(|(_, version)| *version);
-            let conn = match watch.take() {
+        let poll = tokio::task::spawn_blocking(move || {
+            let mut change_watch = store.change_watch().0.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = change_watch.as_ref().map(|(_, version)| *version);
+            let conn = match change_watch.take() {
                 Some((conn, _)) => conn,
                 None => store.open_reader()?,
             };
             let version = conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
             let next = next_event(&conn, queue)?.map(|at| at - store.now());
-            *watch = Some((conn, version));
+            *change_watch = Some((conn, version));
             Ok::<_, StoreError>((seen.is_some_and(|seen| seen != version), next))
         });
-        match look.await {
+        match poll.await {
             Ok(Ok(seen)) => seen,
             // Whoever leases is told what is wrong.
             _ => (false, None),
@@ -73,7 +73,7 @@ fn next_event(conn: &Connection, queue: i64) -> Result<Option<Timestamp>, StoreE
     Ok(at.map(Timestamp::from_millis))
 }
 
-impl Watch {
+impl ChangeWatch {
     /// Lets go of the file.
     pub(crate) fn close(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -1,6 +1,6 @@
 //! What a transaction asks for, and tags, in columns: JSON, and nothing where there is nothing to say.
 
-use mailkit_queue::{Carriage, Notify, ReturnContent};
+use mailkit_queue::{DeliveryOptions, Notify, ReturnContent};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -25,30 +25,30 @@ struct Columns {
     mt_priority: Option<i8>,
 }
 
-/// The JSON of a carriage; nothing for one that asks nothing.
-pub(crate) fn print(carriage: &Carriage) -> Result<Option<String>, StoreError> {
-    if *carriage == Carriage::default() {
+/// The JSON of a delivery; nothing for one that asks nothing.
+pub(crate) fn print(delivery: &DeliveryOptions) -> Result<Option<String>, StoreError> {
+    if *delivery == DeliveryOptions::default() {
         return Ok(None);
     }
     let columns = Columns {
-        needs_8bit: carriage.needs_8bit,
-        needs_smtp_utf8: carriage.needs_smtp_utf8,
-        notify: carriage.notify.iter().map(Notify::to_string).collect(),
-        return_content: carriage.return_content.map(|what| what.to_string()),
-        envelope_id: carriage.envelope_id.clone(),
-        require_tls: carriage.require_tls,
-        mt_priority: carriage.mt_priority,
+        needs_8bit: delivery.needs_8bit,
+        needs_smtp_utf8: delivery.needs_smtp_utf8,
+        notify: delivery.notify.iter().map(Notify::to_string).collect(),
+        return_content: delivery.return_content.map(|what| what.to_string()),
+        envelope_id: delivery.envelope_id.clone(),
+        require_tls: delivery.require_tls,
+        mt_priority: delivery.mt_priority,
     };
     json(&columns).map(Some)
 }
 
-/// A carriage from its JSON.
-pub(crate) fn parse(text: Option<&str>) -> Result<Carriage, StoreError> {
-    let Some(text) = text else { return Ok(Carriage::default()) };
+/// A delivery from its JSON.
+pub(crate) fn parse(text: Option<&str>) -> Result<DeliveryOptions, StoreError> {
+    let Some(text) = text else { return Ok(DeliveryOptions::default()) };
     let columns: Columns = serde_json::from_str(text).map_err(|error| broken(&error))?;
     let notify = columns.notify.iter().map(|word| word.parse().map_err(|error| broken(&error)));
     let what = columns.return_content.map(|word| word.parse::<ReturnContent>().map_err(|error| broken(&error)));
-    Ok(Carriage {
+    Ok(DeliveryOptions {
         needs_8bit: columns.needs_8bit,
         needs_smtp_utf8: columns.needs_smtp_utf8,
         notify: notify.collect::<Result<_, _>>()?,
@@ -74,5 +74,5 @@ fn json(value: &impl Serialize) -> Result<String, StoreError> {
 }
 
 fn broken(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Broken(format!("what a message asks for is broken: {error}"))
+    StoreError::Corrupt(format!("what a message asks for is broken: {error}"))
 }

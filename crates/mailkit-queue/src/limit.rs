@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 /// Something to be spent from a quota before a message goes out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
-pub struct QuotaSpend {
+pub struct LimitRequest {
     /// Which quota: workers that name the same share it.
     pub key: String,
     /// How much may be spent in any window.
@@ -23,7 +23,7 @@ pub struct QuotaSpend {
 /// What was spent, to be given back if the message did not go out after all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by stores")]
-pub struct QuotaReceipt {
+pub struct Permit {
     /// The key, the time of the bucket and the amount of each.
     pub spent: Vec<(String, Timestamp, u64)>,
 }
@@ -44,9 +44,9 @@ const BUCKETS: u32 = 1_000;
 /// let mut window = SlidingWindow::new(Duration::from_secs(1));
 /// let limit = NonZeroU64::new(2).unwrap();
 /// let start = Timestamp::from_millis(0);
-/// assert!(window.spend(start, limit, 2).is_ok());
-/// assert_eq!(window.spend(start, limit, 1), Err(Timestamp::from_millis(1_001)));
-/// assert!(window.spend(Timestamp::from_millis(1_001), limit, 1).is_ok());
+/// assert!(window.acquire(start, limit, 2).is_ok());
+/// assert_eq!(window.acquire(start, limit, 1), Err(Timestamp::from_millis(1_001)));
+/// assert!(window.acquire(Timestamp::from_millis(1_001), limit, 1).is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlidingWindow {
@@ -95,7 +95,7 @@ impl SlidingWindow {
     /// # Errors
     /// When there will be room for it, if nobody else spends; where it exceeds the limit by itself, that is never, and
     /// the time is the end of time.
-    pub fn spend(&mut self, now: Timestamp, limit: NonZeroU64, amount: u64) -> Result<Timestamp, Timestamp> {
+    pub fn acquire(&mut self, now: Timestamp, limit: NonZeroU64, amount: u64) -> Result<Timestamp, Timestamp> {
         if amount > limit.get() {
             return Err(Timestamp::from_millis(i64::MAX));
         }
@@ -121,7 +121,7 @@ impl SlidingWindow {
     }
 
     /// Gives back what was spent in a bucket and not used.
-    pub fn refund(&mut self, bucket: Timestamp, amount: u64) {
+    pub fn release(&mut self, bucket: Timestamp, amount: u64) {
         if let Some((_, spent)) = self.buckets.iter_mut().find(|(start, _)| *start == bucket) {
             let amount = amount.min(*spent);
             *spent -= amount;
@@ -176,13 +176,13 @@ mod tests {
             let (mut quota, mut now, mut log) = (SlidingWindow::new(window), 0, Vec::new());
             for (step, amount) in steps {
                 now += step;
-                match quota.spend(Timestamp::from_millis(now), limit(most), amount) {
+                match quota.acquire(Timestamp::from_millis(now), limit(most), amount) {
                     Ok(_) => log.push((now, amount)),
                     Err(at) if amount > most => prop_assert_eq!(at.as_millis(), i64::MAX),
                     Err(at) => {
                         let mut later = quota.clone();
-                        prop_assert!(later.spend(at - Duration::from_millis(1), limit(most), amount).is_err());
-                        prop_assert!(later.spend(at, limit(most), amount).is_ok());
+                        prop_assert!(later.acquire(at - Duration::from_millis(1), limit(most), amount).is_err());
+                        prop_assert!(later.acquire(at, limit(most), amount).is_ok());
                     }
                 }
                 let from = now - i64::try_from(millis).unwrap();
@@ -197,11 +197,11 @@ mod tests {
     fn what_is_given_back_can_be_spent_again() {
         let mut quota = SlidingWindow::new(Duration::from_secs(60));
         let now = Timestamp::from_millis(5_000);
-        let bucket = quota.spend(now, limit(3), 3).unwrap();
-        assert!(quota.spend(now, limit(3), 1).is_err());
-        quota.refund(bucket, 2);
-        assert!(quota.spend(now, limit(3), 2).is_ok());
-        quota.refund(Timestamp::from_millis(1), 2);
-        assert!(quota.spend(now, limit(3), 1).is_err());
+        let bucket = quota.acquire(now, limit(3), 3).unwrap();
+        assert!(quota.acquire(now, limit(3), 1).is_err());
+        quota.release(bucket, 2);
+        assert!(quota.acquire(now, limit(3), 2).is_ok());
+        quota.release(Timestamp::from_millis(1), 2);
+        assert!(quota.acquire(now, limit(3), 1).is_err());
     }
 }

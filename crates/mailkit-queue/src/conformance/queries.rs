@@ -4,10 +4,10 @@ use super::world::{MINUTE, Maker, message, message_to, seconds};
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::message::NewMessage;
-use crate::query::{Action, Filter};
+use crate::query::{Command, Filter};
 use crate::state::State;
 
-pub(super) async fn a_list_shows_what_its_filter_lets_through_newest_first(make: Maker) {
+pub(super) async fn a_list_has_the_matching_messages_newest_first(make: Maker) {
     let world = make.world().await;
     let start = world.now();
     let mut ids = Vec::new();
@@ -18,7 +18,7 @@ pub(super) async fn a_list_shows_what_its_filter_lets_through_newest_first(make:
         ids.push(world.put(NewMessage { tags, tenant, route, ..message_to(&[to, "also@x"]) }).await);
         world.advance(seconds(1));
     }
-    world.act(ids[2], Action::Cancel).await.unwrap();
+    world.apply(ids[2], Command::Cancel).await.unwrap();
     let list = async |filter: Filter| -> Vec<usize> {
         let page = world.list(&filter).await.unwrap();
         assert_eq!(page.next, None);
@@ -45,7 +45,7 @@ pub(super) async fn a_list_shows_what_its_filter_lets_through_newest_first(make:
     assert_eq!(list(older).await, [1, 0]);
 }
 
-pub(super) async fn pages_follow_one_another_while_mail_comes_in(make: Maker) {
+pub(super) async fn pages_neither_repeat_nor_skip_messages_while_mail_is_enqueued(make: Maker) {
     let world = make.world().await;
     let mut ids = Vec::new();
     for at in 0..25 {
@@ -98,7 +98,7 @@ pub(super) async fn messages_are_counted_by_state(make: Maker) {
     world.advance(MINUTE);
 }
 
-pub(super) async fn who_asks_for_a_message_that_is_not_there_gets_nothing(make: Maker) {
+pub(super) async fn an_unknown_message_is_none(make: Maker) {
     let world = make.world().await;
     let nobody = QueueId::new(Timestamp::from_millis(1), 1);
     assert!(world.get(nobody).await.unwrap().is_none());

@@ -19,8 +19,8 @@ pub(super) async fn read(content: Content, room: u64) -> Result<Bytes, QueueErro
 
 fn gather(content: &Content, room: u64) -> Result<Bytes, QueueError> {
     let mut whole = BytesMut::new();
-    for piece in content.pieces().map_err(QueueError::Content)? {
-        whole.extend_from_slice(&piece.map_err(QueueError::Content)?);
+    for chunk in content.chunks().map_err(QueueError::Content)? {
+        whole.extend_from_slice(&chunk.map_err(QueueError::Content)?);
         if whole.len() as u64 > room {
             return Err(QueueError::Full {
                 limit: format!("a message has more than the {room} octets that it may hold"),

@@ -3,32 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkit_queue::{Action, QueueError, QueueId, RecipientStatus, State};
+use mailkit_queue::{Command, QueueError, QueueId, RecipientStatus, State};
 
 use crate::batch::Batch;
 use crate::error::{Refusable, StoreError};
 use crate::keys;
+use crate::maintenance;
 use crate::message::Row;
-use crate::passing;
 use crate::store::SqliteQueue;
 
 /// How many messages one transaction forgets: others get their turn in between.
 const AT_ONCE: u32 = 500;
 
 impl SqliteQueue {
-    pub(crate) async fn act_by_hand(&self, id: QueueId, action: Action) -> Result<State, QueueError> {
-        self.writer().call(move |batch| act(batch, id, action)).await
+    pub(crate) async fn apply_command(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
+        self.writer().call(move |batch| apply(batch, id, command)).await
     }
 
-    pub(crate) async fn forget(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
+    pub(crate) async fn purge_finished(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
         let terminal: Arc<[State]> = states.iter().copied().filter(|state| state.is_terminal()).collect();
         let mut forgotten = 0;
         loop {
             let states = Arc::clone(&terminal);
             let some = self.writer().call(move |batch| {
                 let now = batch.now();
-                passing::clear_staging(batch, now)?;
-                passing::forget(batch, &states, now - older_than, AT_ONCE).map(Ok)
+                maintenance::clear_staging(batch, now)?;
+                maintenance::delete_finished(batch, &states, now - older_than, AT_ONCE).map(Ok)
             });
             let some = some.await?;
             forgotten += some;
@@ -39,22 +39,22 @@ impl SqliteQueue {
     }
 }
 
-fn act(batch: &mut Batch<'_>, id: QueueId, action: Action) -> Refusable<State> {
+fn apply(batch: &mut Batch<'_>, id: QueueId, command: Command) -> Refusable<State> {
     let now = batch.now();
-    passing::pass(batch, now)?;
+    maintenance::promote_and_expire(batch, now)?;
     let Some(mut row) = Row::find(batch.conn, batch.context.queue, id)? else {
         return Ok(Err(QueueError::Unknown(id)));
     };
     let state = row.state;
-    if !action.is_allowed_in(state) {
-        return Ok(Err(QueueError::NotAllowed { id, action, state }));
+    if !command.applies_to(state) {
+        return Ok(Err(QueueError::NotAllowed { id, command, state }));
     }
-    match action {
-        Action::Cancel => {
+    match command {
+        Command::Cancel => {
             row.finish(State::Cancelled, now);
             keys::release(batch, &row)?;
         }
-        Action::Retry | Action::Release => {
+        Command::Retry | Command::Release => {
             if state == State::Dead {
                 reopen(&mut row)?;
             }

@@ -7,12 +7,12 @@ use super::store::Store;
 use crate::clock::Timestamp;
 use crate::error::QueueError;
 use crate::id::QueueId;
-use crate::query::{Action, Filter};
+use crate::query::{Command, Filter};
 use crate::record::Record;
 use crate::state::State;
 
 /// How many messages one look goes through: the lock is given back between two.
-const ONE_LOOK: usize = 1_024;
+const MAX_SCANNED: usize = 1_024;
 
 impl Store {
     pub(super) fn get(&self, id: QueueId) -> Option<Record> {
@@ -21,7 +21,7 @@ impl Store {
     }
 
     /// Adds up to `most` records that are older than `from`; returns where to go on, unless this was all.
-    pub(super) fn look(
+    pub(super) fn list(
         &self,
         filter: &Filter,
         from: Option<QueueId>,
@@ -40,7 +40,7 @@ impl Store {
         };
         let older = (Bound::Unbounded, from.map_or(Bound::Unbounded, Bound::Excluded));
         let mut last = None;
-        for (id, entry) in self.messages.range(older).rev().take(ONE_LOOK) {
+        for (id, entry) in self.messages.range(older).rev().take(MAX_SCANNED) {
             if found.len() >= most {
                 return last;
             }
@@ -52,14 +52,14 @@ impl Store {
         last
     }
 
-    pub(super) fn act(&mut self, id: QueueId, action: Action, now: Timestamp) -> Result<State, QueueError> {
+    pub(super) fn apply(&mut self, id: QueueId, command: Command, now: Timestamp) -> Result<State, QueueError> {
         let state = self.messages.get(&id).ok_or(QueueError::Unknown(id))?.state;
-        if !action.is_allowed_in(state) {
-            return Err(QueueError::NotAllowed { id, action, state });
+        if !command.applies_to(state) {
+            return Err(QueueError::NotAllowed { id, command, state });
         }
-        let state = match action {
-            Action::Cancel => self.cancel(id, now),
-            Action::Retry | Action::Release => self.change(id, |entry| {
+        let state = match command {
+            Command::Cancel => self.cancel(id, now),
+            Command::Retry | Command::Release => self.change(id, |entry| {
                 if state == State::Dead {
                     entry.reopen();
                 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use futures_util::{StreamExt as _, stream};
-use mailkit::queue::{Action, Filter, Queue, QueueError, QueueId, State};
+use mailkit::queue::{Command, Filter, Queue, QueueError, QueueId, State};
 use serde::Serialize;
 
 use super::ids;
@@ -20,26 +20,26 @@ const AT_ONCE: usize = 64;
 
 pub(super) async fn run(
     args: &ActArgs,
-    action: Action,
+    command: Command,
     queue: &dyn Queue,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     if !args.ids.is_empty() {
-        return by_id(&args.ids, action, queue, output).await;
+        return by_id(&args.ids, command, queue, output).await;
     }
     if args.filter.is_empty() && !args.all {
-        let name = action.name();
+        let name = command.as_str();
         return Err(Failure::usage(format!(
             "{name} needs messages: give ids, or a filter such as --state, --recipient, --tag, --tenant, --route, or --all"
         )));
     }
-    let found = matching(&args.filter.filter(), action, queue).await?;
-    if !found.is_empty() && !args.yes && !confirm(action, found.len())? {
+    let found = matching(&args.filter.filter(), command, queue).await?;
+    if !found.is_empty() && !args.yes && !confirm(command, found.len())? {
         output.note("nothing was changed");
         return Ok(Exit::Done);
     }
-    output.note(format_args!("{}: {} messages match", action.name(), found.len()));
-    let changed = change(&found, action, queue).await?;
+    output.note(format_args!("{}: {} messages match", command.as_str(), found.len()));
+    let changed = change(&found, command, queue).await?;
     if output.json {
         output.object(&Changed { changed, ..Changed::default() })?;
     } else {
@@ -49,7 +49,7 @@ pub(super) async fn run(
 }
 
 /// Does it to the messages that are named.
-async fn by_id(names: &[String], action: Action, queue: &dyn Queue, output: &mut Output) -> Result<Exit, Failure> {
+async fn by_id(names: &[String], command: Command, queue: &dyn Queue, output: &mut Output) -> Result<Exit, Failure> {
     let mut wanted: Vec<QueueId> = Vec::with_capacity(names.len());
     let mut known = HashSet::with_capacity(names.len());
     for name in names {
@@ -59,13 +59,13 @@ async fn by_id(names: &[String], action: Action, queue: &dyn Queue, output: &mut
         }
     }
     if let [id] = wanted.as_slice() {
-        let state = queue.act(*id, action).await?;
-        return show(vec![Acted::new(*id, state)], output).map(|()| Exit::Done);
+        let state = queue.apply(*id, command).await?;
+        return show(vec![Applied::new(*id, state)], output).map(|()| Exit::Done);
     }
-    let (mut acted, mut exit) = (Vec::new(), Exit::Done);
+    let (mut applied, mut exit) = (Vec::new(), Exit::Done);
     for id in wanted {
-        match queue.act(id, action).await {
-            Ok(state) => acted.push(Acted::new(id, state)),
+        match queue.apply(id, command).await {
+            Ok(state) => applied.push(Applied::new(id, state)),
             Err(error @ (QueueError::NotAllowed { .. } | QueueError::Unknown(_))) => {
                 output.complaint(error);
                 exit = Exit::Data;
@@ -73,15 +73,15 @@ async fn by_id(names: &[String], action: Action, queue: &dyn Queue, output: &mut
             Err(error) => return Err(error.into()),
         }
     }
-    show(acted, output).map(|()| exit)
+    show(applied, output).map(|()| exit)
 }
 
-/// The messages that a filter lets through and whose state allows the action, without those that `retry` would send
+/// The messages that a filter lets through and whose state allows the command, without those that `retry` would send
 /// before the time that their senders set.
-async fn matching(filter: &Filter, action: Action, queue: &dyn Queue) -> Result<Vec<QueueId>, Failure> {
+async fn matching(filter: &Filter, command: Command, queue: &dyn Queue) -> Result<Vec<QueueId>, Failure> {
     let is_asked = |state: &State| filter.state.is_none_or(|asked| asked == *state);
-    let states = State::ALL.into_iter().filter(|state| action.is_allowed_in(*state)).filter(is_asked);
-    let spares_scheduled = action == Action::Retry && filter.state.is_none();
+    let states = State::ALL.into_iter().filter(|state| command.applies_to(*state)).filter(is_asked);
+    let spares_scheduled = command == Command::Retry && filter.state.is_none();
     let mut found = Vec::new();
     for state in states {
         let mut filter = Filter { state: Some(state), limit: PAGE, cursor: None, ..filter.clone() };
@@ -100,8 +100,8 @@ async fn matching(filter: &Filter, action: Action, queue: &dyn Queue) -> Result<
 }
 
 /// Asks on a terminal whether so many messages are to be changed.
-fn confirm(action: Action, count: usize) -> Result<bool, Failure> {
-    let what = format!("{} would change {count} messages", action.name());
+fn confirm(command: Command, count: usize) -> Result<bool, Failure> {
+    let what = format!("{} would change {count} messages", command.as_str());
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage(format!("{what}: without a terminal to ask at, give --yes")));
     }
@@ -114,11 +114,11 @@ fn confirm(action: Action, count: usize) -> Result<bool, Failure> {
 }
 
 /// Changes messages, and counts them. One whose state no longer allows it was changed by somebody else meanwhile.
-async fn change(ids: &[QueueId], action: Action, queue: &dyn Queue) -> Result<u64, Failure> {
-    let acting = ids.iter().map(|id| queue.act(*id, action));
-    let mut acting = stream::iter(acting).buffer_unordered(AT_ONCE);
+async fn change(ids: &[QueueId], command: Command, queue: &dyn Queue) -> Result<u64, Failure> {
+    let pending = ids.iter().map(|id| queue.apply(*id, command));
+    let mut pending = stream::iter(pending).buffer_unordered(AT_ONCE);
     let mut changed = 0;
-    while let Some(outcome) = acting.next().await {
+    while let Some(outcome) = pending.next().await {
         match outcome {
             Ok(_) => changed += 1,
             Err(QueueError::NotAllowed { .. } | QueueError::Unknown(_)) => {}
@@ -128,15 +128,15 @@ async fn change(ids: &[QueueId], action: Action, queue: &dyn Queue) -> Result<u6
     Ok(changed)
 }
 
-fn show(acted: Vec<Acted>, output: &mut Output) -> Result<(), Failure> {
+fn show(applied: Vec<Applied>, output: &mut Output) -> Result<(), Failure> {
     if !output.json {
-        for Acted { id, state } in &acted {
+        for Applied { id, state } in &applied {
             output.line(format_args!("{id}  {state}"))?;
         }
         return Ok(());
     }
-    let changed = acted.len() as u64;
-    let summary = match <[Acted; 1]>::try_from(acted) {
+    let changed = applied.len() as u64;
+    let summary = match <[Applied; 1]>::try_from(applied) {
         Ok([one]) => Changed { changed, one: Some(one), messages: None },
         Err(several) => Changed { changed, one: None, messages: Some(several) },
     };
@@ -148,19 +148,19 @@ fn show(acted: Vec<Acted>, output: &mut Output) -> Result<(), Failure> {
 struct Changed {
     changed: u64,
     #[serde(flatten)]
-    one: Option<Acted>,
+    one: Option<Applied>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<Vec<Acted>>,
+    messages: Option<Vec<Applied>>,
 }
 
 #[derive(Serialize)]
-struct Acted {
+struct Applied {
     id: String,
     state: &'static str,
 }
 
-impl Acted {
+impl Applied {
     fn new(id: QueueId, state: State) -> Self {
-        Self { id: id.to_string(), state: state.name() }
+        Self { id: id.to_string(), state: state.as_str() }
     }
 }

@@ -15,57 +15,57 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::StoreError;
 
 /// What tells a file from every other, whatever its name; nothing where the system does not say.
-type Identity = Option<(u64, u64)>;
+type Inode = Option<(u64, u64)>;
 
 /// The files that this process has open as stores.
 static OPEN: Mutex<Open> = Mutex::new(Open::new());
 
-type Open = BTreeMap<(u64, u64), Opened>;
+type Open = BTreeMap<(u64, u64), OpenFile>;
 
 /// A file that is open, how often, and its header from before it was.
 #[derive(Debug)]
-struct Opened {
+struct OpenFile {
     count: usize,
     header: Vec<u8>,
 }
 
 /// A file that this process has open as a store, or is about to open. It outlives all connections to it.
 #[derive(Debug)]
-pub(crate) struct Claim {
-    file: Place,
+pub(crate) struct FileIdentity {
+    file: TrackedPath,
     /// The log, and its index that all who write share; known once the store is open.
-    beside: Vec<(Place, &'static str)>,
+    beside: Vec<(TrackedPath, &'static str)>,
     /// What the look at the file gave, before anybody here had it open.
     pub(crate) header: Vec<u8>,
     /// Whether it was said that the places cannot be looked at.
-    is_unseen: AtomicBool,
+    is_check_failing: AtomicBool,
 }
 
-impl Claim {
+impl FileIdentity {
     /// The file at a path, which is made where there is none: for its owner alone, since it will hold mail.
-    pub(crate) fn make(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Self::take(path, |path, _| options.open(path).map(drop))?.with_one_name()
+        Self::track(path, |path, _| options.open(path).map(drop))?.with_one_name()
     }
 
     /// The file at a path, to read what is in it.
-    pub(crate) fn find(path: &Path) -> Result<Self, StoreError> {
-        Self::take(path, |_, missing| Err(missing))
+    pub(crate) fn existing(path: &Path) -> Result<Self, StoreError> {
+        Self::track(path, |_, missing| Err(missing))
     }
 
     /// The file at a path, to write to it; it is not made.
-    pub(crate) fn find_for_writing(path: &Path) -> Result<Self, StoreError> {
-        Self::find(path)?.with_one_name()
+    pub(crate) fn existing_for_writing(path: &Path) -> Result<Self, StoreError> {
+        Self::existing(path)?.with_one_name()
     }
 
     /// Checks that the file has no second name. The log is found by the file's name: who comes by another has another
     /// log, and both write to one file.
     fn with_one_name(self) -> Result<Self, StoreError> {
         match links(&std::fs::metadata(self.path())?) > 1 {
-            true => Err(StoreError::Unfit(
+            true => Err(StoreError::UnusableFile(
                 "the file has another name as well, a hard link, and each name would have a log of its own: remove the \
                  other name, or copy the file and its -wal",
             )),
@@ -73,11 +73,11 @@ impl Claim {
         }
     }
 
-    fn take(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
-        Self::look_at(path, make).map_err(|error| error.at(path))
+    fn track(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
+        Self::open_path(path, make).map_err(|error| error.at(path))
     }
 
-    fn look_at(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
+    fn open_path(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
         // In this form, SQLite takes no path for a URL or a place in memory, and the working directory may change.
         let path = std::path::absolute(path)?;
         let mut open = open();
@@ -95,24 +95,31 @@ impl Claim {
             return Err(StoreError::Unusable(format!("{} is a folder or a device, and no file", path.display())));
         }
         if had_log && metadata.len() == 0 {
-            return Err(StoreError::Unfit(
+            return Err(StoreError::UnusableFile(
                 "it is empty, but beside it lies the log (-wal) of a store that was moved or removed, which SQLite would \
                  take away: move the log to where its file is",
             ));
         }
-        let was = identity(&metadata);
-        let header = match was.and_then(|was| open.get_mut(&was)) {
+        let inode = inode_of(&metadata);
+        let header = match inode.and_then(|inode| open.get_mut(&inode)) {
             Some(opened) => {
                 opened.count += 1;
                 opened.header.clone()
             }
             None => {
-                let header = first_look(&path)?;
-                was.into_iter().for_each(|was| _ = open.insert(was, Opened { count: 1, header: header.clone() }));
+                let header = read_header(&path)?;
+                inode
+                    .into_iter()
+                    .for_each(|inode| _ = open.insert(inode, OpenFile { count: 1, header: header.clone() }));
                 header
             }
         };
-        Ok(Self { file: Place { path, was }, beside: Vec::new(), header, is_unseen: AtomicBool::new(false) })
+        Ok(Self {
+            file: TrackedPath { path, inode },
+            beside: Vec::new(),
+            header,
+            is_check_failing: AtomicBool::new(false),
+        })
     }
 
     /// The path of the file itself, without links.
@@ -146,17 +153,17 @@ impl Claim {
 
     /// Notes the log and its index, which are there from the first look into the file on until the last connection is
     /// closed.
-    pub(crate) fn know_beside(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn track_log_files(&mut self) -> Result<(), StoreError> {
         for (suffix, gone) in [
             ("-wal", "the log of the file (-wal) was removed or replaced while it was open"),
             ("-shm", "the index of the log (-shm) was removed or replaced while it was open"),
         ] {
             let path = self.beside(suffix);
-            let was = match identity_at(&path) {
-                Err(error) if is_missing(&error) => return Err(StoreError::Gone(gone)),
+            let inode = match inode_at(&path) {
+                Err(error) if is_missing(&error) => return Err(StoreError::FileReplaced(gone)),
                 found => found?,
             };
-            self.beside.push((Place { path, was }, gone));
+            self.beside.push((TrackedPath { path, inode }, gone));
         }
         Ok(())
     }
@@ -165,7 +172,7 @@ impl Claim {
     pub(crate) fn check_file(&self) -> Result<(), StoreError> {
         match self.file.is_same()? {
             true => Ok(()),
-            false => Err(StoreError::Gone(
+            false => Err(StoreError::FileReplaced(
                 "the file was removed, moved or replaced while it was open; where it was moved, move its log (-wal) along \
                  before it is opened again",
             )),
@@ -178,13 +185,13 @@ impl Claim {
         let outcome = self.check_file().and_then(|()| self.check_beside());
         match outcome {
             Err(StoreError::Io(error)) => {
-                if !self.is_unseen.swap(true, Ordering::Relaxed) {
+                if !self.is_check_failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "cannot see whether the queue's file is still where it was");
                 }
                 Ok(())
             }
             outcome => {
-                self.is_unseen.store(false, Ordering::Relaxed);
+                self.is_check_failing.store(false, Ordering::Relaxed);
                 outcome
             }
         }
@@ -193,7 +200,7 @@ impl Claim {
     fn check_beside(&self) -> Result<(), StoreError> {
         for (place, gone) in &self.beside {
             if !place.is_same()? {
-                return Err(StoreError::Gone(gone));
+                return Err(StoreError::FileReplaced(gone));
             }
         }
         Ok(())
@@ -202,7 +209,7 @@ impl Claim {
     /// Whether the file is where it was, and nobody has written to a new log in place of one that was removed. While the
     /// file is open here, nobody who had made one would remove it; and who came and found the index that is shared could
     /// do nothing with a new log but make it.
-    pub(crate) fn has_only_lost_its_log(&self) -> bool {
+    pub(crate) fn is_only_log_missing(&self) -> bool {
         let is_free = match std::fs::metadata(self.beside("-wal")) {
             Ok(log) => {
                 log.len() == 0 && self.beside.last().is_some_and(|(index, _)| index.is_same().is_ok_and(|same| same))
@@ -213,10 +220,10 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for FileIdentity {
     fn drop(&mut self) {
         let mut open = open();
-        let Some(file) = self.file.was else { return };
+        let Some(file) = self.file.inode else { return };
         if let Some(opened) = open.get_mut(&file) {
             opened.count -= 1;
             if opened.count == 0 {
@@ -228,16 +235,16 @@ impl Drop for Claim {
 
 /// A path, and what was there when it was opened.
 #[derive(Debug)]
-struct Place {
+struct TrackedPath {
     path: PathBuf,
-    was: Identity,
+    inode: Inode,
 }
 
-impl Place {
+impl TrackedPath {
     /// Whether the same is still there; an error where that cannot be seen.
     fn is_same(&self) -> io::Result<bool> {
-        match identity_at(&self.path) {
-            Ok(found) => Ok(found == self.was),
+        match inode_at(&self.path) {
+            Ok(found) => Ok(found == self.inode),
             Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(error),
         }
@@ -248,8 +255,8 @@ fn open() -> MutexGuard<'static, Open> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn identity_at(path: &Path) -> io::Result<Identity> {
-    std::fs::metadata(path).map(|metadata| identity(&metadata))
+fn inode_at(path: &Path) -> io::Result<Inode> {
+    std::fs::metadata(path).map(|metadata| inode_of(&metadata))
 }
 
 /// Whether an error says that nothing is there, and not that one may not look.
@@ -258,14 +265,14 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 #[cfg(unix)]
-fn identity(metadata: &Metadata) -> Identity {
+fn inode_of(metadata: &Metadata) -> Inode {
     use std::os::unix::fs::MetadataExt;
     Some((metadata.dev(), metadata.ino()))
 }
 
 /// Elsewhere a file that is open cannot be removed, and locks belong to what opened it.
 #[cfg(not(unix))]
-const fn identity(_: &Metadata) -> Identity {
+const fn inode_of(_: &Metadata) -> Inode {
     None
 }
 
@@ -292,7 +299,7 @@ fn has_log(path: &Path) -> bool {
 }
 
 /// The header of an SQLite file, as far as it goes.
-fn first_look(path: &Path) -> Result<Vec<u8>, StoreError> {
+fn read_header(path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
     Ok(header)
@@ -307,10 +314,10 @@ mod tests {
     fn an_empty_file_beside_a_log_is_refused_also_where_its_number_is_known() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailkit.db");
-        let known = Claim::make(&path).unwrap();
+        let known = FileIdentity::create(&path).unwrap();
         std::fs::write(known.beside("-wal"), "mail").unwrap();
-        assert!(matches!(Claim::make(&path), Err(StoreError::Unfit(_))));
+        assert!(matches!(FileIdentity::create(&path), Err(StoreError::UnusableFile(_))));
         drop(known);
-        assert!(matches!(Claim::find(&path), Err(StoreError::Unfit(_))));
+        assert!(matches!(FileIdentity::existing(&path), Err(StoreError::UnusableFile(_))));
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use mailkit_queue::{Content, QueueError, Record};
 use rusqlite::Connection;
 
-use crate::claim::Claim;
 use crate::content;
+use crate::details::{self, MessageDetails};
 use crate::error::StoreError;
 use crate::file;
+use crate::file_identity::FileIdentity;
 use crate::interrupt::Interrupt;
 use crate::keys;
-use crate::letter::{self, Letter};
 use crate::message::{self, Row};
 use crate::query::{history, record};
 use crate::readers::Readers;
@@ -24,7 +24,7 @@ const END: i64 = 1 << 40;
 /// A message that could be read whole.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "plain data, made here")]
-pub struct Salvaged {
+pub struct RecoveredMessage {
     /// The queue in the file that it belongs to.
     pub queue: String,
     /// All that is known of it; its history as far as it could be read.
@@ -35,9 +35,9 @@ pub struct Salvaged {
 
 /// The messages that a file still gives, oldest first. What cannot be read is skipped. Blocks while it reads.
 #[derive(Debug)]
-pub struct Salvage {
+pub struct Recovery {
     conn: Connection,
-    claim: Arc<Claim>,
+    identity: Arc<FileIdentity>,
     next: i64,
     skipped: u64,
 }
@@ -48,14 +48,14 @@ impl SqliteQueue {
     /// # Errors
     /// [`QueueError::Damaged`] where not even its tables can be found, or it is no store of mailkit's;
     /// [`QueueError::Missing`] where there is no such file; [`QueueError::Unusable`] where it cannot be read as it lies.
-    pub fn salvage(path: impl AsRef<Path>) -> Result<Salvage, QueueError> {
-        let claim = Arc::new(Claim::find(path.as_ref()).map_err(QueueError::from)?);
-        let conn = file::open_damaged(&claim, &Interrupt::default())?;
-        Ok(Salvage { conn, claim, next: i64::MIN, skipped: 0 })
+    pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, QueueError> {
+        let identity = Arc::new(FileIdentity::existing(path.as_ref()).map_err(QueueError::from)?);
+        let conn = file::open_damaged(&identity, &Interrupt::default())?;
+        Ok(Recovery { conn, identity, next: i64::MIN, skipped: 0 })
     }
 }
 
-impl Salvage {
+impl Recovery {
     /// How many messages, or whole pages of them, could not be read so far.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
@@ -92,20 +92,21 @@ impl Salvage {
         self.first_from(good).ok().flatten()
     }
 
-    fn read(&self, seq: i64) -> Result<Salvaged, StoreError> {
-        let with_lane = format!("{}, {}", message::COLUMNS, letter::COLUMNS);
+    fn read(&self, seq: i64) -> Result<RecoveredMessage, StoreError> {
+        let with_bucket = format!("{}, {}", message::COLUMNS, details::COLUMNS);
         // Who sends it, and how urgent it is, can be done without.
-        let without = with_lane.replace("lane.priority, lane.tenant, lane.route", "1, NULL, NULL");
-        let join = "JOIN lane ON lane.id = message.lane";
-        let (row, letter, bytes) = self.select(&with_lane, join, seq).or_else(|_| self.select(&without, "", seq))?;
-        let content = match letter.chunks {
-            None => content::check(bytes.unwrap_or_default().into(), row.size, letter.crc)
-                .map_err(|why| StoreError::Broken(why.into()))?,
+        let without =
+            with_bucket.replace("ready_bucket.priority, ready_bucket.tenant, ready_bucket.route", "1, NULL, NULL");
+        let join = "JOIN ready_bucket ON ready_bucket.id = message.bucket";
+        let (row, details, bytes) = self.select(&with_bucket, join, seq).or_else(|_| self.select(&without, "", seq))?;
+        let content = match details.chunks {
+            None => content::check(bytes.unwrap_or_default().into(), row.size, details.crc)
+                .map_err(|why| StoreError::Corrupt(why.into()))?,
             Some(chunks) => {
-                let readers = Readers::of_damaged(Arc::clone(&self.claim));
-                let content = content::stored(&readers, chunks, row.size, letter.crc);
-                for piece in content.pieces().map_err(StoreError::Io)? {
-                    piece.map_err(StoreError::Io)?;
+                let readers = Readers::of_damaged(Arc::clone(&self.identity));
+                let content = content::stored(&readers, chunks, row.size, details.crc);
+                for chunk in content.chunks().map_err(StoreError::Io)? {
+                    chunk.map_err(StoreError::Io)?;
                 }
                 content
             }
@@ -115,25 +116,34 @@ impl Salvage {
         let history = history(&self.conn, seq).unwrap_or_default();
         // Where its table cannot be read, the key is told without it.
         let fingerprint = keys::fingerprint(&self.conn, seq).unwrap_or_default();
-        let record = Record { history, fingerprint, ..record(&row, letter)? };
-        Ok(Salvaged { queue: queue.unwrap_or_else(|_| "default".to_owned()), record, content })
+        let record = Record { history, fingerprint, ..record(&row, details)? };
+        Ok(RecoveredMessage { queue: queue.unwrap_or_else(|_| "default".to_owned()), record, content })
     }
 
-    fn select(&self, columns: &str, join: &str, seq: i64) -> Result<(Row, Letter, Option<Vec<u8>>), StoreError> {
+    fn select(
+        &self,
+        columns: &str,
+        join: &str,
+        seq: i64,
+    ) -> Result<(Row, MessageDetails, Option<Vec<u8>>), StoreError> {
         let select = format!(
-            "SELECT {columns}, letter.content FROM message JOIN letter USING (seq) {join} WHERE message.seq = ?"
+            "SELECT {columns}, message_body.content FROM message JOIN message_body USING (seq) {join} WHERE message.seq = ?"
         );
         let mut statement = self.conn.prepare_cached(&select)?;
         let mut rows = statement.query([seq])?;
-        let row = rows.next()?.ok_or_else(|| StoreError::Broken("a message has lost what belongs to it".into()))?;
-        Ok((Row::read(row)?, Letter::read(row, message::WIDTH)?, row.get(message::WIDTH + Letter::WIDTH)?))
+        let row = rows.next()?.ok_or_else(|| StoreError::Corrupt("a message has lost what belongs to it".into()))?;
+        Ok((
+            Row::read(row)?,
+            MessageDetails::read(row, message::WIDTH)?,
+            row.get(message::WIDTH + MessageDetails::WIDTH)?,
+        ))
     }
 }
 
-impl Iterator for Salvage {
-    type Item = Salvaged;
+impl Iterator for Recovery {
+    type Item = RecoveredMessage;
 
-    fn next(&mut self) -> Option<Salvaged> {
+    fn next(&mut self) -> Option<RecoveredMessage> {
         loop {
             let seq = match self.first_from(self.next) {
                 Ok(found) => found?,

@@ -17,7 +17,7 @@ const MOST: u32 = 500;
 const MOST_FORGOTTEN: u32 = 100;
 /// How many octets of content one call forgets before it leaves the rest to the next: all others wait for it.
 const MOST_OCTETS: u64 = 64 << 20;
-/// How long pieces of a content may be without a message before they count as left behind by a process that ended.
+/// How long chunks of a content may be without a message before they count as left behind by a process that ended.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 const EXPIRED: &str = "INDEXED BY message_expiring WHERE message.queue = ? AND state < 2 AND expires_at <= ? \
@@ -32,7 +32,7 @@ const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (queue, key) IN (SELECT qu
                         WHERE queue = ? AND used_at <= ? ORDER BY used_at LIMIT ?)";
 
 /// Lets time pass: what has expired is dead, what is due is ready.
-pub(crate) fn pass(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn promote_and_expire(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let (conn, queue, until) = (batch.conn, batch.context.queue, now.as_millis());
     for mut row in Row::all(conn, EXPIRED, params![queue, until, MOST])? {
         row.expire(now)?;
@@ -48,7 +48,7 @@ pub(crate) fn pass(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreErr
 /// Ends leases that have run out: the worker may have delivered the message, and nobody can know.
 pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     for mut row in Row::all(batch.conn, OVER, params![batch.context.queue, now.as_millis(), MOST])? {
-        if row.hold && row.marked {
+        if row.hold && row.commit_point {
             row.hold(now)?;
         } else {
             row.open(row.due, now)?;
@@ -62,9 +62,9 @@ pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), St
 }
 
 /// Forgets a few of what is kept no longer.
-pub(crate) fn forget_some(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn delete_old(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let finished = [State::Sent, State::Dead, State::Cancelled];
-    forget(batch, &finished, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
+    delete_finished(batch, &finished, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
     let unused = now - batch.context.settings.key_window;
     batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MOST_FORGOTTEN])?;
     clear_staging(batch, now)
@@ -72,7 +72,12 @@ pub(crate) fn forget_some(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), S
 
 /// Forgets up to so many messages that came into one of these terminal states until then, fewer where they are large;
 /// returns how many.
-pub(crate) fn forget(batch: &mut Batch<'_>, states: &[State], until: Timestamp, most: u32) -> Result<u64, StoreError> {
+pub(crate) fn delete_finished(
+    batch: &mut Batch<'_>,
+    states: &[State],
+    until: Timestamp,
+    most: u32,
+) -> Result<u64, StoreError> {
     let (mut forgotten, mut octets) = (0, 0);
     for state in states {
         let number = crate::message::number(*state);
@@ -90,7 +95,7 @@ pub(crate) fn forget(batch: &mut Batch<'_>, states: &[State], until: Timestamp, 
     Ok(forgotten.into())
 }
 
-/// Removes the pieces of a content that a process left behind when it ended.
+/// Removes the chunks of a content that a process left behind when it ended.
 pub(crate) fn clear_staging(batch: &Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let select = "SELECT content FROM staging WHERE touched_at <= ? LIMIT 1";
     let until = (now - ABANDONED).as_millis();
@@ -105,7 +110,7 @@ pub(crate) fn clear_staging(batch: &Batch<'_>, now: Timestamp) -> Result<(), Sto
 
 fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
     let chunks: Option<Option<i64>> = {
-        let mut statement = batch.conn.prepare_cached("SELECT chunks FROM letter WHERE seq = ?")?;
+        let mut statement = batch.conn.prepare_cached("SELECT chunks FROM message_body WHERE seq = ?")?;
         let mut rows = statement.query([row.seq])?;
         rows.next()?.map(|row| row.get(0)).transpose()?
     };
@@ -115,7 +120,7 @@ fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
     if row.state != State::Sent {
         keys::release(batch, row)?;
     }
-    for table in ["letter", "attempt", "message"] {
+    for table in ["message_body", "attempt", "message"] {
         batch.conn.prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?"))?.execute([row.seq])?;
     }
     batch.count(row, Some(row.state), None)
@@ -129,7 +134,7 @@ mod tests {
     fn plan(sql: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailkit.db");
-        let (_claim, conn) = crate::file::open(&path, crate::file::Making::Allowed, &Default::default()).unwrap();
+        let (_identity, conn) = crate::file::open(&path, crate::file::OpenMode::Create, &Default::default()).unwrap();
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")

@@ -1,31 +1,31 @@
 //! What a message is: written once, and read when it is leased or looked at.
 
 use mailkit_address::{Address, ReversePath};
-use mailkit_queue::{Carriage, IdempotencyKey, NewMessage};
+use mailkit_queue::{DeliveryOptions, IdempotencyKey, NewMessage};
 use rusqlite::{Connection, params};
 
-use crate::carriage;
 use crate::content::Body;
+use crate::delivery;
 use crate::error::StoreError;
 use crate::recipients;
 
-/// The columns that [`Letter::read`] reads.
-pub(crate) const COLUMNS: &str = "letter.sender, letter.message_id, letter.subject, letter.tags, letter.carriage, \
-    letter.idempotency_key, letter.traceparent, lane.priority, lane.tenant, lane.route, letter.crc, letter.chunks";
+/// The columns that [`MessageDetails::read`] reads.
+pub(crate) const COLUMNS: &str = "message_body.sender, message_body.message_id, message_body.subject, message_body.tags, message_body.delivery, \
+    message_body.idempotency_key, message_body.traceparent, ready_bucket.priority, ready_bucket.tenant, ready_bucket.route, message_body.crc, message_body.chunks";
 
 /// A new message as its columns have it: made before the writer's turn comes.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct NewRow {
     pub(crate) recipients: String,
     sender: String,
     message_id: Option<String>,
     subject: Option<String>,
     tags: Option<String>,
-    carriage: Option<String>,
+    delivery: Option<String>,
     traceparent: Option<String>,
 }
 
-impl Draft {
+impl NewRow {
     pub(crate) fn new(message: &mut NewMessage) -> Result<Self, StoreError> {
         let pending: Vec<_> = message.envelope.recipients().iter().cloned().map(recipients::pending).collect();
         Ok(Self {
@@ -33,8 +33,8 @@ impl Draft {
             sender: message.envelope.reverse_path().address().map(Address::to_string).unwrap_or_default(),
             message_id: message.message_id.take(),
             subject: message.subject.take(),
-            tags: carriage::print_tags(&message.tags)?,
-            carriage: carriage::print(&message.carriage)?,
+            tags: delivery::print_tags(&message.tags)?,
+            delivery: delivery::print(&message.delivery)?,
             traceparent: message.traceparent.take(),
         })
     }
@@ -47,7 +47,7 @@ impl Draft {
         key: Option<&IdempotencyKey>,
         body: &Body,
     ) -> Result<(), StoreError> {
-        let insert = "INSERT INTO letter (seq, sender, message_id, subject, tags, carriage, idempotency_key, \
+        let insert = "INSERT INTO message_body (seq, sender, message_id, subject, tags, delivery, idempotency_key, \
                       traceparent, crc, chunks, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         conn.prepare_cached(insert)?.execute(params![
             seq,
@@ -55,7 +55,7 @@ impl Draft {
             self.message_id,
             self.subject,
             self.tags,
-            self.carriage,
+            self.delivery,
             key.map(|key| &key.key),
             self.traceparent,
             body.crc(),
@@ -68,12 +68,12 @@ impl Draft {
 
 /// What a message is, but for its content.
 #[derive(Debug)]
-pub(crate) struct Letter {
+pub(crate) struct MessageDetails {
     pub(crate) sender: ReversePath,
     pub(crate) message_id: Option<String>,
     pub(crate) subject: Option<String>,
     pub(crate) tags: Vec<String>,
-    pub(crate) carriage: Carriage,
+    pub(crate) delivery: DeliveryOptions,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) traceparent: Option<String>,
     pub(crate) priority: mailkit_queue::Priority,
@@ -83,7 +83,7 @@ pub(crate) struct Letter {
     pub(crate) chunks: Option<i64>,
 }
 
-impl Letter {
+impl MessageDetails {
     /// How many columns there are.
     pub(crate) const WIDTH: usize = 12;
 
@@ -93,7 +93,7 @@ impl Letter {
             "" => ReversePath::Null,
             address => Address::parse(address)
                 .map(ReversePath::Address)
-                .map_err(|error| StoreError::Broken(format!("the sender of a message is broken: {error}")))?,
+                .map_err(|error| StoreError::Corrupt(format!("the sender of a message is broken: {error}")))?,
         };
         let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
         let priority: usize = row.get(at + 7)?;
@@ -101,13 +101,13 @@ impl Letter {
             sender,
             message_id: row.get(at + 1)?,
             subject: row.get(at + 2)?,
-            tags: carriage::parse_tags(text(at + 3)?)?,
-            carriage: carriage::parse(text(at + 4)?)?,
+            tags: delivery::parse_tags(text(at + 3)?)?,
+            delivery: delivery::parse(text(at + 4)?)?,
             idempotency_key: row.get(at + 5)?,
             traceparent: row.get(at + 6)?,
             priority: *mailkit_queue::Priority::ALL
                 .get(priority)
-                .ok_or_else(|| StoreError::Broken(format!("there is no priority {priority}")))?,
+                .ok_or_else(|| StoreError::Corrupt(format!("there is no priority {priority}")))?,
             tenant: row.get(at + 8)?,
             route: row.get(at + 9)?,
             crc: row.get(at + 10)?,
