@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailkit::queue::{
-    AttemptOutcome, LeaseRequest, NewMessage, QueueSettings, RecipientOutcome, RecipientStatus, Settlement,
+    AttemptOutcome, LeaseRequest, NewMessage, Next, QueueSettings, RecipientOutcome, RecipientStatus, Settlement,
 };
 use mailkit::{Address, Outbox, Queue as _, Route, SqliteQueue};
 use mailkit_server::Sink;
@@ -107,7 +107,7 @@ pub(crate) fn look(options: &LookOptions) -> Result<(), Failure> {
 }
 
 async fn open(path: &Path) -> Result<SqliteQueue, Failure> {
-    let settings = QueueSettings { max_messages: u64::MAX, ..QueueSettings::default() };
+    let settings = QueueSettings::new().with_max_messages(u64::MAX);
     Ok(SqliteQueue::builder(path).settings(settings).open().await?)
 }
 
@@ -161,8 +161,7 @@ async fn round(queue: &SqliteQueue) -> Result<[Duration; 3], Failure> {
     for leased in leased {
         let queue = queue.clone();
         let recipients = leased.recipients().iter().map(accepted).collect();
-        let (route, outcome) = (Some("main".to_owned()), AttemptOutcome::Accepted);
-        let settlement = Settlement { route, counts: true, outcome, recipients, ..Settlement::untouched() };
+        let settlement = Settlement::attempt("main", AttemptOutcome::Accepted, Next::Ready).with_recipients(recipients);
         settlers.spawn(async move { queue.settle(leased.lease, settlement).await });
     }
     while let Some(settled) = settlers.join_next().await {
@@ -172,13 +171,10 @@ async fn round(queue: &SqliteQueue) -> Result<[Duration; 3], Failure> {
 }
 
 fn accepted(address: &Address) -> RecipientOutcome {
-    RecipientOutcome {
-        address: address.clone(),
-        status: RecipientStatus::Accepted,
-        code: Some(250),
-        enhanced: Some("2.0.0".to_owned()),
-        text: "2.0.0 Ok: queued as 4XyZ".to_owned(),
-    }
+    RecipientOutcome::new(address.clone(), RecipientStatus::Accepted)
+        .with_code(250)
+        .with_enhanced("2.0.0".to_owned())
+        .with_text("2.0.0 Ok: queued as 4XyZ")
 }
 
 /// Delivers from the queue for a while.

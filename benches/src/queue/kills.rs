@@ -133,7 +133,7 @@ async fn leased(store: &Path) -> Result<Vec<Record>, Failure> {
 }
 
 async fn records(queue: &SqliteQueue, state: State) -> Result<Vec<Record>, Failure> {
-    let mut filter = Filter { state: Some(state), ..Filter::default() };
+    let mut filter = Filter::new().with_state(state);
     let mut records = Vec::new();
     loop {
         let mut page = queue.list(&filter).await?;

@@ -43,7 +43,10 @@ impl Exit {
     /// The code for an error of the library.
     pub(crate) fn of_error(error: &Error) -> Self {
         match error.kind() {
-            ErrorKind::Configuration | ErrorKind::StoreDamaged | ErrorKind::StoreUnusable => Self::Configuration,
+            ErrorKind::Configuration
+            | ErrorKind::StoreDamaged
+            | ErrorKind::StoreIncompatible
+            | ErrorKind::StoreUnusable => Self::Configuration,
             ErrorKind::StoreMissing => Self::NoInput,
             ErrorKind::Message | ErrorKind::Conflict => Self::Data,
             ErrorKind::HostUnknown => Self::NoHost,

@@ -53,8 +53,7 @@ impl Outcome {
     #[must_use]
     pub fn accepted(recipients: &[mailkit_address::Address], words: &str) -> Self {
         let accepted = |address: &mailkit_address::Address| {
-            let (status, text) = (RecipientStatus::Accepted, words.to_owned());
-            RecipientOutcome { address: address.clone(), status, code: Some(250), enhanced: None, text }.into()
+            RecipientOutcome::new(address.clone(), RecipientStatus::Accepted).with_code(250).with_text(words).into()
         };
         Self { recipients: recipients.iter().map(accepted).collect(), trouble: None }
     }

@@ -141,15 +141,11 @@ impl State {
             let (route, recipients) = (Arc::clone(&name), recipients.clone());
             self.events.push(Event::Attempted { id, route, attempt, class, recipients, took });
         }
-        let settlement = Settlement {
-            route: is_tried.then(|| name.to_string()),
-            counts,
-            outcome,
-            class: class.map(|class| class.name().to_owned()),
-            text: words,
-            recipients,
-            next,
-        };
+        let mut settlement = Settlement::untouched().with_counts(counts).with_text(words);
+        settlement = settlement.with_recipients(recipients).with_next(next);
+        settlement.route = is_tried.then(|| name.to_string());
+        settlement.outcome = outcome;
+        settlement.class = class.map(|class| class.name().to_owned());
         let told = Told { route: name, class, dead };
         self.outbox.push(Done { lease: flight.message.lease, settlement, told: Some(told) });
     }

@@ -274,7 +274,7 @@ fn name_the_rest(
     let rest: Vec<RecipientResult> = rest
         .map(|address| {
             let text = trouble.map_or("not reached", |trouble| &trouble.words).to_owned();
-            let outcome = RecipientOutcome { address: address.clone(), status, code: None, enhanced: None, text };
+            let outcome = RecipientOutcome::new(address.clone(), status).with_text(text);
             RecipientResult { outcome, fault }
         })
         .collect();

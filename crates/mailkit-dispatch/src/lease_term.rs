@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_clock_that_says_less_decides() {
-        let token = LeaseToken { id: QueueId::from_bits(1), fence: 1 };
+        let token = LeaseToken::new(QueueId::from_bits(1), 1);
         let term = LeaseTerm::new(token, at(10_000, 500), Duration::from_secs(5));
         let left = [
             (at(10_000, 500), 5_000),

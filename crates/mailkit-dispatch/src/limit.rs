@@ -174,11 +174,10 @@ impl Scope {
     /// What a message has to pay from the quotas; each counts `margin` longer than asked for, which makes up for the
     /// time between paying and leaving.
     pub(crate) fn spends(&self, weight: Weight, spends: &mut Vec<LimitRequest>) {
-        spends.extend(self.limits.quotas.iter().map(|quota| LimitRequest {
-            key: format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().name()),
-            limit: quota.limit(),
-            window: quota.window() + margin(quota.window()),
-            amount: u64::from(weight.of(quota.unit())),
+        spends.extend(self.limits.quotas.iter().map(|quota| {
+            let key = format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().name());
+            let (window, amount) = (quota.window() + margin(quota.window()), u64::from(weight.of(quota.unit())));
+            LimitRequest::new(key, quota.limit(), window, amount)
         }));
     }
 

@@ -46,15 +46,11 @@ impl Desk {
             let class = Some(Class::TooManyRecipients);
             Event::Attempted { id, route: Arc::clone(&name), attempt, class, recipients: told, took }
         });
-        let settlement = Settlement {
-            route: Some(name.to_string()),
-            counts: false,
-            outcome: AttemptOutcome::Partial,
-            class: Some(Class::TooManyRecipients.name().to_owned()),
-            text: "the server takes no more recipients in one transaction: the rest went in another one".to_owned(),
-            recipients,
-            next: Next::Ready,
-        };
+        let settlement = Settlement::attempt(&*name, AttemptOutcome::Partial, Next::Ready)
+            .with_counts(false)
+            .with_class(Class::TooManyRecipients.name())
+            .with_text("the server takes no more recipients in one transaction: the rest went in another one")
+            .with_recipients(recipients);
         state.outbox.push(Done { lease: flight.message.lease, settlement, told: None });
         self.look_after(&mut state, place, &aftermath, now, clock);
         self.close(state);
@@ -67,7 +63,7 @@ impl Desk {
 fn unspent(mut receipt: Permit, flight: &Flight, recipients: &[RecipientOutcome]) -> Permit {
     let all = flight.message.recipients().len() as u64;
     let accepted = count_accepted(recipients) as u64;
-    for (_, _, amount) in &mut receipt.spent {
+    for (_, _, amount) in &mut receipt.acquired {
         if *amount == all {
             *amount -= accepted.min(all);
         }

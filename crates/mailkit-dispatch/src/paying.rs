@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mailkit_queue::{Leased, LimitRequest, Permit, Queue, QueueError, Timestamp};
+use mailkit_queue::{Acquired, Leased, LimitRequest, Permit, Queue, QueueError};
 use tokio::time::Instant;
 
 use crate::desk::Desk;
 use crate::limit::margin;
+
+/// The wait for a quota that will never have room for the message.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A message that has paid.
 pub(crate) struct Paid {
@@ -32,8 +35,8 @@ pub(crate) struct Paying {
 
 enum Answer {
     Paid(Permit),
-    /// The quota that has no room, and when it will.
-    Full(Box<LimitRequest>, Timestamp),
+    /// The quota that has no room, and how long it has none; `None` if it never will.
+    Full(Box<LimitRequest>, Option<Duration>),
     Failed(QueueError),
 }
 
@@ -54,9 +57,9 @@ impl Paying {
         let Some(message) = self.message.take() else { return Poll::Ready(None) };
         match answer {
             Answer::Paid(receipt) => return Poll::Ready(Some(Paid { message, receipt, until: self.until })),
-            Answer::Full(full, at) => {
-                let (now, clock) = (Instant::now(), self.desk.clock());
-                let wait = (at - clock).max(Duration::from_millis(1));
+            Answer::Full(full, retry_after) => {
+                let now = Instant::now();
+                let wait = retry_after.unwrap_or(NEVER).max(Duration::from_millis(1));
                 self.desk.state().block(self.place, &message, &full, now + wait, now);
             }
             Answer::Failed(error) => self.desk.store_trouble(&error),
@@ -78,26 +81,26 @@ impl Drop for Paying {
 async fn pay(queue: Arc<dyn Queue>, spends: Vec<Vec<LimitRequest>>) -> Answer {
     let all: Vec<LimitRequest> = spends.iter().flatten().cloned().collect();
     let refused = match queue.acquire(&all).await {
-        Ok(Ok(receipt)) => return Answer::Paid(receipt),
-        Ok(Err(at)) => at,
+        Ok(Acquired::Permit(receipt)) => return Answer::Paid(receipt),
+        Ok(Acquired::Full { retry_after, .. }) => retry_after,
         Err(error) => return Answer::Failed(error),
     };
     let mut full = (all.first().cloned(), refused);
     for spend in all {
         match queue.acquire(std::slice::from_ref(&spend)).await {
-            Ok(Ok(receipt)) => {
+            Ok(Acquired::Permit(receipt)) => {
                 // What cannot be given back counts until its window is over: too much rather than too little.
                 let _ = queue.release(receipt).await;
             }
-            Ok(Err(at)) => {
-                full = (Some(spend), at);
+            Ok(Acquired::Full { retry_after, .. }) => {
+                full = (Some(spend), retry_after);
                 break;
             }
             Err(error) => return Answer::Failed(error),
         }
     }
     match full {
-        (Some(spend), at) => Answer::Full(Box::new(spend), at),
+        (Some(spend), retry_after) => Answer::Full(Box::new(spend), retry_after),
         (None, _) => Answer::Paid(Permit::default()),
     }
 }

@@ -128,8 +128,7 @@ impl State {
 
     /// Ends a message that was not tried, and cannot be.
     pub(crate) fn bury(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, words: &str) {
-        let text = words.to_owned();
-        let settlement = Settlement { text, next: Next::Dead, ..Settlement::untouched() };
+        let settlement = Settlement::untouched().with_text(words).with_next(Next::Dead);
         let told = Told { route: Arc::clone(route), class: None, dead: reason };
         self.outbox.push(Done { lease: message.lease, settlement, told: Some(told) });
     }

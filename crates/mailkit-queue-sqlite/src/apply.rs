@@ -1,4 +1,4 @@
-//! Acting on messages by hand, and forgetting them.
+//! The commands of operators, and purging.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::maintenance;
 use crate::message::Row;
 use crate::store::SqliteQueue;
 
-/// How many messages one transaction forgets: others get their turn in between.
-const AT_ONCE: u32 = 500;
+/// The maximum number of messages that one transaction purges, so that other requests do not wait long.
+const PURGE_BATCH: u32 = 500;
 
 impl SqliteQueue {
     pub(crate) async fn apply_command(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
@@ -22,18 +22,18 @@ impl SqliteQueue {
 
     pub(crate) async fn purge_finished(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
         let terminal: Arc<[State]> = states.iter().copied().filter(|state| state.is_terminal()).collect();
-        let mut forgotten = 0;
+        let mut purged = 0;
         loop {
             let states = Arc::clone(&terminal);
             let some = self.writer().call(move |batch| {
                 let now = batch.now();
                 maintenance::clear_staging(batch, now)?;
-                maintenance::delete_finished(batch, &states, now - older_than, AT_ONCE).map(Ok)
+                maintenance::delete_finished(batch, &states, now - older_than, PURGE_BATCH).map(Ok)
             });
             let some = some.await?;
-            forgotten += some;
+            purged += some;
             if some == 0 {
-                return Ok(forgotten);
+                return Ok(purged);
             }
         }
     }
@@ -58,7 +58,7 @@ fn apply(batch: &mut Batch<'_>, id: QueueId, command: Command) -> Refusable<Stat
             if state == State::Dead {
                 reopen(&mut row)?;
             }
-            // Who acts by hand wants it sent, also after the time that was set for it.
+            // The operator wants the message to be sent although it has expired.
             row.expires_at = row.expires_at.filter(|at| *at > now);
             row.open_since = now;
             row.open(now, now)?;
@@ -68,7 +68,7 @@ fn apply(batch: &mut Batch<'_>, id: QueueId, command: Command) -> Refusable<Stat
     Ok(Ok(row.state))
 }
 
-/// Opens recipients again that were not accepted, as if nothing had been tried.
+/// Resets the attempts and makes the recipients pending that were not accepted.
 fn reopen(row: &mut Row) -> Result<(), StoreError> {
     row.attempts = 0;
     let mut recipients = row.recipients()?;

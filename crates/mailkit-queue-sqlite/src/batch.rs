@@ -1,18 +1,18 @@
-//! One transaction: what work is done with, and what is known of the file between two.
+//! A transaction of the writer, and the cache that the writer keeps between transactions.
 
 use std::collections::HashMap;
 
-use mailkit_queue::{Priority, QueueId, SlidingWindow, State, Timestamp};
+use mailkit_queue::{Priority, QueueId, SlidingWindow, State, Tenant, Timestamp};
 use rusqlite::{Connection, params, params_from_iter};
 
 use crate::context::Context;
 use crate::error::StoreError;
 use crate::message::Row;
 
-/// How many names of buckets are remembered.
+/// The maximum number of ready buckets in the cache.
 const MAX_CACHED_BUCKETS: usize = 10_000;
 
-/// A transaction that is open.
+/// An open transaction.
 pub(crate) struct Batch<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) context: &'a Context,
@@ -20,18 +20,18 @@ pub(crate) struct Batch<'a> {
     wakes_workers: bool,
 }
 
-/// What the writer remembers of the file from one transaction to the next. It is forgotten when another process has
-/// written, or when a transaction was given up.
+/// Data of the file that the writer keeps from one transaction to the next. It is cleared when another process has written,
+/// and when a transaction was rolled back.
 #[derive(Debug, Default)]
 pub(crate) struct WriterCache {
     pub(crate) counts: Counts,
     pub(crate) windows: HashMap<String, SlidingWindow>,
-    /// The last tenant that was served, by priority.
-    pub(crate) served: HashMap<i64, Option<String>>,
-    /// How many pages the log has when it is to be brought into the file.
+    /// The tenant that was leased from last, by priority.
+    pub(crate) last_tenant: HashMap<i64, Option<String>>,
+    /// The number of pages in the WAL at which the next checkpoint is due.
     pub(crate) checkpoint_at: i64,
     buckets: HashMap<BucketKey, i64>,
-    /// How many more messages are ready in a bucket than its row says.
+    /// The changes of the numbers of ready messages that are not written to the buckets yet.
     more_ready: HashMap<i64, i64>,
     counts_known: bool,
     counts_changed: bool,
@@ -39,10 +39,10 @@ pub(crate) struct WriterCache {
     last_id: Option<QueueId>,
 }
 
-/// What makes a bucket: priority, tenant and route.
-pub(crate) type BucketKey = (Priority, Option<String>, Option<String>);
+/// The key of a ready bucket: priority, tenant and route.
+pub(crate) type BucketKey = (Priority, Option<Tenant>, Option<String>);
 
-/// The numbers in the queue's row.
+/// The counters in the row of a queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     /// By state, in the order of [`State::ALL`].
@@ -52,23 +52,24 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Messages that are not finished.
+    /// The number of unfinished messages.
     pub(crate) const fn unfinished(&self) -> i64 {
         self.states[0] + self.states[1] + self.states[2]
     }
 }
 
 impl WriterCache {
-    pub(crate) fn forget(&mut self) {
-        let (served, last_id, checkpoint_at) = (std::mem::take(&mut self.served), self.last_id, self.checkpoint_at);
-        *self = Self { served, last_id, checkpoint_at, ..Self::default() };
+    pub(crate) fn clear(&mut self) {
+        let last_tenant = std::mem::take(&mut self.last_tenant);
+        let (last_id, checkpoint_at) = (self.last_id, self.checkpoint_at);
+        *self = Self { last_tenant, last_id, checkpoint_at, ..Self::default() };
     }
 
-    /// Forgets all if another connection has written since the last transaction.
+    /// Clears the cache if another connection has written since the last transaction.
     pub(crate) fn refresh(&mut self, conn: &Connection) -> Result<(), StoreError> {
         let version = conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.version != Some(version) {
-            self.forget();
+            self.clear();
             self.version = Some(version);
         }
         Ok(())
@@ -80,22 +81,22 @@ impl<'a> Batch<'a> {
         Self { conn, context, cache, wakes_workers: false }
     }
 
-    /// The time now.
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         self.context.clock.now()
     }
 
-    /// Whether there is something for workers after this.
+    /// Whether the commit has to wake the waiting workers.
     pub(crate) const fn wakes_workers(&self) -> bool {
         self.wakes_workers
     }
 
-    /// Has workers look again after this.
+    /// Makes the commit wake the waiting workers.
     pub(crate) const fn wake_workers(&mut self) {
         self.wakes_workers = true;
     }
 
-    /// The numbers as they are now, within the transaction.
+    /// The counters within the transaction.
     pub(crate) fn counts(&mut self) -> Result<&mut Counts, StoreError> {
         if !self.cache.counts_known {
             self.cache.counts = read_counts(self.conn, self.context.queue)?;
@@ -104,14 +105,14 @@ impl<'a> Batch<'a> {
         Ok(&mut self.cache.counts)
     }
 
-    /// Counts one more ambiguous moment.
+    /// Counts an ambiguous attempt.
     pub(crate) fn count_ambiguous(&mut self) -> Result<(), StoreError> {
         self.counts()?.ambiguous += 1;
         self.cache.counts_changed = true;
         Ok(())
     }
 
-    /// Counts a message that goes from one state to another, or comes or goes altogether.
+    /// Counts a message that changes its state. `from` is `None` for a new message, `to` for a removed one.
     pub(crate) fn count(&mut self, row: &Row, from: Option<State>, to: Option<State>) -> Result<(), StoreError> {
         let size = i64::try_from(row.size).unwrap_or(i64::MAX);
         let counts = self.counts()?;
@@ -134,12 +135,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The bucket of that name, which is made where there is none.
+    /// The id of the ready bucket with this key. It is created if it does not exist.
     pub(crate) fn bucket(&mut self, name: &BucketKey) -> Result<i64, StoreError> {
         if let Some(bucket) = self.cache.buckets.get(name) {
             return Ok(*bucket);
         }
-        let (priority, tenant, route) = (name.0 as i64, &name.1, &name.2);
+        let (priority, tenant, route) = (name.0 as i64, name.1.as_deref(), &name.2);
         let find = "SELECT id FROM ready_bucket WHERE queue = ? AND priority = ? AND tenant IS ? AND route IS ?";
         let mut statement = self.conn.prepare_cached(find)?;
         let found =
@@ -157,7 +158,7 @@ impl<'a> Batch<'a> {
         Ok(bucket)
     }
 
-    /// Brings the rows of buckets up to date.
+    /// Writes the numbers of ready messages to the buckets.
     pub(crate) fn write_buckets(&mut self) -> Result<(), StoreError> {
         for (bucket, by) in self.cache.more_ready.drain().filter(|(_, by)| *by != 0) {
             let add = "UPDATE ready_bucket SET ready = ready + ? WHERE id = ?";
@@ -166,7 +167,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Brings all rows up to date with what was counted.
+    /// Writes all counters.
     pub(crate) fn write_back(&mut self) -> Result<(), StoreError> {
         self.write_buckets()?;
         if std::mem::take(&mut self.cache.counts_changed) {
@@ -179,9 +180,9 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// A name for a new message: later ones sort behind earlier ones.
+    /// A new id, greater than all ids that this writer has created.
     pub(crate) fn next_id(&mut self, now: Timestamp) -> QueueId {
-        // The highest bit of chance stays free: the names after this one are still of this millisecond.
+        // The highest random bit stays zero, so that the ids that follow this one stay in this millisecond.
         let fresh = QueueId::new(now, fastrand::u128(..) >> 49);
         let after = self.cache.last_id.map_or(fresh, |last| QueueId::from_bits(last.to_bits() + 1));
         let id = fresh.max(after);
@@ -190,10 +191,10 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The number of a queue that has no row: nothing was ever put into it.
+/// The id of a queue that has no row, because it never had a message.
 pub(crate) const NO_QUEUE: i64 = -1;
 
-/// The numbers in the row of a queue.
+/// Reads the counters of a queue.
 pub(crate) fn read_counts(conn: &Connection, queue: i64) -> Result<Counts, StoreError> {
     if queue == NO_QUEUE {
         return Ok(Counts::default());

@@ -1,4 +1,4 @@
-//! Waiting for mail: of this process, of time, and of other processes that write to the file.
+//! Waiting for messages: for a wake-up in this process, for a due time, and for changes by other processes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,21 +9,21 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 use crate::store::SqliteQueue;
 
-/// How soon the file is looked at again for what other processes wrote: mail seldom comes alone.
+/// The first interval between two polls of the file. It is short, since messages often come in groups.
 const FIRST_POLL: Duration = Duration::from_millis(15);
-/// How long it is not looked at, where nothing comes.
+/// The longest interval between two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// How often it is looked at before the worker has its turn anyhow, which is within a second: a wake-up can be lost with a
-/// worker that got it.
+/// The number of polls after which the worker leases in any case, which is within a second. A wake-up is lost if the worker that
+/// received it is dropped.
 const POLLS: u32 = 7;
 
-/// The connection by which the writing of others is noticed, and its count at the last look.
+/// The connection that detects changes by other processes, and its data version at the last poll.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeWatch(Mutex<Option<(Connection, i64)>>);
 
 impl SqliteQueue {
     pub(crate) async fn wait_for_mail(&self) {
-        // Before the look at the file: what comes after that look is notified.
+        // Created before the file is polled, so that every change after that wakes this worker.
         let notified = self.wakeup().notified();
         tokio::pin!(notified);
         for poll in 0..POLLS {
@@ -41,7 +41,8 @@ impl SqliteQueue {
         }
     }
 
-    /// Whether somebody has written since the last look, and how long until time brings something.
+    /// Polls the file. Returns whether it was changed since the last poll, and the time until the next message is due or the
+    /// next lease expires.
     async fn poll_changes(&self) -> (bool, Option<Duration>) {
         let (queue, store) = (self.queue(), self.clone());
         let poll = tokio::task::spawn_blocking(move || {
@@ -58,13 +59,13 @@ impl SqliteQueue {
         });
         match poll.await {
             Ok(Ok(seen)) => seen,
-            // Whoever leases is told what is wrong.
+            // The next lease reports the error.
             _ => (false, None),
         }
     }
 }
 
-/// When a message is due, or a lease runs out, next.
+/// When the next message is due or the next lease expires.
 fn next_event(conn: &Connection, queue: i64) -> Result<Option<Timestamp>, StoreError> {
     let select = "SELECT min(at) FROM (\
                   SELECT min(due) AS at FROM message WHERE queue = ?1 AND state = 0 \
@@ -74,7 +75,7 @@ fn next_event(conn: &Connection, queue: i64) -> Result<Option<Timestamp>, StoreE
 }
 
 impl ChangeWatch {
-    /// Lets go of the file.
+    /// Closes the connection.
     pub(crate) fn close(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,7 +1,8 @@
-//! Bringing the log back into the file.
+//! Checkpoints: copying the pages of the write-ahead log (WAL) into the database file.
 //!
-//! SQLite would do this by itself behind a commit, and hide what goes wrong: a failed fsync would be tried again, be
-//! told that all is well, and the log with the only good copy would be written over.
+//! SQLite can run checkpoints after a commit on its own, but it hides their errors. After a failed fsync a second one may report
+//! success although the pages were lost, and SQLite would then overwrite the WAL, which has the only good copy. So the writer
+//! runs the checkpoints and stops the store at the first error.
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -10,11 +11,11 @@ use crate::batch::WriterCache;
 use crate::error::StoreError;
 use crate::failpoint::step;
 
-/// How many pages the log may have before it is brought into the file: about 16 MiB. So much room is needed on the disk, and
-/// as much again for the file to grow: a log that has taken the last octet can only be brought into it once there is room.
+/// The number of pages in the WAL at which a checkpoint is due: about 16 MiB. The disk needs this space for the WAL and the same
+/// again for the file to grow. If the WAL has filled the disk, a checkpoint succeeds only once there is space again.
 const PAGES: i64 = 4_000;
 
-/// Brings the log into the file where it has grown long. A reader in the middle of something puts that off.
+/// Runs a checkpoint if the WAL is long enough. A reader with an open snapshot defers the pages that were written since.
 pub(crate) fn when_due(conn: &Connection, cache: &mut WriterCache) -> Result<(), StoreError> {
     let pages = log_pages(conn, "PRAGMA wal_checkpoint(NOOP)")?;
     if pages < PAGES {
@@ -28,23 +29,22 @@ pub(crate) fn when_due(conn: &Connection, cache: &mut WriterCache) -> Result<(),
     step("checkpointed")
 }
 
-/// Brings the log into the file where the disk is full: what has no room at the log's end may have it at its beginning.
+/// Runs a checkpoint because the disk is full. After it SQLite can write the WAL from its beginning, which needs no new space.
 pub(crate) fn make_room(conn: &Connection) -> Result<(), StoreError> {
     log_pages(conn, "PRAGMA wal_checkpoint(PASSIVE)")?;
     Ok(())
 }
 
-/// Brings the log into the file where it was removed, and is there only as long as it is open here. Waits for who reads:
-/// a file into which a part of it was brought would be of use to nobody.
+/// Runs a full checkpoint because the WAL was removed: its pages exist only while this process has it open. It waits for
+/// readers, since a file with only some of the pages would be corrupt.
 pub(crate) fn removed_log(conn: &Connection) -> Result<(), StoreError> {
     let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
     if is_busy { Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy).into()) } else { Ok(()) }
 }
 
-/// Brings all of the log into the file, and lets SQLite remove it; where others have the file open, the last of them
-/// does what could not be done now.
+/// Runs the last checkpoint and lets SQLite remove the WAL. If another connection prevents that, the last one to close does it.
 pub(crate) fn all(conn: &mut Connection) -> Result<(), StoreError> {
-    // To wait for a reader here would have all wait who write.
+    // While the checkpoint waited for a reader, no process could write.
     conn.busy_handler(None::<fn(i32) -> bool>)?;
     let is_busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if !is_busy {
@@ -53,7 +53,7 @@ pub(crate) fn all(conn: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How many pages the log has.
+/// Runs a checkpoint statement and returns the number of pages in the WAL.
 fn log_pages(conn: &Connection, sql: &str) -> rusqlite::Result<i64> {
     conn.prepare_cached(sql)?.query_row([], |row| row.get(1))
 }

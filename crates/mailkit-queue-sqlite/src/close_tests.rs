@@ -1,4 +1,4 @@
-//! Closing a store while a statement runs that would never end.
+//! Closing a store while a statement runs without end.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 use crate::store::SqliteQueue;
 
-/// Says that it begins, and runs a query that has no end.
+/// Reports that it has started, and runs a query without end.
 fn endless(conn: &Connection, begun: &mpsc::Sender<()>) -> Result<(), StoreError> {
     begun.send(()).unwrap();
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
@@ -21,7 +21,7 @@ fn interrupted(outcome: Result<(), QueueError>) {
     let error = outcome.unwrap_err();
     assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(why, "the store was closed, and the statement that ran was interrupted");
+    assert_eq!(why, "the store was closed, and the running statement was interrupted");
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_statement_that_runs_when_the_store_is_closed_is_interrupted() {
     for _ in 0..2 {
         begins.recv().unwrap();
     }
-    // The clock does not go on by itself while a thread is at work.
+    // The paused clock does not advance while a blocking thread runs.
     tokio::time::pause();
     let closing = tokio::spawn({
         let queue = queue.clone();

@@ -1,4 +1,4 @@
-//! Contents: small ones in the row of their message, large ones in chunks that nobody holds together in memory.
+//! Contents: small ones in the row of their message, large ones in chunks that are never in memory together.
 
 use std::io;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use crate::error::{Refusable, StoreError};
 use crate::readers::Readers;
 use crate::writer::Writer;
 
-/// Contents up to this size are in the row of their message.
+/// The maximum size of a content in the row of its message.
 pub(crate) const INLINE: usize = 64 << 10;
-/// How large a chunk of a larger one is.
+/// The size of a chunk of a larger content.
 const CHUNK: usize = 128 << 10;
 /// After so many chunks of a content, 2 MiB, SQLite gives up what it keeps of the file: else a large content fills its
 /// memory with pages that nobody asks for again.
 const PIECES_KEPT: i64 = 16;
 
-/// The content of a new message, ready to be named by its row.
+/// The content of a new message, before its row is written.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// All of it.
+    /// The whole content.
     Inline { bytes: Bytes, crc: u32 },
-    /// Written already, chunk by chunk.
+    /// The chunks are in the file already.
     Staged(Staged),
 }
 
@@ -66,8 +66,8 @@ impl Body {
     }
 }
 
-/// Chunks that are in the file and belong to no message yet. Dropped, they are removed; and where the process ends
-/// before that, when they are old.
+/// Chunks in the file that belong to no message yet. They are removed when this is dropped, and by the maintenance if the
+/// process has ended.
 #[derive(Debug)]
 pub(crate) struct Staged {
     content: i64,
@@ -80,7 +80,7 @@ impl Drop for Staged {
     fn drop(&mut self) {
         let content = self.content;
         self.writer.hint(move |batch| {
-            // In use, they are no longer named there.
+            // The chunks of a stored message are no longer in this table.
             let staged = batch.conn.prepare_cached("DELETE FROM staging WHERE content = ?")?.execute([content])?;
             if staged > 0 {
                 remove(batch, content)?;
@@ -90,8 +90,8 @@ impl Drop for Staged {
     }
 }
 
-/// Reads a content that is not in memory, or large. What does not fit into a row is written into the file chunk by
-/// chunk, each with an fsync that others share. Blocks.
+/// Reads a content that is large or not in memory. If it is too large for a row, its chunks are written to the file, each with
+/// an fsync that concurrent requests share. Blocks.
 pub(crate) fn stage(content: &Content, writer: &Writer, room: u64) -> Result<Body, QueueError> {
     let mut staging_writer =
         Staging { writer, staged: None, number: 0, size: 0, whole: Hasher::new(), buffer: BytesMut::new() };
@@ -99,14 +99,14 @@ pub(crate) fn stage(content: &Content, writer: &Writer, room: u64) -> Result<Bod
         let chunk = chunk.map_err(QueueError::Content)?;
         staging_writer.add(&chunk)?;
         if staging_writer.size > room {
-            let limit = format!("a message has more than the {room} octets that it may hold");
+            let limit = format!("a message has more than the maximum of {room} octets");
             return Err(QueueError::Full { limit });
         }
     }
     staging_writer.finish()
 }
 
-/// A content on its way into the file.
+/// The writer of the chunks of a content.
 struct Staging<'a> {
     writer: &'a Writer,
     staged: Option<Staged>,
@@ -131,7 +131,7 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// Writes what has gathered.
+    /// Writes the buffer as a chunk.
     fn flush(&mut self) -> Result<(), QueueError> {
         let content = if let Some(staged) = &self.staged {
             staged.content
@@ -178,13 +178,13 @@ fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u
     Ok(Ok(()))
 }
 
-/// Says that the chunks of a content belong to a message now.
+/// Records that the chunks of a content belong to a message now.
 pub(crate) fn attach(batch: &Batch<'_>, content: i64) -> Refusable<()> {
     let staged = batch.conn.prepare_cached("DELETE FROM staging WHERE content = ?")?.execute([content])?;
     Ok(if staged > 0 { Ok(()) } else { Err(abandoned()) })
 }
 
-/// The chunks were removed, since nobody seemed to write them any more.
+/// The error for chunks that the maintenance has removed as orphaned.
 fn abandoned() -> QueueError {
     let message = "more than an hour passed between two chunks of it, and the first ones were removed as left behind";
     QueueError::Content(io::Error::new(io::ErrorKind::TimedOut, message))
@@ -196,7 +196,7 @@ pub(crate) fn remove(batch: &Batch<'_>, content: i64) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Checks a content that was in the row of its message.
+/// Checks the size and the checksum of a content from a row.
 pub(crate) fn check(bytes: Bytes, size: u64, crc: u32) -> Result<Content, &'static str> {
     if bytes.len() as u64 == size && crc32fast::hash(&bytes) == crc {
         Ok(bytes.into())
@@ -205,7 +205,7 @@ pub(crate) fn check(bytes: Bytes, size: u64, crc: u32) -> Result<Content, &'stat
     }
 }
 
-/// A content that is read from the file when it is asked for.
+/// A content in chunks, which is read from the file when it is needed.
 pub(crate) fn stored(readers: &Readers, content: i64, size: u64, crc: u32) -> Content {
     Content::stored(Arc::new(StoredChunks { readers: readers.clone(), content, size, crc }), Some(size))
 }
@@ -226,7 +226,7 @@ impl ContentSource for StoredChunks {
     }
 }
 
-/// One way through a content.
+/// An iterator over the chunks of a content.
 struct ChunkReader {
     readers: Readers,
     content: i64,

@@ -1,4 +1,4 @@
-//! What the writer goes by.
+//! The settings and shared state of the writer.
 
 use mailkit_queue::{Clock, QueueSettings};
 
@@ -6,12 +6,12 @@ use crate::error::Fault;
 use crate::interrupt::Interrupt;
 use crate::wakeup::Wakeup;
 
-/// What the writer goes by.
+/// The settings and shared state of the writer.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) settings: QueueSettings,
     pub(crate) clock: Clock,
-    /// The queue's row in the file.
+    /// The id of the queue in the file.
     pub(crate) queue: i64,
     pub(crate) fault: Fault,
     pub(crate) wakeup: Wakeup,

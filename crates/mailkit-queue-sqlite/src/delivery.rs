@@ -1,6 +1,6 @@
-//! What a transaction asks for, and tags, in columns: JSON, and nothing where there is nothing to say.
+//! Delivery options and tags as JSON in columns. The columns are NULL for default options and for no tags.
 
-use mailkit_queue::{DeliveryOptions, Notify, ReturnContent};
+use mailkit_queue::{DeliveryOptions, Notify, ReturnContent, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -25,7 +25,7 @@ struct Columns {
     mt_priority: Option<i8>,
 }
 
-/// The JSON of a delivery; nothing for one that asks nothing.
+/// The JSON of delivery options. `None` for the default options.
 pub(crate) fn print(delivery: &DeliveryOptions) -> Result<Option<String>, StoreError> {
     if *delivery == DeliveryOptions::default() {
         return Ok(None);
@@ -42,31 +42,34 @@ pub(crate) fn print(delivery: &DeliveryOptions) -> Result<Option<String>, StoreE
     json(&columns).map(Some)
 }
 
-/// A delivery from its JSON.
+/// Parses the JSON of delivery options.
 pub(crate) fn parse(text: Option<&str>) -> Result<DeliveryOptions, StoreError> {
     let Some(text) = text else { return Ok(DeliveryOptions::default()) };
     let columns: Columns = serde_json::from_str(text).map_err(|error| broken(&error))?;
     let notify = columns.notify.iter().map(|word| word.parse().map_err(|error| broken(&error)));
     let what = columns.return_content.map(|word| word.parse::<ReturnContent>().map_err(|error| broken(&error)));
-    Ok(DeliveryOptions {
-        needs_8bit: columns.needs_8bit,
-        needs_smtp_utf8: columns.needs_smtp_utf8,
-        notify: notify.collect::<Result<_, _>>()?,
-        return_content: what.transpose()?,
-        envelope_id: columns.envelope_id,
-        require_tls: columns.require_tls,
-        mt_priority: columns.mt_priority,
-    })
+    let mut delivery = DeliveryOptions::new();
+    delivery.needs_8bit = columns.needs_8bit;
+    delivery.needs_smtp_utf8 = columns.needs_smtp_utf8;
+    delivery.notify = notify.collect::<Result<_, _>>()?;
+    delivery.return_content = what.transpose()?;
+    delivery.envelope_id = columns.envelope_id;
+    delivery.require_tls = columns.require_tls;
+    delivery.mt_priority = columns.mt_priority;
+    Ok(delivery)
 }
 
-/// The JSON of tags; nothing for none.
-pub(crate) fn print_tags(tags: &[String]) -> Result<Option<String>, StoreError> {
+/// The JSON of tags. `None` for no tags.
+pub(crate) fn print_tags(tags: &[Tag]) -> Result<Option<String>, StoreError> {
+    let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     if tags.is_empty() { Ok(None) } else { json(&tags).map(Some) }
 }
 
-/// Tags from their JSON.
-pub(crate) fn parse_tags(text: Option<&str>) -> Result<Vec<String>, StoreError> {
-    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|error| broken(&error)))
+/// Parses the JSON of tags.
+pub(crate) fn parse_tags(text: Option<&str>) -> Result<Vec<Tag>, StoreError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let tags: Vec<String> = serde_json::from_str(text).map_err(|error| broken(&error))?;
+    tags.into_iter().map(|tag| Tag::new(tag).map_err(|error| broken(&error))).collect()
 }
 
 fn json(value: &impl Serialize) -> Result<String, StoreError> {
@@ -74,5 +77,5 @@ fn json(value: &impl Serialize) -> Result<String, StoreError> {
 }
 
 fn broken(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Corrupt(format!("what a message asks for is broken: {error}"))
+    StoreError::Corrupt(format!("the options or tags of a message are invalid: {error}"))
 }

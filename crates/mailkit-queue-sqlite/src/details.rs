@@ -1,7 +1,9 @@
-//! What a message is: written once, and read when it is leased or looked at.
+//! The details of a message, which do not change: written once, and read when it is leased or listed.
+
+use std::str::FromStr;
 
 use mailkit_address::{Address, ReversePath};
-use mailkit_queue::{DeliveryOptions, IdempotencyKey, NewMessage};
+use mailkit_queue::{DeliveryOptions, Idempotency, IdempotencyKey, InvalidText, NewMessage, Tag, Tenant, Traceparent};
 use rusqlite::{Connection, params};
 
 use crate::content::Body;
@@ -13,7 +15,7 @@ use crate::recipients;
 pub(crate) const COLUMNS: &str = "message_body.sender, message_body.message_id, message_body.subject, message_body.tags, message_body.delivery, \
     message_body.idempotency_key, message_body.traceparent, ready_bucket.priority, ready_bucket.tenant, ready_bucket.route, message_body.crc, message_body.chunks";
 
-/// A new message as its columns have it: made before the writer's turn comes.
+/// The columns of a new message, created before the writer runs the request.
 #[derive(Debug)]
 pub(crate) struct NewRow {
     pub(crate) recipients: String,
@@ -22,7 +24,7 @@ pub(crate) struct NewRow {
     subject: Option<String>,
     tags: Option<String>,
     delivery: Option<String>,
-    traceparent: Option<String>,
+    traceparent: Option<Traceparent>,
 }
 
 impl NewRow {
@@ -44,7 +46,7 @@ impl NewRow {
         &self,
         conn: &Connection,
         seq: i64,
-        key: Option<&IdempotencyKey>,
+        idempotency: Option<&Idempotency>,
         body: &Body,
     ) -> Result<(), StoreError> {
         let insert = "INSERT INTO message_body (seq, sender, message_id, subject, tags, delivery, idempotency_key, \
@@ -56,8 +58,8 @@ impl NewRow {
             self.subject,
             self.tags,
             self.delivery,
-            key.map(|key| &key.key),
-            self.traceparent,
+            idempotency.map(|idempotency| idempotency.key.as_str()),
+            self.traceparent.as_deref(),
             body.crc(),
             body.chunks(),
             body.inline(),
@@ -66,34 +68,34 @@ impl NewRow {
     }
 }
 
-/// What a message is, but for its content.
+/// The details of a message, without its content.
 #[derive(Debug)]
 pub(crate) struct MessageDetails {
     pub(crate) sender: ReversePath,
     pub(crate) message_id: Option<String>,
     pub(crate) subject: Option<String>,
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: Vec<Tag>,
     pub(crate) delivery: DeliveryOptions,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) traceparent: Option<String>,
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
+    pub(crate) traceparent: Option<Traceparent>,
     pub(crate) priority: mailkit_queue::Priority,
-    pub(crate) tenant: Option<String>,
+    pub(crate) tenant: Option<Tenant>,
     pub(crate) route: Option<String>,
     pub(crate) crc: u32,
     pub(crate) chunks: Option<i64>,
 }
 
 impl MessageDetails {
-    /// How many columns there are.
+    /// The number of columns.
     pub(crate) const WIDTH: usize = 12;
 
-    /// Reads the columns from that place on.
+    /// Reads the columns from index `at` on.
     pub(crate) fn read(row: &rusqlite::Row<'_>, at: usize) -> Result<Self, StoreError> {
         let sender = match row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)? {
             "" => ReversePath::Null,
             address => Address::parse(address)
                 .map(ReversePath::Address)
-                .map_err(|error| StoreError::Corrupt(format!("the sender of a message is broken: {error}")))?,
+                .map_err(|error| StoreError::Corrupt(format!("the sender of a message is invalid: {error}")))?,
         };
         let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
         let priority: usize = row.get(at + 7)?;
@@ -103,15 +105,22 @@ impl MessageDetails {
             subject: row.get(at + 2)?,
             tags: delivery::parse_tags(text(at + 3)?)?,
             delivery: delivery::parse(text(at + 4)?)?,
-            idempotency_key: row.get(at + 5)?,
-            traceparent: row.get(at + 6)?,
+            idempotency_key: parse(text(at + 5)?)?,
+            traceparent: parse(text(at + 6)?)?,
             priority: *mailkit_queue::Priority::ALL
                 .get(priority)
                 .ok_or_else(|| StoreError::Corrupt(format!("there is no priority {priority}")))?,
-            tenant: row.get(at + 8)?,
+            tenant: parse(text(at + 8)?)?,
             route: row.get(at + 9)?,
             crc: row.get(at + 10)?,
             chunks: row.get(at + 11)?,
         })
     }
+}
+
+/// Parses a column of validated text.
+fn parse<T: FromStr<Err = InvalidText>>(text: Option<&str>) -> Result<Option<T>, StoreError> {
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error| StoreError::Corrupt(format!("a column of a message is invalid: {error}")))
 }

@@ -19,7 +19,7 @@ impl SqliteQueue {
         let body = if let Some(bytes) = inline {
             Body::inline_of(bytes)
         } else {
-            // Whether it may come in is asked before its content is read, and again when it is.
+            // Checked before the content is read, and again when the message is stored.
             let message = Arc::clone(&asked);
             let found = self.writer().call(move |batch| {
                 let now = batch.now();
@@ -40,7 +40,7 @@ impl SqliteQueue {
     }
 }
 
-/// The message that is in the queue already under the key or the id of a new one.
+/// The duplicate of a new message by its key or its id. `None` if there is none.
 fn find_same(batch: &Batch<'_>, message: &NewMessage, now: Timestamp) -> Refusable<Option<Enqueued>> {
     let (conn, queue) = (batch.conn, batch.context.queue);
     if let Some(key) = message.active_key(now, batch.context.settings.key_window)
@@ -50,20 +50,20 @@ fn find_same(batch: &Batch<'_>, message: &NewMessage, now: Timestamp) -> Refusab
             Ok(id) => id,
             Err(conflict) => return Ok(Err(conflict)),
         };
-        // A key outlives a message that was sent, and no other.
+        // Only the key of a sent message stays after the message was removed.
         let state = Row::find(conn, queue, id)?.map_or(State::Sent, |row| row.state);
-        return Ok(Ok(Some(Enqueued { id, duplicate: true, state })));
+        return Ok(Ok(Some(Enqueued::duplicate(id, state))));
     }
     let Some(id) = message.id else { return Ok(Ok(None)) };
     let Some(row) = Row::find(conn, queue, id)? else { return Ok(Ok(None)) };
     let key = message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str());
     Ok(match keys::of_message(conn, row.seq)?.as_deref() == key {
-        true => Ok(Some(Enqueued { id, duplicate: true, state: row.state })),
+        true => Ok(Some(Enqueued::duplicate(id, row.state))),
         false => Err(QueueError::Exists(id)),
     })
 }
 
-/// Whether a message with so much content may come in: the one that is there already, if there is one.
+/// Checks whether a message with `size` octets of content may be stored. Returns the duplicate, if there is one.
 fn admit(batch: &mut Batch<'_>, message: &NewMessage, size: u64, now: Timestamp) -> Refusable<Option<Enqueued>> {
     match find_same(batch, message, now)? {
         Ok(None) => {}
@@ -80,10 +80,12 @@ fn admit(batch: &mut Batch<'_>, message: &NewMessage, size: u64, now: Timestamp)
     let (messages, held) = (counts.unfinished().unsigned_abs(), counts.unfinished_bytes.unsigned_abs());
     let full = |limit: String| Ok(Err(QueueError::Full { limit }));
     if messages >= max_messages {
-        return full(format!("it holds {max_messages} unfinished messages, as many as it may"));
+        return full(format!("it has {max_messages} unfinished messages, which is the maximum"));
     }
     if held.saturating_add(size) > max_bytes {
-        return full(format!("it holds {held} octets of the {max_bytes} that it may, and {size} more are too many"));
+        return full(format!(
+            "it has {held} octets of unfinished messages, and {size} more exceed the maximum of {max_bytes}"
+        ));
     }
     Ok(Ok(None))
 }
@@ -119,5 +121,5 @@ fn insert(
     if let Some(key) = message.active_key(now, batch.context.settings.key_window) {
         keys::insert(batch, key, id, created_at.min(now))?;
     }
-    Ok(Ok(Enqueued { id, duplicate: false, state: row.state }))
+    Ok(Ok(Enqueued::new(id, row.state)))
 }

@@ -1,4 +1,4 @@
-//! What goes wrong with the file, and what that means for the store.
+//! The errors of the file, and what each means for the store.
 
 use std::error::Error;
 use std::fmt;
@@ -11,56 +11,60 @@ use mailkit_queue::QueueError;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
 
-/// Why a piece of work with the file was not done.
+/// The reason why a job on the file failed.
 #[derive(Debug)]
 pub(crate) enum StoreError {
-    /// SQLite's word.
+    /// An error of SQLite.
     Sqlite(rusqlite::Error),
-    /// The file could not be looked at.
+    /// An error of the file system.
     Io(std::io::Error),
-    /// What is in the file cannot have been written by this crate.
+    /// The file contains data that this crate cannot have written.
     Corrupt(String),
-    /// What was opened is no longer where it was.
+    /// The file has a schema of another version.
+    Incompatible(String),
+    /// The path no longer names the file that was opened.
     FileReplaced(&'static str),
-    /// What lies at the path, or beside it, must be put right first.
+    /// The file, or another one beside it, has to be repaired by an operator first.
     UnusableFile(&'static str),
-    /// There is no file at the path, or no folder to make it in.
+    /// The file does not exist, or the folder for a new one does not.
     Missing(String),
-    /// No store can be at the path before it was put right.
+    /// No store can be opened at the path.
     Unusable(String),
-    /// A transaction that failed could not be taken back.
+    /// A failed transaction could not be rolled back.
     RollbackFailed(rusqlite::Error),
-    /// The store was closed before this was done.
+    /// The store was closed while the job ran.
     Interrupted,
     /// The store was closed.
     Closed,
 }
 
-/// What work comes to that may be refused without harm to the store: the inner `Err`.
+/// The result of a job. The inner error refuses the request; the outer one is an error of the store.
 pub(crate) type Refusable<T> = Result<Result<T, QueueError>, StoreError>;
 
-/// What an error means for the store.
+/// The severity of an error for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// The same may succeed later.
+    /// The same job may succeed later.
     Transient,
-    /// There is no store.
+    /// The store does not exist.
     Missing,
-    /// Somebody has to put the place right first.
+    /// An operator has to repair the path first.
     Unusable,
-    /// The file system has lost something: a second try might be told that all is well.
+    /// The file system may have lost data. A second attempt might report success all the same.
     Failed,
-    /// The file is not as we left it.
+    /// The file has a schema of another version.
+    Incompatible,
+    /// The file is damaged, or belongs to another program.
     Damaged,
 }
 
 impl StoreError {
-    /// Whether there was no room.
+    /// Whether the disk is full.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
     }
 
-    /// Whether what SQLite needs beside a file cannot be there.
+    /// Whether SQLite cannot create or open the WAL and its index beside the file.
     pub(crate) fn is_log_inaccessible(&self) -> bool {
         let code = match self {
             Self::Sqlite(error) => error.sqlite_error_code(),
@@ -69,8 +73,8 @@ impl StoreError {
         matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
     }
 
-    /// What it means where a store is opened at a path: what a person has to put right there is told apart from what may
-    /// pass by itself, such as a disk without room.
+    /// Adds the path to an error of opening a store. Errors that an operator has to repair become
+    /// [`Unusable`](Self::Unusable), in contrast to transient ones such as a full disk.
     pub(crate) fn at(self, path: &Path) -> Self {
         let shown = path.display();
         match self {
@@ -82,7 +86,7 @@ impl StoreError {
                 | ErrorKind::IsADirectory
                 | ErrorKind::InvalidInput
                 | ErrorKind::InvalidFilename => Self::Unusable(format!("{shown}: {error}")),
-                // A link that leads to itself has no kind of its own.
+                // A symbolic link to itself has no error kind of its own.
                 _ if path.is_symlink() => Self::Unusable(format!("{shown}: {error}")),
                 _ => Self::Io(error),
             },
@@ -96,7 +100,7 @@ impl StoreError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => match failure.code {
-                // A full disk shows like this where the index of the log has to grow.
+                // SQLite reports a full disk like this if the index of the WAL has to grow.
                 ErrorCode::SystemIoFailure
                     if [SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN]
                         .contains(&failure.extended_code) =>
@@ -123,6 +127,7 @@ impl StoreError {
                 | rusqlite::Error::QueryReturnedNoRows,
             )
             | Self::Corrupt(_) => Severity::Damaged,
+            Self::Incompatible(_) => Severity::Incompatible,
             Self::Io(_) | Self::Interrupted => Severity::Transient,
             Self::Missing(_) => Severity::Missing,
             Self::UnusableFile(_) | Self::Unusable(_) => Severity::Unusable,
@@ -131,7 +136,7 @@ impl StoreError {
     }
 }
 
-/// What is missing for a file at a path: its folder, or only the file.
+/// The message for a missing file: its folder is missing, or only the file.
 fn missing(path: &Path) -> String {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         Some(folder) => format!("there is no folder {}", folder.display()),
@@ -155,17 +160,19 @@ impl ErrorMessage for StoreError {
     fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                f.write_str("another process has kept it locked for too long")
+                f.write_str("another process has kept the file locked for too long")
             }
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
                 Self::Interrupted.message(f)
             }
             Self::Sqlite(error) => write!(f, "{error}"),
             Self::Io(error) => write!(f, "{error}"),
-            Self::Corrupt(what) | Self::Missing(what) | Self::Unusable(what) => f.write_str(what),
+            Self::Corrupt(what) | Self::Incompatible(what) | Self::Missing(what) | Self::Unusable(what) => {
+                f.write_str(what)
+            }
             Self::FileReplaced(what) | Self::UnusableFile(what) => f.write_str(what),
-            Self::RollbackFailed(_) => f.write_str("a transaction could not be taken back"),
-            Self::Interrupted => f.write_str("the store was closed, and the statement that ran was interrupted"),
+            Self::RollbackFailed(_) => f.write_str("a failed transaction could not be rolled back"),
+            Self::Interrupted => f.write_str("the store was closed, and the running statement was interrupted"),
             Self::Closed => f.write_str("the store was closed"),
         }
     }
@@ -180,6 +187,7 @@ impl Error for StoreError {
             Self::Io(error) => error.source(),
             Self::RollbackFailed(error) => Some(error),
             Self::Corrupt(_)
+            | Self::Incompatible(_)
             | Self::Missing(_)
             | Self::Unusable(_)
             | Self::FileReplaced(_)
@@ -190,7 +198,7 @@ impl Error for StoreError {
     }
 }
 
-/// An error that all who wait for one transaction are told.
+/// The error of a transaction, which is returned to every request in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared(Arc<StoreError>);
 
@@ -225,6 +233,7 @@ impl From<Shared> for QueueError {
             Severity::Missing => Self::Missing(Box::new(error)),
             Severity::Unusable => Self::Unusable(Box::new(error)),
             Severity::Failed => Self::Failed(Box::new(error)),
+            Severity::Incompatible => Self::Incompatible(Box::new(error)),
             Severity::Damaged => Self::Damaged(Box::new(error)),
         }
     }
@@ -236,21 +245,21 @@ impl From<StoreError> for QueueError {
     }
 }
 
-/// Set once, by the first error after which nothing more may be done with the file.
+/// The first error after which the store does nothing more. It is set once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fault(Arc<OnceLock<Shared>>);
 
 impl Fault {
-    /// Takes notice of an error, and stops the store if it is one after which nothing more may be done.
+    /// Stops the store, unless the error is transient.
     pub(crate) fn note(&self, error: StoreError) -> Shared {
         let error = Shared::from(error);
         if error.severity() != Severity::Transient && self.0.set(error.clone()).is_ok() {
-            tracing::error!(error = %error, "the queue's store stops");
+            tracing::error!(error = %error, "the queue's store has failed and stops");
         }
         error
     }
 
-    /// Lets nothing pass once the store has stopped.
+    /// Returns the error that has stopped the store, if there is one.
     pub(crate) fn check(&self) -> Result<(), Shared> {
         self.0.get().map_or(Ok(()), |error| Err(error.clone()))
     }

@@ -1,9 +1,9 @@
-//! Where a test may end the process: each step that the writer takes with the file.
+//! Failpoints: each step of the writer at which a test can end the process.
 
 use crate::error::StoreError;
 
-/// Passes a step. With the feature `failpoints`, the process ends at the step whose number, counted from 1, stands in
-/// the environment variable `MAILKIT_FAILPOINT`.
+/// Marks a step of the writer. With the feature `failpoints`, the process ends at the step whose number is in the environment
+/// variable `MAILKIT_FAILPOINT`. The first step has the number 1.
 #[cfg(feature = "failpoints")]
 pub(crate) fn step(_name: &str) -> Result<(), StoreError> {
     use std::sync::LazyLock;
@@ -17,7 +17,7 @@ pub(crate) fn step(_name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Passes a step.
+/// Marks a step of the writer.
 #[cfg(not(feature = "failpoints"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature")]
 pub(crate) const fn step(_name: &str) -> Result<(), StoreError> {

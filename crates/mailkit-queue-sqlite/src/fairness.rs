@@ -1,7 +1,8 @@
-//! Whose turn it is: higher priority first, tenants in turn within one, then the oldest due.
+//! The order of leases: higher priorities first, tenants in turn within a priority, the oldest due message first within a
+//! tenant.
 //!
-//! Messages of one priority, tenant and route are one bucket, and the ready ones of a bucket are a range of one index. So the
-//! next message is found without a look at the others, however many wait.
+//! The messages of one priority, tenant and route are one ready bucket, and the ready messages of a bucket are a range of an
+//! index. So the time to find the next message does not depend on the number of the others.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -12,13 +13,13 @@ use rusqlite::{Params, params};
 use crate::batch::Batch;
 use crate::error::StoreError;
 
-/// A tenant with mail, and its buckets.
+/// A tenant with ready messages, and its buckets.
 struct Tenant {
     name: Option<String>,
     buckets: Vec<i64>,
 }
 
-/// The numbers of the next messages, in the order in which workers get them.
+/// The row numbers of the next messages, in the order of their leases.
 pub(crate) fn next(batch: &mut Batch<'_>, request: &LeaseRequest) -> Result<Vec<i64>, StoreError> {
     batch.write_buckets()?;
     let mut messages = Vec::new();
@@ -41,19 +42,19 @@ fn serve(
     messages: &mut Vec<i64>,
 ) -> Result<(), StoreError> {
     let enough = messages.len() + need;
-    let mut row = VecDeque::new();
+    let mut turns = VecDeque::new();
     for tenant in tenants {
         let oldest = oldest(batch, &tenant.buckets, need)?;
-        row.push_back((tenant.name, oldest));
+        turns.push_back((tenant.name, oldest));
     }
     while messages.len() < enough {
-        let Some((name, mut oldest)) = row.pop_front() else { break };
+        let Some((name, mut oldest)) = turns.pop_front() else { break };
         if let Some((_, seq)) = oldest.pop() {
             messages.push(seq);
-            if row.is_empty() || messages.len() == enough {
-                batch.cache.served.insert(priority, name.clone());
+            if turns.is_empty() || messages.len() == enough {
+                batch.cache.last_tenant.insert(priority, name.clone());
             }
-            row.push_back((name, oldest));
+            turns.push_back((name, oldest));
         }
     }
     Ok(())
@@ -70,20 +71,21 @@ fn oldest(batch: &Batch<'_>, buckets: &[i64], most: usize) -> Result<Vec<(i64, i
             found.push(row?);
         }
     }
-    found.sort_unstable_by_key(|place| Reverse(*place));
+    found.sort_unstable_by_key(|position| Reverse(*position));
     Ok(found)
 }
 
-/// Up to so many tenants with mail, from the one after the last that was served; with the buckets that are not skipped.
+/// Up to `most` tenants with ready messages, beginning with the one after the last tenant; with the buckets whose routes are not
+/// skipped.
 fn tenants(batch: &Batch<'_>, priority: i64, skip: &[String], most: usize) -> Result<Vec<Tenant>, StoreError> {
-    let (queue, last) = (batch.context.queue, batch.cache.served.get(&priority));
+    let (queue, last) = (batch.context.queue, batch.cache.last_tenant.get(&priority));
     let mut found = Vec::new();
     match last {
         None => {}
         Some(None) => gather(batch, "AND tenant >= ''", params![queue, priority], skip, most, &mut found)?,
         Some(Some(name)) => gather(batch, "AND tenant > ?3", params![queue, priority, name], skip, most, &mut found)?,
     }
-    // From the beginning: those that were found already are the last ones then.
+    // Continue from the first tenant to those that were found already.
     let mut first = Vec::new();
     if found.len() < most {
         gather(batch, "", params![queue, priority], skip, most, &mut first)?;

@@ -1,8 +1,8 @@
-//! Which file a path names, and that it stays the one.
+//! The identity of a database file by its inode, and the check that the path still names the same file.
 //!
-//! POSIX has a process lose all its locks on a file when it closes any descriptor of it, SQLite's locks included; another
-//! process may then take itself for the last, and remove the log. So a file that this process has open as a store is not
-//! opened beside SQLite: whoever comes second does not look at it.
+//! On POSIX systems a process loses all its locks on a file when it closes any descriptor of that file, including the locks of
+//! SQLite. Another process may then believe that it is the last user, and remove the write-ahead log (WAL). So this process never
+//! opens a file on its own while it has it open as a store: a second open uses the header that the first one has read.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::StoreError;
 
-/// What tells a file from every other, whatever its name; nothing where the system does not say.
+/// Device and inode number. `None` on systems without them.
 type Inode = Option<(u64, u64)>;
 
 /// The files that this process has open as stores.
@@ -22,27 +22,27 @@ static OPEN: Mutex<Open> = Mutex::new(Open::new());
 
 type Open = BTreeMap<(u64, u64), OpenFile>;
 
-/// A file that is open, how often, and its header from before it was.
+/// An open file: the number of its users and the header that was read before it was opened.
 #[derive(Debug)]
 struct OpenFile {
     count: usize,
     header: Vec<u8>,
 }
 
-/// A file that this process has open as a store, or is about to open. It outlives all connections to it.
+/// The identity of a file that this process has open as a store, or is about to open. It outlives all connections to the file.
 #[derive(Debug)]
 pub(crate) struct FileIdentity {
     file: TrackedPath,
-    /// The log, and its index that all who write share; known once the store is open.
-    beside: Vec<(TrackedPath, &'static str)>,
-    /// What the look at the file gave, before anybody here had it open.
+    /// The WAL and its shared-memory index. They are tracked once the store is open.
+    log_files: Vec<(TrackedPath, &'static str)>,
+    /// The header of the file, read before this process opened it as a store.
     pub(crate) header: Vec<u8>,
-    /// Whether it was said that the places cannot be looked at.
+    /// Whether the last check could not be done, so that this is logged once.
     is_check_failing: AtomicBool,
 }
 
 impl FileIdentity {
-    /// The file at a path, which is made where there is none: for its owner alone, since it will hold mail.
+    /// The file at a path. It is created if it does not exist, and only its owner may read it, since it will contain mail.
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
@@ -51,22 +51,22 @@ impl FileIdentity {
         Self::track(path, |path, _| options.open(path).map(drop))?.with_one_name()
     }
 
-    /// The file at a path, to read what is in it.
+    /// The existing file at a path, to be read.
     pub(crate) fn existing(path: &Path) -> Result<Self, StoreError> {
         Self::track(path, |_, missing| Err(missing))
     }
 
-    /// The file at a path, to write to it; it is not made.
+    /// The existing file at a path, to be written.
     pub(crate) fn existing_for_writing(path: &Path) -> Result<Self, StoreError> {
         Self::existing(path)?.with_one_name()
     }
 
-    /// Checks that the file has no second name. The log is found by the file's name: who comes by another has another
-    /// log, and both write to one file.
+    /// Checks that the file has no second hard link. SQLite finds the WAL by the name of the file: processes that use different
+    /// names would use different WALs for one file.
     fn with_one_name(self) -> Result<Self, StoreError> {
         match links(&std::fs::metadata(self.path())?) > 1 {
             true => Err(StoreError::UnusableFile(
-                "the file has another name as well, a hard link, and each name would have a log of its own: remove the \
+                "the file has a second hard link, and each name would have its own write-ahead log (-wal): remove the \
                  other name, or copy the file and its -wal",
             )),
             false => Ok(self),
@@ -78,26 +78,26 @@ impl FileIdentity {
     }
 
     fn open_path(path: &Path, make: impl FnOnce(&Path, io::Error) -> io::Result<()>) -> Result<Self, StoreError> {
-        // In this form, SQLite takes no path for a URL or a place in memory, and the working directory may change.
+        // SQLite does not take an absolute path for a URL or `:memory:`, and the working directory may change.
         let path = std::path::absolute(path)?;
         let mut open = open();
         match std::fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path, error)?,
             _ => {}
         }
-        // SQLite puts its other files beside what a link leads to.
+        // SQLite creates its other files beside the target of a symbolic link.
         let path = path.canonicalize()?;
-        // Who makes a store has its header written before there is a log. Asked of every file: one that is known here may
-        // have been removed, and its number given to this one.
+        // A store has its header before it has a WAL. This is checked for every file: a known one may have been removed, and
+        // this one may have got its inode number.
         let had_log = has_log(&path);
         let metadata = std::fs::metadata(&path)?;
         if !metadata.is_file() {
-            return Err(StoreError::Unusable(format!("{} is a folder or a device, and no file", path.display())));
+            return Err(StoreError::Unusable(format!("{} is a folder or a device, not a file", path.display())));
         }
         if had_log && metadata.len() == 0 {
             return Err(StoreError::UnusableFile(
-                "it is empty, but beside it lies the log (-wal) of a store that was moved or removed, which SQLite would \
-                 take away: move the log to where its file is",
+                "it is empty, but beside it is the write-ahead log (-wal) of a store that was moved or removed, which \
+                 SQLite would delete: move the -wal to where its file is",
             ));
         }
         let inode = inode_of(&metadata);
@@ -116,28 +116,28 @@ impl FileIdentity {
         };
         Ok(Self {
             file: TrackedPath { path, inode },
-            beside: Vec::new(),
+            log_files: Vec::new(),
             header,
             is_check_failing: AtomicBool::new(false),
         })
     }
 
-    /// The path of the file itself, without links.
+    /// The path of the file, without symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.file.path
     }
 
-    /// The path of a file that SQLite keeps beside it.
+    /// The path of a file that SQLite keeps beside the file.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         beside(self.path(), suffix)
     }
 
-    /// Whether there is a log beside it with something in it.
+    /// Whether there is a WAL that is not empty.
     pub(crate) fn has_log(&self) -> bool {
         has_log(self.path())
     }
 
-    /// The file as a URL for SQLite that says that nobody writes to it.
+    /// The URL of the file for SQLite, with the promise that nobody writes to it.
     pub(crate) fn immutable(&self) -> String {
         let mut url = String::from("file:");
         for byte in self.file.path.as_os_str().as_encoded_bytes() {
@@ -151,42 +151,41 @@ impl FileIdentity {
         url + "?immutable=1"
     }
 
-    /// Notes the log and its index, which are there from the first look into the file on until the last connection is
-    /// closed.
+    /// Starts to track the WAL and its index, which exist from the first read until the last connection is closed.
     pub(crate) fn track_log_files(&mut self) -> Result<(), StoreError> {
         for (suffix, gone) in [
-            ("-wal", "the log of the file (-wal) was removed or replaced while it was open"),
-            ("-shm", "the index of the log (-shm) was removed or replaced while it was open"),
+            ("-wal", "the write-ahead log of the file (-wal) was removed or replaced while it was open"),
+            ("-shm", "the index of the write-ahead log (-shm) was removed or replaced while it was open"),
         ] {
             let path = self.beside(suffix);
             let inode = match inode_at(&path) {
                 Err(error) if is_missing(&error) => return Err(StoreError::FileReplaced(gone)),
                 found => found?,
             };
-            self.beside.push((TrackedPath { path, inode }, gone));
+            self.log_files.push((TrackedPath { path, inode }, gone));
         }
         Ok(())
     }
 
-    /// Checks that the file is still the one that was opened.
+    /// Checks that the path still names the file that was opened.
     pub(crate) fn check_file(&self) -> Result<(), StoreError> {
         match self.file.is_same()? {
             true => Ok(()),
             false => Err(StoreError::FileReplaced(
-                "the file was removed, moved or replaced while it was open; where it was moved, move its log (-wal) along \
-                 before it is opened again",
+                "the file was removed, moved or replaced while it was open; if it was moved, move its write-ahead log \
+                 (-wal) with it before it is opened again",
             )),
         }
     }
 
-    /// Checks that file, log and index are still those that were opened: what goes into one that was removed is gone with
-    /// the process. Where that cannot be seen, as in a folder that is closed for a moment, it is seen the next time.
+    /// Checks that the paths still name the file, the WAL and the index that were opened. What is written to a removed file is
+    /// lost when the process ends. If the check cannot be done, for example without access to the folder, the next one decides.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let outcome = self.check_file().and_then(|()| self.check_beside());
+        let outcome = self.check_file().and_then(|()| self.check_log_files());
         match outcome {
             Err(StoreError::Io(error)) => {
                 if !self.is_check_failing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "cannot see whether the queue's file is still where it was");
+                    tracing::warn!(%error, "cannot check whether the path still names the queue's file");
                 }
                 Ok(())
             }
@@ -197,8 +196,8 @@ impl FileIdentity {
         }
     }
 
-    fn check_beside(&self) -> Result<(), StoreError> {
-        for (place, gone) in &self.beside {
+    fn check_log_files(&self) -> Result<(), StoreError> {
+        for (place, gone) in &self.log_files {
             if !place.is_same()? {
                 return Err(StoreError::FileReplaced(gone));
             }
@@ -206,13 +205,12 @@ impl FileIdentity {
         Ok(())
     }
 
-    /// Whether the file is where it was, and nobody has written to a new log in place of one that was removed. While the
-    /// file is open here, nobody who had made one would remove it; and who came and found the index that is shared could
-    /// do nothing with a new log but make it.
+    /// Whether only the WAL was removed, and no process has written to a new one. While this process has the file open, no
+    /// process would remove a new WAL; and a process that finds the shared index can create an empty WAL but not use it.
     pub(crate) fn is_only_log_missing(&self) -> bool {
         let is_free = match std::fs::metadata(self.beside("-wal")) {
             Ok(log) => {
-                log.len() == 0 && self.beside.last().is_some_and(|(index, _)| index.is_same().is_ok_and(|same| same))
+                log.len() == 0 && self.log_files.last().is_some_and(|(index, _)| index.is_same().is_ok_and(|same| same))
             }
             Err(error) => is_missing(&error),
         };
@@ -233,7 +231,7 @@ impl Drop for FileIdentity {
     }
 }
 
-/// A path, and what was there when it was opened.
+/// A path and the inode that it named when the file was opened.
 #[derive(Debug)]
 struct TrackedPath {
     path: PathBuf,
@@ -241,7 +239,7 @@ struct TrackedPath {
 }
 
 impl TrackedPath {
-    /// Whether the same is still there; an error where that cannot be seen.
+    /// Whether the path still names the same inode.
     fn is_same(&self) -> io::Result<bool> {
         match inode_at(&self.path) {
             Ok(found) => Ok(found == self.inode),
@@ -259,7 +257,7 @@ fn inode_at(path: &Path) -> io::Result<Inode> {
     std::fs::metadata(path).map(|metadata| inode_of(&metadata))
 }
 
-/// Whether an error says that nothing is there, and not that one may not look.
+/// Whether the error says that the file does not exist, and not that access was denied.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -270,19 +268,19 @@ fn inode_of(metadata: &Metadata) -> Inode {
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// Elsewhere a file that is open cannot be removed, and locks belong to what opened it.
+/// On other systems an open file cannot be removed, and locks belong to the handle.
 #[cfg(not(unix))]
 const fn inode_of(_: &Metadata) -> Inode {
     None
 }
 
-/// How many names a file has.
+/// The number of hard links.
 #[cfg(unix)]
 fn links(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
-/// How many names a file has, as far as the system says.
+/// The number of hard links is not known on this system.
 #[cfg(not(unix))]
 const fn links(_: &Metadata) -> u64 {
     1
@@ -298,7 +296,7 @@ fn has_log(path: &Path) -> bool {
     std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.is_file() && log.len() > 0)
 }
 
-/// The header of an SQLite file, as far as it goes.
+/// Reads the header of an SQLite file. A shorter file has a shorter header.
 fn read_header(path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
@@ -309,9 +307,9 @@ fn read_header(path: &Path) -> Result<Vec<u8>, StoreError> {
 mod tests {
     use super::*;
 
-    /// A file that is removed while it is known gives its number to the next one.
+    /// The inode number of a removed file may be given to the next one.
     #[test]
-    fn an_empty_file_beside_a_log_is_refused_also_where_its_number_is_known() {
+    fn an_empty_file_beside_a_wal_is_refused_also_if_its_inode_is_known() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailkit.db");
         let known = FileIdentity::create(&path).unwrap();

@@ -1,22 +1,22 @@
-//! Ending the statements that run when the store is closed.
+//! Interrupting running statements when the store is closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rusqlite::Connection;
 
-/// After how many steps of SQLite's virtual machine a statement looks whether it is interrupted: less than a millisecond.
+/// The number of steps of SQLite's virtual machine after which a statement checks the flag: less than a millisecond.
 const STEPS: i32 = 20_000;
 
-/// Ends every statement that runs too long on the connections of a store, once it is set; cheap to clone.
+/// A flag that interrupts long statements on all connections of a store. It is cheap to clone.
 ///
-/// A flag and not `sqlite3_interrupt`, which reaches only what runs at that moment and not the next statement of the same
-/// piece of work. Statements of fewer than [`STEPS`] steps, such as ROLLBACK and a checkpoint, still run to their end.
+/// `sqlite3_interrupt` would not do: it ends the statements that run at that moment, and not the next statement of the same job.
+/// Statements of fewer than [`STEPS`] steps, such as ROLLBACK and a checkpoint, still complete.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Ends the statements that run, and those that are begun later.
+    /// Interrupts the running statements and all later ones.
     pub(crate) fn set(&self) {
         self.0.store(true, Relaxed);
     }
@@ -25,24 +25,24 @@ impl Interrupt {
         self.0.load(Relaxed)
     }
 
-    /// Has the statements of a connection look at it.
+    /// Makes the statements of a connection check the flag.
     pub(crate) fn attach(&self, conn: &mut Connection) -> rusqlite::Result<()> {
         let flag = Arc::clone(&self.0);
         conn.progress_handler(STEPS, Some(move || flag.load(Relaxed)))
     }
 
-    /// Sets it when it is dropped, unless [`SetOnDrop::keep`] was called.
+    /// Returns a guard that sets the flag when it is dropped, unless [`SetOnDrop::keep`] was called.
     pub(crate) fn set_on_drop(&self) -> SetOnDrop {
         SetOnDrop(Some(self.clone()))
     }
 }
 
-/// Interrupts what a future has begun, when that future is dropped.
+/// Interrupts the statements of a future that is dropped.
 #[derive(Debug)]
 pub(crate) struct SetOnDrop(Option<Interrupt>);
 
 impl SetOnDrop {
-    /// Leaves the statements alone.
+    /// Drops the guard without an interrupt.
     pub(crate) fn keep(mut self) {
         self.0 = None;
     }

@@ -1,4 +1,4 @@
-//! Leases: given, renewed, marked.
+//! Leasing messages, renewing leases and recording commit points.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::message::{self, Row};
 use crate::readers::Readers;
 use crate::store::SqliteQueue;
 
-/// How many octets of content one lease call holds in memory before it gives fewer messages than it was asked for.
+/// The octets of content in memory after which one call leases no more messages, even if it was asked for more.
 const MOST_OCTETS: usize = 8 << 20;
 
 impl SqliteQueue {
@@ -49,7 +49,7 @@ impl SqliteQueue {
     }
 }
 
-/// The row of a message that is leased with that token.
+/// The row of a message, if the token is that of its current lease.
 pub(crate) fn leased_as(batch: &Batch<'_>, token: LeaseToken) -> Result<Option<Row>, StoreError> {
     Ok(Row::find(batch.conn, batch.context.queue, token.id)?.filter(|row| row.is_leased_as(token)))
 }
@@ -69,14 +69,14 @@ fn lease_ready(batch: &mut Batch<'_>, request: &LeaseRequest, readers: &Readers)
             break;
         }
     }
-    // Also where none of them could be given: the next ones may be.
+    // Also if none of them could be leased: the next ones may be.
     if !found.is_empty() && batch.counts()?.states[message::number(State::Ready)] > 0 {
         batch.wake_workers();
     }
     Ok(taken)
 }
 
-/// Leases one message; nothing where it cannot be sent as it is in the file, or no more.
+/// Leases one message. Returns `None` if it has expired, or if its content is damaged.
 fn lease_one(
     batch: &mut Batch<'_>,
     seq: i64,
@@ -85,7 +85,7 @@ fn lease_one(
     readers: &Readers,
 ) -> Result<Option<Leased>, StoreError> {
     let (mut row, details, bytes) = find(batch, seq)?;
-    // More may expire at once than one call moves on.
+    // More messages may expire at the same time than one run of the maintenance changes.
     if row.expires_at.is_some_and(|at| at <= now) {
         row.expire(now)?;
         row.write(batch)?;
@@ -113,28 +113,24 @@ fn lease_one(
     let open: Vec<Address> = open.map(|recipient| recipient.address).collect();
     let envelope = Envelope::new(details.sender, open)
         .map_err(|error| StoreError::Corrupt(format!("message {} is unfinished: {error}", row.id)))?;
-    Ok(Some(Leased {
-        lease: Lease::new(LeaseToken { id: row.id, fence: row.fence }),
-        expires_at: until,
-        envelope,
-        content,
-        message_id: details.message_id,
-        delivery: details.delivery,
-        priority: details.priority,
-        route: details.route,
-        tenant: details.tenant,
-        on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
-        created_at: row.created_at,
-        open_since: row.open_since,
-        message_expires_at: row.expires_at,
-        attempts: row.attempts,
-        traceparent: details.traceparent,
-    }))
+    let lease = Lease::new(LeaseToken::new(row.id, row.fence));
+    let mut leased = Leased::new(lease, until, envelope, content, row.created_at);
+    leased.message_id = details.message_id;
+    leased.delivery = details.delivery;
+    leased.priority = details.priority;
+    leased.route = details.route;
+    leased.tenant = details.tenant;
+    leased.on_ambiguous = if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
+    leased.open_since = row.open_since;
+    leased.message_expires_at = row.expires_at;
+    leased.attempts = row.attempts;
+    leased.traceparent = details.traceparent;
+    Ok(Some(leased))
 }
 
-/// A message that is ready, and its content where that is in its row.
+/// A ready message, and its content if that is in its row.
 fn find(batch: &Batch<'_>, seq: i64) -> Result<(Row, MessageDetails, Option<Vec<u8>>), StoreError> {
-    // Who settles it finds it by its name: one that is not found would be sent again for ever.
+    // A message is settled by its id. One that the index of ids does not find would be sent again and again.
     static SELECT: LazyLock<String> = LazyLock::new(|| {
         let (position, details) = (message::COLUMNS, details::COLUMNS);
         format!(
@@ -149,12 +145,12 @@ fn find(batch: &Batch<'_>, seq: i64) -> Result<(Row, MessageDetails, Option<Vec<
         Ok((Row::read(columns)?, MessageDetails::read(columns, message::WIDTH), bytes, named))
     })?;
     if named != Some(seq) {
-        return Err(StoreError::Corrupt(format!("message {} is not found by its name", row.id)));
+        return Err(StoreError::Corrupt(format!("message {} is not found by its id", row.id)));
     }
     Ok((row, details?, bytes))
 }
 
-/// Returns those that were lost.
+/// Renews leases, and returns the stale tokens.
 fn renew_leases(
     batch: &mut Batch<'_>,
     leases: &[LeaseToken],

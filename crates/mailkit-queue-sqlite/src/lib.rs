@@ -1,29 +1,32 @@
 //! A durable mail queue in one SQLite file: what it acknowledges is on stable storage.
 //!
-//! [`SqliteQueue`] keeps the contract of [`mailkit_queue::Queue`]. One thread writes, and puts all that waits for it into
-//! one transaction: concurrent enqueues, leases and settlements share one fsync. Readers work beside it. Several
-//! processes may share a file: a message belongs to who leased it, and no lock is held while it is delivered.
+//! [`SqliteQueue`] implements [`mailkit_queue::Queue`]. One thread writes. It puts all waiting requests into one transaction,
+//! so that concurrent enqueues, leases and settlements share one fsync (group commit). Other connections read concurrently.
+//! Several processes may share a file. No lock is held while a message is delivered.
 //!
-//! On a disk that is full it refuses what is new and leases nothing, and goes on when there is room: up to 16 MiB more than
-//! the log beside the file has taken.
+//! If the disk is full, the store refuses new messages and leases nothing. It continues once there is space: up to 16 MiB more
+//! than the size of the write-ahead log (WAL).
 //!
-//! The files are for their owner alone (mode 0600). Where enqueuer and worker are different users, give them a group: a
-//! folder of it with `chmod 2770`, and in it an empty file of it with `chmod 660`, which is made a store when it is opened
-//! first. The log gets mode and group from there.
+//! Only the owner may read and write the files (mode 0600). If enqueuer and worker are different users, give them a group:
+//! create a folder of that group with `chmod 2770`, and in it an empty file of the group with `chmod 660`. The first open
+//! makes it a store. The WAL gets its mode and group from the file.
 //!
-//! A file of up to 16 MiB is checked whole when it is opened, a larger one at its beginnings, and the rest where it is met:
-//! `enqueue` may still accept into a store that a worker refuses as damaged. [`SqliteQueue::recover`] brings out what can
-//! be read.
+//! A file of up to 16 MiB is checked completely when it is opened. In a larger file only the beginning of each table is
+//! checked, and damage elsewhere is found when it is read: `enqueue` may still accept mail into a store that a worker refuses as
+//! damaged. [`SqliteQueue::recover`] returns the messages that can be read.
 //!
-//! A file from elsewhere is not trusted: one with a table, index, view or trigger that this crate does not make is refused
-//! as damaged, and on the connections of this crate no trigger and no view runs, whoever puts one there later. [`close`]
-//! interrupts statements that run for more than 5 seconds.
+//! A file is not trusted. One with a table, index, view or trigger that this crate does not create is refused as damaged, and
+//! no trigger and no view runs on the connections of this crate, even if it is added later. [`close`] interrupts statements
+//! that run for more than 5 seconds.
+//!
+//! A file with an older schema is refused as [incompatible](mailkit_queue::QueueError::Incompatible): there are no migrations
+//! before the first release.
 //!
 //! [`close`]: SqliteQueue::close
 //!
-//! What it does not do: it does not send, and keeps no message in memory. What it cannot know: that a log belongs to
-//! another file, as after a backup is put back while `-wal` of the file before still lies beside it; and damage in a row
-//! that makes another valid row of it, since contents alone have checksums.
+//! This crate does not send mail, and keeps no message in memory. It does not detect a WAL that belongs to another file, such as
+//! the `-wal` of the previous file after a backup was restored; and it does not detect damage that turns a row into another
+//! valid row, since only contents have checksums.
 
 mod apply;
 mod batch;

@@ -1,4 +1,4 @@
-//! What time does to messages: done before anybody takes some.
+//! Maintenance before each lease: promotion of due messages, expiry, the end of leases, retention and orphaned content.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::error::StoreError;
 use crate::keys;
 use crate::message::Row;
 
-/// How many messages one call moves on of each kind: the next call goes on.
-const MOST: u32 = 500;
-/// How many finished messages one call forgets by itself.
-const MOST_FORGOTTEN: u32 = 100;
-/// How many octets of content one call forgets before it leaves the rest to the next: all others wait for it.
-const MOST_OCTETS: u64 = 64 << 20;
-/// How long chunks of a content may be without a message before they count as left behind by a process that ended.
-const ABANDONED: Duration = Duration::from_secs(60 * 60);
+/// The maximum number of messages of each kind that one call changes. The next call continues.
+const MAX_CHANGED: u32 = 500;
+/// The maximum number of finished messages that one lease removes.
+const MAX_REMOVED: u32 = 100;
+/// The octets of content after which one call removes no more messages, since all other requests wait for it.
+const MAX_OCTETS: u64 = 64 << 20;
+/// The time after which chunks without a message are orphaned: the process that wrote them has ended.
+const ORPHANED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const EXPIRED: &str = "INDEXED BY message_expiring WHERE message.queue = ? AND state < 2 AND expires_at <= ? \
                        ORDER BY expires_at LIMIT ?";
@@ -31,23 +31,23 @@ const FINISHED: &str = "INDEXED BY message_finished WHERE message.queue = ? AND 
 const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (queue, key) IN (SELECT queue, key FROM idempotency \
                         WHERE queue = ? AND used_at <= ? ORDER BY used_at LIMIT ?)";
 
-/// Lets time pass: what has expired is dead, what is due is ready.
+/// Makes expired messages dead and due messages ready.
 pub(crate) fn promote_and_expire(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let (conn, queue, until) = (batch.conn, batch.context.queue, now.as_millis());
-    for mut row in Row::all(conn, EXPIRED, params![queue, until, MOST])? {
+    for mut row in Row::all(conn, EXPIRED, params![queue, until, MAX_CHANGED])? {
         row.expire(now)?;
         row.write(batch)?;
     }
-    for mut row in Row::all(conn, DUE, params![queue, until, MOST])? {
+    for mut row in Row::all(conn, DUE, params![queue, until, MAX_CHANGED])? {
         row.open(row.due, now)?;
         row.write(batch)?;
     }
     Ok(())
 }
 
-/// Ends leases that have run out: the worker may have delivered the message, and nobody can know.
+/// Ends the expired leases: the worker may have delivered the message.
 pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
-    for mut row in Row::all(batch.conn, OVER, params![batch.context.queue, now.as_millis(), MOST])? {
+    for mut row in Row::all(batch.conn, OVER, params![batch.context.queue, now.as_millis(), MAX_CHANGED])? {
         if row.hold && row.commit_point {
             row.hold(now)?;
         } else {
@@ -61,44 +61,44 @@ pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), St
     Ok(())
 }
 
-/// Forgets a few of what is kept no longer.
+/// Removes finished messages, idempotency keys and orphaned chunks whose time is over, up to a maximum.
 pub(crate) fn delete_old(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let finished = [State::Sent, State::Dead, State::Cancelled];
-    delete_finished(batch, &finished, now - batch.context.settings.retention, MOST_FORGOTTEN)?;
+    delete_finished(batch, &finished, now - batch.context.settings.retention, MAX_REMOVED)?;
     let unused = now - batch.context.settings.key_window;
-    batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MOST_FORGOTTEN])?;
+    batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MAX_REMOVED])?;
     clear_staging(batch, now)
 }
 
-/// Forgets up to so many messages that came into one of these terminal states until then, fewer where they are large;
-/// returns how many.
+/// Removes up to `most` messages that came into one of these terminal states until then, and returns their number. It removes
+/// fewer if they are large.
 pub(crate) fn delete_finished(
     batch: &mut Batch<'_>,
     states: &[State],
     until: Timestamp,
     most: u32,
 ) -> Result<u64, StoreError> {
-    let (mut forgotten, mut octets) = (0, 0);
+    let (mut removed, mut octets) = (0, 0);
     for state in states {
         let number = crate::message::number(*state);
         let rows =
-            Row::all(batch.conn, FINISHED, params![batch.context.queue, number, until.as_millis(), most - forgotten])?;
+            Row::all(batch.conn, FINISHED, params![batch.context.queue, number, until.as_millis(), most - removed])?;
         for row in rows {
-            if octets >= MOST_OCTETS {
+            if octets >= MAX_OCTETS {
                 break;
             }
             remove(batch, &row)?;
-            forgotten += 1;
+            removed += 1;
             octets += row.size;
         }
     }
-    Ok(forgotten.into())
+    Ok(removed.into())
 }
 
-/// Removes the chunks of a content that a process left behind when it ended.
+/// Removes the chunks of one orphaned content.
 pub(crate) fn clear_staging(batch: &Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let select = "SELECT content FROM staging WHERE touched_at <= ? LIMIT 1";
-    let until = (now - ABANDONED).as_millis();
+    let until = (now - ORPHANED_AFTER).as_millis();
     let left: Vec<i64> =
         batch.conn.prepare_cached(select)?.query_map([until], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for content in left {
@@ -130,7 +130,7 @@ fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
 mod tests {
     use super::*;
 
-    /// How SQLite goes about a statement.
+    /// The query plan of a statement.
     fn plan(sql: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailkit.db");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_time_does_is_found_by_its_time_however_many_wait() {
+    fn maintenance_finds_messages_by_an_index_on_their_time() {
         for (condition, search) in [
             (EXPIRED, "message_expiring (queue=? AND expires_at<?)"),
             (DUE, "message_scheduled (queue=? AND due<?)"),

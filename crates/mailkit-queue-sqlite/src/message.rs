@@ -1,4 +1,4 @@
-//! The row of a message: where it stands.
+//! The row of a message: its state and all that changes.
 
 use std::sync::LazyLock;
 
@@ -14,10 +14,10 @@ use crate::recipients;
 pub(crate) const COLUMNS: &str = "message.seq, message.id, message.bucket, message.state, message.due, \
     message.expires_at, message.fence, message.leased_until, message.commit_point, message.hold, message.attempts, \
     message.created_at, message.finished_at, message.size, message.recipients, message.open_since";
-/// How many they are.
+/// The number of columns.
 pub(crate) const WIDTH: usize = 16;
 
-/// Where a message stands.
+/// The state of a message and all that changes.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) seq: i64,
@@ -32,7 +32,7 @@ pub(crate) struct Row {
     pub(crate) hold: bool,
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
-    /// When it first became due, or was taken up again by hand.
+    /// When the message first became due, or when an operator retried or released it.
     pub(crate) open_since: Timestamp,
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) size: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A new message, which is in no state yet that matters.
+    /// A new message. Its state is set before it is inserted.
     pub(crate) const fn new(id: QueueId, bucket: i64, recipients: String, size: u64, created_at: Timestamp) -> Self {
         Self {
             seq: 0,
@@ -66,7 +66,7 @@ impl Row {
         }
     }
 
-    /// Writes a new row into the file, and counts the message.
+    /// Inserts the row, and counts the message.
     pub(crate) fn insert(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let insert = "INSERT INTO message (queue, id, bucket, state, due, expires_at, hold, created_at, open_since, size, \
                       recipients) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -113,7 +113,7 @@ impl Row {
         })
     }
 
-    /// The row of a message in a queue; nothing where there is none of that name.
+    /// The row of a message in a queue. `None` if the queue has no message with this id.
     pub(crate) fn find(conn: &Connection, queue: i64, id: QueueId) -> Result<Option<Self>, StoreError> {
         static SELECT: LazyLock<String> = LazyLock::new(|| select("WHERE message.queue = ? AND message.id = ?"));
         let mut statement = conn.prepare_cached(&SELECT)?;
@@ -121,7 +121,7 @@ impl Row {
         Ok(rows.next()?.map(Self::read).transpose()?)
     }
 
-    /// Rows, by what comes behind FROM.
+    /// Reads the rows that meet a condition: the part of the statement behind FROM.
     pub(crate) fn all(
         conn: &Connection,
         condition: &str,
@@ -131,7 +131,7 @@ impl Row {
         Ok(statement.query_map(params, Self::read)?.collect::<Result<_, _>>()?)
     }
 
-    /// Writes it into the file as it is now.
+    /// Updates the row, and counts the message if its state has changed.
     pub(crate) fn write(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let update = "UPDATE message SET state = ?, due = ?, expires_at = ?, fence = ?, leased_until = ?, commit_point = ?, \
                       attempts = ?, finished_at = ?, open_since = ?, recipients = ? WHERE seq = ?";
@@ -152,23 +152,23 @@ impl Row {
         if from == self.state { Ok(()) } else { batch.count(self, Some(from), Some(self.state)) }
     }
 
-    /// Whether that is its lease, and it was not ended.
+    /// Whether the token is that of the current lease.
     pub(crate) fn is_leased_as(&self, token: LeaseToken) -> bool {
         self.state == State::Leased && self.fence == token.fence
     }
 
-    /// What is known of each recipient.
+    /// The recipients and their status.
     pub(crate) fn recipients(&self) -> Result<Vec<RecipientRecord>, StoreError> {
         recipients::parse(&self.recipients)
     }
 
-    /// Changes what is known of recipients.
+    /// Sets the recipients and their status.
     pub(crate) fn set_recipients(&mut self, recipients: &[RecipientRecord]) -> Result<(), StoreError> {
         self.recipients = recipients::print(recipients)?;
         Ok(())
     }
 
-    /// Puts it where a worker may have it, now or later: dead instead, where its time is over.
+    /// Makes the message ready or scheduled, or dead if it has expired.
     pub(crate) fn open(&mut self, due: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         self.due = due;
         self.finished_at = None;
@@ -177,33 +177,36 @@ impl Row {
         if self.expires_at.is_some_and(|at| at <= now) { self.expire(now) } else { Ok(()) }
     }
 
-    /// Puts it into a terminal state.
+    /// Puts the message into a terminal state.
     pub(crate) const fn finish(&mut self, state: State, now: Timestamp) {
         self.state = state;
         self.leased_until = None;
         self.finished_at = Some(now);
     }
 
-    /// Its time is over before it was delivered.
+    /// Makes the message dead because it has expired.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.finish(State::Dead, now);
-        self.say(None, "the message expired before it was delivered")
+        self.set_open(None, "the message expired before it was delivered")
     }
 
-    /// Nobody can know whether it was delivered to its open recipients.
+    /// Holds the message: it may have been delivered to its open recipients.
     pub(crate) fn hold(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.finish(State::Held, now);
-        self.say(Some(RecipientStatus::Ambiguous), "the worker was lost while the last of the content left")
+        self.set_open(
+            Some(RecipientStatus::Ambiguous),
+            "the worker was lost after the commit point: the message may have been delivered",
+        )
     }
 
-    /// It cannot be sent as it is in the file.
+    /// Makes the message dead because it cannot be sent as it is in the file.
     pub(crate) fn give_up(&mut self, now: Timestamp, why: &str) -> Result<(), StoreError> {
         self.finish(State::Dead, now);
-        self.say(Some(RecipientStatus::Permanent), why)
+        self.set_open(Some(RecipientStatus::Permanent), why)
     }
 
-    /// Says something of the open recipients.
-    fn say(&mut self, status: Option<RecipientStatus>, text: &str) -> Result<(), StoreError> {
+    /// Sets the text of the open recipients, and their status if one is given.
+    fn set_open(&mut self, status: Option<RecipientStatus>, text: &str) -> Result<(), StoreError> {
         let mut recipients = self.recipients()?;
         for recipient in recipients.iter_mut().filter(|recipient| recipient.status.is_open()) {
             recipient.status = status.unwrap_or(recipient.status);
@@ -218,7 +221,7 @@ pub(crate) fn number(state: State) -> usize {
     state as usize
 }
 
-/// The name of a message in a column.
+/// Reads the id of a message from a column.
 pub(crate) fn read_id(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<QueueId> {
     let text = row.get_ref(at)?.as_str()?;
     text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))

@@ -1,4 +1,4 @@
-//! Looking at messages, beside the writer.
+//! Records, contents, lists and counts, read concurrently with the writer.
 
 use mailkit_queue::{
     Attempt, Content, Filter, OnAmbiguous, Page, QueueError, QueueId, Record, State, Stats, Timestamp,
@@ -25,7 +25,9 @@ impl SqliteQueue {
                 let found = rows(conn, condition, &[Value::from(queue), Value::from(id.to_string())])?;
                 let Some((row, details)) = found.into_iter().next() else { return Ok(None) };
                 let (history, fingerprint) = (history(conn, row.seq)?, keys::fingerprint(conn, row.seq)?);
-                Ok(Some(Record { history, fingerprint, ..record(&row, details)? }))
+                let mut record = record(&row, details)?;
+                (record.history, record.fingerprint) = (history, fingerprint);
+                Ok(Some(record))
             })
             .await
     }
@@ -64,30 +66,25 @@ impl SqliteQueue {
                               WHERE message.bucket = ready_bucket.id AND state = 1)) \
                               FROM ready_bucket INDEXED BY ready_bucket_with_mail WHERE queue = ? AND ready > 0";
                 let oldest: Option<i64> = conn.prepare_cached(oldest)?.query_row([queue], |row| row.get(0))?;
-                Ok(Stats {
-                    scheduled,
-                    ready,
-                    leased,
-                    sent,
-                    dead,
-                    held,
-                    cancelled,
-                    oldest_ready: oldest.map(|due| now - Timestamp::from_millis(due)),
-                    ambiguous_total: counts.ambiguous.unsigned_abs(),
-                })
+                let mut stats = Stats::default();
+                (stats.scheduled, stats.ready, stats.leased) = (scheduled, ready, leased);
+                (stats.sent, stats.dead, stats.held, stats.cancelled) = (sent, dead, held, cancelled);
+                stats.oldest_ready = oldest.map(|due| now - Timestamp::from_millis(due));
+                stats.ambiguous_total = counts.ambiguous.unsigned_abs();
+                Ok(stats)
             })
             .await
     }
 }
 
-/// Up to so many messages in a state are found by its index, and sorted. Where there are more, the way by name meets
-/// enough of them.
-const FEW: i64 = 5_000;
+/// The maximum number of messages in a state that are read by the index of the state and sorted. If there are more, the index of
+/// ids finds enough of them.
+const MAX_SORTED: i64 = 5_000;
 
-/// How much of an address is looked for by SQLite.
+/// The number of characters of an address that SQLite compares.
 const LONGEST_PATTERN: usize = 1_000;
 
-/// Messages, newest first.
+/// One page of the messages that match a filter, newest first.
 fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreError> {
     let _snapshot = conn.unchecked_transaction()?;
     let mut condition = String::from("WHERE message.queue = ?");
@@ -95,9 +92,9 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     let mut index = "";
     if let Some(state) = filter.state {
         let number = message::number(state);
-        if read_counts(conn, queue)?.states[number] <= FEW {
+        if read_counts(conn, queue)?.states[number] <= MAX_SORTED {
             index = index_of(state);
-            // The planner takes a partial index only where it sees the number.
+            // The planner uses a partial index only if the number is in the statement.
             condition.push_str(&format!(" AND message.state = {number}"));
             condition.push_str(if state.is_terminal() { " AND message.finished_at IS NOT NULL" } else { "" });
         } else {
@@ -114,13 +111,13 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     for (text, value) in exact_conditions(filter) {
         and(text, value);
     }
-    // These let through too much rather than too little: what is left out is decided below.
+    // These conditions may match too many messages. The rest is compared below.
     if let Some(tag) = &filter.tag {
         let quoted = serde_json::to_string(tag).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         and(" AND instr(message_body.tags, ?) > 0", Value::from(quoted));
     }
     if let Some(recipient) = &filter.recipient {
-        // SQLite's LIKE knows the cases of ASCII only, and no pattern that is longer than any address.
+        // SQLite's LIKE ignores the case of ASCII only, and limits the length of a pattern.
         let quoted = serde_json::to_string(recipient).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let ascii: String = quoted.chars().map(|char| if char.is_ascii() { char } else { '%' }).collect();
         let start = ascii.get(..ascii.len().min(LONGEST_PATTERN)).unwrap_or_default();
@@ -130,7 +127,7 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     let wanted = filter.recipient.as_ref().map(|recipient| recipient.to_lowercase());
     let matches = |record: &Record| {
         let mut addresses = record.recipients.iter().map(|recipient| recipient.address.to_string().to_lowercase());
-        filter.tag.as_ref().is_none_or(|tag| record.tags.contains(tag))
+        filter.tag.as_ref().is_none_or(|tag| record.tags.iter().any(|known| **known == **tag))
             && wanted.as_ref().is_none_or(|wanted| addresses.any(|address| address == *wanted))
     };
     let mut records = Vec::new();
@@ -145,10 +142,10 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
         Ok(true)
     })?;
     let next = records.last().filter(|_| is_more).map(|record| record.id);
-    Ok(Page { records, next })
+    Ok(Page::new(records, next))
 }
 
-/// The parts of a filter that SQLite decides alone.
+/// The conditions of a filter that SQLite compares exactly.
 fn exact_conditions(filter: &Filter) -> impl Iterator<Item = (&'static str, Value)> {
     let time = |at: Timestamp| Value::from(at.as_millis());
     [
@@ -161,7 +158,7 @@ fn exact_conditions(filter: &Filter) -> impl Iterator<Item = (&'static str, Valu
     .filter_map(|(text, value)| Some((text, value?)))
 }
 
-/// The index that has the messages in a state.
+/// The index of the messages in a state.
 const fn index_of(state: State) -> &'static str {
     match state {
         State::Scheduled => "INDEXED BY message_scheduled",
@@ -180,7 +177,7 @@ fn rows(conn: &Connection, condition: &str, values: &[Value]) -> Result<Vec<(Row
     Ok(found)
 }
 
-/// Gives each row until it is told to stop; returns whether it was.
+/// Calls `give` for each row until it returns `false`. Returns whether it did.
 fn each(
     conn: &Connection,
     index: &str,
@@ -202,32 +199,26 @@ fn each(
     Ok(false)
 }
 
-/// A message as who looks at it sees it, without its history.
+/// The record of a message, without its history and fingerprint.
 pub(crate) fn record(row: &Row, details: MessageDetails) -> Result<Record, StoreError> {
-    Ok(Record {
-        id: row.id,
-        state: row.state,
-        subject: details.subject,
-        message_id: details.message_id,
-        from: details.sender,
-        recipients: row.recipients()?,
-        attempts: row.attempts,
-        next_attempt_at: (!row.state.is_terminal()).then_some(row.due),
-        created_at: row.created_at,
-        expires_at: row.expires_at,
-        finished_at: row.finished_at,
-        priority: details.priority,
-        route: details.route,
-        tenant: details.tenant,
-        tags: details.tags,
-        on_ambiguous: if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend },
-        idempotency_key: details.idempotency_key,
-        fingerprint: None,
-        traceparent: details.traceparent,
-        delivery: details.delivery,
-        size: row.size,
-        history: Vec::new(),
-    })
+    let mut record = Record::new(row.id, row.state, details.sender, row.created_at);
+    record.subject = details.subject;
+    record.message_id = details.message_id;
+    record.recipients = row.recipients()?;
+    record.attempts = row.attempts;
+    record.next_attempt_at = (!row.state.is_terminal()).then_some(row.due);
+    record.expires_at = row.expires_at;
+    record.finished_at = row.finished_at;
+    record.priority = details.priority;
+    record.route = details.route;
+    record.tenant = details.tenant;
+    record.tags = details.tags;
+    record.on_ambiguous = if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
+    record.idempotency_key = details.idempotency_key;
+    record.traceparent = details.traceparent;
+    record.delivery = details.delivery;
+    record.size = row.size;
+    Ok(record)
 }
 
 /// The attempts of a message, oldest first.
@@ -238,14 +229,12 @@ pub(crate) fn history(conn: &Connection, seq: i64) -> Result<Vec<Attempt>, Store
     let mut history = Vec::new();
     while let Some(row) = rows.next()? {
         let outcome: String = row.get(2)?;
-        history.push(Attempt {
-            at: Timestamp::from_millis(row.get(0)?),
-            route: row.get(1)?,
-            outcome: outcome.parse().map_err(|error| StoreError::Corrupt(format!("{error}")))?,
-            class: row.get(3)?,
-            text: row.get(4)?,
-            recipients: recipients::parse(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
-        });
+        let outcome = outcome.parse().map_err(|error| StoreError::Corrupt(format!("{error}")))?;
+        let mut attempt = Attempt::new(Timestamp::from_millis(row.get(0)?), row.get::<_, String>(1)?, outcome);
+        attempt.class = row.get(3)?;
+        attempt.text = row.get(4)?;
+        attempt.recipients = recipients::parse(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?;
+        history.push(attempt);
     }
     Ok(history)
 }

@@ -1,4 +1,4 @@
-//! Connections that read, beside the one that writes.
+//! The connections that read, concurrently with the one that writes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,10 +11,10 @@ use crate::file;
 use crate::file_identity::FileIdentity;
 use crate::interrupt::Interrupt;
 
-/// How many there are at once.
+/// The maximum number of connections.
 const MAX_READERS: usize = 4;
 
-/// Connections that read; cheap to clone, and every clone has the same ones.
+/// A pool of connections that read. It is cheap to clone, and all clones share the connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers(Arc<Pool>);
 
@@ -28,7 +28,7 @@ struct Pool {
     interrupt: Interrupt,
 }
 
-/// How a connection is opened.
+/// The function that opens a connection.
 type Open = fn(&FileIdentity, &Interrupt) -> Result<Connection, StoreError>;
 
 impl Readers {
@@ -36,7 +36,7 @@ impl Readers {
         Self::opened_by(file::open_reader, identity, fault, interrupt)
     }
 
-    /// Those of a file that may be damaged.
+    /// The connections to a file that may be damaged.
     pub(crate) fn of_damaged(identity: Arc<FileIdentity>) -> Self {
         Self::opened_by(file::open_damaged, identity, Fault::default(), Interrupt::default())
     }
@@ -46,7 +46,7 @@ impl Readers {
         Self(Arc::new(Pool { idle: Mutex::default(), slots, fault, open, identity, interrupt }))
     }
 
-    /// Reads on a thread that may block.
+    /// Reads on a blocking thread.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -76,13 +76,13 @@ impl Readers {
         Ok(result)
     }
 
-    /// Closes those that nobody uses; those in use are closed when they come back.
+    /// Closes the idle connections. The others are closed when they are returned.
     pub(crate) fn close(&self) {
         self.0.slots.close();
         self.idle().clear();
     }
 
-    /// A file that is damaged stops the store whoever notices; that a reader could not read does not.
+    /// Stops the store if the file is damaged. Other errors of a reader do not.
     fn note(&self, error: StoreError) -> Shared {
         if error.severity() == Severity::Damaged { self.0.fault.note(error) } else { error.into() }
     }

@@ -1,4 +1,4 @@
-//! Recipients in a column: JSON, so that the `sqlite3` program can take it apart.
+//! Recipients as JSON in a column, which the `sqlite3` program can read.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ struct Entry<'a> {
     text: Cow<'a, str>,
 }
 
-/// The JSON of recipients and what is known of them.
+/// The JSON of recipients and their status.
 pub(crate) fn print(recipients: &[RecipientRecord]) -> Result<String, StoreError> {
     let entries: Vec<_> = recipients
         .iter()
@@ -38,25 +38,23 @@ pub(crate) fn print(recipients: &[RecipientRecord]) -> Result<String, StoreError
     serde_json::to_string(&entries).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
-/// Recipients and what is known of them, from their JSON.
+/// Parses the JSON of recipients and their status.
 pub(crate) fn parse(json: &str) -> Result<Vec<RecipientRecord>, StoreError> {
-    let broken =
-        |error: &dyn std::fmt::Display| StoreError::Corrupt(format!("a list of recipients is broken: {error}"));
-    let entries: Vec<Entry<'_>> = serde_json::from_str(json).map_err(|error| broken(&error))?;
+    let invalid =
+        |error: &dyn std::fmt::Display| StoreError::Corrupt(format!("a list of recipients is invalid: {error}"));
+    let entries: Vec<Entry<'_>> = serde_json::from_str(json).map_err(|error| invalid(&error))?;
     let record = |entry: Entry<'_>| {
-        let status = RecipientStatus::ALL.into_iter().find(|status| status.as_str() == entry.status);
-        Ok(RecipientRecord {
-            address: Address::parse(&entry.address).map_err(|error| broken(&error))?,
-            status: status.ok_or_else(|| broken(&entry.status))?,
-            code: entry.code,
-            enhanced: entry.enhanced.map(Cow::into_owned),
-            text: entry.text.into_owned(),
-        })
+        let address = Address::parse(&entry.address).map_err(|error| invalid(&error))?;
+        let status = entry.status.parse().map_err(|error| invalid(&error))?;
+        let mut record = RecipientRecord::new(address, status);
+        (record.code, record.enhanced) = (entry.code, entry.enhanced.map(Cow::into_owned));
+        record.text = entry.text.into_owned();
+        Ok(record)
     };
     entries.into_iter().map(record).collect()
 }
 
-/// A recipient of whom nothing is known yet.
+/// A recipient without an outcome.
 pub(crate) const fn pending(address: Address) -> RecipientRecord {
-    RecipientRecord { address, status: RecipientStatus::Pending, code: None, enhanced: None, text: String::new() }
+    RecipientRecord::new(address, RecipientStatus::Pending)
 }

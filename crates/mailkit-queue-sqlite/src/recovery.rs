@@ -1,4 +1,4 @@
-//! Bringing out what a damaged file still gives.
+//! Recovery of the messages of a damaged file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,22 +18,23 @@ use crate::query::{history, record};
 use crate::readers::Readers;
 use crate::store::SqliteQueue;
 
-/// No store has so many messages: where a search for the next one ends.
+/// The row number at which the search for the next message ends. No store has more messages.
 const END: i64 = 1 << 40;
 
-/// A message that could be read whole.
+/// A message that could be read completely.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "plain data, made here")]
+#[non_exhaustive]
 pub struct RecoveredMessage {
     /// The queue in the file that it belongs to.
     pub queue: String,
-    /// All that is known of it; its history as far as it could be read.
+    /// The record, with the part of the history that could be read.
     pub record: Record,
-    /// Its content, which has its checksum.
+    /// The content. Its checksum is correct.
     pub content: Content,
 }
 
-/// The messages that a file still gives, oldest first. What cannot be read is skipped. Blocks while it reads.
+/// An iterator over the readable messages of a file, oldest first. Messages that cannot be read are skipped. Blocks while it
+/// reads.
 #[derive(Debug)]
 pub struct Recovery {
     conn: Connection,
@@ -43,11 +44,12 @@ pub struct Recovery {
 }
 
 impl SqliteQueue {
-    /// Reads what can be read of a store, also of a damaged one, which is not changed.
+    /// Opens a store that may be damaged, to read its messages. The store is not changed.
     ///
     /// # Errors
-    /// [`QueueError::Damaged`] where not even its tables can be found, or it is no store of mailkit's;
-    /// [`QueueError::Missing`] where there is no such file; [`QueueError::Unusable`] where it cannot be read as it lies.
+    /// [`QueueError::Damaged`] if its tables cannot be found, or if it was not created by mailkit; [`QueueError::Incompatible`]
+    /// if it has the schema of another version; [`QueueError::Missing`] if the file does not exist; [`QueueError::Unusable`] if
+    /// it cannot be read in its place.
     pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, QueueError> {
         let identity = Arc::new(FileIdentity::existing(path.as_ref()).map_err(QueueError::from)?);
         let conn = file::open_damaged(&identity, &Interrupt::default())?;
@@ -56,28 +58,28 @@ impl SqliteQueue {
 }
 
 impl Recovery {
-    /// How many messages, or whole pages of them, could not be read so far.
+    /// The number of messages, or pages of messages, that could not be read so far.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// The number of the first message from that one on that can be found.
+    /// The row number of the first message at or after `from`.
     fn first_from(&self, from: i64) -> Result<Option<i64>, StoreError> {
         let select = "SELECT min(seq) FROM message WHERE seq >= ?";
         Ok(self.conn.prepare_cached(select)?.query_row([from], |row| row.get(0))?)
     }
 
-    /// The same where pages in between cannot be read: the first number from which on one can be found.
+    /// The row number of the first message behind pages that cannot be read, by a search with growing steps.
     fn find_behind_damage(&self, from: i64) -> Option<i64> {
         let (mut bad, mut step) = (from.max(0), 1);
         let mut good = loop {
-            let tried = bad + step;
-            if tried > END {
+            let probe = bad + step;
+            if probe > END {
                 return None;
             }
-            match self.first_from(tried) {
-                Ok(_) => break tried,
+            match self.first_from(probe) {
+                Ok(_) => break probe,
                 Err(_) => step *= 2,
             }
         };
@@ -94,7 +96,7 @@ impl Recovery {
 
     fn read(&self, seq: i64) -> Result<RecoveredMessage, StoreError> {
         let with_bucket = format!("{}, {}", message::COLUMNS, details::COLUMNS);
-        // Who sends it, and how urgent it is, can be done without.
+        // A message can be recovered without its tenant, route and priority.
         let without =
             with_bucket.replace("ready_bucket.priority, ready_bucket.tenant, ready_bucket.route", "1, NULL, NULL");
         let join = "JOIN ready_bucket ON ready_bucket.id = message.bucket";
@@ -114,9 +116,10 @@ impl Recovery {
         let name = "SELECT name FROM queue JOIN message ON message.queue = queue.id WHERE message.seq = ?";
         let queue = self.conn.prepare_cached(name)?.query_row([seq], |row| row.get(0));
         let history = history(&self.conn, seq).unwrap_or_default();
-        // Where its table cannot be read, the key is told without it.
+        // If its table cannot be read, the key is returned without the fingerprint.
         let fingerprint = keys::fingerprint(&self.conn, seq).unwrap_or_default();
-        let record = Record { history, fingerprint, ..record(&row, details)? };
+        let mut record = record(&row, details)?;
+        (record.history, record.fingerprint) = (history, fingerprint);
         Ok(RecoveredMessage { queue: queue.unwrap_or_else(|_| "default".to_owned()), record, content })
     }
 
@@ -131,7 +134,7 @@ impl Recovery {
         );
         let mut statement = self.conn.prepare_cached(&select)?;
         let mut rows = statement.query([seq])?;
-        let row = rows.next()?.ok_or_else(|| StoreError::Corrupt("a message has lost what belongs to it".into()))?;
+        let row = rows.next()?.ok_or_else(|| StoreError::Corrupt("a message has no details".into()))?;
         Ok((
             Row::read(row)?,
             MessageDetails::read(row, message::WIDTH)?,
@@ -156,7 +159,7 @@ impl Iterator for Recovery {
             match self.read(seq) {
                 Ok(message) => return Some(message),
                 Err(error) => {
-                    tracing::warn!(%error, "a message could not be read");
+                    tracing::warn!(%error, "a message could not be recovered");
                     self.skipped += 1;
                 }
             }

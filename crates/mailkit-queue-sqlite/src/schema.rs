@@ -1,56 +1,55 @@
-//! The tables of the file: made, brought up to date, and compared with those that this crate makes.
+//! The schema of the file: its creation, its version, and the comparison with the expected objects.
 
 use rusqlite::Connection;
 
 use crate::error::StoreError;
 
-/// "mail", in ASCII: tells our files from those of other programs (offset 68 of the file).
+/// "mail" in ASCII: distinguishes the files of mailkit from those of other programs (offset 68 of the file).
 pub(crate) const APPLICATION_ID: u32 = 0x6d61_696c;
 
-/// What makes a file of version n+1 from one of version n.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+/// The statements that create the schema in an empty file.
+const SCHEMA: &str = include_str!("schema.sql");
 
-/// The version that this crate reads and writes (offset 60 of the file).
-pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;
+/// The version of the schema (offset 60 of the file). There are no migrations before the first release: a file of another
+/// version is refused.
+pub(crate) const VERSION: u32 = 2;
 
-/// What ANALYZE and `PRAGMA optimize` leave behind, which people run by hand: table names with their SQL.
+/// The tables that ANALYZE and `PRAGMA optimize` create, with their SQL. Operators may run these.
 const STATISTICS: [(&str, &str); 2] = [
     ("sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
     ("sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
 ];
 
-/// The tables that hold messages: what is read of a damaged file.
+/// The tables with messages, which are read from a damaged file.
 const OF_MESSAGES: [&str; 6] = ["queue", "ready_bucket", "message", "message_body", "attempt", "chunk"];
 
-/// Makes the tables, or brings them up to date; does nothing where they are.
-pub(crate) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+/// Creates the schema in an empty file. Does nothing if the file has the schema.
+pub(crate) fn create(conn: &mut Connection) -> Result<(), StoreError> {
     if version(conn)? == VERSION {
         return Ok(());
     }
     let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
-    let from = version(&transaction)?;
-    if from == 0 && transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, u32>(0))? > 0 {
+    if version(&transaction)? == VERSION {
+        // Another process has created it meanwhile.
+        return Ok(());
+    }
+    if transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, u32>(0))? > 0 {
         return Err(StoreError::Corrupt("the file belongs to another program".into()));
     }
-    for migration in MIGRATIONS.iter().skip(from as usize) {
-        transaction.execute_batch(migration)?;
-    }
+    transaction.execute_batch(SCHEMA)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Checks that the file holds the objects that this crate makes, and no others, and that each table can be read at its
-/// beginning.
+/// Checks that the file has the objects that this crate creates, and no others, and that the beginning of each table can be read.
 ///
-/// What another program has put there could act on all mail: a trigger adds recipients, a generated column or an index
-/// on an expression runs what it likes.
+/// An object of another program could change all mail: a trigger can add recipients, and a generated column or an index on an
+/// expression can run functions.
 pub(crate) fn check(conn: &Connection) -> Result<(), StoreError> {
     let version = version(conn)?;
-    if version > VERSION {
-        return Err(newer(version));
-    }
+    check_version(version)?;
     let mut found = objects(conn)?;
     found.retain(|object| !object.is_statistics());
     let expected = reference(version)?;
@@ -67,36 +66,51 @@ pub(crate) fn check(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Checks that what messages are read from, in a file that may be damaged, are the tables that this crate makes. Whatever
-/// else is there is not touched by reading.
+/// Checks that the tables with messages, in a file that may be damaged, are those that this crate creates. Other objects are not
+/// used for reading.
 pub(crate) fn check_to_read(conn: &Connection) -> Result<(), StoreError> {
     let version = version(conn)?;
+    check_version(version)?;
     let found = objects(conn)?;
-    for object in reference(version.min(VERSION))?.iter().filter(|object| OF_MESSAGES.contains(&&*object.name)) {
-        // A table whose row cannot be found is missed by the statement that reads from it.
+    for object in reference(version)?.iter().filter(|object| OF_MESSAGES.contains(&&*object.name)) {
+        // A missing table is reported by the statement that reads from it.
         if let Some(other) = found.iter().find(|other| other.has_name_of(object) && *other != object) {
-            return Err(StoreError::Corrupt(format!("its {} is not the one that mailkit makes", other.label())));
+            return Err(StoreError::Corrupt(format!("its {} is not the one that mailkit creates", other.label())));
         }
     }
     Ok(())
 }
 
-/// Removes what ANALYZE has left: the statements are planned without it, and statistics from elsewhere could make each of
-/// them read the whole file.
+/// Removes the tables of ANALYZE. The statements are planned without statistics, and wrong ones could make each statement read
+/// the whole file.
 pub(crate) fn drop_statistics(conn: &Connection) -> Result<(), StoreError> {
     for object in objects(conn)?.iter().filter(|object| object.is_statistics()) {
-        tracing::info!(table = object.name, "a table that ANALYZE made is removed from the queue's file");
+        tracing::info!(table = object.name, "a table that ANALYZE has created is removed from the queue's file");
         conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", object.name))?;
     }
     Ok(())
 }
 
-/// The error for a file that a later version of this crate has written.
-pub(crate) fn newer(version: u32) -> StoreError {
-    StoreError::Corrupt(format!("the file is of version {version}, and this mailkit knows none after {VERSION}"))
+/// Checks that the version of a file is the one of this crate, or 0 for a file without tables.
+///
+/// # Errors
+/// [`StoreError::Incompatible`] with the command to run.
+pub(crate) fn check_version(version: u32) -> Result<(), StoreError> {
+    match version {
+        0 | VERSION => Ok(()),
+        1..VERSION => Err(StoreError::Incompatible(format!(
+            "the file has schema version {version}, and this mailkit uses version {VERSION}: export its mail with the \
+             mailkit that wrote it, by `mailkit queue export --queue sqlite:FILE > mail.ndjson`, move the file away, and \
+             enqueue the mail by `mailkit enqueue --queue sqlite:FILE --ndjson mail.ndjson`"
+        ))),
+        _ => Err(StoreError::Incompatible(format!(
+            "the file has schema version {version}, and this mailkit knows none after {VERSION}: use the mailkit that \
+             wrote it, or a later one"
+        ))),
+    }
 }
 
-/// The version of the file; 0 where no tables were made yet.
+/// The version of the file. 0 if it has no tables yet.
 pub(crate) fn version(conn: &Connection) -> rusqlite::Result<u32> {
     conn.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
@@ -108,7 +122,7 @@ struct Object {
     kind: String,
     /// The table that an index or a trigger belongs to.
     table: String,
-    /// `None` for an index that SQLite has made for a PRIMARY KEY or UNIQUE.
+    /// `None` for an index that SQLite has created for a PRIMARY KEY or UNIQUE.
     sql: Option<String>,
 }
 
@@ -118,20 +132,20 @@ impl Object {
         self.kind == "table" && self.table == self.name && STATISTICS.iter().any(is_same)
     }
 
-    /// Whether a statement that names the other means this one. SQLite ignores the case of ASCII letters in names, and a
-    /// trigger may be called like a table.
+    /// Whether a statement with the name of the other object refers to this one. SQLite ignores the case of ASCII letters in
+    /// names, and a trigger may have the name of a table.
     fn has_name_of(&self, other: &Self) -> bool {
         (self.kind == "trigger") == (other.kind == "trigger") && self.name.eq_ignore_ascii_case(&other.name)
     }
 
-    /// Kind and name, on one line whatever the name is.
+    /// Kind and name on one line, with escapes.
     fn label(&self) -> String {
         let name: String = self.name.chars().take(60).collect();
         format!("{} `{}`", self.kind.escape_debug(), name.escape_debug())
     }
 }
 
-/// All objects, in the order of their names.
+/// All objects, sorted by name.
 fn objects(conn: &Connection) -> rusqlite::Result<Vec<Object>> {
     let mut statement = conn.prepare("SELECT name, type, tbl_name, sql FROM sqlite_schema")?;
     let read = |row: &rusqlite::Row<'_>| {
@@ -142,24 +156,24 @@ fn objects(conn: &Connection) -> rusqlite::Result<Vec<Object>> {
     Ok(objects)
 }
 
-/// The objects of a file of a version.
+/// The expected objects of a file: none if it has no tables yet.
 fn reference(version: u32) -> Result<Vec<Object>, StoreError> {
-    let made = Connection::open_in_memory()?;
-    for migration in MIGRATIONS.iter().take(version as usize) {
-        made.execute_batch(migration)?;
+    let created = Connection::open_in_memory()?;
+    if version > 0 {
+        created.execute_batch(SCHEMA)?;
     }
-    Ok(objects(&made)?)
+    Ok(objects(&created)?)
 }
 
-/// What is not as it should be.
+/// The first difference between the objects that were found and the expected ones. `None` if there is none.
 fn difference(found: &[Object], expected: &[Object]) -> Option<String> {
     if let Some(object) = found.iter().find(|object| !expected.contains(object)) {
         let label = object.label();
         return Some(match expected.iter().any(|other| object.has_name_of(other)) {
-            true => format!("its {label} is not the one that mailkit makes"),
+            true => format!("its {label} is not the one that mailkit creates"),
             false => format!(
-                "it has the {label}, which mailkit does not make: remove it with the sqlite3 program, or bring the mail \
-                 out with `mailkit queue export`"
+                "it has the {label}, which mailkit does not create: remove it with the sqlite3 program, or \
+                 export the mail with `mailkit queue export`"
             ),
         });
     }
@@ -170,7 +184,7 @@ fn difference(found: &[Object], expected: &[Object]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    /// What a later version may have to do, over a connection on which triggers, views and foreign keys are off.
+    /// A later migration must work on a connection without triggers, views and foreign keys.
     #[test]
     fn later_migrations_can_change_tables_indexes_and_views() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
--- Times are milliseconds since the start of 1970 in UTC. What is written for people to read is in the view `mail`.
+-- Times are milliseconds since the Unix epoch. The view `mail` shows the messages in readable form.
 
--- One row for each queue in this file; the numbers say how many messages are in each state.
+-- One row for each queue in this file, with the numbers of messages in each state.
 CREATE TABLE queue (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -15,7 +15,7 @@ CREATE TABLE queue (
   ambiguous INTEGER NOT NULL DEFAULT 0
 );
 
--- Messages of one priority, tenant and route wait in one bucket; `ready` says how many of them are ready.
+-- A ready bucket has the messages of one priority, tenant and route; `ready` is the number of ready ones.
 CREATE TABLE ready_bucket (
   id INTEGER PRIMARY KEY,
   queue INTEGER NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE ready_bucket (
 CREATE INDEX ready_bucket_by_name ON ready_bucket (queue, priority, tenant, route);
 CREATE INDEX ready_bucket_with_mail ON ready_bucket (queue, priority, tenant) WHERE ready > 0;
 
--- Where a message stands. All that changes in its life is here, in a short row.
+-- The state of a message. All columns that change are here, so that the rows are short.
 -- state: 0 scheduled, 1 ready, 2 leased, 3 sent, 4 dead, 5 held, 6 cancelled.
 CREATE TABLE message (
   seq INTEGER PRIMARY KEY,
@@ -55,7 +55,7 @@ CREATE INDEX message_leased ON message (queue, leased_until) WHERE state = 2;
 CREATE INDEX message_expiring ON message (queue, expires_at) WHERE expires_at IS NOT NULL AND state < 2;
 CREATE INDEX message_finished ON message (queue, state, finished_at) WHERE finished_at IS NOT NULL;
 
--- What a message is. Written once. The content is here, or in chunks where it is large; `crc` is the CRC-32 of all of it.
+-- The details of a message, which do not change. A large content is in chunks instead; `crc` is the CRC-32 of the content.
 CREATE TABLE message_body (
   seq INTEGER PRIMARY KEY,
   sender TEXT NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE message_body (
   content BLOB
 );
 
--- The attempts to deliver a message, each under the number of its lease.
+-- The attempts to deliver a message, each under the fencing token of its lease.
 CREATE TABLE attempt (
   seq INTEGER NOT NULL,
   number INTEGER NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE attempt (
   PRIMARY KEY (seq, number)
 ) WITHOUT ROWID;
 
--- Large contents, chunk by chunk. Those that `staging` names are being written and belong to no message yet.
+-- The chunks of large contents. Those in `staging` are being written and belong to no message yet.
 CREATE TABLE chunk (
   content INTEGER NOT NULL,
   number INTEGER NOT NULL,
@@ -96,7 +96,7 @@ CREATE TABLE staging (
   touched_at INTEGER NOT NULL
 );
 
--- Idempotency keys, and the messages that they stand for.
+-- Idempotency keys and the messages that they stand for.
 CREATE TABLE idempotency (
   queue INTEGER NOT NULL,
   key TEXT NOT NULL,
@@ -107,12 +107,12 @@ CREATE TABLE idempotency (
 ) WITHOUT ROWID;
 CREATE INDEX idempotency_by_age ON idempotency (queue, used_at);
 
--- What was spent of quotas, by buckets of time.
+-- The amounts that were acquired from limits, by buckets of time.
 CREATE TABLE limit_usage (
   queue INTEGER NOT NULL,
   key TEXT NOT NULL,
   bucket INTEGER NOT NULL,
-  spent INTEGER NOT NULL,
+  amount INTEGER NOT NULL,
   PRIMARY KEY (queue, key, bucket)
 ) WITHOUT ROWID;
 

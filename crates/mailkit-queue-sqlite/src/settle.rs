@@ -1,4 +1,4 @@
-//! Settling: what came of a lease.
+//! Settling leases with the outcome of the attempt.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::lease::leased_as;
 use crate::recipients;
 use crate::store::SqliteQueue;
 
-/// How many attempts of a message are kept.
-const MOST_ATTEMPTS: u64 = 100;
+/// The maximum number of attempts in the history of a message.
+const MAX_ATTEMPTS: u64 = 100;
 
 impl SqliteQueue {
     pub(crate) async fn settle_lease(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
@@ -40,7 +40,7 @@ fn settle(batch: &mut Batch<'_>, token: LeaseToken, settlement: &Settlement) -> 
     }
     if let Some(route) = &settlement.route {
         row.attempts = row.attempts.saturating_add(u32::from(settlement.counts));
-        remember(batch, (row.seq, row.fence), now.as_millis(), settlement, route, &tried)?;
+        add_attempt(batch, (row.seq, row.fence), now.as_millis(), settlement, route, &tried)?;
     }
     let is_delivered = known.iter().all(|recipient| recipient.status == RecipientStatus::Accepted);
     let has_open = known.iter().any(|recipient| recipient.status.is_open());
@@ -56,9 +56,9 @@ fn settle(batch: &mut Batch<'_>, token: LeaseToken, settlement: &Settlement) -> 
     Ok(Ok(row.state))
 }
 
-/// Writes down what became of a recipient; nothing where it is none of the message's, or not open.
+/// Records the outcome of a recipient. Returns `None` if it is not a recipient of the message, or not open.
 ///
-/// It is looked for from `next` on, since outcomes mostly come in the order of the recipients: there may be ten thousand.
+/// The search begins at `next`, since outcomes mostly have the order of the recipients, and there may be ten thousand.
 fn note(
     known: &mut [RecipientRecord],
     outcome: &mailkit_queue::RecipientOutcome,
@@ -79,8 +79,8 @@ fn note(
     Some(recipient.clone())
 }
 
-/// Writes down an attempt, under the number of its lease.
-fn remember(
+/// Adds an attempt to the history, under the fencing token of its lease.
+fn add_attempt(
     batch: &Batch<'_>,
     token: (i64, u64),
     at: i64,
@@ -94,10 +94,10 @@ fn remember(
     let (outcome, class, text) = (settlement.outcome.as_str(), &settlement.class, &settlement.text);
     let values = params![seq, number, at, route, outcome, class, text, recipients::print(tried)?];
     batch.conn.prepare_cached(insert)?.execute(values)?;
-    if number > MOST_ATTEMPTS {
-        let forget = "DELETE FROM attempt WHERE seq = ?1 AND number <= \
+    if number > MAX_ATTEMPTS {
+        let delete = "DELETE FROM attempt WHERE seq = ?1 AND number <= \
                       (SELECT number FROM attempt WHERE seq = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";
-        batch.conn.prepare_cached(forget)?.execute(params![seq, MOST_ATTEMPTS])?;
+        batch.conn.prepare_cached(delete)?.execute(params![seq, MAX_ATTEMPTS])?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Storage that fails: a full disk, an fsync that did not work.
+//! Errors of the storage: a full disk and a failed fsync.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn one() -> LeaseRequest {
     LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60))
 }
 
-/// Lets the file grow no further than by so many pages.
+/// Limits the growth of the file to this number of pages.
 async fn limit(queue: &SqliteQueue, pages: i64) {
     let set = queue.writer().call(move |batch| {
         let now: i64 = batch.conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
@@ -85,7 +85,7 @@ async fn work_that_fails_for_a_while_is_done_again_without_the_others() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_take_a_transaction_back_stops() {
+async fn a_store_that_cannot_roll_a_transaction_back_stops() {
     let folder = tempfile::tempdir().unwrap();
     let queue = SqliteQueue::open(folder.path().join("mailkit.db")).await.unwrap();
     let failing = queue.writer().call::<(), _>(|batch| {
@@ -97,6 +97,6 @@ async fn a_store_that_cannot_take_a_transaction_back_stops() {
     for error in [failing.await.unwrap_err(), others.await.unwrap_err(), queue.stats().await.unwrap_err()] {
         assert!(matches!(error, QueueError::Failed(_)), "{error:?}");
         let why = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(why, "a transaction could not be taken back");
+        assert_eq!(why, "a failed transaction could not be rolled back");
     }
 }

@@ -1,4 +1,4 @@
-//! The queue as its user has it.
+//! The public type of the queue.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page,
-    Permit, Queue, QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Acquired, Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest,
+    NewMessage, Page, Permit, Queue, QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats,
+    Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -22,19 +23,20 @@ use crate::readers::Readers;
 use crate::wakeup::Wakeup;
 use crate::writer::Writer;
 
-/// How long closing waits for statements that run: what mailkit asks of a file takes milliseconds.
+/// The time that closing waits for running statements. The statements of mailkit take milliseconds.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// A queue in one SQLite file; cheap to clone, and every clone is the same queue.
+/// A queue in one SQLite file. It is cheap to clone, and all clones are the same queue.
 ///
-/// It needs a tokio runtime with time. One thread writes: whatever waits for it goes into one transaction and shares one
-/// fsync. Any number of processes may have the same file open.
+/// It needs a tokio runtime with time. One thread writes, and puts all waiting requests into one transaction with one fsync. Any
+/// number of processes may have the same file open.
 ///
-/// Where the file, or the log beside it (`-wal`, `-shm`), is removed, moved or replaced meanwhile, the store stops: what
-/// goes into it would be gone. What was acknowledged before is kept where the log alone was removed: it is brought into the
-/// file before anybody is told. A file that was moved needs its log: move `NAME-wal` along before it is opened again. What
-/// nobody can bring back is a file that was removed, and a log in whose place another process has made a new one already.
-/// A file with a second name (a hard link) is not opened to write: each name would have a log of its own.
+/// The store stops if its file, the write-ahead log (WAL, `-wal`) or the index of the WAL (`-shm`) is removed, moved or replaced
+/// while it is open, since data that is written then would be lost. If only the WAL was removed, a checkpoint first copies the
+/// acknowledged data into the file. A file that was moved needs its WAL: move `NAME-wal` with it before it is opened again. Data
+/// is lost if the file was removed, or if another process has created a new WAL already.
+///
+/// A file with a second hard link is not opened for writing: each name would have its own WAL.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -71,7 +73,7 @@ struct Shared {
     identity: Arc<FileIdentity>,
 }
 
-/// Opens a [`SqliteQueue`] otherwise than by default.
+/// Opens a [`SqliteQueue`] with other options than the default.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened before `open`"]
 pub struct Builder {
@@ -83,39 +85,38 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Which of the queues in the file; `default` if nothing is said.
+    /// Sets the name of the queue in the file. The default is `default`.
     pub fn queue(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Other bounds.
+    /// Sets the limits.
     pub const fn settings(mut self, settings: QueueSettings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Another clock.
+    /// Sets the clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Opens only a store that is there: for whoever looks at a queue. A queue of another name in it is empty, and is not
-    /// made either.
+    /// Opens an existing store only, for commands that only read. A queue with another name is empty and is not created.
     pub const fn existing(mut self) -> Self {
         self.mode = OpenMode::Existing;
         self
     }
 
-    /// Opens the store, and makes it where there is none, in a file that its owner alone may read. The path is that of a
-    /// file, whatever it looks like; a link is followed.
+    /// Opens the store. If it does not exist, it is created in a file that only its owner may read. The path always names a file,
+    /// never a URL or memory, and symbolic links are followed.
     ///
     /// # Errors
-    /// [`QueueError::Damaged`] for a file that is damaged, not a store of mailkit's, or of a later version: not an octet of
-    /// it is changed. [`QueueError::Missing`] where there is no folder for it, or no store and none may be made;
-    /// [`QueueError::Unusable`] where none can be: at a path that is a folder, that may not be written, or of a file with
-    /// a second name (a hard link). [`QueueError::Unavailable`] where it may be opened later, as on a full disk.
+    /// [`QueueError::Damaged`] if the file is damaged or was not created by mailkit, and [`QueueError::Incompatible`] if it has the
+    /// schema of another version: the file is not changed. [`QueueError::Missing`] if its folder does not exist, or if the store
+    /// does not exist and must not be created. [`QueueError::Unusable`] if the path is a folder or may not be written, or if the
+    /// file has a second hard link. [`QueueError::Unavailable`] if it may succeed later, for example when the disk is full.
     pub async fn open(self) -> Result<SqliteQueue, QueueError> {
         let interrupt = Interrupt::default();
         let abandoned = interrupt.set_on_drop();
@@ -142,7 +143,7 @@ impl Builder {
 }
 
 impl SqliteQueue {
-    /// Opens the store at a path with the usual bounds, by the system's clock; makes it where there is none.
+    /// Opens the store at a path with the default limits and the system's clock. It is created if it does not exist.
     ///
     /// # Errors
     /// As [`Builder::open`].
@@ -150,7 +151,7 @@ impl SqliteQueue {
         Self::builder(path).open().await
     }
 
-    /// For a store that is opened otherwise.
+    /// Returns a builder, to open the store with other options.
     pub fn builder(path: impl AsRef<Path>) -> Builder {
         Builder {
             path: path.as_ref().to_owned(),
@@ -161,20 +162,20 @@ impl SqliteQueue {
         }
     }
 
-    /// Finishes what was begun, and leaves all of the store in its one file where nobody else has it open: who still reads
-    /// or writes keeps the log beside it, which then belongs to the file. Every call after this fails.
+    /// Completes the waiting requests, runs a last checkpoint and closes the file. Every later call fails.
     ///
-    /// A statement that still runs after 5 seconds is interrupted; its caller gets [`QueueError::Unavailable`].
+    /// If no other process has the file open, all data is in the file afterwards. Otherwise the WAL stays and belongs to the
+    /// file. A statement that still runs after 5 seconds is interrupted; its caller gets [`QueueError::Unavailable`].
     ///
-    /// A store that is dropped instead loses nothing: what is in the log beside the file is found when it is opened.
+    /// A store that is dropped instead loses nothing: the next open reads the WAL.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     pub async fn close(&self) -> Result<(), QueueError> {
         self.shared.readers.close();
         let queue = self.clone();
         let closing = async {
-            // It may have to wait for a statement. That it panicked says that the runtime ends.
+            // It may have to wait for a statement. It panics only when the runtime shuts down.
             tokio::task::spawn_blocking(move || queue.change_watch().close()).await.ok();
             self.shared.writer.close().await
         };
@@ -183,12 +184,12 @@ impl SqliteQueue {
         let outcome = match tokio::time::timeout(CLOSING, &mut closing).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                tracing::warn!("a statement on the queue's file still runs: it is interrupted");
+                tracing::warn!("a statement on the queue's file still runs after 5 seconds and is interrupted");
                 interrupt.set();
                 closing.await
             }
         };
-        // Who still reads now is not waited for.
+        // Statements of readers are not waited for.
         interrupt.set();
         outcome
     }
@@ -226,23 +227,23 @@ impl SqliteQueue {
     }
 }
 
-/// The row of a queue.
+/// The id of a queue. `None` if it has no row.
 fn find_queue(conn: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     conn.query_row("SELECT id FROM queue WHERE name = ?", [name], |row| row.get(0)).optional()
 }
 
-/// The row of a queue, which is made where there is none.
+/// The id of a queue. Its row is created if it does not exist.
 fn queue_row(conn: &Connection, name: &str) -> Result<i64, StoreError> {
     if let Some(found) = find_queue(conn, name)? {
         return Ok(found);
     }
     conn.execute("INSERT OR IGNORE INTO queue (name) VALUES (?)", [name])?;
-    find_queue(conn, name)?.ok_or_else(|| StoreError::Corrupt("a queue was just put there".into()))
+    find_queue(conn, name)?.ok_or_else(|| StoreError::Corrupt("the row of a queue is missing".into()))
 }
 
 #[async_trait]
 impl Queue for SqliteQueue {
-    /// Content beyond 64 KiB, or not in memory, is read on a thread that may block, and stored chunk by chunk.
+    /// Content that is larger than 64 KiB or not in memory is read on a blocking thread, and stored in chunks.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
         self.store_message(message).await
     }
@@ -267,7 +268,7 @@ impl Queue for SqliteQueue {
         self.settle_lease(lease, settlement).await
     }
 
-    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Result<Permit, Timestamp>, QueueError> {
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError> {
         self.acquire_permit(requests).await
     }
 

@@ -1,4 +1,4 @@
-//! The one thread that writes: all work that waits goes into one transaction, and so shares one fsync.
+//! The thread that writes. It puts all waiting jobs into one transaction with one fsync (group commit).
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::error::{Fault, Refusable, StoreError};
 use crate::failpoint::step;
 use crate::file_identity::FileIdentity;
 
-/// How many pieces of work one transaction takes at the most.
+/// The maximum number of jobs in one transaction.
 const MAX_JOBS: usize = 256;
 
-/// Work for the writer.
+/// A job for the writer.
 trait Job: Send {
-    /// Does it within the transaction.
+    /// Runs the job within the transaction.
     fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError>;
-    /// Answers whoever waits: with what it came to, or why the transaction did not become durable.
+    /// Answers the caller with the result of the job, or with the error of the transaction.
     fn finish(self: Box<Self>, transaction: Result<(), QueueError>);
 }
 
@@ -46,7 +46,7 @@ where
             (Err(error), _) => Err(error),
             (Ok(()), None) => return,
         };
-        // Whoever asked may have gone; the work is done all the same.
+        // The caller may have been dropped. The job was done all the same.
         self.reply.send(result).ok();
     }
 }
@@ -56,7 +56,7 @@ enum Request {
     Close(oneshot::Sender<Result<(), QueueError>>),
 }
 
-/// The way to the thread that writes.
+/// A handle to the thread that writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     requests: mpsc::Sender<Request>,
@@ -74,8 +74,10 @@ impl Writer {
         Ok(Self { requests, fault })
     }
 
-    /// Has work done, and returns when its transaction is on stable storage. Work that refuses (the inner `Err`) has
-    /// written nothing before; work that failed is done again where its transaction was given up for another's sake.
+    /// Runs a job, and returns when its transaction is on stable storage.
+    ///
+    /// A job that refuses its request with the inner `Err` must not have written anything. A job runs a second time if its
+    /// transaction was rolled back because of another job.
     pub(crate) async fn call<T, W>(&self, work: W) -> Result<T, QueueError>
     where
         W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send + 'static,
@@ -86,7 +88,7 @@ impl Writer {
         self.send(Request::Job(Box::new(Call { work, result: None, reply })), result).await
     }
 
-    /// The same for a thread that may block.
+    /// Runs a job like [`call`](Self::call), and blocks the thread.
     pub(crate) fn call_blocking<T, W>(&self, work: W) -> Result<T, QueueError>
     where
         W: FnMut(&mut Batch<'_>) -> Refusable<T> + Send + 'static,
@@ -103,17 +105,17 @@ impl Writer {
         Err(StoreError::Closed.into())
     }
 
-    /// Has work done that nobody waits for; it is left out where the writer has too much to do.
+    /// Runs a job without waiting for it. It is dropped if the channel is full.
     pub(crate) fn hint<W>(&self, work: W)
     where
         W: FnMut(&mut Batch<'_>) -> Refusable<()> + Send + 'static,
     {
         let (reply, _) = oneshot::channel();
-        // Where there is no room for it, or nobody any more, that was said above.
+        // A full or closed channel is accepted, as documented.
         self.requests.try_send(Request::Job(Box::new(Call { work, result: None, reply }))).ok();
     }
 
-    /// Ends the thread when all work before is done, with the file alone holding everything.
+    /// Ends the thread after all earlier jobs and a last checkpoint.
     pub(crate) async fn close(&self) -> Result<(), QueueError> {
         let (reply, result) = oneshot::channel();
         self.send(Request::Close(reply), result).await
@@ -153,7 +155,7 @@ impl WriterThread {
         }
     }
 
-    /// One transaction of all the work that waits. Returns a request to close that came in between.
+    /// Runs one transaction with all waiting jobs. Returns a request to close that was received meanwhile.
     fn transact(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<Result<(), QueueError>>> {
         let mut close = None;
         let waiting = &mut self.waiting;
@@ -170,7 +172,7 @@ impl WriterThread {
     }
 }
 
-/// The connection that writes, and what is known of its file.
+/// The connection that writes, with the cache of its file.
 struct Transactor {
     conn: Connection,
     context: Context,
@@ -186,7 +188,7 @@ impl Transactor {
                 if let Err(error) = checkpoint::make_room(&self.conn) {
                     self.context.fault.note(error);
                 }
-                // What has no room must not keep the others from being done.
+                // A job without space must not fail the others, so each has a transaction of its own.
                 for job in jobs {
                     let (job, outcome) = self.attempt(std::iter::once(job));
                     finish(job, outcome, &self.context.fault);
@@ -201,18 +203,18 @@ impl Transactor {
         }
     }
 
-    /// Saves what was acknowledged before, where the log was removed: it is in our hands still.
+    /// Copies the acknowledged data into the file if the WAL was removed. This process still has the WAL open.
     fn checkpoint_removed_log(&self) {
         if !self.identity.is_only_log_missing() {
             return;
         }
         match checkpoint::removed_log(&self.conn) {
-            Ok(()) => tracing::warn!("what was in the log that was removed is in the queue's file now"),
-            Err(error) => tracing::error!(%error, "what was in the log that was removed is lost"),
+            Ok(()) => tracing::warn!("the write-ahead log was removed: its data was copied into the queue's file"),
+            Err(error) => tracing::error!(%error, "the write-ahead log was removed: its data is lost"),
         }
     }
 
-    /// Gives the work back that was taken, also where it failed, so that it is answered.
+    /// Tries one transaction. Returns its jobs also after an error, so that they are answered.
     fn attempt(&mut self, mut next: impl Iterator<Item = Box<dyn Job>>) -> (Vec<Box<dyn Job>>, Result<(), StoreError>) {
         let mut jobs = Vec::new();
         let outcome = self.begin().and_then(|()| self.work(&mut jobs, &mut next));
@@ -220,14 +222,14 @@ impl Transactor {
             return (jobs, outcome);
         }
         if jobs.is_empty() {
-            // Nothing could be begun: all who wait have waited for that long.
+            // No transaction could be started. All waiting jobs have waited for that, and get the error.
             jobs.extend(next);
         }
-        self.cache.forget();
+        self.cache.clear();
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
         {
-            // It would go into the next transaction.
+            // Its changes would become part of the next transaction.
             self.context.fault.note(StoreError::RollbackFailed(error));
         }
         if let Err(StoreError::FileReplaced(_)) = outcome {
@@ -262,11 +264,11 @@ impl Transactor {
         batch.write_back()?;
         let wakes_workers = batch.wakes_workers();
         step("commit")?;
-        // Where the index was removed, this would be written over what others have acknowledged.
+        // If the index of the WAL was removed, this commit would overwrite data that other processes have acknowledged.
         self.identity.check()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         step("committed")?;
-        // Before anybody is told: what is in a file that was removed is not stored.
+        // Checked before the jobs are answered: data in a removed file is not stored.
         self.identity.check()?;
         if wakes_workers {
             self.context.wakeup.notify();
@@ -282,14 +284,14 @@ impl Transactor {
         checkpoint::all(&mut self.conn)
     }
 
-    /// Brings all of the log into the file, so that it can be copied alone, and lets go of it.
+    /// Runs the last checkpoint, so that the file can be copied without its WAL, and closes the connection.
     fn close(mut self, reply: oneshot::Sender<Result<(), QueueError>>) {
         let outcome = match self.context.fault.check() {
             Ok(()) => self.checkpoint_all().map_err(|error| self.context.fault.note(error)),
             Err(error) => Err(error),
         };
         drop(self.conn);
-        // Whoever closed it may have gone.
+        // The caller may have been dropped.
         reply.send(outcome.map_err(QueueError::from)).ok();
     }
 }

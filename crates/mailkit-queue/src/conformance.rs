@@ -1,22 +1,22 @@
-//! The rules that every queue keeps, as tests: a store that passes them keeps the contract.
+//! The conformance suite: the rules that every queue must keep, as tests.
 //!
-//! A store names how it is made, and gets a test for each rule:
+//! A store provides a function that creates an empty queue, and gets one test for each rule:
 //!
 //! ```
 //! use std::sync::Arc;
 //! use mailkit_queue::{Clock, MemoryQueue, Queue, QueueSettings};
 //!
-//! /// A queue, and whatever must live as long: a temporary folder, a server.
-//! async fn make(settings: QueueSettings, clock: Clock) -> (Arc<dyn Queue>, ()) {
+//! /// A queue, and a guard that must live as long: a temporary folder or a server.
+//! async fn create(settings: QueueSettings, clock: Clock) -> (Arc<dyn Queue>, ()) {
 //!     (Arc::new(MemoryQueue::with(settings, clock)), ())
 //! }
 //!
-//! mailkit_queue::conformance_tests!(make);
-//! # mailkit_queue::conformance::run("higher_priority_is_leased_first", make);
+//! mailkit_queue::conformance_tests!(create);
+//! # mailkit_queue::conformance::run("higher_priority_is_leased_first", create);
 //! ```
 //!
-//! Every test has a queue and a [`TestClock`] of its own. Time passes only when the test says so, except where a rule is
-//! about waiting: that takes at most some seconds.
+//! Every test has a queue and a [`TestClock`] of its own. The clock changes only when the test advances it. The rules about
+//! waiting take real time, at most some seconds.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests, which another crate runs")]
 
 mod clock;
@@ -46,19 +46,19 @@ use crate::clock::Clock;
 use crate::queue::Queue;
 use crate::settings::QueueSettings;
 
-/// How long a rule may take before its test fails: none waits for that long, but a store could.
+/// The time after which the test of a rule fails, because a method of the store does not return.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 type Scenario = (&'static str, fn(Maker) -> Running);
 
-/// One table of the rules: what [`run`] finds, and the macro that makes a test of each.
+/// The table of the rules. From it come the list for [`run`] and the macro with one test for each rule.
 macro_rules! scenarios {
     (($d:tt) $($module:ident { $($name:ident,)+ })+) => {
         const SCENARIOS: &[Scenario] = &[$($((stringify!($name), |make| Box::pin($module::$name(make))),)+)+];
 
-        /// Makes a `#[test]` of every rule of the [suite](crate::conformance), for the queue that the named function
-        /// makes: an `async fn(QueueSettings, Clock) -> (Arc<dyn Queue>, impl Send)`.
+        /// Defines a `#[test]` for every rule of the [suite](crate::conformance). The argument is the function that creates a
+        /// queue: an `async fn(QueueSettings, Clock) -> (Arc<dyn Queue>, impl Send)`.
         #[macro_export]
         macro_rules! conformance_tests {
             ($d make:path) => {
@@ -171,15 +171,15 @@ scenarios! { ($)
     }
 }
 
-/// The names of all rules.
+/// Returns the names of all rules.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SCENARIOS.iter().map(|(name, _)| *name)
 }
 
-/// Tests one rule with a queue that the function makes, on a runtime of its own.
+/// Tests one rule with a queue that the function creates, on a runtime of its own.
 ///
 /// # Panics
-/// Where the queue breaks the rule, takes minutes, or no rule has that name.
+/// The queue breaks the rule or takes more than two minutes, or no rule has that name.
 pub fn run<F, G>(name: &str, make: impl Fn(QueueSettings, Clock) -> F + Send + Sync + 'static)
 where
     F: Future<Output = (Arc<dyn Queue>, G)> + Send + 'static,

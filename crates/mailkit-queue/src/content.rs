@@ -1,4 +1,4 @@
-//! The content of a message on its way into a queue and out of it: in memory, or chunk by chunk.
+//! The content of a message: in memory, or in chunks from a source.
 
 use std::fmt;
 use std::io;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// Chunks of content, made while they are asked for by code that may block.
+/// An iterator over the chunks of a content. Each call of `next` may block.
 pub type Chunks = Box<dyn Iterator<Item = io::Result<Bytes>> + Send>;
 
-/// Gives the chunks of a content from the start, as often as it is asked.
+/// A source of content that can be read any number of times.
 pub trait ContentSource: Send + Sync {
-    /// Opens the content. The chunks may block: ask for them on a thread that may.
+    /// Returns the chunks of the content from the beginning. Read them on a thread that may block.
     ///
     /// # Errors
-    /// Where the content cannot be read, or is no longer there.
+    /// The content cannot be read, or no longer exists.
     fn open(&self) -> io::Result<Chunks>;
 }
 
-/// The content of a message: a header and a body with CRLF line ends.
+/// The content of a message: header and body with CRLF line ends.
 ///
 /// ```
 /// use mailkit_queue::Content;
@@ -40,19 +40,19 @@ enum Source {
 }
 
 impl Content {
-    /// Content that is read where it is needed; the size in octets, where that is known.
+    /// Content that is read from a source when it is needed, and its size in octets if that is known.
     #[must_use]
     pub fn stored(source: Arc<dyn ContentSource>, size: Option<u64>) -> Self {
         Self { size, source: Source::Stored(source) }
     }
 
-    /// How many octets it has, where that is known beforehand.
+    /// The size in octets. `None` if it is not known before the content is read.
     #[must_use]
     pub const fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// The content itself, where it is in memory.
+    /// The content, if it is in memory. `None` if it has to be read from a source.
     #[must_use]
     pub const fn in_memory(&self) -> Option<&Bytes> {
         match &self.source {
@@ -61,10 +61,10 @@ impl Content {
         }
     }
 
-    /// The content in chunks, from the start. They may block.
+    /// The chunks of the content from the beginning. Reading them may block.
     ///
     /// # Errors
-    /// Where the content cannot be read.
+    /// The content cannot be read.
     pub fn chunks(&self) -> io::Result<Chunks> {
         match &self.source {
             Source::Memory(bytes) => Ok(Box::new(std::iter::once(Ok(bytes.clone())))),
@@ -72,10 +72,10 @@ impl Content {
         }
     }
 
-    /// The whole content, held in memory. May block.
+    /// The whole content in memory. Reading it may block.
     ///
     /// # Errors
-    /// Where the content cannot be read.
+    /// The content cannot be read.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
         match &self.source {
             Source::Memory(bytes) => Ok(bytes.clone()),
@@ -97,7 +97,7 @@ impl<T: Into<Bytes>> From<T> for Content {
     }
 }
 
-/// Its size, not the content: logs show it.
+/// Shows the size and not the content, since it may be written to logs.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Content").field("size", &self.size).finish_non_exhaustive()

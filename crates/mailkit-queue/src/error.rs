@@ -1,4 +1,4 @@
-//! Why a queue did not do what it was asked.
+//! The errors of a queue.
 
 use std::error::Error;
 use std::fmt;
@@ -11,62 +11,64 @@ use crate::lease::Lease;
 use crate::query::Command;
 use crate::settlement::Settlement;
 use crate::state::State;
+use crate::text::IdempotencyKey;
 
-/// Why a queue did not do what it was asked. Nothing was changed then.
+/// The reason why a queue did not do what it was asked. The queue is unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum QueueError {
-    /// It holds as many messages, or octets, as it may.
+    /// The queue has reached its maximum of messages or octets.
     Full {
-        /// What there is too much of, in words.
+        /// A message that names the limit.
         limit: String,
     },
-    /// The key was used for another message.
+    /// The idempotency key stands for another message.
     Conflict {
         /// The key.
-        key: String,
-        /// The message that has it.
+        key: IdempotencyKey,
+        /// The message that the key stands for.
         id: QueueId,
     },
-    /// Another message has this id: it was enqueued under another key.
+    /// Another message has this id, and was enqueued under another key.
     Exists(QueueId),
     /// The message would expire before it could be sent.
     Expired {
-        /// Its last moment.
+        /// When it expires.
         expires_at: Timestamp,
-        /// When it was to be sent, where that is not before its last moment.
+        /// The time before which it may not be sent, if that is not before its expiry.
         send_at: Option<Timestamp>,
     },
-    /// There is no such message, or no longer.
+    /// The queue has no message with this id.
     Unknown(QueueId),
-    /// The message's state does not allow that.
+    /// The command does not apply to the state of the message.
     NotAllowed {
         /// The message.
         id: QueueId,
-        /// What was asked.
+        /// The command.
         command: Command,
         /// Its state.
         state: State,
     },
-    /// The lease has run out, and the message went on without it.
+    /// The token is stale: the lease was settled, or it expired and the store has ended it.
     LeaseLost(QueueId),
-    /// The content of a message could not be read while it was stored.
+    /// The content of a message could not be read.
     Content(std::io::Error),
-    /// The store cannot be reached, or has no room: the same may succeed later.
+    /// The store cannot be reached, or has no space. The same request may succeed later.
     Unavailable(Box<dyn Error + Send + Sync>),
-    /// There is no store where it was looked for, or no folder to make it in.
+    /// The store does not exist, or the folder for a new one does not.
     Missing(Box<dyn Error + Send + Sync>),
-    /// No store can be at that place before it was put right: a path that is a folder, that may not be read or written,
-    /// or that cannot be.
+    /// No store can be opened at that path: it is a folder, or may not be read or written, or is not a possible path.
     Unusable(Box<dyn Error + Send + Sync>),
-    /// The store has failed for good: nothing more is done with it before it was looked after.
+    /// The store has failed permanently. It does nothing more until an operator has repaired and reopened it.
     Failed(Box<dyn Error + Send + Sync>),
-    /// The store is damaged, or not one of ours. It was left as it is.
+    /// The store was written by another version of mailkit, with a schema that this version cannot use. It was not changed.
+    Incompatible(Box<dyn Error + Send + Sync>),
+    /// The store is damaged, or was not created by mailkit. It was not changed.
     Damaged(Box<dyn Error + Send + Sync>),
 }
 
 impl QueueError {
-    /// Whether the same may succeed later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Unavailable(_))
@@ -85,17 +87,21 @@ impl ErrorMessage for QueueError {
                 f.write_str("expires_at is not after send_at: the message would expire before it could be sent")
             }
             Self::Expired { .. } => f.write_str("expires_at is in the past: the message could never be sent"),
-            Self::Unknown(id) => write!(f, "no message {id} is in the queue"),
+            Self::Unknown(id) => write!(f, "the queue has no message {id}"),
             Self::NotAllowed { id, command, state } => {
-                write!(f, "message {id} is {state}, which does not allow to {} it", command.as_str())
+                write!(f, "message {id} is {state}: {command} does not apply to it")
             }
-            Self::LeaseLost(id) => write!(f, "the lease of message {id} has run out, and another may have it"),
+            Self::LeaseLost(id) => write!(
+                f,
+                "the lease of message {id} was lost: it expired, and another worker may have leased the message"
+            ),
             Self::Content(_) => f.write_str("the content of the message could not be read"),
-            Self::Unavailable(_) => f.write_str("the queue's store is out of reach"),
-            Self::Missing(_) => f.write_str("there is no store of a queue"),
-            Self::Unusable(_) => f.write_str("the queue's store cannot be there"),
+            Self::Unavailable(_) => f.write_str("the queue's store cannot be reached"),
+            Self::Missing(_) => f.write_str("the queue's store does not exist"),
+            Self::Unusable(_) => f.write_str("the queue's store cannot be opened at this path"),
             Self::Failed(_) => f.write_str("the queue's store has failed"),
-            Self::Damaged(_) => f.write_str("the queue's store is damaged, or not one of mailkit's"),
+            Self::Incompatible(_) => f.write_str("the queue's store was written by another version of mailkit"),
+            Self::Damaged(_) => f.write_str("the queue's store is damaged, or was not created by mailkit"),
         }
     }
 }
@@ -110,26 +116,27 @@ impl Error for QueueError {
             | Self::Missing(error)
             | Self::Unusable(error)
             | Self::Failed(error)
+            | Self::Incompatible(error)
             | Self::Damaged(error) => Some(&**error),
             _ => None,
         }
     }
 }
 
-/// Why a message was not settled; with all that is needed to try again.
+/// The reason why a lease was not settled, with the lease and the settlement to try again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SettleError {
-    /// What went wrong.
+    /// The reason.
     pub error: QueueError,
-    /// The lease, to try again with.
+    /// The lease.
     pub lease: Lease,
-    /// What was to be written.
+    /// The settlement.
     pub settlement: Settlement,
 }
 
 impl SettleError {
-    /// Puts them together.
+    /// An error with the lease and the settlement.
     #[must_use]
     pub const fn new(error: QueueError, lease: Lease, settlement: Settlement) -> Self {
         Self { error, lease, settlement }
@@ -138,7 +145,7 @@ impl SettleError {
 
 impl ErrorMessage for SettleError {
     fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what came of message {} could not be written down", self.lease.id())
+        write!(f, "the outcome of message {} could not be stored", self.lease.id())
     }
 }
 

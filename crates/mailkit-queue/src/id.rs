@@ -1,4 +1,4 @@
-//! The name of a message in a queue.
+//! The id of a message: a ULID.
 
 use std::error::Error;
 use std::fmt;
@@ -6,13 +6,15 @@ use std::str::FromStr;
 
 use crate::clock::Timestamp;
 
-/// Crockford's alphabet: no letter looks like a digit.
+/// Crockford's Base32: it leaves out I, L, O and U, which look like digits or other letters.
 const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// 26 digits of 5 bits hold 128.
+/// 26 digits of 5 bits hold the 128 bits.
 const LENGTH: usize = 26;
 
-/// The name of a message in a queue: the time it was enqueued and chance, so that names made in any number of
-/// processes differ, and sort by time. Written in 26 digits and capital letters.
+/// The id of a message: a [ULID](https://github.com/ulid/spec), 48 bits of time in milliseconds and 80 random bits.
+///
+/// Ids sort by the time at which they were created, and ids of different processes differ. An id is written as 26
+/// characters of Crockford's Base32.
 ///
 /// ```
 /// use mailkit_queue::{QueueId, Timestamp};
@@ -25,20 +27,20 @@ const LENGTH: usize = 26;
 pub struct QueueId(u128);
 
 impl QueueId {
-    /// A name from a time and 80 bits of chance; higher bits of `chance` are left out.
+    /// An id from a time and 80 random bits. The higher bits of `random` are ignored.
     #[must_use]
-    pub const fn new(at: Timestamp, chance: u128) -> Self {
+    pub const fn new(at: Timestamp, random: u128) -> Self {
         let milliseconds = at.as_millis().unsigned_abs() as u128;
-        Self((milliseconds << 80) | (chance & ((1 << 80) - 1)))
+        Self((milliseconds << 80) | (random & ((1 << 80) - 1)))
     }
 
-    /// A name as a store keeps it.
+    /// An id from its 128 bits.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
-    /// The name as a store keeps it: its order is that of the names.
+    /// The 128 bits of the id. They have the same order as the ids.
     #[must_use]
     pub const fn to_bits(self) -> u128 {
         self.0
@@ -48,7 +50,7 @@ impl QueueId {
 impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text: String =
-            (0..LENGTH).rev().map(|place| char::from(DIGITS[(self.0 >> (5 * place)) as usize & 31])).collect();
+            (0..LENGTH).rev().map(|digit| char::from(DIGITS[(self.0 >> (5 * digit)) as usize & 31])).collect();
         f.pad(&text)
     }
 }
@@ -62,7 +64,7 @@ impl fmt::Debug for QueueId {
 impl FromStr for QueueId {
     type Err = ParseQueueIdError;
 
-    /// Reads 26 digits and letters; small letters count as capitals.
+    /// Parses 26 characters of Crockford's Base32, in upper or lower case.
     fn from_str(text: &str) -> Result<Self, ParseQueueIdError> {
         let invalid = || ParseQueueIdError { text: text.chars().take(64).collect() };
         if text.len() != LENGTH || text.as_bytes()[0] > b'7' {
@@ -77,7 +79,7 @@ impl FromStr for QueueId {
     }
 }
 
-/// A text that is not the name of a message.
+/// The error for text that is not the id of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseQueueIdError {
     text: String,
@@ -85,11 +87,26 @@ pub struct ParseQueueIdError {
 
 impl fmt::Display for ParseQueueIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not the id of a message: one has 26 digits and letters", self.text.escape_debug())
+        write!(f, "`{}` is not the id of a message: an id has 26 digits and letters", self.text.escape_debug())
     }
 }
 
 impl Error for ParseQueueIdError {}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for QueueId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for QueueId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -99,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back_and_sorts_alike(one: u128, other: u128) {
+        fn an_id_parses_back_and_sorts_like_its_text(one: u128, other: u128) {
             let (one, other) = (QueueId::from_bits(one), QueueId::from_bits(other));
             prop_assert_eq!(one.to_string().parse(), Ok(one));
             prop_assert_eq!(one.to_string().to_lowercase().parse(), Ok(one));

@@ -1,4 +1,4 @@
-//! The right to deliver a message, for a time.
+//! Leases: the right to deliver a message for a limited time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,103 +9,149 @@ use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::id::QueueId;
 use crate::message::{DeliveryOptions, OnAmbiguous, Priority};
+use crate::text::{Tenant, Traceparent};
 
-/// What a worker asks for.
+/// A worker's request for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseRequest {
-    /// How many messages at the most.
+    /// The maximum number of messages.
     pub max: NonZeroU32,
-    /// For how long.
+    /// The duration of the leases.
     pub duration: Duration,
-    /// Messages that only these routes may take are left where they are.
+    /// Messages that are pinned to one of these routes are not leased.
     pub skip_routes: Vec<String>,
 }
 
 impl LeaseRequest {
-    /// So many messages for so long, of any route.
+    /// A request for at most `max` messages of any route.
     #[must_use]
     pub const fn new(max: NonZeroU32, duration: Duration) -> Self {
         Self { max, duration, skip_routes: Vec::new() }
     }
+
+    /// Sets the routes whose pinned messages are not leased.
+    #[must_use]
+    pub fn with_skip_routes(mut self, skip_routes: Vec<String>) -> Self {
+        self.skip_routes = skip_routes;
+        self
+    }
 }
 
-/// Names a lease: the message, and a number that grows with each lease of it. A store changes nothing for a token
-/// that is not the last one it gave, or whose time is over and another took the message.
+/// Identifies a lease by its message and a fencing token, a number that grows with each lease of the message.
+///
+/// A token is stale once the lease was settled, or once it has expired and the store has ended it. A request with a stale
+/// token changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "plain data, made by stores")]
+#[non_exhaustive]
 pub struct LeaseToken {
     /// The message.
     pub id: QueueId,
-    /// How often it was leased, this time included.
+    /// How often the message was leased, including this lease.
     pub fence: u64,
 }
 
-/// The right to deliver a message. [`Queue::settle`](crate::Queue::settle) takes it away for good, so that nothing is
-/// settled twice; dropped, it runs out by itself.
+impl LeaseToken {
+    /// The token of a lease.
+    #[must_use]
+    pub const fn new(id: QueueId, fence: u64) -> Self {
+        Self { id, fence }
+    }
+}
+
+/// The right to deliver a message. [`Queue::settle`](crate::Queue::settle) consumes it, so that no lease is settled twice. A
+/// lease that is dropped expires.
 #[derive(Debug)]
-#[must_use = "a lease that is not settled runs out, and the message counts as maybe delivered"]
+#[must_use = "a lease that is not settled expires, and the message counts as ambiguous"]
 pub struct Lease {
     token: LeaseToken,
 }
 
 impl Lease {
-    /// For stores: the lease that they just wrote down.
+    /// A lease that a store has just recorded. Only stores call this.
     pub const fn new(token: LeaseToken) -> Self {
         Self { token }
     }
 
-    /// Which lease it is: for renewing, and for the mark before the last octet.
+    /// The token, to renew the lease and to record its commit point.
     #[must_use]
     pub const fn token(&self) -> LeaseToken {
         self.token
     }
 
-    /// The message's name in the queue.
+    /// The id of the message.
     #[must_use]
     pub const fn id(&self) -> QueueId {
         self.token.id
     }
 }
 
-/// A message that was leased.
+/// A leased message.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "made by stores, taken apart by workers")]
+#[non_exhaustive]
 pub struct Leased {
-    /// The right to settle it.
+    /// The right to settle the message.
     pub lease: Lease,
-    /// When the lease runs out, unless it is renewed.
+    /// When the lease expires, unless it is renewed.
     pub expires_at: Timestamp,
-    /// From whom to whom: only the recipients that are still to be delivered to.
+    /// The reverse path and the open recipients: those that the message is still to be delivered to.
     pub envelope: Envelope,
     /// Header and body.
     pub content: Content,
     /// The Message-ID in its angle brackets.
     pub message_id: Option<String>,
-    /// What the transaction with a server asks for.
+    /// The options of the transaction with a server.
     pub delivery: DeliveryOptions,
-    /// What goes first.
+    /// The priority.
     pub priority: Priority,
-    /// The only route that may take it.
+    /// The only route that may send the message. `None` allows every route.
     pub route: Option<String>,
-    /// Who sends it.
-    pub tenant: Option<String>,
-    /// What happens when nobody can know whether it was delivered.
+    /// The tenant that sends the message.
+    pub tenant: Option<Tenant>,
+    /// What happens when the message may have been delivered.
     pub on_ambiguous: OnAmbiguous,
-    /// When it was enqueued.
+    /// When the message was enqueued.
     pub created_at: Timestamp,
-    /// Since when it is to be delivered: when it first became due, or was taken up again by hand.
+    /// When the message first became due, or when an operator retried or released it.
     pub open_since: Timestamp,
-    /// When it has to be dead, if not delivered.
+    /// When the message expires.
     pub message_expires_at: Option<Timestamp>,
-    /// How many attempts were made before this one.
+    /// The number of attempts before this one.
     pub attempts: u32,
-    /// The trace that it belongs to.
-    pub traceparent: Option<String>,
+    /// The trace that the message belongs to.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Leased {
-    /// The recipients that are still to be delivered to.
+    /// A leased message that was enqueued at `created_at`, with the default options and no attempts.
+    #[must_use]
+    pub fn new(
+        lease: Lease,
+        expires_at: Timestamp,
+        envelope: Envelope,
+        content: impl Into<Content>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            lease,
+            expires_at,
+            envelope,
+            content: content.into(),
+            message_id: None,
+            delivery: DeliveryOptions::default(),
+            priority: Priority::default(),
+            route: None,
+            tenant: None,
+            on_ambiguous: OnAmbiguous::default(),
+            created_at,
+            open_since: created_at,
+            message_expires_at: None,
+            attempts: 0,
+            traceparent: None,
+        }
+    }
+
+    /// The open recipients.
     #[must_use]
     pub fn recipients(&self) -> &[Address] {
         self.envelope.recipients()

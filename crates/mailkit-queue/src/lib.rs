@@ -1,17 +1,17 @@
-//! The contract of a mail queue: what is stored, who may change it, and what an acknowledgement promises.
+//! The contract of a mail queue: what a store keeps, who may change it, and what an acknowledgement promises.
 //!
 //! ```text
 //!  enqueue ──► scheduled ──► ready ──► leased ──► sent
 //!                  ▲           │         │  ├───► dead      (refused for good, out of attempts, expired)
-//!                  └── retry later ◄─────┘  └───► held      (maybe delivered, and a person shall decide)
-//!                              └────────────────► cancelled (by hand)
+//!                  └── retry later ◄─────┘  └───► held      (maybe delivered: an operator decides)
+//!                              └────────────────► cancelled (by an operator)
 //! ```
 //!
-//! [`Queue`] is implemented by each store. A worker [leases](Queue::lease) messages for a time, and hands each lease
-//! back with what came of it: [`settle`](Queue::settle) consumes the [`Lease`], so nothing is settled twice, and the
-//! store checks its token, so nobody settles what another has leased since.
+//! Each store implements [`Queue`]. A worker [leases](Queue::lease) messages for a limited time and
+//! [settles](Queue::settle) each lease with the outcome. `settle` consumes the [`Lease`], so that no lease is settled twice.
+//! The store checks the fencing token of the lease, so that no worker settles a message that another worker has leased since.
 //!
-//! This crate does not send, does not retry by itself and knows no protocol: it keeps messages and their outcomes.
+//! This crate does not send mail, does not schedule retries and knows no protocol. It stores messages and their outcomes.
 
 mod clock;
 #[cfg(feature = "conformance")]
@@ -29,17 +29,18 @@ mod record;
 mod settings;
 mod settlement;
 mod state;
+mod string_enum;
+mod text;
 
 pub use self::clock::{Clock, Timestamp};
 pub use self::content::{Chunks, Content, ContentSource};
 pub use self::error::{QueueError, SettleError};
 pub use self::id::{ParseQueueIdError, QueueId};
 pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
-pub use self::limit::{LimitRequest, Permit, SlidingWindow};
+pub use self::limit::{Acquired, LimitRequest, Permit, SlidingWindow};
 pub use self::memory::MemoryQueue;
 pub use self::message::{
-    DeliveryOptions, Enqueued, Fingerprint, IdempotencyKey, NewMessage, Notify, OnAmbiguous, ParseEnumError, Priority,
-    ReturnContent,
+    DeliveryOptions, Enqueued, Fingerprint, Idempotency, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent,
 };
 pub use self::query::{Command, Filter, Page, Stats};
 pub use self::queue::Queue;
@@ -47,3 +48,5 @@ pub use self::record::{Attempt, RecipientRecord, Record};
 pub use self::settings::QueueSettings;
 pub use self::settlement::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};
 pub use self::state::State;
+pub use self::string_enum::ParseEnumError;
+pub use self::text::{IdempotencyKey, InvalidText, InvalidTextReason, Tag, Tenant, Traceparent};

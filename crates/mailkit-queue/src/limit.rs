@@ -1,4 +1,4 @@
-//! Hard quotas over sliding windows: what stores keep, and the arithmetic that they share.
+//! Limits over sliding windows: permits that workers acquire from the store, and the arithmetic that stores share.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -6,35 +6,81 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Something to be spent from a quota before a message goes out.
+/// A request for a part of a limit, made before a message is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct LimitRequest {
-    /// Which quota: workers that name the same share it.
+    /// The name of the limit. Workers that use the same name share the limit.
     pub key: String,
-    /// How much may be spent in any window.
+    /// The maximum in any window.
     pub limit: NonZeroU64,
-    /// How long a window is.
+    /// The length of the window.
     pub window: Duration,
-    /// How much this is.
+    /// The amount that is asked for.
     pub amount: u64,
 }
 
-/// What was spent, to be given back if the message did not go out after all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by stores")]
-pub struct Permit {
-    /// The key, the time of the bucket and the amount of each.
-    pub spent: Vec<(String, Timestamp, u64)>,
+impl LimitRequest {
+    /// A request for an amount of a limit.
+    #[must_use]
+    pub fn new(key: impl Into<String>, limit: NonZeroU64, window: Duration, amount: u64) -> Self {
+        Self { key: key.into(), limit, window, amount }
+    }
 }
 
-/// How many buckets a window is divided into: what is kept of a quota, however large it is.
+/// The answer to a request for permits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "workers must handle a new one; the variant may get more fields")]
+pub enum Acquired {
+    /// All limits had room.
+    Permit(Permit),
+    /// At least one limit has no room. Nothing was acquired.
+    #[non_exhaustive]
+    Full {
+        /// When all limits will have room, if nobody else acquires permits. `None` if an amount exceeds its limit, so that
+        /// there will never be room.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Acquired {
+    /// No limit was acquired because one has no room.
+    #[must_use]
+    pub const fn full(retry_after: Option<Duration>) -> Self {
+        Self::Full { retry_after }
+    }
+
+    /// The answer from the time at which there will be room, which is [`SlidingWindow::NEVER`] if there will be none.
+    #[must_use]
+    pub fn full_until(room_at: Timestamp, now: Timestamp) -> Self {
+        Self::full((room_at < SlidingWindow::NEVER).then(|| room_at - now))
+    }
+
+    /// The permit. `None` if a limit has no room.
+    #[must_use]
+    pub fn permit(self) -> Option<Permit> {
+        match self {
+            Self::Permit(permit) => Some(permit),
+            Self::Full { .. } => None,
+        }
+    }
+}
+
+/// The right to send a message under some limits. A worker that does not send the message releases it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Permit {
+    /// For each limit its key, the time of the bucket and the amount.
+    pub acquired: Vec<(String, Timestamp, u64)>,
+}
+
+/// The number of buckets in a window. It bounds what is stored for a limit, however large the limit is.
 const BUCKETS: u32 = 1_000;
 
-/// What was spent in the last window, in at most about a thousand numbers.
+/// The amounts that were acquired in the last window, in at most about a thousand buckets.
 ///
-/// Amounts are kept by buckets of a thousandth of the window, and each counts until the last moment of its bucket is a
-/// window old: never too short, so no window exceeds the limit, and at most a thousandth too long.
+/// A bucket covers a thousandth of the window. Its amount counts until the end of the bucket is one window old. So no window
+/// exceeds the limit, and an amount counts at most a thousandth of the window too long.
 ///
 /// ```
 /// use std::num::NonZeroU64;
@@ -51,19 +97,22 @@ const BUCKETS: u32 = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlidingWindow {
     window: Duration,
-    /// The start of each bucket and what was spent in it, oldest first.
+    /// The start and the amount of each bucket, oldest first.
     buckets: VecDeque<(Timestamp, u64)>,
     total: u64,
 }
 
 impl SlidingWindow {
+    /// The end of time: there will never be room.
+    pub const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
     /// An empty window of that length.
     #[must_use]
     pub const fn new(window: Duration) -> Self {
         Self { window, buckets: VecDeque::new(), total: 0 }
     }
 
-    /// A window with what a store has kept: the start of each bucket and what was spent in it, oldest first.
+    /// A window from stored buckets: the start and the amount of each, oldest first.
     #[must_use]
     pub fn with_buckets(window: Duration, buckets: impl IntoIterator<Item = (Timestamp, u64)>) -> Self {
         let buckets: VecDeque<_> = buckets.into_iter().collect();
@@ -71,33 +120,33 @@ impl SlidingWindow {
         Self { window, buckets, total }
     }
 
-    /// How long the window is.
+    /// The length of the window.
     #[must_use]
     pub const fn length(&self) -> Duration {
         self.window
     }
 
-    /// Whether nothing that was spent counts any more: then there is nothing to keep.
+    /// Whether no amount counts any more, so that nothing has to be stored.
     #[must_use]
     pub fn is_clear(&self, now: Timestamp) -> bool {
         self.buckets.back().is_none_or(|(start, _)| self.end(*start) <= now)
     }
 
-    /// The start of the bucket that a time belongs to.
+    /// The start of the bucket that contains a time.
     #[must_use]
     pub fn bucket(window: Duration, at: Timestamp) -> Timestamp {
         let width = Self::width(window);
         Timestamp::from_millis(at.as_millis().div_euclid(width).saturating_mul(width))
     }
 
-    /// Spends so much now; returns the bucket that it went into.
+    /// Acquires an amount, and returns the start of its bucket.
     ///
     /// # Errors
-    /// When there will be room for it, if nobody else spends; where it exceeds the limit by itself, that is never, and
-    /// the time is the end of time.
+    /// The time at which there will be room, if nobody else acquires anything. [`NEVER`](Self::NEVER) if the amount exceeds
+    /// the limit.
     pub fn acquire(&mut self, now: Timestamp, limit: NonZeroU64, amount: u64) -> Result<Timestamp, Timestamp> {
         if amount > limit.get() {
-            return Err(Timestamp::from_millis(i64::MAX));
+            return Err(Self::NEVER);
         }
         self.forget(now);
         let mut over = (self.total + amount).saturating_sub(limit.get());
@@ -109,7 +158,7 @@ impl SlidingWindow {
                 }
             }
         }
-        // A clock that went back must not open a bucket behind the last one: the row stays in order.
+        // A clock that went back must not open a bucket before the last one: the buckets stay in order.
         let start = Self::bucket(self.window, now).max(self.buckets.back().map_or(now, |(start, _)| *start));
         let start = Self::bucket(self.window, start);
         match self.buckets.back_mut() {
@@ -120,7 +169,7 @@ impl SlidingWindow {
         Ok(start)
     }
 
-    /// Gives back what was spent in a bucket and not used.
+    /// Releases an amount of a bucket that was not used.
     pub fn release(&mut self, bucket: Timestamp, amount: u64) {
         if let Some((_, spent)) = self.buckets.iter_mut().find(|(start, _)| *start == bucket) {
             let amount = amount.min(*spent);
@@ -129,7 +178,7 @@ impl SlidingWindow {
         }
     }
 
-    /// The start of each bucket that still counts and what was spent in it, oldest first.
+    /// The start and the amount of each bucket that counts, oldest first.
     pub fn buckets(&self) -> impl Iterator<Item = (Timestamp, u64)> + '_ {
         self.buckets.iter().copied()
     }
@@ -144,7 +193,7 @@ impl SlidingWindow {
         }
     }
 
-    /// When what was spent in a bucket counts no more.
+    /// When the amount of a bucket stops to count.
     fn end(&self, start: Timestamp) -> Timestamp {
         start + Duration::from_millis(Self::width(self.window).unsigned_abs()) + self.window
     }
@@ -167,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_exceeds_its_limit_and_what_is_told_comes_true(
+        fn no_window_exceeds_its_limit_and_there_is_room_at_the_reported_time(
             millis in 1u64..100_000,
             most in 1u64..20,
             steps in proptest::collection::vec((0i64..30_000, 1u64..6), 1..200),
@@ -178,7 +227,7 @@ mod tests {
                 now += step;
                 match quota.acquire(Timestamp::from_millis(now), limit(most), amount) {
                     Ok(_) => log.push((now, amount)),
-                    Err(at) if amount > most => prop_assert_eq!(at.as_millis(), i64::MAX),
+                    Err(at) if amount > most => prop_assert_eq!(at, SlidingWindow::NEVER),
                     Err(at) => {
                         let mut later = quota.clone();
                         prop_assert!(later.acquire(at - Duration::from_millis(1), limit(most), amount).is_err());
@@ -194,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_spent_again() {
+    fn a_released_amount_can_be_acquired_again() {
         let mut quota = SlidingWindow::new(Duration::from_secs(60));
         let now = Timestamp::from_millis(5_000);
         let bucket = quota.acquire(now, limit(3), 3).unwrap();

@@ -1,8 +1,8 @@
-//! A queue in memory: as fast as it gets, and gone with the process.
+//! A queue in memory, which is lost when the process ends.
 //!
-//! Everything is behind one lock, which is never held across an await: no operation on it takes longer than some steps
-//! down a tree, at a million messages as well. Messages that change with time (due, expired, long finished) are moved
-//! on by the next operation of any kind.
+//! One lock protects the store and is never held across an await. Every operation takes a number of steps that grows with the
+//! logarithm of the number of messages. Each operation first runs the maintenance: due messages become ready, expired ones
+//! become dead, and old finished ones are removed.
 
 mod content;
 mod entry;
@@ -26,7 +26,7 @@ use crate::content::Content;
 use crate::error::{QueueError, SettleError};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
-use crate::limit::{LimitRequest, Permit};
+use crate::limit::{Acquired, LimitRequest, Permit};
 use crate::message::{Enqueued, NewMessage};
 use crate::query::{Command, Filter, Page, Stats};
 use crate::queue::Queue;
@@ -35,17 +35,18 @@ use crate::settings::QueueSettings;
 use crate::settlement::Settlement;
 use crate::state::State;
 
-/// How long a worker waits at the most before it looks again: a wake-up can be lost with a worker that got it.
+/// The longest time that a worker waits before it leases again. A wake-up is lost if the worker that received it is dropped.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// A queue in memory; cheap to clone, and every clone is the same queue.
+/// A queue in memory. It is cheap to clone, and all clones are the same queue.
 ///
-/// What it acknowledges lives as long as the process. It needs a tokio runtime with time; where that runtime's clock
-/// is paused and the queue goes by [`Clock::tokio`], waiting follows it.
+/// Messages are lost when the process ends. It needs a tokio runtime with time. With [`Clock::tokio`], waiting follows a paused
+/// clock of the runtime.
 ///
-/// Memory has a bound: what is unfinished by the settings; what is dead by the same number and octets, beyond which the
-/// oldest go before their time; what is sent or cancelled by the number, and it keeps no content; the attempts of a
-/// message by the last 50. Only what is held has none: it waits for a person.
+/// Memory is bounded. The settings limit the unfinished messages. The same limits apply to dead messages: beyond them the
+/// oldest are removed before the end of their retention. Sent and cancelled messages have no content, and their number has
+/// the same limit. A message keeps its last 50 attempts. The number of held messages has no limit, since each waits for an
+/// operator.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -78,25 +79,25 @@ struct Shared {
 }
 
 impl MemoryQueue {
-    /// An empty queue by the system's clock, with the usual bounds; finished messages stay for an hour only.
+    /// An empty queue with the system's clock and the default settings, except that finished messages stay for one hour.
     #[must_use]
     pub fn new() -> Self {
         let retention = Duration::from_secs(60 * 60);
         Self::with(QueueSettings { retention, ..QueueSettings::default() }, Clock::system())
     }
 
-    /// An empty queue with bounds and a clock of one's own.
+    /// An empty queue with these settings and this clock.
     #[must_use]
     pub fn with(settings: QueueSettings, clock: Clock) -> Self {
         let store = Mutex::new(Store::new(settings));
         Self { shared: Arc::new(Shared { store, clock, max_bytes: settings.max_bytes, wake: Notify::new() }) }
     }
 
-    /// The store as it is now, and what time it is.
+    /// Locks the store, runs its maintenance, and returns it with the current time.
     fn store(&self) -> Result<(MutexGuard<'_, Store>, Timestamp), QueueError> {
         let poisoned = |_| QueueError::Failed("a thread panicked while it changed the queue".into());
         let mut store = self.shared.store.lock().map_err(poisoned)?;
-        // Read under the lock, so that no two operations see time go back.
+        // Read under the lock, so that no operation sees an earlier time than the one before.
         let now = self.shared.clock.now();
         if store.run_maintenance(now) {
             self.wake();
@@ -104,21 +105,21 @@ impl MemoryQueue {
         Ok((store, now))
     }
 
-    /// Wakes those who wait, and the next one who comes to.
+    /// Wakes all waiting workers and the next one that waits.
     fn wake(&self) {
         self.shared.wake.notify_waiters();
         self.shared.wake.notify_one();
     }
 
-    /// Wakes those who wait, where a message in that state is one for them: also a scheduled one, since they do not know
-    /// of its time yet.
+    /// Wakes the waiting workers if the new state of a message concerns them. A scheduled message does, since their waiting
+    /// time does not take it into account yet.
     fn wake_for(&self, state: State) {
         if !state.is_terminal() {
             self.wake();
         }
     }
 
-    /// How long a worker may sleep.
+    /// The time after which a waiting worker has to lease again.
     fn pause(&self) -> Duration {
         let Ok((store, now)) = self.store() else { return LONGEST_WAIT };
         store.next_event(now).map_or(LONGEST_WAIT, |until| until.min(LONGEST_WAIT))
@@ -133,7 +134,7 @@ impl Default for MemoryQueue {
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    /// Content that is not in memory is read on a thread that may block, before anything is stored.
+    /// Content that is not in memory is read on a blocking thread, before anything is stored.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
         let found = {
             let (store, now) = self.store()?;
@@ -162,9 +163,9 @@ impl Queue for MemoryQueue {
     }
 
     async fn wait(&self) {
-        // Before the look at the store: what comes after that look wakes it.
+        // Created before the store is read, so that every change after that wakes this worker.
         let woken = self.shared.wake.notified();
-        // Woken, or the time for something has come: the caller looks.
+        // Woken or timed out: in both cases the caller leases.
         let _ = tokio::time::timeout(self.pause(), woken).await;
     }
 
@@ -194,7 +195,7 @@ impl Queue for MemoryQueue {
         }
     }
 
-    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Result<Permit, Timestamp>, QueueError> {
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError> {
         let (mut store, now) = self.store()?;
         Ok(store.limits.acquire(requests, now))
     }
@@ -208,7 +209,7 @@ impl Queue for MemoryQueue {
         Ok(self.store()?.0.get(id))
     }
 
-    /// Those sent or cancelled have no content any more.
+    /// Sent and cancelled messages have no content.
     async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
         let (store, _) = self.store()?;
         let kept = |state| !matches!(state, State::Sent | State::Cancelled);
@@ -217,7 +218,7 @@ impl Queue for MemoryQueue {
 
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
         let (mut records, mut from) = (Vec::new(), filter.cursor);
-        // One more than asked for tells whether there is another page.
+        // One more than the limit tells whether there is another page.
         let most = filter.limit.saturating_add(1);
         while records.len() < most {
             from = self.store()?.0.list(filter, from, most, &mut records);
@@ -229,7 +230,7 @@ impl Queue for MemoryQueue {
         let is_more = records.len() > filter.limit;
         records.truncate(filter.limit);
         let next = records.last().filter(|_| is_more).map(|record| record.id);
-        Ok(Page { records, next })
+        Ok(Page::new(records, next))
     }
 
     async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_enqueue_wakes_who_waits_and_who_was_about_to() {
+    async fn an_enqueue_wakes_waiting_workers_and_the_next_one_that_waits() {
         let queue = queue();
         let waiting = tokio::spawn({
             let queue = queue.clone();
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn mail_that_waits_for_a_skipped_route_wakes_nobody_over_and_over() {
+    async fn mail_that_waits_for_a_skipped_route_does_not_wake_workers_repeatedly() {
         let queue = queue();
         let mut pinned = message();
         pinned.route = Some("away".to_owned());
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_message_that_is_tried_for_ever_remembers_the_last_attempts() {
+    async fn a_message_keeps_its_last_50_attempts() {
         let queue = queue();
         let id = queue.enqueue(message()).await.unwrap().id;
         for attempt in 0..60 {
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn finished_messages_beyond_the_bound_go_before_their_time_and_dead_ones_last() {
+    async fn finished_messages_beyond_the_limit_are_removed_early_and_dead_ones_last() {
         let settings = QueueSettings { max_messages: 2, ..QueueSettings::default() };
         let queue = MemoryQueue::with(settings, Clock::tokio());
         for next in [Next::Dead, Next::Ready, Next::Ready, Next::Ready] {

@@ -1,7 +1,5 @@
 //! A message as it is enqueued.
 
-use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use mailkit_address::Envelope;
@@ -12,59 +10,63 @@ use crate::error::QueueError;
 use crate::id::QueueId;
 use crate::record::Record;
 use crate::state::State;
+use crate::string_enum::string_enum;
+use crate::text::{IdempotencyKey, Tag, Tenant, Traceparent};
 
-/// A message for [`Queue::enqueue`](crate::Queue::enqueue), with what its sender wishes.
+/// A message for [`Queue::enqueue`](crate::Queue::enqueue), with the options of its sender.
 ///
 /// ```
 /// use mailkit_address::Envelope;
 /// use mailkit_queue::{NewMessage, Priority};
 ///
 /// let envelope = Envelope::null_sender(vec!["bob@example.org".parse()?])?;
-/// let mut message = NewMessage::new(envelope, "Subject: hello\r\n\r\nHello.\r\n");
-/// message.priority = Priority::High;
+/// let message = NewMessage::new(envelope, "Subject: hello\r\n\r\nHello.\r\n")
+///     .with_priority(Priority::High)
+///     .with_tenant("shop".parse()?);
+/// assert_eq!(message.priority, Priority::High);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewMessage {
-    /// From whom to whom.
+    /// The reverse path and the recipients.
     pub envelope: Envelope,
-    /// Header and body, in the form that asks the least of a server. It stays the same on all attempts.
+    /// Header and body, encoded for a server without extensions if possible. All attempts send the same content.
     pub content: Content,
-    /// The Message-ID in its angle brackets, for who looks at the queue.
+    /// The Message-ID in its angle brackets, to be shown in lists.
     pub message_id: Option<String>,
-    /// The subject, for who looks at the queue.
+    /// The subject, to be shown in lists.
     pub subject: Option<String>,
-    /// What the transaction with a server asks for.
+    /// The options of the transaction with a server.
     pub delivery: DeliveryOptions,
-    /// Makes one record of any number of enqueues.
-    pub idempotency: Option<IdempotencyKey>,
-    /// Not before this time; a time that is over is now.
+    /// The idempotency key and the fingerprint of the message under it.
+    pub idempotency: Option<Idempotency>,
+    /// The message is not sent before this time. A time in the past means now.
     pub send_at: Option<Timestamp>,
-    /// Not after this time: it is dead then.
+    /// The message expires at this time: it is dead then, unless it was sent.
     pub expires_at: Option<Timestamp>,
-    /// What goes first.
+    /// The priority.
     pub priority: Priority,
-    /// The only route that may take it.
+    /// The only route that may send the message. `None` allows every route.
     pub route: Option<String>,
-    /// Who sends it: tenants share fairly.
-    pub tenant: Option<String>,
-    /// Words to find it by.
-    pub tags: Vec<String>,
-    /// What happens when nobody can know whether it was delivered.
+    /// The tenant that sends the message. Tenants share the queue fairly.
+    pub tenant: Option<Tenant>,
+    /// Tags to filter by.
+    pub tags: Vec<Tag>,
+    /// What happens when the message may have been delivered.
     pub on_ambiguous: OnAmbiguous,
-    /// The trace that it belongs to, as the W3C header `traceparent` has it.
-    pub traceparent: Option<String>,
-    /// The id that it had in another queue, which it keeps; `None` gives it a new one. A message whose id is in the
+    /// The trace that the message belongs to.
+    pub traceparent: Option<Traceparent>,
+    /// The id that the message had in another queue, and keeps. `None` gives it a new id. A message whose id is in the
     /// queue already is a duplicate.
     pub id: Option<QueueId>,
-    /// When it was enqueued in another queue; `None` means now. The window of its key begins then, and it may be past its
-    /// last moment.
+    /// When the message was enqueued in another queue. `None` means now. The window of its key begins at this time, and the
+    /// message may have expired.
     pub created_at: Option<Timestamp>,
 }
 
 impl NewMessage {
-    /// A message without wishes.
+    /// A message with the default options.
     #[must_use]
     pub fn new(envelope: Envelope, content: impl Into<Content>) -> Self {
         Self {
@@ -87,11 +89,81 @@ impl NewMessage {
         }
     }
 
-    /// Checks that it can be sent before it expires. A message from another queue, which has a `created_at`, passes:
-    /// where its time is over it ends dead, where somebody sees it.
+    /// Sets the idempotency key and the fingerprint.
+    #[must_use]
+    pub fn with_idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = Some(idempotency);
+        self
+    }
+
+    /// Sets the options of the transaction with a server.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: DeliveryOptions) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Sets the time before which the message is not sent.
+    #[must_use]
+    pub const fn with_send_at(mut self, send_at: Timestamp) -> Self {
+        self.send_at = Some(send_at);
+        self
+    }
+
+    /// Sets the time at which the message expires.
+    #[must_use]
+    pub const fn with_expires_at(mut self, expires_at: Timestamp) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Sets the priority.
+    #[must_use]
+    pub const fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets the only route that may send the message.
+    #[must_use]
+    pub fn with_route(mut self, route: impl Into<String>) -> Self {
+        self.route = Some(route.into());
+        self
+    }
+
+    /// Sets the tenant.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn with_tag(mut self, tag: Tag) -> Self {
+        self.tags.push(tag);
+        self
+    }
+
+    /// Sets what happens when the message may have been delivered.
+    #[must_use]
+    pub const fn with_on_ambiguous(mut self, on_ambiguous: OnAmbiguous) -> Self {
+        self.on_ambiguous = on_ambiguous;
+        self
+    }
+
+    /// Sets the trace that the message belongs to.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: Traceparent) -> Self {
+        self.traceparent = Some(traceparent);
+        self
+    }
+
+    /// Checks that the message can be sent before it expires. An imported message, which has a `created_at`, passes: if it
+    /// has expired, it is stored as dead, so that it can be seen.
     ///
     /// # Errors
-    /// [`QueueError::Expired`] where `expires_at` is not after `now`, or not after `send_at`.
+    /// [`QueueError::Expired`] if `expires_at` is not after `now`, or not after `send_at`.
     pub fn check_expiry(&self, now: Timestamp) -> Result<(), QueueError> {
         let Some(expires_at) = self.expires_at.filter(|_| self.created_at.is_none()) else { return Ok(()) };
         let earliest = self.send_at.map_or(now, |at| at.max(now));
@@ -101,198 +173,147 @@ impl NewMessage {
         }
     }
 
-    /// The key that must be looked up for it, at a time and with the queue's window: `None` for a message from another
-    /// queue whose key stands for nothing any more.
+    /// The key that a store has to look up for the message. `None` if the message has no key, or if it is an imported
+    /// message and the window of its key has ended.
     #[must_use]
-    pub fn active_key(&self, now: Timestamp, key_window: Duration) -> Option<&IdempotencyKey> {
+    pub fn active_key(&self, now: Timestamp, key_window: Duration) -> Option<&Idempotency> {
         let used_at = self.created_at.map_or(now, |at| at.min(now));
         self.idempotency.as_ref().filter(|_| used_at + key_window > now)
     }
 
-    /// The message that this is the archive copy of, by its key; `None` for any other.
+    /// The message that this is the archive copy of, by its key. `None` for any other message.
     ///
-    /// A queue takes such a copy in although it is full: its original is about to end, and cannot end before.
+    /// A full queue accepts an archive copy: the original is about to end, and cannot end before its copy is stored.
     #[must_use]
     pub fn archive_of(&self) -> Option<QueueId> {
         Record::archived_by_key(&self.idempotency.as_ref()?.key)
     }
 }
 
-/// What was stored.
+/// The result of an enqueue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct Enqueued {
-    /// The message's name in the queue.
+    /// The id of the message.
     pub id: QueueId,
-    /// Whether its idempotency key, or its id, was there already, and nothing new was stored.
+    /// Whether the message is a duplicate by its key or its id, and nothing new was stored.
     pub duplicate: bool,
-    /// The state of the message. A duplicate of one that was sent and forgotten since is `sent`.
+    /// The state of the message. The state of a duplicate is `sent` if the first message was sent and removed since.
     pub state: State,
 }
 
-/// A key under which a message is enqueued once, however often it is tried.
+impl Enqueued {
+    /// A message that was stored.
+    #[must_use]
+    pub const fn new(id: QueueId, state: State) -> Self {
+        Self { id, duplicate: false, state }
+    }
+
+    /// A message that was in the queue already.
+    #[must_use]
+    pub const fn duplicate(id: QueueId, state: State) -> Self {
+        Self { id, duplicate: true, state }
+    }
+}
+
+/// An idempotency key and what the message under it says: however often it is enqueued, there is one message.
 ///
-/// The fingerprint tells whether a later message under the key is the same: it is of what the caller means, not of
-/// the bytes, since Date and Message-ID differ whenever a message is built again.
+/// The fingerprint tells whether a later message under the same key is the same message. It covers what the caller means,
+/// not the octets of the message, since Date and Message-ID differ each time that a message is built.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
-pub struct IdempotencyKey {
+#[non_exhaustive]
+pub struct Idempotency {
     /// The key.
-    pub key: String,
-    /// What the message is about.
+    pub key: IdempotencyKey,
+    /// The digest of what the message says.
     pub fingerprint: Fingerprint,
 }
 
-/// A digest that differs where messages do.
+impl Idempotency {
+    /// A key and the fingerprint of the message under it.
+    #[must_use]
+    pub const fn new(key: IdempotencyKey, fingerprint: Fingerprint) -> Self {
+        Self { key, fingerprint }
+    }
+}
+
+/// A digest that differs if two messages do.
 pub type Fingerprint = [u8; 32];
 
-/// What the transaction with a server asks for, beyond the envelope.
+/// The options of the transaction with a server, beyond the envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+#[non_exhaustive]
 pub struct DeliveryOptions {
-    /// The content has bytes beyond ASCII that may not be encoded: only a server with 8BITMIME takes it (RFC 6152).
+    /// The content has octets beyond ASCII that may not be encoded. It needs a server with 8BITMIME (RFC 6152).
     pub needs_8bit: bool,
-    /// The header is in UTF-8: only a server with SMTPUTF8 takes it (RFC 6531).
+    /// The header is in UTF-8. It needs a server with SMTPUTF8 (RFC 6531).
     pub needs_smtp_utf8: bool,
-    /// When notifications are wanted (RFC 3461 §4.1); empty leaves it to the server.
+    /// When the sender wants notifications (RFC 3461 §4.1). If it is empty, the server decides.
     pub notify: Vec<Notify>,
-    /// How much of the message a notification brings back (RFC 3461 §4.3).
+    /// How much of the message a notification returns (RFC 3461 §4.3).
     pub return_content: Option<ReturnContent>,
-    /// What a notification quotes (RFC 3461 §4.4).
+    /// The envelope identifier that a notification quotes (RFC 3461 §4.4).
     pub envelope_id: Option<String>,
     /// Every hop must use TLS (RFC 8689).
     pub require_tls: bool,
-    /// How urgent the transfer is, from -9 to 9, for a server with MT-PRIORITY (RFC 6710).
+    /// The priority from -9 to 9 for a server with MT-PRIORITY (RFC 6710).
     pub mt_priority: Option<i8>,
 }
 
-/// An enum of words: the words, their parser and their printer from one table.
-macro_rules! string_enum {
-    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[expect(clippy::exhaustive_enums, reason = "stores and senders shall notice a new one")]
-        pub enum $name {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The word for it, as JSON and options use it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::ParseEnumError;
-
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                let unknown = || $crate::ParseEnumError::new(word, $what);
-                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(unknown)
-            }
-        }
-    };
+impl DeliveryOptions {
+    /// The default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
 }
-pub(crate) use string_enum;
 
 string_enum! {
-    /// What goes first. Among ready messages a higher priority always does.
+    /// The priority of a message. Ready messages of a higher priority are leased first.
     #[derive(Default)]
-    Priority, "a priority: high, normal or low" {
+    Priority, "a priority: high, normal or low", "stores and senders must handle a new one" {
         /// Before all others.
         High = "high",
-        /// As it comes.
+        /// The default.
         #[default]
         Normal = "normal",
-        /// When nothing else is ready.
+        /// After all others.
         Low = "low",
     }
 }
 
 string_enum! {
-    /// What happens to a message when the connection broke at the moment in which nobody can know whether it was
-    /// delivered.
+    /// What happens to a message that may have been delivered, because the connection broke before the server answered.
     #[derive(Default)]
-    OnAmbiguous, "a policy: resend or hold" {
-        /// It goes again, under the same Message-ID, and is counted: a copy too many rather than a message too few.
+    OnAmbiguous, "a policy: resend or hold", "stores and senders must handle a new one" {
+        /// It is sent again with the same Message-ID, and counted. A recipient may get two copies.
         #[default]
         Resend = "resend",
-        /// It is held for a person to decide.
+        /// It is held until an operator decides.
         Hold = "hold",
     }
 }
 
 string_enum! {
-    /// When a notification is wanted (RFC 3461 §4.1).
-    Notify, "a notification: never, success, failure or delay" {
-        /// None at all.
+    /// When the sender wants a notification (RFC 3461 §4.1).
+    Notify, "a notification: never, success, failure or delay", "stores and senders must handle a new one" {
+        /// Never.
         Never = "never",
-        /// When it was delivered.
+        /// When the message was delivered.
         Success = "success",
-        /// When it was not.
+        /// When it could not be delivered.
         Failure = "failure",
-        /// When it takes long.
+        /// When delivery takes long.
         Delay = "delay",
     }
 }
 
 string_enum! {
-    /// How much of a message a notification brings back (RFC 3461 §4.3).
-    ReturnContent, "what to return: full or headers" {
+    /// How much of a message a notification returns (RFC 3461 §4.3).
+    ReturnContent, "what to return: full or headers", "stores and senders must handle a new one" {
         /// All of it.
         Full = "full",
         /// Its header.
         Headers = "headers",
-    }
-}
-
-/// A word where another was expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseEnumError {
-    word: String,
-    expected: &'static str,
-}
-
-impl ParseEnumError {
-    pub(crate) fn new(word: &str, expected: &'static str) -> Self {
-        Self { word: word.chars().take(64).collect(), expected }
-    }
-}
-
-impl fmt::Display for ParseEnumError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not {}", self.word.escape_debug(), self.expected)
-    }
-}
-
-impl Error for ParseEnumError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_word_reads_back_and_no_other_does() {
-        for priority in Priority::ALL {
-            assert_eq!(priority.as_str().parse(), Ok(*priority));
-        }
-        for policy in OnAmbiguous::ALL {
-            assert_eq!(policy.as_str().parse(), Ok(*policy));
-        }
-        let error = "urgent".parse::<Priority>().unwrap_err();
-        assert_eq!(error.to_string(), "`urgent` is not a priority: high, normal or low");
-        assert!(Priority::High < Priority::Normal, "the order is that of delivery");
     }
 }

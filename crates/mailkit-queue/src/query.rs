@@ -1,4 +1,4 @@
-//! Looking at a queue, and acting on it by hand.
+//! Lists of messages, the commands of operators, and counts.
 
 use std::time::Duration;
 
@@ -6,33 +6,43 @@ use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::record::Record;
 use crate::state::State;
+use crate::string_enum::string_enum;
 
-/// Which messages a list shows, newest first.
+/// The messages that a list contains. A message matches if it meets every condition that is set.
+///
+/// ```
+/// use mailkit_queue::{Filter, State};
+///
+/// let filter = Filter::new().with_state(State::Dead).with_tag("welcome").with_limit(10);
+/// assert_eq!(filter.state, Some(State::Dead));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+#[non_exhaustive]
 pub struct Filter {
-    /// Only in this state.
+    /// Only messages in this state.
     pub state: Option<State>,
-    /// Only to this recipient, in any case.
+    /// Only messages to this recipient; upper and lower case are the same.
     pub recipient: Option<String>,
-    /// Only with this tag.
+    /// Only messages with this tag.
     pub tag: Option<String>,
-    /// Only of this tenant.
+    /// Only messages of this tenant.
     pub tenant: Option<String>,
-    /// Only those that are pinned to this route.
+    /// Only messages that are pinned to this route.
     pub route: Option<String>,
-    /// Only those that were enqueued at this time or later.
+    /// Only messages that were enqueued at this time or later.
     pub since: Option<Timestamp>,
-    /// Only those that were enqueued before this time.
+    /// Only messages that were enqueued before this time.
     pub until: Option<Timestamp>,
-    /// How many at the most; 50 by default.
+    /// The maximum number of messages on a page. The default is 50.
     pub limit: usize,
-    /// Only those older than this: what [`Page::next`] of the page before says.
+    /// Only messages older than this one: the [`Page::next`] of the page before.
     pub cursor: Option<QueueId>,
 }
 
-impl Default for Filter {
-    fn default() -> Self {
+impl Filter {
+    /// A filter that every message matches, with 50 messages on a page.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             state: None,
             recipient: None,
@@ -45,42 +55,109 @@ impl Default for Filter {
             cursor: None,
         }
     }
+
+    /// Sets the state.
+    #[must_use]
+    pub fn with_state(mut self, state: impl Into<Option<State>>) -> Self {
+        self.state = state.into();
+        self
+    }
+
+    /// Sets the recipient.
+    #[must_use]
+    pub fn with_recipient(mut self, recipient: impl Into<String>) -> Self {
+        self.recipient = Some(recipient.into());
+        self
+    }
+
+    /// Sets the tag.
+    #[must_use]
+    pub fn with_tag(mut self, tag: impl Into<String>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+
+    /// Sets the tenant.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Sets the route.
+    #[must_use]
+    pub fn with_route(mut self, route: impl Into<String>) -> Self {
+        self.route = Some(route.into());
+        self
+    }
+
+    /// Sets the time from which on messages were enqueued.
+    #[must_use]
+    pub fn with_since(mut self, since: impl Into<Option<Timestamp>>) -> Self {
+        self.since = since.into();
+        self
+    }
+
+    /// Sets the time before which messages were enqueued.
+    #[must_use]
+    pub fn with_until(mut self, until: impl Into<Option<Timestamp>>) -> Self {
+        self.until = until.into();
+        self
+    }
+
+    /// Sets the maximum number of messages on a page.
+    #[must_use]
+    pub const fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Sets the cursor.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: impl Into<Option<QueueId>>) -> Self {
+        self.cursor = cursor.into();
+        self
+    }
 }
 
-/// Some of the messages that a filter lets through.
+impl Default for Filter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One page of the messages that match a filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct Page {
     /// The messages, newest first, without their history.
     pub records: Vec<Record>,
-    /// The cursor of the next page, if there is one.
+    /// The cursor of the next page. `None` on the last page.
     pub next: Option<QueueId>,
 }
 
-/// What a person can do with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "every store shall notice a new one")]
-pub enum Command {
-    /// Takes up a dead message again, for the recipients that were not accepted; a scheduled one at once.
-    Retry,
-    /// Sends a held message after all.
-    Release,
-    /// Takes back a message that is scheduled, ready or held.
-    Cancel,
+impl Page {
+    /// A page of messages and the cursor of the next one.
+    #[must_use]
+    pub const fn new(records: Vec<Record>, next: Option<QueueId>) -> Self {
+        Self { records, next }
+    }
+}
+
+string_enum! {
+    /// What an operator can do with a message.
+    Command, "a command: retry, release or cancel", "every store must handle a new one" {
+        /// Makes a dead message ready again, for the recipients that were not accepted; makes a scheduled one ready now.
+        Retry = "retry",
+        /// Makes a held message ready again.
+        Release = "release",
+        /// Cancels a message that is scheduled, ready or held.
+        Cancel = "cancel",
+    }
 }
 
 impl Command {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Release => "release",
-            Self::Cancel => "cancel",
-        }
-    }
-
-    /// Whether a message in that state allows it.
+    /// Whether the command can be applied to a message in that state.
     #[must_use]
     pub const fn applies_to(self, state: State) -> bool {
         match self {
@@ -91,32 +168,32 @@ impl Command {
     }
 }
 
-/// How many messages a queue has, by state.
+/// The numbers of messages in a queue, by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct Stats {
-    /// Waiting for their time.
+    /// Messages that are not due yet.
     pub scheduled: u64,
-    /// Waiting for a worker.
+    /// Messages that a worker may lease.
     pub ready: u64,
-    /// With a worker.
+    /// Messages that a worker has leased.
     pub leased: u64,
-    /// Accepted for all recipients.
+    /// Messages that were accepted for all recipients.
     pub sent: u64,
-    /// Lost for at least one recipient.
+    /// Messages that were not delivered to at least one recipient, and are not tried again.
     pub dead: u64,
-    /// Waiting for a person.
+    /// Messages that wait for an operator.
     pub held: u64,
-    /// Taken back.
+    /// Messages that an operator cancelled.
     pub cancelled: u64,
-    /// For how long the oldest ready message has been ready.
+    /// How long the oldest ready message has been ready. `None` if no message is ready.
     pub oldest_ready: Option<Duration>,
-    /// How often a message may have been delivered and nobody could know, since the store was made.
+    /// The number of ambiguous attempts since the store was created: the message may have been delivered.
     pub ambiguous_total: u64,
 }
 
 impl Stats {
-    /// Messages that are not finished.
+    /// The number of messages that are scheduled, ready or leased.
     #[must_use]
     pub const fn unfinished(&self) -> u64 {
         self.scheduled + self.ready + self.leased

@@ -1,4 +1,4 @@
-//! What every queue does.
+//! The trait that every queue implements.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::content::Content;
 use crate::error::{QueueError, SettleError};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
-use crate::limit::{LimitRequest, Permit};
+use crate::limit::{Acquired, LimitRequest, Permit};
 use crate::message::{Enqueued, NewMessage};
 use crate::query::{Command, Filter, Page, Stats};
 use crate::record::Record;
@@ -18,140 +18,155 @@ use crate::state::State;
 
 /// A queue of mail.
 ///
-/// Every method may be dropped at any await: then it was done whole, or not at all. What is returned as `Ok` is as
-/// durable as the store is.
+/// Every method is cancel safe: if its future is dropped at an await, the method was done completely or not at all. A result
+/// that is `Ok` is as durable as the store is.
 ///
 /// # Time
 ///
-/// Time passes in [`lease`](Self::lease) at the latest: what is due is ready then, leases that have run out are ended,
-/// what has expired is dead, what was finished longer ago than [`QueueSettings::retention`](crate::QueueSettings) is
-/// forgotten, also later and by itself. Who only looks may still see a message where it was. A held message waits for a
-/// person: it does not expire, and is forgotten only by a [`purge`](Queue::purge) that names its state.
+/// [`lease`](Self::lease) brings the queue up to date: messages that are due become ready, expired leases end, expired
+/// messages become dead, and messages that finished longer ago than
+/// [`QueueSettings::retention`](crate::QueueSettings::retention) are removed. A store may remove them later and on its own.
 ///
-/// A message that expires is dead, and the text of its open recipients says so ("expired"). While it is leased, the
-/// worker's word comes first: one that would be ready or scheduled after that is dead at once.
+/// **Consistency**: [`get`](Self::get), [`list`](Self::list) and [`stats`](Self::stats) need not bring the queue up to date.
+/// They may return the state that a message had before its due time, its expiry or the end of its lease had passed.
 ///
-/// # Ambiguous moments
+/// A held message waits for an operator. It does not expire, and only a [`purge`](Self::purge) that names its state removes
+/// it.
 ///
-/// [`Stats::ambiguous_total`](crate::Stats) counts each moment in which nobody could know whether a message was delivered,
-/// once: a settlement that says [`Ambiguous`](crate::RecipientStatus::Ambiguous) of at least one recipient that was open,
-/// wherever the message goes then; and a lease that ran out, unless the message is to be held and was not
-/// [marked](Self::record_commit_point). Nothing else counts: not what a person does, and not what was ambiguous before.
+/// A message that expires becomes dead, and the text of its open recipients contains the word "expired". A leased message
+/// does not expire before its lease is settled or ended; if it would be ready or scheduled after that, it becomes dead
+/// instead.
+///
+/// # Ambiguous attempts
+///
+/// [`Stats::ambiguous_total`](crate::Stats::ambiguous_total) counts each attempt after which nobody can know whether the
+/// message was delivered. It grows by one for
+///
+/// - a settlement with the status [`Ambiguous`](crate::RecipientStatus::Ambiguous) for at least one recipient that was open,
+///   whatever state the message goes to;
+/// - an expired lease, unless the message has the policy [`Hold`](crate::OnAmbiguous::Hold) and no
+///   [commit point](Self::record_commit_point) was recorded under the lease.
+///
+/// Nothing else counts: no command of an operator, and no recipient that was ambiguous before.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Stores a message. Returned means stored: it will be in exactly one terminal state one day.
+    /// Stores a message. If the result is `Ok`, the message is stored and will end in exactly one terminal state.
     ///
-    /// A message whose idempotency key stands for a message already is not stored again: the id and the state of the first
-    /// one are returned, also when the queue is full. A key stands for its message for
-    /// [`QueueSettings::key_window`](crate::QueueSettings) from the time at which that was enqueued, also when it was sent
-    /// and forgotten since. It stands neither for a message that was cancelled nor for one that was forgotten without
+    /// If the idempotency key of the message stands for a message already, nothing is stored, and the id and the state of
+    /// that message are returned, also if the queue is full. A key stands for its message during
+    /// [`QueueSettings::key_window`](crate::QueueSettings::key_window), which begins when the message is enqueued, also after
+    /// the message was sent and removed. A key does not stand for a message that was cancelled, or that was removed without
     /// having been sent.
     ///
-    /// A message that brings its id, and whose id is in the queue, is a duplicate as well, unless it was enqueued under
-    /// another key.
+    /// A message with an id that is in the queue already is a duplicate as well, unless it was enqueued under another key.
     ///
     /// # Errors
-    /// [`QueueError::Full`], [`QueueError::Conflict`] for a key that stands for another message,
-    /// [`QueueError::Exists`] for an id that another message has, [`QueueError::Expired`] for a message that would expire
-    /// before it could be sent, [`QueueError::Content`], or the store's own.
+    /// [`QueueError::Full`]; [`QueueError::Conflict`] if the key stands for another message; [`QueueError::Exists`] if
+    /// another message has the id; [`QueueError::Expired`] if the message would expire before it could be sent;
+    /// [`QueueError::Content`]; or an error of the store.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError>;
 
-    /// Takes messages that are ready: higher priority first, tenants in turn within one, then the oldest due.
+    /// Leases ready messages: higher priorities first, tenants in turn within a priority, the oldest due message first
+    /// within a tenant.
     ///
-    /// Leases that have run out are ended first: their messages are ready again, in the place that they had, and counted
-    /// as ambiguous. One that is to be held is so if [`record_commit_point`](Self::record_commit_point) was called, and its open recipients are
-    /// ambiguous then; if not, it is ready again and not counted.
+    /// Expired leases are ended first. Their messages are ready again, in the position that they had, and counted as
+    /// ambiguous. A message with the policy [`Hold`](crate::OnAmbiguous::Hold) is held with ambiguous recipients if its
+    /// [commit point](Self::record_commit_point) was recorded; if not, it is ready again and not counted.
     ///
-    /// Tenants take turns also from one call to the next; messages without one are a tenant of their own.
+    /// Tenants also take turns from one call to the next. The messages without a tenant count as one tenant.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError>;
 
-    /// Returns when [`lease`](Self::lease) may have something: a message was enqueued, became due, or was given back.
-    /// May return too early, and never later than a second after a message is ready.
+    /// Waits until [`lease`](Self::lease) may return messages: one was enqueued, became due, or was settled as ready.
+    ///
+    /// It may return too early. It returns at most one second after a message is ready.
     async fn wait(&self);
 
-    /// Lets leases run for so long from now; returns the ones that were lost. One that has run out is renewed while
-    /// nobody has ended it.
+    /// Extends leases to this duration from now, and returns the tokens that are stale. An expired lease is extended if
+    /// the store has not ended it yet.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError>;
 
-    /// Writes down that the last octet of the content is about to leave: from here on, the message may be delivered.
+    /// Records the commit point of an attempt: the last octet of the content is about to be sent, and from then on the
+    /// message may be delivered.
     ///
     /// # Errors
-    /// [`QueueError::LeaseLost`], also for a lease that has run out: then it must not leave. The store's own: then it must not leave either.
+    /// [`QueueError::LeaseLost`] if the token is stale or the lease has expired; or an error of the store. After an error
+    /// the last octet must not be sent.
     async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError>;
 
-    /// Writes down what came of a lease, and returns the state that the message is in now.
+    /// Settles a lease with the outcome of the attempt, and returns the new state of the message.
     ///
-    /// Where every recipient was accepted it is sent; where none is open and not all were accepted it is dead; else it
-    /// goes where [`Settlement::next`] says. [`Next::Ready`](crate::Next::Ready) gives it the place that it had. What is
-    /// said of a recipient that is not open, or none of the message's, is left out. With a route it is an attempt: it is
-    /// counted and goes into the history, of which a store keeps at least the last 50.
+    /// If every recipient was accepted, the message is sent. If no recipient is open and not all were accepted, it is dead.
+    /// Otherwise it goes to the state in [`Settlement::next`]; [`Next::Ready`](crate::Next::Ready) gives it the position
+    /// that it had. Outcomes of recipients that are not open, or not recipients of the message, are ignored. An attempt with a
+    /// route is recorded in the history, of which a store keeps at least the last 50 attempts.
     ///
-    /// A lease that has run out is settled like any other while nobody has ended it.
+    /// An expired lease is settled like any other if the store has not ended it yet.
     ///
     /// # Errors
-    /// [`SettleError`] gives lease and settlement back. [`QueueError::LeaseLost`] is final; the store's own may pass.
+    /// [`SettleError`] returns the lease and the settlement. [`QueueError::LeaseLost`] is final; after an error of the store
+    /// the same call may succeed later.
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>>;
 
-    /// Spends from quotas: from all of them, or from none.
+    /// Acquires permits from limits: from all of them, or from none.
     ///
     /// # Errors
-    /// The store's own. A quota that has no room is no error: the inner `Err` says when it will.
-    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Result<Permit, crate::Timestamp>, QueueError>;
+    /// An error of the store. A limit without room is no error: the answer is [`Acquired::Full`].
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError>;
 
-    /// Gives back what was spent for a message that did not go out.
+    /// Releases the permit of a message that was not sent.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn release(&self, permit: Permit) -> Result<(), QueueError>;
 
-    /// A message with its history; nothing where there is none of that name.
+    /// Returns a message with its history. Returns `None` if the queue has no message with this id.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError>;
 
-    /// The content of a message; nothing where there is none of that name. A store may let go of the content of those
-    /// sent or cancelled.
+    /// Returns the content of a message. Returns `None` if the queue has no message with this id, or if the message was
+    /// sent or cancelled and the store has removed its content.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError>;
 
-    /// Messages, newest first.
+    /// Returns one page of the messages that match a filter, newest first.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError>;
 
-    /// Does something with a message by hand, and returns the state that it is in now.
+    /// Applies an operator's command to a message, and returns the new state of the message.
     ///
-    /// A dead message that is retried starts afresh: recipients that were not accepted are pending, and its attempts are
-    /// counted from none; the history stays. What is retried or released is ready at once, and loses a last moment that is
-    /// over.
+    /// Retrying a dead message resets its number of attempts, and recipients that were not accepted become pending; the
+    /// history stays. A message that is retried or released is ready at once. If its expiry is in the past, the expiry is
+    /// cleared.
     ///
     /// # Errors
-    /// [`QueueError::Unknown`], [`QueueError::NotAllowed`], or the store's own.
+    /// [`QueueError::Unknown`], [`QueueError::NotAllowed`], or an error of the store.
     async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError>;
 
-    /// Forgets messages that came into one of these terminal states so long ago or longer; returns how many. Other states
-    /// forget nothing.
+    /// Removes messages that came into one of these terminal states at least this long ago, and returns their number. States
+    /// that are not terminal are ignored.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError>;
 
-    /// How many messages there are.
+    /// Returns the numbers of messages by state.
     ///
     /// # Errors
-    /// The store's own.
+    /// An error of the store.
     async fn stats(&self) -> Result<Stats, QueueError>;
 
-    /// The clock that the queue goes by.
+    /// Returns the clock that the queue uses.
     fn clock(&self) -> &Clock;
 }

@@ -1,4 +1,4 @@
-//! A message as who looks at the queue sees it.
+//! The record of a message, as lists and `get` return it.
 
 use mailkit_address::{Address, ReversePath};
 
@@ -7,110 +7,157 @@ use crate::id::QueueId;
 use crate::message::{DeliveryOptions, Fingerprint, OnAmbiguous, Priority};
 use crate::settlement::{AttemptOutcome, RecipientStatus};
 use crate::state::State;
+use crate::text::{IdempotencyKey, Tag, Tenant, Traceparent};
 
-/// All that a queue knows of a message but its content.
+/// All that a queue knows about a message, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by stores")]
+#[non_exhaustive]
 pub struct Record {
-    /// Its name in the queue.
+    /// The id.
     pub id: QueueId,
-    /// Where it stands.
+    /// The state.
     pub state: State,
     /// The subject.
     pub subject: Option<String>,
     /// The Message-ID in its angle brackets.
     pub message_id: Option<String>,
-    /// Where reports about it go.
+    /// The reverse path: the address that bounces are sent to.
     pub from: ReversePath,
-    /// All recipients, and what is known of each.
+    /// All recipients and their status.
     pub recipients: Vec<RecipientRecord>,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When it is to be tried next, or since when it has been ready; nothing in a terminal state.
+    /// When the next attempt is due, or since when the message has been ready. `None` in a terminal state.
     pub next_attempt_at: Option<Timestamp>,
-    /// When it was enqueued.
+    /// When the message was enqueued.
     pub created_at: Timestamp,
-    /// Not after this time.
+    /// When the message expires.
     pub expires_at: Option<Timestamp>,
-    /// When it came into a terminal state.
+    /// When the message came into its terminal state.
     pub finished_at: Option<Timestamp>,
-    /// What goes first.
+    /// The priority.
     pub priority: Priority,
-    /// The only route that may take it.
+    /// The only route that may send the message.
     pub route: Option<String>,
-    /// Who sends it.
-    pub tenant: Option<String>,
-    /// Words to find it by.
-    pub tags: Vec<String>,
-    /// What happens when nobody can know whether it was delivered.
+    /// The tenant that sends the message.
+    pub tenant: Option<Tenant>,
+    /// The tags.
+    pub tags: Vec<Tag>,
+    /// What happens when the message may have been delivered.
     pub on_ambiguous: OnAmbiguous,
-    /// The key that it was enqueued under.
-    pub idempotency_key: Option<String>,
-    /// What the key says of the message; `None` where the key does not stand for it (any more). Lists leave it empty.
+    /// The key that the message was enqueued under.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The fingerprint under the key. `None` if the key does not stand for this message, or no longer. Always `None` in
+    /// lists.
     pub fingerprint: Option<Fingerprint>,
-    /// The trace that it belongs to, as the W3C header `traceparent` has it.
-    pub traceparent: Option<String>,
-    /// What the transaction with a server asks for.
+    /// The trace that the message belongs to.
+    pub traceparent: Option<Traceparent>,
+    /// The options of the transaction with a server.
     pub delivery: DeliveryOptions,
-    /// Octets of content.
+    /// The size of the content in octets.
     pub size: u64,
-    /// Its attempts, oldest first. Lists leave it empty.
+    /// The attempts, oldest first. Always empty in lists.
     pub history: Vec<Attempt>,
 }
 
-/// What the idempotency key of an archive copy begins with.
+/// The beginning of the idempotency key of an archive copy.
 const ARCHIVE: &str = "archive:";
 
 impl Record {
-    /// The idempotency key of the archive copy of a message: there is one copy at most.
+    /// A message that was enqueued at `created_at`, with the default options, no recipients and no attempts.
     #[must_use]
-    pub fn archive_key(id: QueueId) -> String {
-        format!("{ARCHIVE}{id}")
+    pub fn new(id: QueueId, state: State, from: ReversePath, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            state,
+            subject: None,
+            message_id: None,
+            from,
+            recipients: Vec::new(),
+            attempts: 0,
+            next_attempt_at: None,
+            created_at,
+            expires_at: None,
+            finished_at: None,
+            priority: Priority::default(),
+            route: None,
+            tenant: None,
+            tags: Vec::new(),
+            on_ambiguous: OnAmbiguous::default(),
+            idempotency_key: None,
+            fingerprint: None,
+            traceparent: None,
+            delivery: DeliveryOptions::default(),
+            size: 0,
+            history: Vec::new(),
+        }
     }
 
-    /// The message that this is the archive copy of; `None` for any other.
+    /// The idempotency key of the archive copy of a message. It ensures that there is at most one copy.
+    #[must_use]
+    pub fn archive_key(id: QueueId) -> IdempotencyKey {
+        IdempotencyKey::from_valid(format!("{ARCHIVE}{id}"))
+    }
+
+    /// The message that this is the archive copy of. `None` for any other message.
     #[must_use]
     pub fn archive_of(&self) -> Option<QueueId> {
         Self::archived_by_key(self.idempotency_key.as_deref()?)
     }
 
-    /// The message whose archive copy has this key; `None` for the key of any other message.
+    /// The message whose archive copy has this key. `None` for the key of any other message.
     #[must_use]
     pub fn archived_by_key(key: &str) -> Option<QueueId> {
         key.strip_prefix(ARCHIVE)?.parse().ok()
     }
 }
 
-/// One recipient and what is known of it.
+/// One recipient and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by stores")]
+#[non_exhaustive]
 pub struct RecipientRecord {
     /// The recipient.
     pub address: Address,
-    /// What is known.
+    /// The status.
     pub status: RecipientStatus,
     /// The server's last reply code.
     pub code: Option<u16>,
     /// The server's last enhanced status code.
     pub enhanced: Option<String>,
-    /// The server's last words.
+    /// The text of the server's last reply, or mailkit's own message.
     pub text: String,
 }
 
-/// One attempt of the past.
+impl RecipientRecord {
+    /// A recipient in a status, without a reply of the server.
+    #[must_use]
+    pub const fn new(address: Address, status: RecipientStatus) -> Self {
+        Self { address, status, code: None, enhanced: None, text: String::new() }
+    }
+}
+
+/// One attempt in the history of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by stores")]
+#[non_exhaustive]
 pub struct Attempt {
     /// When it was settled.
     pub at: Timestamp,
-    /// The route that was tried.
+    /// The route.
     pub route: String,
-    /// What came of it as a whole.
+    /// The outcome as a whole.
     pub outcome: AttemptOutcome,
     /// The class of the failure, if anything failed.
     pub class: Option<String>,
-    /// What was said of it as a whole: the server's reply, a connection that failed, a time-out.
+    /// The message for the attempt as a whole: the server's reply, a failed connection, a time-out.
     pub text: String,
-    /// What became of each recipient that was tried.
+    /// The recipients of the attempt and their status after it.
     pub recipients: Vec<RecipientRecord>,
+}
+
+impl Attempt {
+    /// An attempt on a route, without text and recipients.
+    #[must_use]
+    pub fn new(at: Timestamp, route: impl Into<String>, outcome: AttemptOutcome) -> Self {
+        Self { at, route: route.into(), outcome, class: None, text: String::new(), recipients: Vec::new() }
+    }
 }

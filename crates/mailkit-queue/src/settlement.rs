@@ -1,33 +1,48 @@
-//! What came of a lease.
+//! The result of a leased message: what a worker reports when it settles a lease.
 
 use mailkit_address::Address;
 
 use crate::clock::Timestamp;
-use crate::message::string_enum;
+use crate::string_enum::string_enum;
 
-/// What came of an attempt, or that there was none: see [`Queue::settle`](crate::Queue::settle).
+/// What a worker reports when it settles a lease: see [`Queue::settle`](crate::Queue::settle).
+///
+/// ```
+/// use mailkit_queue::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};
+///
+/// let accepted = RecipientOutcome::new("bob@example.org".parse()?, RecipientStatus::Accepted).with_code(250);
+/// let settlement = Settlement::attempt("primary", AttemptOutcome::Accepted, Next::Dead).with_recipients(vec![accepted]);
+/// assert!(settlement.counts);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct Settlement {
-    /// The route that was tried; `None` where none was: then it is no attempt, and nothing goes into the history.
+    /// The route of the attempt. `None` if there was no attempt: then nothing is added to the history.
     pub route: Option<String>,
-    /// Whether what was tried is an attempt of the message. A failure of the route is none: it is remembered, and not
-    /// counted.
+    /// Whether the attempt counts in the number of attempts of the message. A failure of the route does not count; it is
+    /// only recorded in the history.
     pub counts: bool,
-    /// What came of the attempt as a whole.
+    /// The outcome of the attempt as a whole.
     pub outcome: AttemptOutcome,
     /// The class of the failure, if anything failed.
     pub class: Option<String>,
-    /// What was said of the attempt as a whole: the server's reply, a connection that failed, a time-out.
+    /// The message for the attempt as a whole: the server's reply, a failed connection, a time-out.
     pub text: String,
-    /// What became of recipients; those that are not named stay as they were.
+    /// The outcomes of recipients. A recipient that is not listed keeps its status.
     pub recipients: Vec<RecipientOutcome>,
-    /// Where the message goes from here.
+    /// The state that the message goes to.
     pub next: Next,
 }
 
 impl Settlement {
-    /// The message was not tried, and is as ready as before.
+    /// An attempt on a route, which counts.
+    #[must_use]
+    pub fn attempt(route: impl Into<String>, outcome: AttemptOutcome, next: Next) -> Self {
+        Self { route: Some(route.into()), counts: true, outcome, next, ..Self::untouched() }
+    }
+
+    /// No attempt was made, and the message is as ready as before.
     #[must_use]
     pub fn untouched() -> Self {
         Self {
@@ -41,98 +56,147 @@ impl Settlement {
         }
     }
 
-    /// The message was not tried, and shall not be before that time.
+    /// No attempt was made, and none is to be made before that time.
     #[must_use]
     pub fn not_before(at: Timestamp) -> Self {
         Self { next: Next::At(at), ..Self::untouched() }
     }
+
+    /// Sets whether the attempt [counts](Self::counts).
+    #[must_use]
+    pub const fn with_counts(mut self, counts: bool) -> Self {
+        self.counts = counts;
+        self
+    }
+
+    /// Sets the class of the failure.
+    #[must_use]
+    pub fn with_class(mut self, class: impl Into<String>) -> Self {
+        self.class = Some(class.into());
+        self
+    }
+
+    /// Sets the message for the attempt as a whole.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
+    /// Sets the outcomes of recipients.
+    #[must_use]
+    pub fn with_recipients(mut self, recipients: Vec<RecipientOutcome>) -> Self {
+        self.recipients = recipients;
+        self
+    }
+
+    /// Sets the state that the message goes to.
+    #[must_use]
+    pub const fn with_next(mut self, next: Next) -> Self {
+        self.next = next;
+        self
+    }
 }
 
 string_enum! {
-    /// What came of an attempt as a whole.
+    /// The outcome of an attempt as a whole.
     #[derive(Default)]
-    AttemptOutcome, "an outcome: accepted, temporary, permanent, ambiguous, network or partial" {
+    AttemptOutcome, "an outcome: accepted, temporary, permanent, ambiguous, network or partial", "stores and senders must handle a new one" {
         /// The server accepted the message for every recipient.
         Accepted = "accepted",
-        /// Nobody accepted it, and another attempt may succeed.
+        /// The server accepted no recipient, and another attempt may succeed.
         #[default]
         Temporary = "temporary",
-        /// The server refused it for every recipient, for good.
+        /// The server refused every recipient for good.
         Permanent = "permanent",
-        /// It may have been delivered: nobody can know.
+        /// The message may have been delivered.
         Ambiguous = "ambiguous",
-        /// The connection failed before the server said anything about the message.
+        /// The connection failed before the server answered for the message.
         Network = "network",
         /// Some recipients were accepted and others were not.
         Partial = "partial",
     }
 }
 
-/// Where a message goes when it is settled.
+/// The state that a message goes to when it is settled.
 ///
-/// Whatever is said, a message whose recipients were all accepted is [sent](crate::State::Sent).
+/// Whatever `Next` says, a message that was accepted for all recipients is [sent](crate::State::Sent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "every store shall notice a new one")]
+#[expect(clippy::exhaustive_enums, reason = "every store must handle a new one")]
 pub enum Next {
-    /// It is ready again at once, in the place that it had.
+    /// It is ready again, in the position that it had.
     Ready,
-    /// It is scheduled for that time; ready as of now, where the time is over.
+    /// It is scheduled for that time. If the time is past, it is ready since now.
     At(Timestamp),
-    /// It is over: recipients that were not accepted are lost, and the message is dead.
+    /// It is dead: it is not sent to the recipients that were not accepted.
     Dead,
-    /// It may have been delivered: a person decides.
+    /// It is held: it may have been delivered, and an operator decides.
     Held,
 }
 
-/// What became of one recipient in an attempt.
+/// The outcome of one recipient in an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct RecipientOutcome {
     /// The recipient.
     pub address: Address,
-    /// What became of it.
+    /// The new status.
     pub status: RecipientStatus,
-    /// The server's reply code (RFC 5321 §4.2), where it gave one.
+    /// The server's reply code (RFC 5321 §4.2), if it gave one.
     pub code: Option<u16>,
-    /// The server's enhanced status code (RFC 3463), where it gave one.
+    /// The server's enhanced status code (RFC 3463), if it gave one.
     pub enhanced: Option<String>,
-    /// The server's words, or ours where it said none.
+    /// The text of the server's reply, or mailkit's own message if there was no reply.
     pub text: String,
 }
 
-/// What is known of one recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "every store shall notice a new one")]
-pub enum RecipientStatus {
-    /// Nothing yet.
-    Pending,
-    /// The server has taken the message for this recipient: it is never sent there again.
-    Accepted,
-    /// Refused for now, or not reached.
-    Temporary,
-    /// Refused for good: it is never sent there again, unless by hand.
-    Permanent,
-    /// Nobody can know.
-    Ambiguous,
+impl RecipientOutcome {
+    /// The outcome of a recipient, without a reply of the server.
+    #[must_use]
+    pub const fn new(address: Address, status: RecipientStatus) -> Self {
+        Self { address, status, code: None, enhanced: None, text: String::new() }
+    }
+
+    /// Sets the server's reply code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<Option<u16>>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    /// Sets the server's enhanced status code.
+    #[must_use]
+    pub fn with_enhanced(mut self, enhanced: impl Into<Option<String>>) -> Self {
+        self.enhanced = enhanced.into();
+        self
+    }
+
+    /// Sets the text.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+}
+
+string_enum! {
+    /// The status of one recipient.
+    RecipientStatus, "a status: pending, accepted, temporary, permanent or ambiguous", "stores and senders must handle a new one" {
+        /// No attempt had an outcome yet.
+        Pending = "pending",
+        /// The server accepted the message for this recipient. It is never sent to it again.
+        Accepted = "accepted",
+        /// Refused for now, or not reached.
+        Temporary = "temporary",
+        /// Refused for good. It is never sent to this recipient again, unless an operator retries the message.
+        Permanent = "permanent",
+        /// The message may have been delivered to this recipient.
+        Ambiguous = "ambiguous",
+    }
 }
 
 impl RecipientStatus {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Accepted, Self::Temporary, Self::Permanent, Self::Ambiguous];
-
-    /// The word for it, as JSON uses it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Accepted => "accepted",
-            Self::Temporary => "temporary",
-            Self::Permanent => "permanent",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-
-    /// Whether another attempt is for this recipient too.
+    /// Whether the recipient is open: another attempt includes it.
     #[must_use]
     pub const fn is_open(self) -> bool {
         !matches!(self, Self::Accepted | Self::Permanent)

@@ -69,8 +69,10 @@ pub enum ErrorKind {
     StoreAway,
     /// The queue's store has failed for good.
     StoreFailed,
-    /// The queue's store is damaged, or not one of ours.
+    /// The queue's store is damaged, or was not created by mailkit.
     StoreDamaged,
+    /// The queue's store was written by another version of mailkit, with a schema that this version cannot use.
+    StoreIncompatible,
     /// There is no store of a queue where it was looked for, or no folder to make it in.
     StoreMissing,
     /// No store of a queue can be at its place before that was put right.
@@ -99,6 +101,7 @@ impl ErrorKind {
             Self::StoreAway => "store-away",
             Self::StoreFailed => "store-failed",
             Self::StoreDamaged => "store-damaged",
+            Self::StoreIncompatible => "store-incompatible",
             Self::StoreMissing => "store-missing",
             Self::StoreUnusable => "store-unusable",
         }
@@ -319,6 +322,7 @@ impl From<QueueError> for Error {
             QueueError::Unavailable(_) => ErrorKind::StoreAway,
             QueueError::Failed(_) => ErrorKind::StoreFailed,
             QueueError::Damaged(_) => ErrorKind::StoreDamaged,
+            QueueError::Incompatible(_) => ErrorKind::StoreIncompatible,
             QueueError::Missing(_) => ErrorKind::StoreMissing,
             QueueError::Unusable(_) => ErrorKind::StoreUnusable,
             QueueError::Expired { .. } => ErrorKind::Message,
@@ -348,6 +352,7 @@ impl ErrorMessage for Error {
                 | ErrorKind::StoreAway
                 | ErrorKind::StoreFailed
                 | ErrorKind::StoreDamaged
+                | ErrorKind::StoreIncompatible
                 | ErrorKind::StoreMissing
                 | ErrorKind::StoreUnusable,
             ) => f.write_str("the queue did not take it"),

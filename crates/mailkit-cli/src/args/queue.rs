@@ -68,14 +68,12 @@ impl FilterArgs {
 
     /// The filter that they ask for.
     pub(crate) fn filter(&self) -> Filter {
-        Filter {
-            state: self.state,
-            recipient: self.recipient.clone(),
-            tag: self.tag.clone(),
-            tenant: self.tenant.clone(),
-            route: self.route.clone(),
-            ..Filter::default()
-        }
+        let mut filter = Filter::new().with_state(self.state);
+        filter.recipient.clone_from(&self.recipient);
+        filter.tag.clone_from(&self.tag);
+        filter.tenant.clone_from(&self.tenant);
+        filter.route.clone_from(&self.route);
+        filter
     }
 }
 

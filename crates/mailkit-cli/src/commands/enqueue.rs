@@ -60,7 +60,7 @@ struct Acknowledged {
 
 impl Acknowledged {
     /// For a message of its own.
-    fn of_message(Enqueued { id, duplicate, state }: Enqueued) -> Self {
+    fn of_message(Enqueued { id, duplicate, state, .. }: Enqueued) -> Self {
         Self { line: None, id: id.to_string(), duplicate, state: Some(state.as_str()) }
     }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use mailkit::mime::dkim::Signer;
-use mailkit::queue::{Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, Priority, QueueId, Record, Timestamp};
+use mailkit::queue::{
+    Fingerprint, Idempotency, IdempotencyKey, InvalidText, NewMessage, OnAmbiguous, Priority, QueueId, Record, Tag,
+    Tenant, Timestamp, Traceparent,
+};
 use mailkit::{EnqueueOptions, Error, Message, TransactionOptions};
 use time::OffsetDateTime;
 
@@ -20,7 +23,7 @@ pub(crate) struct Wishes {
     id: Option<QueueId>,
     created_at: Option<Timestamp>,
     /// The key of an archive copy from another queue.
-    archive_key: Option<String>,
+    archive_key: Option<IdempotencyKey>,
     /// What the key of a message from another queue says of it.
     fingerprint: Option<Fingerprint>,
 }
@@ -45,12 +48,15 @@ impl Wishes {
             let value = value.map(|value| not_empty(field, value));
             value.and_then(|value| problems.note(value))
         };
-        let key = text("idempotency_key", draft.idempotency_key.take());
         options = text("route", draft.route.take()).into_iter().fold(options, EnqueueOptions::route);
-        options = text("tenant", draft.tenant.take()).into_iter().fold(options, EnqueueOptions::tenant);
-        options = text("traceparent", draft.traceparent.take()).into_iter().fold(options, EnqueueOptions::traceparent);
-        for tag in draft.tags.take().into_iter().flatten() {
-            options = text("tags", Some(tag)).into_iter().fold(options, EnqueueOptions::tag);
+        let key = valid::<IdempotencyKey>("idempotency_key", draft.idempotency_key.take(), problems);
+        let tenant = valid::<Tenant>("tenant", draft.tenant.take(), problems);
+        options = tenant.iter().fold(options, |options, tenant| options.tenant(tenant.as_str()));
+        let trace = valid::<Traceparent>("traceparent", draft.traceparent.take(), problems);
+        options = trace.iter().fold(options, |options, trace| options.traceparent(trace.as_str()));
+        for (number, tag) in draft.tags.take().into_iter().flatten().enumerate() {
+            let tag = valid::<Tag>(&format!("tags[{number}]"), Some(tag), problems);
+            options = tag.iter().fold(options, |options, tag| options.tag(tag.as_str()));
         }
         let mut moment = |field: &str, value: Option<String>| {
             let value = value.map(|text| time(field, &text).map(timestamp));
@@ -68,7 +74,7 @@ impl Wishes {
             let text = "keys `archive:ID` are reserved for archive copies: choose another";
             problems.note::<()>(Err(Failure::message("idempotency_key", text)));
         }
-        options = key.into_iter().fold(options, EnqueueOptions::idempotency_key);
+        options = key.iter().fold(options, |options, key| options.idempotency_key(key.as_str()));
         options = send_at.into_iter().fold(options, EnqueueOptions::send_at);
         options = expires_at.into_iter().fold(options, EnqueueOptions::expires_at);
         if created_at.is_none() {
@@ -99,7 +105,7 @@ impl Wishes {
         new.created_at = self.created_at;
         if let Some(key) = self.archive_key {
             // Without a fingerprint its key stands for nothing any more.
-            new.idempotency = Some(IdempotencyKey { key, fingerprint: Fingerprint::default() });
+            new.idempotency = Some(Idempotency::new(key, Fingerprint::default()));
         }
         if let (Some(key), Some(fingerprint)) = (&mut new.idempotency, self.fingerprint) {
             key.fingerprint = fingerprint;
@@ -139,6 +145,16 @@ fn fingerprint(digits: &str) -> Result<Fingerprint, Failure> {
         *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
     }
     Ok(fingerprint)
+}
+
+/// A key, a tenant, a trace or a tag. One that is invalid is noted and left out.
+fn valid<T: TryFrom<String, Error = InvalidText>>(
+    field: &str,
+    value: Option<String>,
+    problems: &mut Problems,
+) -> Option<T> {
+    let value = not_empty(field, value?);
+    problems.note(value.and_then(|value| T::try_from(value).map_err(|error| Failure::message(field, &error))))
 }
 
 fn not_empty(field: &str, value: String) -> Result<String, Failure> {

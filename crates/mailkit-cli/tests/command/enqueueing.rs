@@ -114,10 +114,29 @@ fn wishes_that_make_no_sense_are_65_and_all_told_at_once() {
     let wishes = r#", "idempotency_key": "", "send_at": "soon", "on_ambiguous": "drop", "id": "x", "tags": [""]"#;
     let ended = store.enqueue_lines(&line("bob@example.org", wishes));
     for words in
-        ["idempotency_key: empty", "send_at: no date in `soon`", "on_ambiguous: `drop`", "id: `x`", "tags: empty"]
+        ["idempotency_key: empty", "send_at: no date in `soon`", "on_ambiguous: `drop`", "id: `x`", "tags[0]: empty"]
     {
         ended.assert_code(65).assert_says(words);
     }
+}
+
+#[test]
+fn a_key_a_tenant_a_tag_or_a_trace_that_is_invalid_is_65_and_named_by_its_field() {
+    let store = Store::new();
+    let wishes = r#", "idempotency_key": "caf\u00e9", "tenant": "a\u0000b", "tags": ["good", "a\nb"], "traceparent": "00-1-2-3""#;
+    let ended = store.enqueue_lines(&line("bob@example.org", wishes));
+    for words in [
+        "idempotency_key: an idempotency key has only printable ASCII characters, and U+00E9 is none",
+        "tenant: a tenant may not contain the control character U+0000",
+        "tags[1]: a tag may not contain the control character U+000A",
+        "traceparent: a traceparent is VERSION-TRACE_ID-PARENT_ID-FLAGS",
+    ] {
+        ended.assert_code(65).assert_says(words);
+    }
+    assert_eq!(store.stats()["ready"], 0);
+    let long = "k".repeat(256);
+    let ended = mailkit([&["enqueue", "--queue", &store.url, "--idempotency-key", &long], &LETTER[..]].concat());
+    ended.assert_code(65).assert_says("idempotency_key: an idempotency key has at most 255 octets");
 }
 
 #[test]
@@ -162,7 +181,7 @@ fn a_message_that_is_wrong_stores_nothing() {
     mailkit(["enqueue", "--queue", url, "--ndjson", "/no/such/file"]).assert_code(66);
     mailkit(["enqueue", "--queue", url, "--ndjson", "-", "--from", "ann@example.com"]).assert_code(64);
     mailkit(["enqueue", "--from", "ann@example.com"]).assert_code(64).assert_says("no queue: give --queue URL");
-    store.queue(&["stats"]).assert_code(66).assert_says("there is no store");
+    store.queue(&["stats"]).assert_code(66).assert_says("store does not exist");
 }
 
 #[test]

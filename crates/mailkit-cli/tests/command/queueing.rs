@@ -96,7 +96,7 @@ fn an_unknown_id_and_what_the_state_does_not_allow_are_65_and_change_nothing() {
         store.queue(&[action, "nonsense"]).assert_code(65).assert_says("is not the id of a message");
     }
     for action in ["retry", "release"] {
-        store.queue(&[action, &id]).assert_code(65).assert_says("is ready, which does not allow");
+        store.queue(&[action, &id]).assert_code(65).assert_says("is ready: ");
     }
     assert_eq!(store.show(&id)["state"], "ready");
     let cancelled = store.queue(&["cancel", &id, "--json"]).assert_code(0).json();
@@ -146,6 +146,28 @@ fn a_held_message_waits_for_a_person_and_one_that_is_resent_is_counted() {
 
 fn message_id(message: &str) -> String {
     message.lines().find(|line| line.starts_with("Message-ID:")).unwrap().to_owned()
+}
+
+#[test]
+fn a_file_of_an_older_schema_is_78_with_the_commands_to_run_and_left_byte_for_byte() {
+    let store = Store::new();
+    store.enqueue(&[]);
+    let path = store.folder.path().join("mail.db");
+    let mut content = std::fs::read(&path).unwrap();
+    // The version of the schema is at offset 60 of the header.
+    content[60..64].copy_from_slice(&1_u32.to_be_bytes());
+    std::fs::write(&path, &content).unwrap();
+    for args in
+        [&["queue", "stats"][..], &["queue", "export"], &["enqueue"], &["work", "--server", "smtp://127.0.0.1:1"]]
+    {
+        let letter: &[&str] = if args[0] == "enqueue" { &LETTER } else { &[] };
+        let ended = mailkit(args.iter().chain(letter).chain(&["--queue", &store.url]));
+        ended.assert_code(78).assert_says("written by another version of mailkit");
+        ended
+            .assert_says("mailkit queue export --queue sqlite:FILE")
+            .assert_says("mailkit enqueue --queue sqlite:FILE");
+    }
+    assert_eq!(std::fs::read(path).unwrap(), content);
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn what_a_queue_would_refuse_is_refused_by_render_as_well() {
         "send_at: no date in `soon`",
         "on_ambiguous: `drop`",
         "id: `x`",
-        "tags: empty",
+        "tags[0]: empty",
         "route: empty",
         "tenant: empty",
         "created_at: no date in `then`",

@@ -17,8 +17,7 @@ use crate::server::{Server, enqueue, message, queue, seeded, start, start_with};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn said(address: &mailkit_address::Address, status: RecipientStatus, code: u16, text: &str) -> RecipientResult {
-    RecipientOutcome { address: address.clone(), status, code: Some(code), enhanced: None, text: text.to_owned() }
-        .into()
+    RecipientOutcome::new(address.clone(), status).with_code(code).with_text(text).into()
 }
 
 #[tokio::test(start_paused = true)]

@@ -309,7 +309,7 @@ async fn a_recipient_that_one_route_cannot_address_goes_over_another_and_the_res
             let (is_bob, address) = (address.local_part() == "bob", address.clone());
             let status = if is_bob { RecipientStatus::Accepted } else { RecipientStatus::Temporary };
             let (code, text) = (is_bob.then_some(250), "the server does not offer SMTPUTF8".to_owned());
-            let outcome = RecipientOutcome { address, status, code, enhanced: None, text };
+            let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
             RecipientResult { outcome, fault: (!is_bob).then(|| Class::Capability.into()) }
         };
         Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })
@@ -344,7 +344,7 @@ async fn a_login_that_one_recipient_asks_for_stops_nobody_else_where_the_server_
             let (is_relayed, address) = (address.local_part() == "joe", address.clone());
             let status = if is_relayed { RecipientStatus::Temporary } else { RecipientStatus::Accepted };
             let (code, text) = (Some(if is_relayed { 530 } else { 250 }), "words".to_owned());
-            let outcome = RecipientOutcome { address, status, code, enhanced: None, text };
+            let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
             RecipientResult { outcome, fault: is_relayed.then(|| Class::Login.into()) }
         };
         Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })

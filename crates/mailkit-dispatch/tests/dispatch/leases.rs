@@ -134,17 +134,10 @@ async fn what_another_worker_has_taken_meanwhile_stays_with_it() {
         let request = LeaseRequest::new(NonZeroU32::MIN, LEASE);
         // The queue in memory answers at once.
         let leased = queue.lease(&request).now_or_never().unwrap().unwrap().remove(0);
-        let settlement = Settlement {
-            route: Some("other".to_owned()),
-            recipients: vec![RecipientOutcome {
-                address: leased.recipients()[0].clone(),
-                status: RecipientStatus::Accepted,
-                code: Some(250),
-                enhanced: None,
-                text: "taken by another worker".to_owned(),
-            }],
-            ..Settlement::untouched()
-        };
+        let address = leased.recipients()[0].clone();
+        let accepted = RecipientOutcome::new(address, RecipientStatus::Accepted).with_code(250);
+        let mut settlement = Settlement::untouched().with_recipients(vec![accepted]);
+        settlement.route = Some("other".to_owned());
         queue.settle(leased.lease, settlement).now_or_never().unwrap().unwrap();
     })
     .await;

@@ -103,7 +103,7 @@ async fn a_limit_of_one_tenant_leaves_the_others_alone() {
     let (queue, server) = (queue(), Server::new());
     for number in 0..60 {
         let mut message = message(&["u@example.org"]);
-        message.tenant = Some(if number % 2 == 0 { "greedy" } else { "modest" }.to_owned());
+        message.tenant = Some(if number % 2 == 0 { "greedy" } else { "modest" }.parse().unwrap());
         queue.enqueue(message).await.unwrap();
     }
     let mut settings = seeded();
@@ -202,7 +202,7 @@ async fn dispatchers_that_share_a_queue_share_its_quota() {
 async fn a_message_that_pays_while_its_route_closes_goes_elsewhere() {
     let (queue, primary, backup) = (queue(), Server::new(), Server::new());
     primary.replies(|_| Some(Outcome::failed(Trouble::new(Class::Login, "535 no"))));
-    let slow = Wrapped::new(&queue, |call| (call == Call::Spend).then_some(Fault::Late(SECOND * 3 / 10)));
+    let slow = Wrapped::new(&queue, |call| (call == Call::Acquire).then_some(Fault::Late(SECOND * 3 / 10)));
     let routes =
         [(main_route().quota("100/1h messages".parse().unwrap()), &primary), (RouteSettings::new("backup"), &backup)];
     let dispatcher = Dispatcher::builder(slow).plan(plan(seeded(), &routes)).start().unwrap();

@@ -151,7 +151,7 @@ async fn a_refused_recipient_is_no_failure_of_the_route() {
         let refused = |address: &mailkit_address::Address| {
             let (status, text) = (RecipientStatus::Permanent, "no such user".to_owned());
             let enhanced = Some("5.1.1".to_owned());
-            RecipientOutcome { address: address.clone(), status, code: Some(550), enhanced, text }.into()
+            RecipientOutcome::new(address.clone(), status).with_code(550).with_enhanced(enhanced).with_text(text).into()
         };
         Some(Outcome { recipients: job.message().recipients().iter().map(refused).collect(), trouble: None })
     });

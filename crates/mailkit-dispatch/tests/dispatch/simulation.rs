@@ -86,15 +86,15 @@ fn new_message(rng: &mut Rng, routes: usize) -> NewMessage {
         recipients.push(format!("u{number}@d{}.example", rng.u8(0..2)).parse().unwrap());
     }
     let mut message = NewMessage::new(Envelope::null_sender(recipients).unwrap(), "Subject: x\r\n\r\n");
-    message.priority = one_of(rng, Priority::ALL);
-    message.tenant = rng.bool().then(|| "greedy".to_owned());
+    message.priority = one_of(rng, &Priority::ALL);
+    message.tenant = rng.bool().then(|| "greedy".parse().unwrap());
     message.route = (rng.u8(0..5) == 0).then(|| one_of(rng, &["one", "two"][..routes]).to_owned());
     message.on_ambiguous = if rng.u8(0..3) == 0 { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
     message
 }
 
 async fn records(queue: &MemoryQueue) -> Vec<Record> {
-    queue.list(&Filter { limit: 1_000, ..Filter::default() }).await.unwrap().records
+    queue.list(&Filter::new().with_limit(1_000)).await.unwrap().records
 }
 
 /// Looks who is over, and that whoever was still is.

@@ -138,7 +138,7 @@ async fn shutdown_ends_what_is_on_its_way_and_leaves_the_rest_untouched() {
     let stats = queue.stats().await.unwrap();
     assert_eq!((stats.sent as usize, stats.leased, stats.scheduled), (server.count(), 0, 0));
     assert_eq!(stats.ready as usize, 100 - server.count());
-    let records = queue.list(&Filter { state: Some(State::Ready), ..Filter::default() }).await.unwrap().records;
+    let records = queue.list(&Filter::new().with_state(State::Ready)).await.unwrap().records;
     assert!(records.iter().all(|record| record.attempts == 0));
 }
 

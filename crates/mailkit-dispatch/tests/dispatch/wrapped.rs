@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, MemoryQueue,
-    NewMessage, Page, Permit, Queue, QueueError, QueueId, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Acquired, Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest,
+    MemoryQueue, NewMessage, Page, Permit, Queue, QueueError, QueueId, Record, SettleError, Settlement, State, Stats,
 };
 use tokio::time::sleep;
 
@@ -17,10 +17,10 @@ pub(crate) enum Call {
     Enqueue,
     Lease,
     Renew,
-    Mark,
+    RecordCommitPoint,
     Settle,
-    Spend,
-    Refund,
+    Acquire,
+    Release,
     Stats,
 }
 
@@ -84,7 +84,7 @@ impl Queue for Wrapped {
         self.around(Call::Renew, self.inner.renew(leases, duration)).await
     }
     async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
-        self.around(Call::Mark, self.inner.record_commit_point(lease)).await
+        self.around(Call::RecordCommitPoint, self.inner.record_commit_point(lease)).await
     }
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
         let (token, again) = (lease.token(), settlement.clone());
@@ -102,11 +102,11 @@ impl Queue for Wrapped {
             (Err(error), None) => Err(Box::new(SettleError::new(error, Lease::new(token), again))),
         }
     }
-    async fn acquire(&self, quotas: &[LimitRequest]) -> Result<Result<Permit, Timestamp>, QueueError> {
-        self.around(Call::Spend, self.inner.acquire(quotas)).await
+    async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError> {
+        self.around(Call::Acquire, self.inner.acquire(requests)).await
     }
-    async fn release(&self, receipt: Permit) -> Result<(), QueueError> {
-        self.around(Call::Refund, self.inner.release(receipt)).await
+    async fn release(&self, permit: Permit) -> Result<(), QueueError> {
+        self.around(Call::Release, self.inner.release(permit)).await
     }
     async fn get(&self, id: QueueId) -> Result<Option<Record>, QueueError> {
         self.inner.get(id).await

@@ -1,9 +1,9 @@
-//! What the processes do that are to die. They tell on standard output what they were promised and what they did:
+//! The processes that are killed. They report on standard output what was acknowledged and what they did:
 //!
 //! ```text
 //! + ID resend|hold    the message was acknowledged
-//! > ID                its content left: the server has it
-//! = ID                that was acknowledged to be written down
+//! > ID                its content was sent: the server has it
+//! = ID                its settlement was acknowledged
 //! ```
 
 use std::io::{Read, Write};
@@ -14,24 +14,24 @@ use std::time::{Duration, SystemTime};
 
 use mailkit_address::{Address, Envelope};
 use mailkit_queue::{
-    AttemptOutcome, Clock, Content, IdempotencyKey, LeaseRequest, Leased, NewMessage, OnAmbiguous, Queue,
+    AttemptOutcome, Clock, Content, Idempotency, LeaseRequest, Leased, NewMessage, Next, OnAmbiguous, Queue,
     QueueSettings, RecipientOutcome, RecipientStatus, Settlement, State, Timestamp,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
-/// Settings under which nothing is forgotten, however much time passes.
+/// Settings without an end of the retention.
 fn settings() -> QueueSettings {
     let forever = Duration::from_secs(100_000 * 24 * 60 * 60);
-    QueueSettings { max_messages: u64::MAX, retention: forever, key_window: forever, ..QueueSettings::default() }
+    QueueSettings::new().with_max_messages(u64::MAX).with_retention(forever).with_key_window(forever)
 }
 
-/// Opens the store so many hours from now: the leases of those who died have run out.
+/// Opens the store with a clock that is `hours` ahead: the leases of the killed workers have expired.
 pub(crate) async fn open(path: &Path, hours: u64) -> SqliteQueue {
     let clock = Clock::new(move || Timestamp::from(SystemTime::now()) + Duration::from_secs(hours * 3_600));
     SqliteQueue::builder(path).settings(settings()).clock(clock).open().await.unwrap()
 }
 
-/// Starts a process that does so with a store.
+/// Starts such a process with a store.
 pub(crate) fn start(what: &str, path: &Path, hours: u64, failpoint: Option<u64>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child::a_process_that_is_to_die", "--nocapture", "--test-threads=1"]);
@@ -42,13 +42,13 @@ pub(crate) fn start(what: &str, path: &Path, hours: u64, failpoint: Option<u64>)
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Does nothing but in such a process.
+/// Does nothing outside of such a process.
 #[test]
 fn a_process_that_is_to_die() {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let path = PathBuf::from(variable("MAILKIT_CHILD_STORE"));
     let hours = variable("MAILKIT_CHILD_HOURS").parse().unwrap_or_default();
-    // What the test runner has begun to print ends here.
+    // Ends the line that the test runner has started.
     tell("");
     if !variable("MAILKIT_CHILD").is_empty() {
         // Where the test itself dies, so does this.
@@ -80,27 +80,18 @@ pub(crate) fn message(at: u64) -> NewMessage {
         message.on_ambiguous = OnAmbiguous::Hold;
     }
     if at.is_multiple_of(5) {
-        let (key, fingerprint) = (format!("{}-{at}", std::process::id()), [1; 32]);
-        message.idempotency = Some(IdempotencyKey { key, fingerprint });
+        let key = format!("{}-{at}", std::process::id()).parse().unwrap();
+        message.idempotency = Some(Idempotency::new(key, [1; 32]));
     }
     message
 }
 
 pub(crate) fn accepted(leased: &Leased) -> Settlement {
-    let outcome = |address: &Address| RecipientOutcome {
-        address: address.clone(),
-        status: RecipientStatus::Accepted,
-        code: Some(250),
-        enhanced: None,
-        text: "queued".to_owned(),
+    let outcome = |address: &Address| {
+        RecipientOutcome::new(address.clone(), RecipientStatus::Accepted).with_code(250).with_text("queued")
     };
-    Settlement {
-        route: Some("main".to_owned()),
-        counts: true,
-        outcome: AttemptOutcome::Accepted,
-        recipients: leased.recipients().iter().map(outcome).collect(),
-        ..Settlement::untouched()
-    }
+    Settlement::attempt("main", AttemptOutcome::Accepted, Next::Ready)
+        .with_recipients(leased.recipients().iter().map(outcome).collect())
 }
 
 async fn enqueue(queue: &SqliteQueue, at: u64) {
@@ -160,7 +151,7 @@ async fn work_for_ever(path: &Path, hours: u64) {
     }
 }
 
-/// A little of everything, one after the other.
+/// Every operation once, one after the other.
 async fn once(path: &Path, hours: u64) {
     let queue = open(path, hours).await;
     for at in [0, 1, 9] {

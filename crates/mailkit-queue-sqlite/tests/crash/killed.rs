@@ -1,4 +1,4 @@
-//! Processes that are killed at any time under load.
+//! Processes that are killed at random times under load.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use crate::child;
 use crate::verdict::Told;
 
-/// How often both processes are killed: `MAILKIT_KILLS` asks for more.
+/// How often both processes are killed. `MAILKIT_KILLS` sets another number.
 const KILLS: u64 = 15;
 
-/// Lets both processes work until one of them has told so much, and kills them one after the other.
+/// Lets both processes work until one of them has written a number of lines, and kills one after the other.
 fn round(path: &Path, hours: u64) -> [Vec<String>; 2] {
     let (heard, hears) = mpsc::channel();
     let mut processes = ["enqueue", "work"].map(|what| child::start(what, path, hours, None));

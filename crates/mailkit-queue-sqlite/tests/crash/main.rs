@@ -1,4 +1,4 @@
-//! Processes that die while they work with a store: at every step that it takes, and at any time under load.
+//! Processes that are killed while they use a store: at every step of the writer, and at random times under load.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod child;

@@ -1,4 +1,4 @@
-//! A process that dies at the first step of the store, at the second, and so on until there is none left.
+//! A process that ends at the first step of the writer, at the second, and so on up to the last.
 
 use std::io::{BufRead, BufReader};
 

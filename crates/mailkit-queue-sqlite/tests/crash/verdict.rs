@@ -1,4 +1,4 @@
-//! What must hold when processes have died: nothing acknowledged is lost, and each copy is explained.
+//! The checks after processes were killed: no acknowledged message is lost, and each copy is explained.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -7,21 +7,21 @@ use mailkit_queue::{Filter, Queue, State};
 
 use crate::child::{accepted, open, request};
 
-/// What processes told before they died.
+/// What processes reported before they were killed.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// What was acknowledged; whether it is to be held in doubt.
+    /// The acknowledged messages, and whether each has the policy `hold`.
     acknowledged: HashMap<String, bool>,
-    /// How often the server got each.
+    /// How often the server received each message.
     delivered: HashMap<String, u64>,
-    /// What was acknowledged to be written down as delivered.
+    /// The messages whose settlement was acknowledged.
     settled: HashSet<String>,
-    /// What was with the server and not acknowledged when its process died.
+    /// The messages that the server had and that were not settled when the process was killed.
     in_flight: Vec<String>,
 }
 
 impl Told {
-    /// Takes in all that one process told.
+    /// Adds the report of one process.
     pub(crate) fn add(&mut self, lines: &[String]) {
         let mut open = HashSet::new();
         for line in lines {
@@ -51,8 +51,8 @@ impl Told {
         self.in_flight.len()
     }
 
-    /// Delivers what is left, and holds what was told against what the store has. Those settled may be forgotten already
-    /// where `purged`.
+    /// Delivers the remaining messages, and compares the reports with the store. If `purged`, settled messages may have been
+    /// removed.
     pub(crate) async fn check(mut self, path: &Path, hours: u64, purged: bool) {
         let queue = open(path, hours).await;
         loop {
@@ -72,7 +72,7 @@ impl Told {
         let stats = queue.stats().await.unwrap();
         assert_eq!(stats.unfinished() + stats.dead + stats.cancelled, 0, "{stats:?}");
 
-        let held = Filter { state: Some(State::Held), limit: usize::MAX, ..Filter::default() };
+        let held = Filter::new().with_state(State::Held).with_limit(usize::MAX);
         let held: HashSet<String> =
             queue.list(&held).await.unwrap().records.iter().map(|record| record.id.to_string()).collect();
         assert_eq!(held.len() as u64, stats.held);

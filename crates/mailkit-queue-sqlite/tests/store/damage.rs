@@ -1,4 +1,4 @@
-//! Damage that shows while the store is in use, and what is brought out of a damaged file.
+//! Damage that is found while the store is in use, and recovery of a damaged file.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZeroU32;
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::{lease, message, open};
 
-/// Overwrites pages of a file, from that share of it on.
+/// Overwrites pages of a file, starting at this fraction of it.
 fn overwrite(path: &Path, share: f64, pages: u64) {
     let mut file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let count = file.metadata().unwrap().len() / 4096;
@@ -48,7 +48,7 @@ async fn a_worker_that_gets_nothing_since_the_first_one_is_damaged_looks_again_a
     let worker = open(&path).await;
     let request = LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60));
     assert!(worker.lease(&request).await.unwrap().is_empty());
-    // Else only the last of its looks, within a second, has it take its turn.
+    // Otherwise only its last poll, within a second, makes it lease.
     tokio::time::timeout(Duration::from_millis(600), worker.wait()).await.unwrap();
     assert_eq!(worker.lease(&request).await.unwrap().len(), 1);
 }
@@ -58,7 +58,7 @@ async fn damage_that_is_met_at_work_stops_the_store_and_the_file_stays_as_it_is(
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
-    // More than what is checked when it is opened.
+    // More than the part that is checked when it is opened.
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..400 {
         let queue = queue.clone();
@@ -175,7 +175,7 @@ async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same(
     queue.enqueue(message("x")).await.unwrap();
     queue.enqueue(message(&"y".repeat(300_000))).await.unwrap();
     queue.close().await.unwrap();
-    // As on a medium for reading: SQLite cannot make the log, which it does even to read.
+    // As on a read-only file system: SQLite cannot create the WAL, which it does even to read.
     std::fs::create_dir(folder.path().join("mail #1?.db-wal")).unwrap();
     assert!(matches!(SqliteQueue::open(&path).await, Err(QueueError::Unusable(_))));
     let contents: Vec<_> = SqliteQueue::recover(&path).unwrap().map(|message| message.content).collect();
@@ -193,10 +193,10 @@ async fn a_file_whose_log_cannot_be_read_where_it_is_says_what_to_copy() {
     for name in ["mailkit.db", "mailkit.db-wal"] {
         std::fs::copy(folder.path().join(name), medium.path().join(name)).unwrap();
     }
-    // As on a medium for reading: SQLite cannot make the index of the log.
+    // As on a read-only file system: SQLite cannot create the index of the WAL.
     std::os::unix::fs::symlink(medium.path().join("none").join("none"), medium.path().join("mailkit.db-shm")).unwrap();
     let error = SqliteQueue::recover(medium.path().join("mailkit.db")).map(drop).unwrap_err();
     assert!(matches!(error, QueueError::Unusable(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert!(why.ends_with("copy the file and its -wal to where you can write"), "{why}");
+    assert!(why.ends_with("copy the file and its -wal to a folder that is writable"), "{why}");
 }

@@ -1,4 +1,4 @@
-//! What there may be at a path, and what becomes of it.
+//! Opening files of all kinds.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::{accepted, lease, message, open};
 
-/// Opens what must not be opened; checks that nothing changed, and returns the reason.
+/// Opens a file that must be refused, checks that it was not changed, and returns the reason.
 async fn refused(path: &Path) -> String {
     let before = std::fs::read(path).unwrap();
     let error = SqliteQueue::open(path).await.unwrap_err();
@@ -54,7 +54,7 @@ async fn a_file_that_is_not_ours_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
     std::fs::write(&path, "a shopping list").unwrap();
-    assert_eq!(refused(&path).await, "the file is not one of SQLite's");
+    assert_eq!(refused(&path).await, "the file is not an SQLite database");
 
     std::fs::remove_file(&path).unwrap();
     Connection::open(&path)
@@ -65,14 +65,28 @@ async fn a_file_that_is_not_ours_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_store_of_a_later_version_is_left_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("mailkit.db");
-    open(&path).await.close().await.unwrap();
-    let conn = Connection::open(&path).unwrap();
-    conn.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA user_version = 99").unwrap();
-    drop(conn);
-    assert_eq!(refused(&path).await, "the file is of version 99, and this mailkit knows none after 1");
+async fn a_store_of_another_version_is_refused_with_what_to_do_and_left_as_it_is() {
+    for (version, wanted) in [
+        (
+            1,
+            "the file has schema version 1, and this mailkit uses version 2: export its mail with the mailkit that wrote it",
+        ),
+        (99, "the file has schema version 99, and this mailkit knows none after 2"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailkit.db");
+        open(&path).await.close().await.unwrap();
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("PRAGMA journal_mode = DELETE; PRAGMA user_version = {version}")).unwrap();
+        drop(conn);
+        let before = std::fs::read(&path).unwrap();
+        for error in [SqliteQueue::open(&path).await.unwrap_err(), SqliteQueue::recover(&path).map(drop).unwrap_err()] {
+            assert!(matches!(error, QueueError::Incompatible(_)), "{error:?}");
+            let why = std::error::Error::source(&error).unwrap().to_string();
+            assert!(why.starts_with(wanted), "{why}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
 }
 
 #[tokio::test]
@@ -83,7 +97,7 @@ async fn a_store_whose_tables_were_changed_is_left_as_it_is() {
     let conn = Connection::open(&path).unwrap();
     conn.execute_batch("PRAGMA journal_mode = DELETE; ALTER TABLE message_body ADD COLUMN colour TEXT").unwrap();
     drop(conn);
-    assert_eq!(refused(&path).await, "its table `message_body` is not the one that mailkit makes");
+    assert_eq!(refused(&path).await, "its table `message_body` is not the one that mailkit creates");
 }
 
 #[tokio::test]
@@ -128,13 +142,13 @@ async fn a_recipient_that_is_longer_than_any_pattern_of_sqlite_is_looked_for_all
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("mailkit.db")).await;
     queue.enqueue(message("x")).await.unwrap();
-    let filter = |recipient: String| mailkit_queue::Filter { recipient: Some(recipient), ..Default::default() };
+    let filter = |recipient: String| mailkit_queue::Filter::new().with_recipient(recipient);
     assert_eq!(queue.list(&filter("bob@example.org".to_owned())).await.unwrap().records.len(), 1);
     let long = format!("{}@example.org", "b".repeat(60_000));
     assert!(queue.list(&filter(long)).await.unwrap().records.is_empty());
 }
 
-/// Another program's file as a crash leaves it: SQLite would take back the half transaction when it opens it.
+/// The file of another program after a crash: SQLite would roll back its transaction when it opens the file.
 fn with_a_hot_journal(path: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let live = folder.path().join("other.db");

@@ -1,4 +1,4 @@
-//! A store from elsewhere: what somebody has put into the file does not run, and changes no mail.
+//! A store from an untrusted source: objects that were added to the file do not run and change no mail.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::{lease, message, open};
 const EAVESDROPPER: &str = "CREATE TRIGGER sqliteXcopy AFTER INSERT ON message BEGIN \
      UPDATE message SET recipients = json_insert(recipients, '$[#]', json_object('address', 'eve@example.net')) \
      WHERE seq = NEW.seq; END";
-/// Never ends once a message is stored.
+/// Runs without end when a message is stored.
 const ENDLESS: &str = "CREATE TRIGGER sqliteXloop AFTER INSERT ON message BEGIN \
      UPDATE message SET attempts = (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n); END";
 
-/// A store with a message in it, changed by SQL.
+/// A store with one message, changed by SQL.
 async fn changed_by(sql: &str) -> (TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
@@ -34,7 +34,7 @@ fn run(path: &Path, sql: &str) {
     conn.execute_batch(sql).unwrap();
 }
 
-/// SQL that changes how an object is written down, without SQLite's looking at it.
+/// SQL that changes the definition of an object without the checks of SQLite.
 fn rewrite(name: &str, from: &str, to: &str) -> String {
     format!(
         "PRAGMA writable_schema = ON; \
@@ -42,7 +42,7 @@ fn rewrite(name: &str, from: &str, to: &str) -> String {
     )
 }
 
-/// Why it is refused; it is left as it is.
+/// The reason why the file is refused. The file is not changed.
 async fn refused(path: &Path) -> String {
     let before = std::fs::read(path).unwrap();
     let error = SqliteQueue::open(path).await.unwrap_err();
@@ -68,7 +68,7 @@ async fn a_store_with_an_object_that_mailkit_does_not_make_is_refused_and_the_ob
     ] {
         let (_folder, path) = changed_by(sql).await;
         let why = refused(&path).await;
-        assert!(why.starts_with(&format!("it has the {named}, which mailkit does not make")), "{why}");
+        assert!(why.starts_with(&format!("it has the {named}, which mailkit does not create")), "{why}");
         assert!(!why.contains('\n'), "{why}");
     }
 }
@@ -87,16 +87,19 @@ async fn a_store_whose_objects_are_not_written_as_mailkit_writes_them_is_refused
         (&default, "table `message_body`"),
         ("ALTER TABLE message_body ADD COLUMN shout TEXT GENERATED ALWAYS AS (upper(subject))", "table `message_body`"),
         ("DROP VIEW mail; CREATE VIEW mail AS SELECT * FROM message", "view `mail`"),
-        ("DROP TABLE quota; CREATE VIEW quota AS SELECT 1 AS queue, 2 AS key, 3 AS bucket, 4 AS spent", "view `quota`"),
+        (
+            "DROP TABLE limit_usage; CREATE VIEW limit_usage AS SELECT 1 AS queue, 2 AS key, 3 AS bucket, 4 AS amount",
+            "view `limit_usage`",
+        ),
     ] {
         let (_folder, path) = changed_by(sql).await;
-        assert_eq!(refused(&path).await, format!("its {named} is not the one that mailkit makes"));
+        assert_eq!(refused(&path).await, format!("its {named} is not the one that mailkit creates"));
     }
     let (_folder, path) = changed_by("DROP INDEX message_ready").await;
     assert_eq!(refused(&path).await, "its index `message_ready` is missing");
 }
 
-/// The check is made once; somebody may change the file later, or in a way that it does not see.
+/// The check runs once. The file may be changed later, or in a manner that the check does not find.
 #[tokio::test]
 async fn what_comes_into_the_file_while_it_is_open_does_not_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -128,24 +131,24 @@ async fn what_an_operator_leaves_by_analyze_is_removed_and_mail_goes_on() {
 async fn mail_is_brought_out_of_a_store_with_foreign_objects_without_running_them() {
     let (_folder, path) = changed_by(ENDLESS).await;
     assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
-    // The messages themselves are not taken from something else.
+    // The messages themselves are not read from another object.
     let endless = "DROP VIEW mail; ALTER TABLE message_body RENAME TO sqliteXmessage_body; CREATE VIEW message_body AS \
                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS seq FROM n";
     let (_folder, path) = changed_by(endless).await;
     let error = SqliteQueue::recover(&path).map(drop).unwrap_err();
     assert!(matches!(error, QueueError::Damaged(_)), "{error:?}");
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(why, "its view `message_body` is not the one that mailkit makes");
+    assert_eq!(why, "its view `message_body` is not the one that mailkit creates");
 }
 
-/// SQLite ignores the case of names: `MESSAGE_BODY` is what a statement finds that names `message_body`. Triggers have names apart.
+/// SQLite ignores the case of names: a statement with `message_body` finds `MESSAGE_BODY`. The names of triggers are separate.
 #[tokio::test]
 async fn mail_is_not_brought_out_of_an_object_that_has_the_name_of_ours_in_another_case() {
     let virtual_table = "DROP VIEW mail; DROP TABLE message_body; CREATE VIRTUAL TABLE MESSAGE_BODY USING fts5(seq, sender,                          message_id, subject, tags, delivery, idempotency_key, traceparent, crc, chunks, content)";
     let (_folder, path) = changed_by(virtual_table).await;
     let error = SqliteQueue::recover(&path).map(drop).unwrap_err();
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(why, "its table `MESSAGE_BODY` is not the one that mailkit makes");
+    assert_eq!(why, "its table `MESSAGE_BODY` is not the one that mailkit creates");
     let (_folder, path) = changed_by("CREATE TRIGGER message_body AFTER INSERT ON message BEGIN SELECT 1; END").await;
     assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
 }
@@ -153,7 +156,7 @@ async fn mail_is_not_brought_out_of_an_object_that_has_the_name_of_ours_in_anoth
 #[tokio::test]
 async fn a_file_with_our_mark_and_another_programs_tables_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for version in [0, 1] {
+    for version in [0, 2] {
         let path = folder.path().join(format!("{version}.db"));
         let sql = "CREATE TABLE list (item TEXT); INSERT INTO list VALUES ('milk'); PRAGMA application_id = 1835100524";
         run(&path, &format!("{sql}; PRAGMA user_version = {version}"));

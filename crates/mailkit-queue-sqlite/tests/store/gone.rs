@@ -1,5 +1,5 @@
-//! A file that goes away while it is open: what went into it would be gone with the process, so nothing is acknowledged,
-//! and what was acknowledged before is kept where it can be.
+//! A file that is removed or replaced while it is open: nothing more is acknowledged, since it would be lost when the process
+//! ends, and the data that was acknowledged before is kept if possible.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use mailkit_queue_sqlite::SqliteQueue;
 use crate::{message, open};
 
 const FILE: &str = "the file was removed, moved or replaced while it was open";
-const LOG: &str = "the log of the file (-wal) was removed or replaced while it was open";
-const INDEX: &str = "the index of the log (-shm) was removed or replaced while it was open";
+const LOG: &str = "the write-ahead log of the file (-wal) was removed or replaced while it was open";
+const INDEX: &str = "the index of the write-ahead log (-shm) was removed or replaced while it was open";
 
-/// Why a call failed for good.
+/// The reason why a call failed permanently.
 fn reason<T: std::fmt::Debug>(outcome: Result<T, QueueError>) -> String {
     let error = outcome.unwrap_err();
     assert!(matches!(error, QueueError::Failed(_)), "{error:?}");
     std::error::Error::source(&error).unwrap().to_string()
 }
 
-/// The store stops, and says why.
+/// The store stops with this reason.
 async fn stops(path: &Path, lose: impl FnOnce(&Path)) -> String {
     let queue = open(path).await;
     for _ in 0..20 {
@@ -74,7 +74,10 @@ async fn a_file_that_was_moved_has_all_that_was_acknowledged_when_its_log_is_mov
     let folder = tempfile::tempdir().unwrap();
     let (path, moved) = (folder.path().join("mailkit.db"), folder.path().join("moved.db"));
     let why = stops(&path, |path| std::fs::rename(path, &moved).unwrap()).await;
-    assert!(why.ends_with("where it was moved, move its log (-wal) along before it is opened again"), "{why}");
+    assert!(
+        why.ends_with("if it was moved, move its write-ahead log (-wal) with it before it is opened again"),
+        "{why}"
+    );
     let error = SqliteQueue::open(&path).await.unwrap_err();
     assert!(matches!(error, QueueError::Unusable(_)), "a new store would have the log removed: {error:?}");
     std::fs::rename(folder.path().join("mailkit.db-wal"), folder.path().join("moved.db-wal")).unwrap();
@@ -83,7 +86,7 @@ async fn a_file_that_was_moved_has_all_that_was_acknowledged_when_its_log_is_mov
 
 #[tokio::test]
 async fn a_log_that_was_removed_stops_the_store_and_what_was_acknowledged_is_kept() {
-    // Another process that comes meanwhile makes a new one, and can do nothing with it.
+    // Another process that opens it meanwhile creates a new one, and cannot use it.
     for is_remade in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailkit.db");
@@ -98,7 +101,7 @@ async fn a_log_that_was_removed_stops_the_store_and_what_was_acknowledged_is_kep
     }
 }
 
-/// Who made both anew may have written to the file.
+/// A process that has created both may have written to the file.
 #[tokio::test]
 async fn a_log_that_was_removed_with_its_index_is_not_brought_into_a_file_that_another_process_has_opened() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,12 +181,12 @@ async fn an_index_of_the_log_that_was_removed_stops_the_store_before_it_writes_o
     let before = std::fs::read(&log).unwrap();
     assert_eq!(reason(queue.enqueue(message("after")).await), INDEX);
     assert!(std::fs::read(&log).unwrap() == before, "nothing was put where another process may have put its own");
-    // Until it is closed, this process still has the index that was removed.
+    // Until it is closed, this process still has the removed index open.
     assert_eq!(reason(queue.close().await), INDEX);
     assert_eq!(ready(&path).await, 5);
 }
 
-/// A loop of links stands for a folder that may not be searched: to root nothing is closed.
+/// A loop of symbolic links replaces a folder without permission, since root may search every folder.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_store_that_cannot_be_looked_at_for_a_moment_goes_on() {

@@ -1,22 +1,18 @@
-//! The history of a message that is tried again and again.
+//! The history of a message with many attempts.
 
-use mailkit_queue::{Queue, State};
+use mailkit_queue::{AttemptOutcome, Next, Queue, Settlement, State};
 
 use crate::{lease, message, open};
 
 #[tokio::test]
-async fn a_message_that_is_tried_for_ever_remembers_the_last_attempts() {
+async fn a_message_keeps_its_last_100_attempts() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("mailkit.db")).await;
     let id = queue.enqueue(message("x")).await.unwrap().id;
     for attempt in 0..130 {
         let leased = lease(&queue).await.pop().unwrap();
-        let settlement = mailkit_queue::Settlement {
-            route: Some("main".to_owned()),
-            counts: true,
-            text: attempt.to_string(),
-            ..mailkit_queue::Settlement::untouched()
-        };
+        let settlement =
+            Settlement::attempt("main", AttemptOutcome::Temporary, Next::Ready).with_text(attempt.to_string());
         assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Ready);
     }
     let record = queue.get(id).await.unwrap().unwrap();

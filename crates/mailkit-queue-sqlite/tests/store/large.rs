@@ -1,4 +1,4 @@
-//! Large messages: in and out in chunks.
+//! Large messages are stored and read in chunks.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::{lease, message, open};
 
-/// So many chunks of 10,000 octets; fails at the end where that is asked.
+/// A source of chunks of 10,000 octets. It can fail at the end.
 struct Stream {
     chunks: u64,
     fails: bool,
@@ -91,7 +91,7 @@ async fn a_large_message_that_breaks_off_leaves_nothing_behind() {
 async fn a_large_message_whose_key_is_known_is_not_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("mailkit.db")).await;
-    let key = mailkit_queue::IdempotencyKey { key: "order-42".to_owned(), fingerprint: [7; 32] };
+    let key = mailkit_queue::Idempotency::new("order-42".parse().unwrap(), [7; 32]);
     let enqueue = |content| {
         let mut message = with(content);
         message.idempotency = Some(key.clone());
@@ -127,7 +127,7 @@ async fn pieces_that_a_dead_process_left_behind_are_removed_when_they_are_old() 
     assert_eq!(chunks(&path), (1, 1), "one that is being written stays");
 }
 
-/// Chunks, with something that happens before one of them.
+/// Chunks with a callback before one of them.
 struct Interrupted<F>(u64, F);
 
 impl<F: Fn() + Clone + Send + Sync + 'static> ContentSource for Interrupted<F> {
@@ -143,7 +143,7 @@ impl<F: Fn() + Clone + Send + Sync + 'static> ContentSource for Interrupted<F> {
     }
 }
 
-/// Four whole chunks of the store, with something that happens behind the last of them.
+/// Four whole chunks of the store with a callback after the last one.
 struct EndsLate<F>(F);
 
 impl<F: Fn() + Clone + Send + Sync + 'static> ContentSource for EndsLate<F> {
@@ -158,12 +158,12 @@ async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowle
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let hours = Arc::new(AtomicU64::new(0));
-    let passing = Arc::clone(&hours);
+    let elapsed = Arc::clone(&hours);
     let clock = mailkit_queue::Clock::new(move || {
-        mailkit_queue::Timestamp::from_millis(passing.load(Ordering::SeqCst).try_into().unwrap())
+        mailkit_queue::Timestamp::from_millis(elapsed.load(Ordering::SeqCst).try_into().unwrap())
     });
     let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).clock(clock).open().await.unwrap();
-    // In the middle, behind the last whole chunk of the store, and where no chunk comes any more.
+    // In the middle, after the last whole chunk of the store, and after the last chunk.
     for at in [50, 100, 101] {
         let (worker, runtime, hours) = (queue.clone(), tokio::runtime::Handle::current(), Arc::clone(&hours));
         let wait = move || {
@@ -184,19 +184,16 @@ async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowle
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_messages_are_forgotten_by_and_by() {
+async fn large_messages_are_removed_in_several_steps() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
-    let settings = mailkit_queue::QueueSettings {
-        retention: std::time::Duration::ZERO,
-        ..mailkit_queue::QueueSettings::default()
-    };
+    let settings = mailkit_queue::QueueSettings::new().with_retention(std::time::Duration::ZERO);
     let queue = mailkit_queue_sqlite::SqliteQueue::builder(&path).settings(settings).open().await.unwrap();
     for _ in 0..3 {
         let id = queue.enqueue(message("x")).await.unwrap().id;
         queue.apply(id, mailkit_queue::Command::Cancel).await.unwrap();
     }
-    // As if each had 50 MiB.
+    // The store believes that each has 50 MiB.
     Connection::open(&path).unwrap().execute("UPDATE message SET size = 52428800", []).unwrap();
     for left in [1, 0] {
         assert!(lease(&queue).await.is_empty());

@@ -1,4 +1,4 @@
-//! The store: the suite that every queue passes, and what is asked of a file beyond that.
+//! The conformance suite, and the tests of the file.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod damage;
@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use mailkit_address::Envelope;
 use mailkit_queue::{
-    AttemptOutcome, LeaseRequest, Leased, NewMessage, Queue, QueueError, RecipientOutcome, RecipientStatus, Settlement,
+    AttemptOutcome, LeaseRequest, Leased, NewMessage, Next, Queue, QueueError, RecipientOutcome, RecipientStatus,
+    Settlement,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
@@ -41,18 +42,12 @@ async fn lease(queue: &SqliteQueue) -> Vec<Leased> {
 }
 
 fn accepted(leased: &Leased) -> Settlement {
-    let outcome = |address: &mailkit_address::Address| RecipientOutcome {
-        address: address.clone(),
-        status: RecipientStatus::Accepted,
-        code: Some(250),
-        enhanced: Some("2.0.0".to_owned()),
-        text: "queued".to_owned(),
+    let outcome = |address: &mailkit_address::Address| {
+        RecipientOutcome::new(address.clone(), RecipientStatus::Accepted)
+            .with_code(250)
+            .with_enhanced("2.0.0".to_owned())
+            .with_text("queued")
     };
-    Settlement {
-        route: Some("main".to_owned()),
-        counts: true,
-        outcome: AttemptOutcome::Accepted,
-        recipients: leased.recipients().iter().map(outcome).collect(),
-        ..Settlement::untouched()
-    }
+    Settlement::attempt("main", AttemptOutcome::Accepted, Next::Ready)
+        .with_recipients(leased.recipients().iter().map(outcome).collect())
 }

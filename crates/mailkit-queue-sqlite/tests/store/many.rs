@@ -1,4 +1,4 @@
-//! More at once than one call moves on.
+//! More messages at once than one run of the maintenance changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,7 +8,7 @@ use mailkit_queue_sqlite::SqliteQueue;
 
 use crate::{lease, message};
 
-/// A store whose time is the number, in milliseconds.
+/// A store whose clock shows the number, in milliseconds.
 async fn store(folder: &tempfile::TempDir) -> (SqliteQueue, Arc<AtomicI64>) {
     let time = Arc::new(AtomicI64::new(1_000));
     let clock = Arc::clone(&time);

@@ -1,4 +1,4 @@
-//! Paths that are more than a name: each means the file that it means to everybody else.
+//! Unusual paths: relative ones, links, URLs and hard links.
 
 use std::path::{Path, PathBuf};
 
@@ -68,12 +68,12 @@ async fn a_link_leads_to_one_store_also_where_its_log_is_long() {
     let (link, path) = (folder.path().join("link.db"), folder.path().join("there").join("mailkit.db"));
     std::fs::create_dir(path.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    // The link leads to nothing yet.
+    // The target of the link does not exist yet.
     let queue = open(&link).await;
     for _ in 0..50 {
         queue.enqueue(message(&"x".repeat(5_000))).await.unwrap();
     }
-    // What a process leaves behind that dies now: most of the store is in the log.
+    // The files as a killed process leaves them: most of the data is in the WAL.
     let dead = tempfile::tempdir().unwrap();
     for name in ["mailkit.db", "mailkit.db-wal"] {
         std::fs::copy(path.with_file_name(name), dead.path().join(name)).unwrap();
@@ -83,7 +83,7 @@ async fn a_link_leads_to_one_store_also_where_its_log_is_long() {
     assert_eq!(open(&link).await.stats().await.unwrap().ready, 50);
 }
 
-/// Each name would have a log of its own, and who writes by one would write over what was written by the other.
+/// Each name would have its own WAL, and a process with one name would overwrite the data of a process with the other.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_file_with_two_names_is_opened_by_neither() {
@@ -195,8 +195,8 @@ async fn mail_is_for_its_owner_alone() {
     }
 }
 
-/// SQLite before 3.51 takes itself for the last one where these locks are lost, and removes the log that others write to:
-/// so may the `sqlite3` program.
+/// If these locks are lost, SQLite before 3.51 believes that it is the last user, and removes the WAL of other processes. The
+/// `sqlite3` program may do so.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
@@ -213,7 +213,7 @@ async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
     open(&path).await.close().await.unwrap();
     assert!(is_locked());
     drop(queue);
-    // Nobody knows when the thread of the store has ended: only then may the file be looked at again.
+    // The file may be opened again only when the thread of the store has ended, and no event tells when.
     let let_go = async {
         while is_locked() {
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! One file for several: stores opened apart, as other processes would, and queues by name.
+//! Several stores on one file, as in several processes, and several queues in one file.
 
 use std::time::Duration;
 
@@ -57,21 +57,17 @@ async fn who_waits_notices_what_another_process_enqueued_within_a_second() {
 }
 
 #[tokio::test]
-async fn two_stores_spend_from_one_quota() {
+async fn two_stores_share_a_limit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let stores = [open(&path).await, open(&path).await];
-    let spend = mailkit_queue::LimitRequest {
-        key: "route".to_owned(),
-        limit: std::num::NonZeroU64::new(10).unwrap(),
-        window: Duration::from_secs(86_400),
-        amount: 1,
-    };
-    let mut spent = 0;
+    let limit = std::num::NonZeroU64::new(10).unwrap();
+    let request = [mailkit_queue::LimitRequest::new("route", limit, Duration::from_secs(86_400), 1)];
+    let mut acquired = 0;
     for at in 0..20 {
-        spent += usize::from(stores[at % 2].acquire(std::slice::from_ref(&spend)).await.unwrap().is_ok());
+        acquired += usize::from(stores[at % 2].acquire(&request).await.unwrap().permit().is_some());
     }
-    assert_eq!(spent, 10);
+    assert_eq!(acquired, 10);
 }
 
 #[tokio::test]
@@ -126,7 +122,7 @@ async fn who_closes_does_not_wait_for_a_reader_and_has_nobody_wait() {
     let path = folder.path().join("mailkit.db");
     let (here, there) = (open(&path).await, open(&path).await);
     here.enqueue(message("x")).await.unwrap();
-    // Somebody who looks at the store for long, and reads from the log.
+    // A reader with a long transaction, which reads from the WAL.
     let reader = rusqlite::Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM mail").unwrap();
     here.enqueue(message("y")).await.unwrap();

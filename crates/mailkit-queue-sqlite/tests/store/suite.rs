@@ -1,4 +1,4 @@
-//! The rules that every queue keeps.
+//! The conformance suite.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A power cut: what was not synced yet is lost or torn, and everything before it is there.
+//! A power failure: data that was not synced is lost or torn, and everything before it is there.
 
 use mailkit_queue::Queue;
 use mailkit_queue_sqlite::SqliteQueue;

@@ -1,4 +1,4 @@
-//! A clock that a test moves.
+//! A clock that a test controls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 
-/// A clock that stands still until it is moved; every clone is the same clock.
+/// A clock that changes only when a test advances it. All clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,19 +22,19 @@ use crate::clock::{Clock, Timestamp};
 pub struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
-    /// A clock that stands at some time in the year 2027.
+    /// A clock that shows a time in the year 2027.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(1_800_000_000_000)))
     }
 
-    /// The time now.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
 
-    /// Moves it on.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }

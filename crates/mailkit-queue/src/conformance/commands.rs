@@ -1,4 +1,4 @@
-//! What a person does.
+//! Rules about the commands of operators.
 
 use super::world::{
     ACCEPTED, AMBIGUOUS, MINUTE, Maker, PENDING, PERMANENT, TEMPORARY, message, message_to, outcome, seconds, tried,
@@ -54,7 +54,7 @@ pub(super) async fn retrying_a_dead_message_starts_anew_for_the_recipients_that_
     assert_eq!(record.next_attempt_at, Some(world.now()));
     let leased = world.expect(&[id]).await.remove(0);
     assert_eq!((leased.recipients().len(), leased.attempts), (3, 0));
-    assert_eq!(leased.open_since, world.now(), "its age counts anew");
+    assert_eq!(leased.open_since, world.now(), "its age starts anew");
 }
 
 pub(super) async fn a_scheduled_message_that_is_retried_is_ready_at_once(make: Maker) {

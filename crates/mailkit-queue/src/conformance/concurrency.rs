@@ -1,4 +1,4 @@
-//! Many at once.
+//! Rules about concurrent callers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ pub(super) async fn concurrent_workers_settle_each_message_once(make: Maker) {
     for _ in 0..MESSAGES {
         world.put(message()).await;
     }
-    // How often each was taken: given back the first time, delivered the second.
+    // How often each message was leased: it is abandoned the first time and delivered the second.
     let taken = Arc::new(Mutex::new(HashMap::new()));
     let mut workers = JoinSet::new();
     for worker in 0..8 {
@@ -39,7 +39,7 @@ pub(super) async fn concurrent_workers_settle_each_message_once(make: Maker) {
     workers.join_all().await;
     let stats = world.stats().await.unwrap();
     assert_eq!((stats.sent, stats.unfinished(), stats.ambiguous_total), (MESSAGES as u64, 0, 0));
-    assert!(taken.lock().unwrap().values().all(|times| *times == 2), "none was taken once too often");
+    assert!(taken.lock().unwrap().values().all(|times| *times == 2), "no message was leased more than twice");
 }
 
 pub(super) async fn concurrent_enqueues_are_all_stored(make: Maker) {

@@ -1,4 +1,4 @@
-//! What comes in.
+//! Rules about enqueueing.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::content::{Chunks, Content, ContentSource};
 use crate::error::QueueError;
 use crate::id::QueueId;
-use crate::message::{DeliveryOptions, IdempotencyKey, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent};
+use crate::message::{DeliveryOptions, Idempotency, NewMessage, Notify, OnAmbiguous, Priority, ReturnContent};
 use crate::settings::QueueSettings;
 use crate::settlement::Next;
 use crate::state::State;
@@ -30,14 +30,14 @@ fn elaborate(now: Timestamp) -> NewMessage {
         require_tls: true,
         mt_priority: Some(-3),
     };
-    message.idempotency = Some(IdempotencyKey { key: "order-42".to_owned(), fingerprint: [7; 32] });
+    message.idempotency = Some(Idempotency::new("order-42".parse().unwrap(), [7; 32]));
     message.expires_at = Some(now + MINUTE);
     message.priority = Priority::High;
     message.route = Some("primary".to_owned());
-    message.tenant = Some("shop".to_owned());
-    message.tags = vec!["welcome".to_owned(), "it's".to_owned()];
+    message.tenant = Some("shop".parse().unwrap());
+    message.tags = vec!["welcome".parse().unwrap(), "it's".parse().unwrap()];
     message.on_ambiguous = OnAmbiguous::Hold;
-    message.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    message.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap());
     message
 }
 
@@ -72,13 +72,13 @@ pub(super) async fn a_message_is_leased_and_listed_as_it_was_enqueued(make: Make
     assert_eq!((leased.expires_at, leased.attempts), (world.now() + MINUTE, 0));
 }
 
-/// Chunks of a content, of which the last may fail.
-struct InPieces {
+/// A source of chunks, of which the last may fail.
+struct ChunkSource {
     chunks: usize,
     fails: bool,
 }
 
-impl ContentSource for InPieces {
+impl ContentSource for ChunkSource {
     fn open(&self) -> io::Result<Chunks> {
         let whole = (0..self.chunks).map(|chunk| Ok(Bytes::from(vec![b'a' + (chunk % 26) as u8; 10_000])));
         let broken = self.fails.then(|| Err(io::Error::other("the file is gone")));
@@ -86,14 +86,14 @@ impl ContentSource for InPieces {
     }
 }
 
-fn in_pieces(chunks: usize, fails: bool) -> Content {
-    Content::stored(Arc::new(InPieces { chunks, fails }), None)
+fn in_chunks(chunks: usize, fails: bool) -> Content {
+    Content::stored(Arc::new(ChunkSource { chunks, fails }), None)
 }
 
 pub(super) async fn content_in_chunks_is_stored_whole(make: Maker) {
     let world = make.world().await;
-    let id = world.put(NewMessage { content: in_pieces(30, false), ..message() }).await;
-    let whole = in_pieces(30, false).to_bytes().unwrap();
+    let id = world.put(NewMessage { content: in_chunks(30, false), ..message() }).await;
+    let whole = in_chunks(30, false).to_bytes().unwrap();
     assert_eq!(world.record(id).await.size, 300_000);
     let leased = world.take_one().await;
     // Chunks may block: a thread that may asks for them.
@@ -103,7 +103,7 @@ pub(super) async fn content_in_chunks_is_stored_whole(make: Maker) {
 
 pub(super) async fn content_that_cannot_be_read_leaves_nothing_behind(make: Maker) {
     let world = make.world().await;
-    let broken = NewMessage { content: in_pieces(30, true), ..super::world::with_key("k", 1) };
+    let broken = NewMessage { content: in_chunks(30, true), ..super::world::with_key("k", 1) };
     let error = world.enqueue(broken).await.unwrap_err();
     assert!(matches!(error, QueueError::Content(_)), "{error:?}");
     world.expect_none().await;
@@ -125,8 +125,8 @@ pub(super) async fn a_queue_is_full_at_its_limit_of_unfinished_messages(make: Ma
 
 pub(super) async fn a_queue_is_full_at_its_limit_of_octets(make: Maker) {
     let world = make.world_with(QueueSettings { max_bytes: 25_000, ..QueueSettings::default() }).await;
-    world.put(NewMessage { content: in_pieces(2, false), ..message() }).await;
-    for too_much in [in_pieces(1, false), Bytes::from(vec![b'x'; 5_001]).into(), in_pieces(4, false)] {
+    world.put(NewMessage { content: in_chunks(2, false), ..message() }).await;
+    for too_much in [in_chunks(1, false), Bytes::from(vec![b'x'; 5_001]).into(), in_chunks(4, false)] {
         let error = world.enqueue(NewMessage { content: too_much, ..message() }).await.unwrap_err();
         assert!(matches!(error, QueueError::Full { .. }), "{error:?}");
     }
@@ -179,7 +179,7 @@ pub(super) async fn a_message_that_would_expire_before_it_could_be_sent_is_refus
         (Some(now + 2 * MINUTE), now + MINUTE, true),
         (Some(now + MINUTE), now + 2 * MINUTE, false),
     ] {
-        for content in [message().content, in_pieces(30, false)] {
+        for content in [message().content, in_chunks(30, false)] {
             let message = NewMessage { send_at, expires_at: Some(expires_at), content, ..message() };
             let enqueued = world.enqueue(message).await;
             match enqueued {
@@ -214,7 +214,7 @@ pub(super) async fn a_dropped_enqueue_is_done_completely_or_not_at_all(make: Mak
     let world = make.world().await;
     for round in 0..40 {
         let key = format!("order-{round}");
-        let message = || NewMessage { content: in_pieces(5, false), ..super::world::with_key(&key, 1) };
+        let message = || NewMessage { content: in_chunks(5, false), ..super::world::with_key(&key, 1) };
         let limit = Duration::from_micros(round * 25);
         let done = tokio::time::timeout(limit, world.enqueue(message())).await;
         let again = world.enqueue(message()).await.unwrap();

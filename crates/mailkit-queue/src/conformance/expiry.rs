@@ -1,4 +1,4 @@
-//! The last moments of messages, and what is forgotten.
+//! Rules about expiry, retention and purging.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::settings::QueueSettings;
 use crate::settlement::{Next, Settlement};
 use crate::state::State;
 
-/// What nobody has to decide about.
+/// The terminal states that need no decision of an operator.
 const FINISHED: [State; 3] = [State::Sent, State::Dead, State::Cancelled];
 
 pub(super) async fn expired_mail_is_dead_with_that_reason(make: Maker) {
     let world = make.world().await;
     let expires_at = Some(world.now() + MINUTE);
     let ready = world.put(NewMessage { expires_at, route: Some("away".to_owned()), ..message() }).await;
-    // Put off by its worker to a time that is after its last moment.
+    // Rescheduled by its worker to a time after its expiry.
     let scheduled = world.put(NewMessage { expires_at, ..message() }).await;
     let mut skipping = super::world::request(9);
     skipping.skip_routes = vec!["away".to_owned()];
@@ -97,8 +97,8 @@ pub(super) async fn purge_removes_only_the_named_states(make: Maker) {
     }
 }
 
-/// For how long a store may take, of real time, until it forgets by itself.
-const UNTIL_FORGOTTEN: Duration = Duration::from_secs(5);
+/// The real time within which a store must remove finished messages on its own.
+const REMOVAL_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn finished_mail_is_removed_after_its_retention(make: Maker) {
     let world = make.world_with(QueueSettings { retention: 10 * MINUTE, ..QueueSettings::default() }).await;
@@ -121,7 +121,7 @@ pub(super) async fn finished_mail_is_removed_after_its_retention(make: Maker) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(UNTIL_FORGOTTEN, forgotten).await.expect("forgotten by itself");
+    tokio::time::timeout(REMOVAL_TIME_LIMIT, forgotten).await.expect("forgotten by itself");
 }
 
 pub(super) async fn held_mail_stays_until_an_operator_decides(make: Maker) {

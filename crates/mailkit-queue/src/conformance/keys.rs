@@ -1,4 +1,4 @@
-//! Idempotency keys.
+//! Rules about idempotency keys.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Leases and their tokens.
+//! Rules about leases and their tokens.
 
 use super::world::{
     ACCEPTED, AMBIGUOUS, MINUTE, Maker, PENDING, TEMPORARY, World, is_lost, message, message_to, names, outcome,
@@ -106,7 +106,7 @@ pub(super) async fn renew_reports_lost_leases(make: Maker) {
     assert_eq!(world.renew(&[], MINUTE).await.unwrap(), []);
 
     world.advance(MINUTE);
-    assert_eq!(names(&world.take(9).await), [new.lease.id()], "the stale token has renewed nothing");
+    assert_eq!(names(&world.take(9).await), [new.lease.id()], "the stale token renewed nothing");
     let done = other.lease.token();
     world.settle(other, Settlement::untouched()).await;
     assert_eq!(world.renew(&[done], MINUTE).await.unwrap(), [done]);
@@ -124,7 +124,7 @@ pub(super) async fn a_stale_token_changes_nothing(make: Maker) {
     let settlement = tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
     let refused = world.queue.settle(old.lease, settlement.clone()).await.unwrap_err();
     assert!(is_lost(&refused.error, id));
-    assert_eq!((refused.lease.id(), &refused.settlement), (id, &settlement), "all comes back");
+    assert_eq!((refused.lease.id(), &refused.settlement), (id, &settlement), "the error returns both");
     assert_eq!(world.record(id).await, before);
 
     world.settle(new, Settlement::untouched()).await;
@@ -135,7 +135,7 @@ pub(super) async fn a_stale_token_changes_nothing(make: Maker) {
     world.expect(&[id]).await;
     world.advance(MINUTE);
     world.expect(&[id]).await;
-    assert_eq!(world.ambiguous_total().await, 0, "the stale mark has marked nothing");
+    assert_eq!(world.ambiguous_total().await, 0, "no commit point was recorded with the stale token");
 }
 
 pub(super) async fn a_late_settlement_is_accepted_until_the_lease_is_ended(make: Maker) {

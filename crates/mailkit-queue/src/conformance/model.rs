@@ -1,4 +1,4 @@
-//! The contract in its plainest form: a list of messages, gone through for everything.
+//! The reference model of the contract: a list of messages that every operation scans.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::message::{NewMessage, OnAmbiguous, Priority};
 use crate::query::{Command, Stats};
 use crate::settlement::{Next, RecipientStatus, Settlement};
 use crate::state::State;
+use crate::text::{Tag, Tenant};
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -22,8 +23,8 @@ pub(super) struct Entry {
     pub(super) finished_at: Option<Timestamp>,
     pub(super) priority: Priority,
     pub(super) route: Option<String>,
-    pub(super) tenant: Option<String>,
-    pub(super) tags: Vec<String>,
+    pub(super) tenant: Option<Tenant>,
+    pub(super) tags: Vec<Tag>,
     pub(super) recipients: Vec<(Address, RecipientStatus)>,
     pub(super) attempts: u32,
     pub(super) history: usize,
@@ -32,7 +33,7 @@ pub(super) struct Entry {
     commit_point: bool,
 }
 
-/// All messages, oldest first, and what is counted.
+/// All messages, oldest first, and the counters.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) entries: Vec<Entry>,
@@ -117,15 +118,15 @@ impl Model {
         }
     }
 
-    /// Checks what a queue has leased against what it should: who goes first is free only where the contract leaves it
-    /// so.
+    /// Compares the messages that a queue has leased with those that it may lease. The order is free only where the contract
+    /// leaves it open.
     pub(super) fn lease(&mut self, leased: &[Leased], max: usize, skip: &[String], ends: Timestamp) {
         let may = |entry: &Entry| {
             entry.state == State::Ready && !entry.route.as_ref().is_some_and(|route| skip.contains(route))
         };
         let eligible = self.entries.iter().filter(|entry| may(entry)).count();
         assert_eq!(leased.len(), eligible.min(max), "as many as there are");
-        let mut shares: HashMap<Option<String>, usize> = HashMap::new();
+        let mut shares: HashMap<Option<Tenant>, usize> = HashMap::new();
         let mut priority = None;
         for leased in leased {
             if priority.replace(leased.priority) != Some(leased.priority) {
@@ -153,21 +154,21 @@ impl Model {
         }
     }
 
-    /// Whether the lease is good.
+    /// Whether the token is that of the current lease.
     pub(super) fn renew(&mut self, token: LeaseToken, until: Timestamp) -> bool {
         let Some(entry) = self.find(token.id).filter(|entry| entry.is_leased_as(token)) else { return false };
         entry.lease = Some((token, until));
         true
     }
 
-    /// Whether the lease is good.
+    /// Whether the token is that of the current lease.
     pub(super) fn record_commit_point(&mut self, token: LeaseToken) -> bool {
         let Some(entry) = self.find(token.id).filter(|entry| entry.is_leased_as(token)) else { return false };
         entry.commit_point = true;
         true
     }
 
-    /// The state after; nothing for a lease that was lost.
+    /// The new state. `None` if the token is stale.
     pub(super) fn settle(&mut self, lease: &Lease, settlement: &Settlement, now: Timestamp) -> Option<State> {
         let entry = self.find(lease.id()).filter(|entry| entry.is_leased_as(lease.token()))?;
         let mut ambiguous = false;
@@ -197,7 +198,7 @@ impl Model {
         Some(state)
     }
 
-    /// The state after; nothing where the message is not there, or its state does not allow that.
+    /// The new state. `None` if the message does not exist, or the command does not apply to its state.
     pub(super) fn apply(&mut self, id: QueueId, command: Command, now: Timestamp) -> Option<State> {
         let entry = self.find(id).filter(|entry| command.applies_to(entry.state))?;
         if command == Command::Cancel {

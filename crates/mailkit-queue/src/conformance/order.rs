@@ -1,4 +1,4 @@
-//! Who goes first.
+//! Rules about the order of leases.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use crate::lease::Leased;
 use crate::message::{NewMessage, Priority};
 use crate::settlement::Settlement;
 use crate::state::State;
+use crate::text::Tenant;
 
 pub(super) async fn higher_priority_is_leased_first(make: Maker) {
     let world = make.world().await;
@@ -20,7 +21,7 @@ pub(super) async fn higher_priority_is_leased_first(make: Maker) {
     world.expect(&wanted).await;
 }
 
-fn shares(leased: &[Leased]) -> BTreeMap<Option<String>, usize> {
+fn shares(leased: &[Leased]) -> BTreeMap<Option<Tenant>, usize> {
     let mut shares = BTreeMap::new();
     for leased in leased {
         *shares.entry(leased.tenant.clone()).or_default() += 1;
@@ -39,8 +40,12 @@ pub(super) async fn tenants_take_turns_in_one_lease(make: Maker) {
         world.put(message()).await;
     }
     let shares = shares(&world.take(12).await);
-    let wanted = [(None, 3), (Some("bulk".to_owned()), 6), (Some("small".to_owned()), 3)];
-    assert_eq!(shares, BTreeMap::from(wanted), "who has less gets it all, and the rest is for who has more");
+    let wanted = [(None, 3), (Some("bulk".parse().unwrap()), 6), (Some("small".parse().unwrap()), 3)];
+    assert_eq!(
+        shares,
+        BTreeMap::from(wanted),
+        "a tenant with few messages gets all of its own, and the rest goes to the one with many"
+    );
 }
 
 pub(super) async fn tenants_take_turns_from_lease_to_lease(make: Maker) {
@@ -57,13 +62,13 @@ pub(super) async fn tenants_take_turns_from_lease_to_lease(make: Maker) {
     }
     assert_eq!(shares(&taken).into_values().collect::<Vec<_>>(), [5, 5]);
 
-    // Who sends one message at a time is not always first.
+    // A tenant that sends one message at a time is not always first.
     let mut taken = Vec::new();
     for _ in 0..10 {
         world.put(of_tenant("trickle")).await;
         taken.push(world.take_one().await);
     }
-    assert!(shares(&taken)[&Some("bulk".to_owned())] >= 4, "{:?}", shares(&taken));
+    assert!(shares(&taken)[&Some("bulk".parse().unwrap())] >= 4, "{:?}", shares(&taken));
 }
 
 pub(super) async fn within_a_tenant_the_oldest_due_is_leased_first(make: Maker) {

@@ -1,4 +1,4 @@
-//! Lists, pages, counts.
+//! Rules about lists, pages and counts.
 
 use super::world::{MINUTE, Maker, message, message_to, seconds};
 use crate::clock::Timestamp;
@@ -12,8 +12,8 @@ pub(super) async fn a_list_has_the_matching_messages_newest_first(make: Maker) {
     let start = world.now();
     let mut ids = Vec::new();
     for (to, tag) in [("Bob@example.org", "a"), ("eve@example.org", "b"), ("bob@example.org", "b"), ("eve@x", "a")] {
-        let tags = vec![tag.to_owned(), "all".to_owned()];
-        let tenant = (ids.len() % 2 == 1).then(|| "shop".to_owned());
+        let tags = vec![tag.parse().unwrap(), "all".parse().unwrap()];
+        let tenant = (ids.len() % 2 == 1).then(|| "shop".parse().unwrap());
         let route = (ids.len() > 1).then(|| "backup".to_owned());
         ids.push(world.put(NewMessage { tags, tenant, route, ..message_to(&[to, "also@x"]) }).await);
         world.advance(seconds(1));
@@ -49,7 +49,7 @@ pub(super) async fn pages_neither_repeat_nor_skip_messages_while_mail_is_enqueue
     let world = make.world().await;
     let mut ids = Vec::new();
     for at in 0..25 {
-        let tags = vec![["even", "odd"][at % 2].to_owned()];
+        let tags = vec![["even", "odd"][at % 2].parse().unwrap()];
         ids.push(world.put(NewMessage { tags, ..message() }).await);
         world.advance(seconds(1));
     }
@@ -60,7 +60,7 @@ pub(super) async fn pages_neither_repeat_nor_skip_messages_while_mail_is_enqueue
             let page = world.list(&filter).await.unwrap();
             assert!(page.records.len() == limit || page.next.is_none(), "only the last page is short");
             seen.extend(page.records.iter().map(|record| record.id).filter(|id| ids.contains(id)));
-            world.put(NewMessage { tags: vec!["odd".to_owned(), "even".to_owned()], ..message() }).await;
+            world.put(NewMessage { tags: vec!["odd".parse().unwrap(), "even".parse().unwrap()], ..message() }).await;
             if page.next.is_none() {
                 break;
             }
@@ -70,7 +70,7 @@ pub(super) async fn pages_neither_repeat_nor_skip_messages_while_mail_is_enqueue
             None => ids.iter().rev().copied().collect(),
             Some(tag) => ids.iter().skip(usize::from(tag == "odd")).step_by(2).rev().copied().collect(),
         };
-        // What came in after the list was begun is on no page but the first.
+        // A message that was enqueued after the first page was read is on no later page.
         assert!(seen.len() <= wanted.len() && wanted.ends_with(&seen), "{tag:?} by {limit}");
         world.advance(seconds(1));
     }

@@ -1,4 +1,4 @@
-//! Anything that can be done, in any order: after each step the queue stands where the model does.
+//! Random operations: after each one the queue must be in the same state as the model.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -21,16 +21,16 @@ struct Walk {
     world: World,
     model: Model,
     rng: Rng,
-    /// Leases that were not settled, some of them lost.
+    /// Leases that were not settled. Some of them are lost.
     leased: Vec<Leased>,
     /// Tokens of leases that were settled.
-    spent: Vec<LeaseToken>,
+    settled: Vec<LeaseToken>,
 }
 
 pub(super) async fn random_operations_match_the_model(make: Maker) {
     for seed in 0..6 {
         let (world, rng) = (make.world().await, Rng::with_seed(seed));
-        let mut walk = Walk { world, model: Model::default(), rng, leased: Vec::new(), spent: Vec::new() };
+        let mut walk = Walk { world, model: Model::default(), rng, leased: Vec::new(), settled: Vec::new() };
         for step in 0..150 {
             walk.step().await;
             walk.compare(&format!("after step {step} of seed {seed}")).await;
@@ -68,11 +68,11 @@ impl Walk {
         let message = NewMessage {
             send_at: later(self, 60),
             expires_at: later(self, 200),
-            priority: *self.rng.choice(Priority::ALL).unwrap(),
+            priority: self.rng.choice(Priority::ALL).unwrap(),
             route: self.value(),
-            tenant: self.value(),
-            tags: self.value().into_iter().collect(),
-            on_ambiguous: *self.rng.choice(OnAmbiguous::ALL).unwrap(),
+            tenant: self.value().map(|value| value.parse().unwrap()),
+            tags: self.value().into_iter().map(|value| value.parse().unwrap()).collect(),
+            on_ambiguous: self.rng.choice(OnAmbiguous::ALL).unwrap(),
             idempotency: key.and_then(|(key, fingerprint)| with_key(key, fingerprint).idempotency),
             ..message
         };
@@ -102,8 +102,8 @@ impl Walk {
 
     /// Time passes only together with a lease: what happens in between is the store's affair.
     async fn pass_and_lease(&mut self) {
-        let passing = self.time(20);
-        self.world.advance(passing);
+        let elapsed = self.time(20);
+        self.world.advance(elapsed);
         let (max, duration) = (self.rng.u32(1..6), self.time(60));
         let mut request = LeaseRequest::new(NonZeroU32::new(max).unwrap(), duration);
         request.skip_routes = self.value().into_iter().collect();
@@ -129,7 +129,7 @@ impl Walk {
                 recipients.push(outcome(&address.to_string(), status));
             }
         }
-        let outcome = *self.rng.choice(AttemptOutcome::ALL).unwrap();
+        let outcome = self.rng.choice(AttemptOutcome::ALL).unwrap();
         let (route, counts, class, text) = (self.value(), self.rng.bool(), self.value(), String::new());
         Settlement { route, counts, outcome, class, text, recipients, next }
     }
@@ -141,7 +141,7 @@ impl Walk {
         let leased = self.leased.swap_remove(self.rng.usize(0..self.leased.len()));
         let (settlement, now) = (self.settlement(&leased), self.world.now());
         let wanted = self.model.settle(&leased.lease, &settlement, now);
-        self.spent.push(leased.lease.token());
+        self.settled.push(leased.lease.token());
         let id = leased.lease.id();
         match (self.world.queue.settle(leased.lease, settlement).await, wanted) {
             (Ok(state), Some(wanted)) => assert_eq!(state, wanted),
@@ -150,10 +150,10 @@ impl Walk {
         }
     }
 
-    /// A token of any lease there was, most likely one that is good.
+    /// The token of any lease, most likely of a current one.
     fn token(&mut self) -> Option<LeaseToken> {
         let tokens: Vec<LeaseToken> = self.leased.iter().map(|leased| leased.lease.token()).collect();
-        let from = if self.rng.u32(0..4) == 0 { &self.spent } else { &tokens };
+        let from = if self.rng.u32(0..4) == 0 { &self.settled } else { &tokens };
         self.rng.choice(from).copied()
     }
 
@@ -205,8 +205,8 @@ impl Walk {
         let limit = self.rng.usize(1..9);
         let wanted = self.model.entries.iter().rev().filter(|entry| {
             state.is_none_or(|state| entry.state == state)
-                && tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
-                && (tenant.is_none() || entry.tenant == tenant)
+                && tag.as_ref().is_none_or(|tag| entry.tags.iter().any(|known| **known == **tag))
+                && (tenant.is_none() || entry.tenant.as_deref() == tenant.as_deref())
                 && recipient.is_none() | entry.recipients.iter().any(|(address, _)| address.to_string() == "b@x")
         });
         let wanted: Vec<_> = wanted.collect();

@@ -1,4 +1,4 @@
-//! What comes of a lease.
+//! Rules about settling.
 
 use super::world::{
     ACCEPTED, AMBIGUOUS, MINUTE, Maker, PENDING, PERMANENT, TEMPORARY, message, message_to, outcome, tried,
@@ -113,7 +113,7 @@ pub(super) async fn an_attempt_is_counted_and_recorded_only_with_a_route(make: M
     let (partial, network) = (AttemptOutcome::Partial, AttemptOutcome::Network);
     let temporary = (partial, Some("temporary"));
     assert_eq!(kinds, [temporary, (network, Some("connection")), temporary]);
-    let [eve] = record.history[0].recipients.as_slice() else { panic!("only who was tried") };
+    let [eve] = record.history[0].recipients.as_slice() else { panic!("only the recipient of the attempt") };
     assert_eq!((eve.address.to_string().as_str(), eve.status, eve.code), (EVE, TEMPORARY, Some(250)));
     assert_eq!((eve.enhanced.as_deref(), eve.text.as_str()), (Some("2.1.5"), "so it is"));
     assert!(world.all().await[0].history.is_empty(), "a list shows no history");
@@ -136,12 +136,12 @@ pub(super) async fn an_ambiguous_moment_is_counted_once(make: Maker) {
     let both = || vec![outcome(BOB, AMBIGUOUS), outcome(EVE, AMBIGUOUS)];
     let leased = world.take_one().await;
     world.settle(leased, tried(both(), Next::Ready)).await;
-    assert_eq!(world.ambiguous_total().await, 1, "one moment, however many recipients");
+    assert_eq!(world.ambiguous_total().await, 1, "one attempt, however many recipients");
     let leased = world.take_one().await;
     world.settle(leased, Settlement::untouched()).await;
     let leased = world.take_one().await;
     world.settle(leased, tried(vec![outcome(EVE, TEMPORARY)], Next::Ready)).await;
-    assert_eq!(world.ambiguous_total().await, 1, "what was ambiguous before is not counted again");
+    assert_eq!(world.ambiguous_total().await, 1, "a recipient that was ambiguous before is not counted again");
     let leased = world.take_one().await;
     let id = leased.lease.id();
     world.settle(leased, tried(both(), Next::Held)).await;
@@ -149,5 +149,5 @@ pub(super) async fn an_ambiguous_moment_is_counted_once(make: Maker) {
     world.apply(id, crate::query::Command::Release).await.unwrap();
     let leased = world.take_one().await;
     world.settle(leased, tried(vec![outcome(BOB, ACCEPTED), outcome(EVE, ACCEPTED)], Next::Ready)).await;
-    assert_eq!(world.ambiguous_total().await, 2, "what a person does is not counted");
+    assert_eq!(world.ambiguous_total().await, 2, "a command of an operator is not counted");
 }

@@ -1,4 +1,4 @@
-//! Waking workers. Here real time passes: at most a few seconds, and milliseconds where all is well.
+//! Rules about waking workers. They take real time: milliseconds, and at most a few seconds if a rule is broken.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use super::world::{MINUTE, Maker, World, message};
 use crate::message::NewMessage;
 use crate::settlement::Settlement;
 
-/// A second, as the contract says, and some for a busy machine.
+/// The second of the contract, and some more for a busy machine.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A worker that waits and looks, over and over, gets a message in time once something was done.
+/// A worker that waits and leases in a loop gets a message in time after `done`.
 async fn woken_by(world: &World, done: impl Future<Output = ()>) {
     let worker = tokio::spawn({
         let queue = Arc::clone(&world.queue);

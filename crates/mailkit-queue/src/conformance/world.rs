@@ -1,4 +1,4 @@
-//! What scenarios are written with: a queue, its clock, messages, settlements.
+//! The fixture of the rules: a queue, its clock, messages and settlements.
 
 use std::any::Any;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::QueueError;
 use crate::id::QueueId;
 use crate::lease::{LeaseRequest, Leased};
-use crate::message::{IdempotencyKey, NewMessage};
+use crate::message::{Idempotency, NewMessage};
 use crate::query::Filter;
 use crate::queue::Queue;
 use crate::record::Record;
@@ -33,7 +33,7 @@ pub(super) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Makes queues.
+/// Creates queues.
 #[derive(Clone)]
 pub(super) struct Maker(Arc<dyn Fn(QueueSettings, Clock) -> Making + Send + Sync>);
 
@@ -63,7 +63,7 @@ impl Maker {
     }
 }
 
-/// An empty queue and its time.
+/// An empty queue and its clock.
 pub(super) struct World {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) time: TestClock,
@@ -94,24 +94,24 @@ impl World {
         enqueued.id
     }
 
-    /// Leases up to so many for a minute.
+    /// Leases up to `max` messages for a minute.
     pub(super) async fn take(&self, max: u32) -> Vec<Leased> {
         self.queue.lease(&request(max)).await.unwrap()
     }
 
-    /// Leases one that must be there.
+    /// Leases one message, which must exist.
     pub(super) async fn take_one(&self) -> Leased {
         self.take(1).await.pop().expect("a message to lease")
     }
 
-    /// Leases all, and must get these, in this order.
+    /// Leases all ready messages, which must be these in this order.
     pub(super) async fn expect(&self, ids: &[QueueId]) -> Vec<Leased> {
         let leased = self.take(100).await;
         assert_eq!(names(&leased), ids);
         leased
     }
 
-    /// Leases without a lease: whatever time does to the queue has been done then.
+    /// Leases, and must get no message. After this the queue is up to date.
     pub(super) async fn expect_none(&self) {
         let leased = self.take(100).await;
         assert_eq!(names(&leased), [], "nothing to lease");
@@ -141,7 +141,7 @@ impl World {
         self.queue.list(&Filter { limit: 10_000, ..Filter::default() }).await.unwrap().records
     }
 
-    /// Brings a new message into that state; the queue must be empty of ready mail. A leased one's lease is dropped.
+    /// Creates a message in that state. The queue must have no ready message. The lease of a leased message is dropped.
     pub(super) async fn put_into(&self, state: State) -> QueueId {
         let mut message = message();
         if state == State::Scheduled {
@@ -187,13 +187,13 @@ pub(super) fn message_to(recipients: &[&str]) -> NewMessage {
 
 pub(super) fn with_key(key: &str, fingerprint: u8) -> NewMessage {
     let mut message = message();
-    message.idempotency = Some(IdempotencyKey { key: key.to_owned(), fingerprint: [fingerprint; 32] });
+    message.idempotency = Some(Idempotency::new(key.parse().unwrap(), [fingerprint; 32]));
     message
 }
 
 pub(super) fn of_tenant(tenant: &str) -> NewMessage {
     let mut message = message();
-    message.tenant = Some(tenant.to_owned());
+    message.tenant = Some(tenant.parse().unwrap());
     message
 }
 

@@ -1,4 +1,4 @@
-//! Content on its way into memory.
+//! Reading the content of a message into memory.
 
 use std::io;
 
@@ -7,8 +7,7 @@ use bytes::{Bytes, BytesMut};
 use crate::content::Content;
 use crate::error::QueueError;
 
-/// The whole content. What is not in memory yet is read on a thread that may block, and no further than there is room
-/// for.
+/// Returns the whole content. Content from a source is read on a blocking thread, up to `room` octets.
 pub(super) async fn read(content: Content, room: u64) -> Result<Bytes, QueueError> {
     if let Some(bytes) = content.in_memory() {
         return Ok(bytes.clone());
@@ -22,9 +21,7 @@ fn gather(content: &Content, room: u64) -> Result<Bytes, QueueError> {
     for chunk in content.chunks().map_err(QueueError::Content)? {
         whole.extend_from_slice(&chunk.map_err(QueueError::Content)?);
         if whole.len() as u64 > room {
-            return Err(QueueError::Full {
-                limit: format!("a message has more than the {room} octets that it may hold"),
-            });
+            return Err(QueueError::Full { limit: format!("a message has more than the maximum of {room} octets") });
         }
     }
     Ok(whole.freeze())

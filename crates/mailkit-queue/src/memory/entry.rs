@@ -1,4 +1,4 @@
-//! One message as the memory keeps it.
+//! One message in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use mailkit_address::{Address, Envelope};
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseToken, Leased};
-use crate::message::{DeliveryOptions, IdempotencyKey, NewMessage, OnAmbiguous, Priority};
+use crate::message::{DeliveryOptions, Idempotency, NewMessage, OnAmbiguous, Priority};
 use crate::record::{Attempt, RecipientRecord, Record};
 use crate::settlement::{RecipientOutcome, RecipientStatus};
 use crate::state::State;
+use crate::text::{Tag, Tenant, Traceparent};
 
-/// How many attempts a message remembers: beyond it the oldest go, so that a message that is tried for ever has a
-/// bound.
+/// The maximum number of attempts in the history of a message. Beyond it the oldest attempts are removed.
 const MOST_ATTEMPTS: usize = 50;
 
 /// One message.
@@ -23,39 +23,39 @@ const MOST_ATTEMPTS: usize = 50;
 pub(super) struct Entry {
     pub(super) id: QueueId,
     pub(super) state: State,
-    /// When it is to be tried, or since when it is ready.
+    /// When the next attempt is due, or since when the message has been ready.
     pub(super) due: Timestamp,
     pub(super) finished_at: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) priority: Priority,
     pub(super) route: Option<Arc<str>>,
-    pub(super) tenant: Option<Arc<str>>,
-    /// How often it was leased.
+    pub(super) tenant: Option<Tenant>,
+    /// How often the message was leased.
     pub(super) fence: u64,
     pub(super) lease_ends: Timestamp,
-    /// Whether the last octet of its content may have left under the lease.
+    /// Whether the commit point was recorded under the current lease.
     pub(super) commit_point: bool,
     pub(super) attempts: u32,
     pub(super) on_ambiguous: OnAmbiguous,
     pub(super) size: u64,
-    /// Empty once nobody will send it again.
+    /// Empty once the message was sent or cancelled.
     pub(super) content: Bytes,
-    pub(super) tags: Vec<String>,
+    pub(super) tags: Vec<Tag>,
     envelope: Envelope,
-    /// What is known of each recipient, in the order of the envelope.
+    /// The status of each recipient, in the order of the envelope.
     known: Vec<Known>,
     message_id: Option<String>,
     subject: Option<String>,
     delivery: DeliveryOptions,
-    pub(super) idempotency: Option<IdempotencyKey>,
-    traceparent: Option<String>,
+    pub(super) idempotency: Option<Idempotency>,
+    traceparent: Option<Traceparent>,
     pub(super) created_at: Timestamp,
-    /// When it first became due, or was taken up again by hand.
+    /// When the message first became due, or when an operator retried or released it.
     pub(super) open_since: Timestamp,
     history: VecDeque<Attempt>,
 }
 
-/// What is known of a recipient.
+/// The status of a recipient and the server's last reply.
 #[derive(Clone, Debug)]
 struct Known {
     status: RecipientStatus,
@@ -65,7 +65,7 @@ struct Known {
 }
 
 impl Entry {
-    /// A message that is ready, or scheduled where its sender wants that.
+    /// A new message: ready, or scheduled if its sender has set a time.
     pub(super) fn new(message: NewMessage, content: Bytes, id: QueueId, now: Timestamp) -> Self {
         let due = message.send_at.map_or(now, |at| at.max(now));
         let pending = Known { status: RecipientStatus::Pending, code: None, enhanced: None, text: String::new() };
@@ -77,7 +77,7 @@ impl Entry {
             expires_at: message.expires_at,
             priority: message.priority,
             route: message.route.map(Arc::from),
-            tenant: message.tenant.map(Arc::from),
+            tenant: message.tenant,
             fence: 0,
             lease_ends: now,
             commit_point: false,
@@ -99,7 +99,7 @@ impl Entry {
         }
     }
 
-    /// Puts it into a state in which a worker may have it, now or later: dead instead, where its time is over.
+    /// Makes the message ready or scheduled, or dead if it has expired.
     pub(super) fn open(&mut self, due: Timestamp, now: Timestamp) {
         self.due = due;
         self.finished_at = None;
@@ -109,7 +109,7 @@ impl Entry {
         }
     }
 
-    /// Puts it into a terminal state.
+    /// Puts the message into a terminal state.
     pub(super) fn finish(&mut self, state: State, now: Timestamp) {
         self.state = state;
         self.finished_at = Some(now);
@@ -118,7 +118,7 @@ impl Entry {
         }
     }
 
-    /// Its time is over before it was delivered.
+    /// Makes the message dead because it has expired.
     pub(super) fn expire(&mut self, now: Timestamp) {
         for known in self.known.iter_mut().filter(|known| known.status.is_open()) {
             "the message expired before it was delivered".clone_into(&mut known.text);
@@ -126,16 +126,17 @@ impl Entry {
         self.finish(State::Dead, now);
     }
 
-    /// Nobody can know whether it was delivered to its open recipients.
+    /// Holds the message: it may have been delivered to its open recipients.
     pub(super) fn hold(&mut self, now: Timestamp) {
         for known in self.known.iter_mut().filter(|known| known.status.is_open()) {
             known.status = RecipientStatus::Ambiguous;
-            "the worker was lost while the last of the content left".clone_into(&mut known.text);
+            "the worker was lost after the commit point: the message may have been delivered"
+                .clone_into(&mut known.text);
         }
         self.finish(State::Held, now);
     }
 
-    /// Opens recipients again that were not accepted, as if nothing had been tried.
+    /// Resets the attempts and makes the recipients pending that were not accepted.
     pub(super) fn reopen(&mut self) {
         self.attempts = 0;
         for known in self.known.iter_mut().filter(|known| known.status != RecipientStatus::Accepted) {
@@ -143,24 +144,24 @@ impl Entry {
         }
     }
 
-    /// Writes down what became of a recipient; nothing where it is none of the message's, or not open.
+    /// Records the outcome of a recipient. Returns `None` if it is not a recipient of the message, or not open.
     ///
-    /// It is looked for from `next` on, since outcomes mostly come in the order of the envelope: a message may have ten
-    /// thousand.
+    /// The search begins at `next`, since outcomes mostly have the order of the envelope, which may have ten thousand
+    /// recipients.
     pub(super) fn note(&mut self, outcome: RecipientOutcome, next: &mut usize) -> Option<RecipientRecord> {
         let recipients = self.envelope.recipients();
         let (before, from) = recipients.split_at((*next).min(recipients.len()));
         let found = |part: &[Address]| part.iter().position(|address| *address == outcome.address);
-        let place = found(from).map(|place| before.len() + place).or_else(|| found(before))?;
-        *next = place + 1;
-        let known = self.known.get_mut(place).filter(|known| known.status.is_open())?;
+        let position = found(from).map(|position| before.len() + position).or_else(|| found(before))?;
+        *next = position + 1;
+        let known = self.known.get_mut(position).filter(|known| known.status.is_open())?;
         let RecipientOutcome { address, status, code, enhanced, text } = outcome;
         *known = Known { status, code, enhanced: enhanced.clone(), text: text.clone() };
-        Some(RecipientRecord { address, status, code, enhanced, text })
+        Some(RecipientRecord { code, enhanced, text, ..RecipientRecord::new(address, status) })
     }
 
-    /// Writes down what was tried, and counts it where it is an attempt.
-    pub(super) fn remember(&mut self, attempt: Attempt, counts: bool) {
+    /// Adds an attempt to the history, and counts it unless the route failed.
+    pub(super) fn add_attempt(&mut self, attempt: Attempt, counts: bool) {
         self.attempts = self.attempts.saturating_add(u32::from(counts));
         if self.history.is_empty() {
             // Most messages have one attempt: a deque that grows by itself begins with room for four.
@@ -177,22 +178,22 @@ impl Entry {
         self.known.iter().all(|known| known.status == RecipientStatus::Accepted)
     }
 
-    /// Whether any recipient is still to be delivered to.
+    /// Whether any recipient is open.
     pub(super) fn has_open(&self) -> bool {
         self.known.iter().any(|known| known.status.is_open())
     }
 
-    /// Whether that is its lease, and it was not ended.
+    /// Whether the token is that of the current lease.
     pub(super) fn is_leased_as(&self, token: LeaseToken) -> bool {
         self.state == State::Leased && self.fence == token.fence
     }
 
-    /// Whether it goes to that address, in any case.
+    /// Whether the address is a recipient; upper and lower case are the same.
     pub(super) fn goes_to(&self, lower_case: &str) -> bool {
         self.envelope.recipients().iter().any(|address| address.to_string().to_lowercase() == lower_case)
     }
 
-    /// The open recipients; nothing where there are none.
+    /// The envelope with the open recipients. `None` if no recipient is open.
     fn open_envelope(&self) -> Option<Envelope> {
         if self.known.iter().all(|known| known.status.is_open()) {
             return Some(self.envelope.clone());
@@ -202,10 +203,10 @@ impl Entry {
         Envelope::new(self.envelope.reverse_path().clone(), open).ok()
     }
 
-    /// It as a worker sees it.
+    /// The leased message for the worker. `None` if no recipient is open.
     pub(super) fn leased(&self) -> Option<Leased> {
         Some(Leased {
-            lease: Lease::new(LeaseToken { id: self.id, fence: self.fence }),
+            lease: Lease::new(LeaseToken::new(self.id, self.fence)),
             expires_at: self.lease_ends,
             envelope: self.open_envelope()?,
             content: self.content.clone().into(),
@@ -213,7 +214,7 @@ impl Entry {
             delivery: self.delivery.clone(),
             priority: self.priority,
             route: self.route.as_deref().map(str::to_owned),
-            tenant: self.tenant.as_deref().map(str::to_owned),
+            tenant: self.tenant.clone(),
             on_ambiguous: self.on_ambiguous,
             created_at: self.created_at,
             open_since: self.open_since,
@@ -223,7 +224,7 @@ impl Entry {
         })
     }
 
-    /// It as who looks at the queue sees it, without its history.
+    /// The record, without the history.
     pub(super) fn record(&self) -> Record {
         Record {
             id: self.id,
@@ -234,11 +235,10 @@ impl Entry {
             recipients: self
                 .recipients()
                 .map(|(address, known)| RecipientRecord {
-                    address: address.clone(),
-                    status: known.status,
                     code: known.code,
                     enhanced: known.enhanced.clone(),
                     text: known.text.clone(),
+                    ..RecipientRecord::new(address.clone(), known.status)
                 })
                 .collect(),
             attempts: self.attempts,
@@ -248,7 +248,7 @@ impl Entry {
             finished_at: self.finished_at,
             priority: self.priority,
             route: self.route.as_deref().map(str::to_owned),
-            tenant: self.tenant.as_deref().map(str::to_owned),
+            tenant: self.tenant.clone(),
             tags: self.tags.clone(),
             on_ambiguous: self.on_ambiguous,
             idempotency_key: self.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
@@ -260,7 +260,7 @@ impl Entry {
         }
     }
 
-    /// Its attempts, oldest first.
+    /// The attempts, oldest first.
     pub(super) fn history(&self) -> Vec<Attempt> {
         self.history.iter().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! Where each message is found by its state and time.
+//! Indexes of the messages by state and time.
 
 use std::collections::BTreeSet;
 
@@ -11,27 +11,28 @@ use crate::state::State;
 
 type ByTime = BTreeSet<(Timestamp, QueueId)>;
 
-/// Mirrors the messages: an entry is taken out before it is changed, and put in again after.
+/// The indexes of all messages. An entry is removed before it changes and inserted again afterwards.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) ready: Ready,
-    /// By the time they are due.
+    /// Scheduled messages by their due time.
     pub(super) scheduled: ByTime,
-    /// By the time the lease runs out.
+    /// Leased messages by the expiry of the lease.
     pub(super) leased: ByTime,
-    /// Ready and scheduled ones that have a last moment, by it.
+    /// Ready and scheduled messages that have an expiry, by it.
     pub(super) expiring: ByTime,
-    /// Sent and cancelled ones, by when that was.
+    /// Sent and cancelled messages by the time at which they finished.
     pub(super) done: ByTime,
-    /// Dead ones, by when that was: apart, so that much that is sent does not push them out.
+    /// Dead messages by the time at which they finished. They have an index of their own so that many sent messages do not
+    /// displace them.
     pub(super) dead: ByTime,
-    /// Held ones, by when that was.
+    /// Held messages by the time at which they were held.
     pub(super) held: ByTime,
-    /// Octets of unfinished messages.
+    /// The octets of unfinished messages.
     pub(super) open_bytes: u64,
-    /// Octets of dead messages.
+    /// The octets of dead messages.
     pub(super) dead_bytes: u64,
-    /// How many there are in each state.
+    /// The number of messages in each state.
     pub(super) counts: Stats,
 }
 
@@ -46,8 +47,8 @@ impl Index {
         }
         if entry.state == State::Ready {
             self.ready.insert(entry);
-        } else if let Some((row, at)) = self.row(entry) {
-            row.insert((at, entry.id));
+        } else if let Some((by_time, at)) = self.by_time(entry) {
+            by_time.insert((at, entry.id));
         }
     }
 
@@ -61,12 +62,12 @@ impl Index {
         }
         if entry.state == State::Ready {
             self.ready.remove(entry);
-        } else if let Some((row, at)) = self.row(entry) {
-            row.remove(&(at, entry.id));
+        } else if let Some((by_time, at)) = self.by_time(entry) {
+            by_time.remove(&(at, entry.id));
         }
     }
 
-    fn row(&mut self, entry: &Entry) -> Option<(&mut ByTime, Timestamp)> {
+    fn by_time(&mut self, entry: &Entry) -> Option<(&mut ByTime, Timestamp)> {
         match entry.state {
             State::Scheduled => Some((&mut self.scheduled, entry.due)),
             State::Leased => Some((&mut self.leased, entry.lease_ends)),
@@ -77,7 +78,7 @@ impl Index {
         }
     }
 
-    /// Where the octets of a message are counted, if it has a bound.
+    /// The counter of octets for messages in a state. `None` if the octets have no limit.
     const fn bytes(&mut self, state: State) -> Option<&mut u64> {
         match state {
             State::Scheduled | State::Ready | State::Leased => Some(&mut self.open_bytes),
@@ -99,7 +100,7 @@ impl Index {
     }
 }
 
-/// The first of a row, where its time has come.
-pub(super) fn first_until(row: &ByTime, now: Timestamp) -> Option<QueueId> {
-    row.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+/// The first message of an index, if its time is not after `now`.
+pub(super) fn first_until(by_time: &ByTime, now: Timestamp) -> Option<QueueId> {
+    by_time.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
 }

@@ -1,23 +1,23 @@
-//! Idempotency keys, each for its window.
+//! Idempotency keys and the messages that they stand for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::QueueError;
 use crate::id::QueueId;
-use crate::message::{Fingerprint, IdempotencyKey};
+use crate::message::{Fingerprint, Idempotency};
+use crate::text::IdempotencyKey;
 
-/// The keys that stand for a message. They outlive a message that was sent.
+/// The keys that stand for a message. The key of a sent message stays until its window ends.
 #[derive(Debug)]
 pub(super) struct Keys {
     window: Duration,
-    used: BTreeMap<Arc<str>, Use>,
-    by_end: BTreeSet<(Timestamp, Arc<str>)>,
+    used: BTreeMap<IdempotencyKey, Use>,
+    by_end: BTreeSet<(Timestamp, IdempotencyKey)>,
 }
 
-/// What a key stands for, and until when.
+/// The message that a key stands for, and the end of the window.
 #[derive(Debug)]
 struct Use {
     fingerprint: Fingerprint,
@@ -34,8 +34,8 @@ impl Keys {
         self.window
     }
 
-    /// The message that the key stands for.
-    pub(super) fn find(&self, idempotency: &IdempotencyKey) -> Result<Option<QueueId>, QueueError> {
+    /// The message that the key stands for. `None` if the key is free.
+    pub(super) fn find(&self, idempotency: &Idempotency) -> Result<Option<QueueId>, QueueError> {
         match self.used.get(idempotency.key.as_str()) {
             Some(found) if found.fingerprint != idempotency.fingerprint => {
                 Err(QueueError::Conflict { key: idempotency.key.clone(), id: found.id })
@@ -49,21 +49,21 @@ impl Keys {
         self.used.get(key).is_some_and(|found| found.id == id)
     }
 
-    pub(super) fn insert(&mut self, idempotency: &IdempotencyKey, id: QueueId, first_used: Timestamp) {
-        let (key, ends): (Arc<str>, _) = (idempotency.key.as_str().into(), first_used + self.window);
-        self.by_end.insert((ends, Arc::clone(&key)));
+    pub(super) fn insert(&mut self, idempotency: &Idempotency, id: QueueId, first_used: Timestamp) {
+        let (key, ends) = (idempotency.key.clone(), first_used + self.window);
+        self.by_end.insert((ends, key.clone()));
         self.used.insert(key, Use { fingerprint: idempotency.fingerprint, id, ends });
     }
 
-    /// Ends the use of a key for that message: from here on it stands for none, or for the other one that it stands for.
+    /// Frees a key if it stands for that message.
     pub(super) fn release(&mut self, key: &str, id: QueueId) {
         let Some((key, found)) = self.used.get_key_value(key).filter(|(_, found)| found.id == id) else { return };
-        let end = (found.ends, Arc::clone(key));
+        let end = (found.ends, key.clone());
         self.used.remove(&end.1);
         self.by_end.remove(&end);
     }
 
-    /// Forgets those whose window is over.
+    /// Removes the keys whose window has ended.
     pub(super) fn forget(&mut self, now: Timestamp) {
         while self.by_end.first().is_some_and(|(end, _)| *end <= now) {
             if let Some((_, key)) = self.by_end.pop_first() {

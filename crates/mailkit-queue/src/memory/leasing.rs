@@ -1,4 +1,4 @@
-//! Leases: given, renewed, marked, settled, run out.
+//! Leasing messages, and renewing, settling and ending leases.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Store {
         taken
     }
 
-    /// Ends leases that have run out: the worker may have delivered the message, and nobody can know.
+    /// Ends the expired leases: the worker may have delivered the message.
     fn end_leases(&mut self, now: Timestamp) {
         while let Some(id) = first_until(&self.index.leased, now) {
             let ambiguous = self.change(id, |entry| {
@@ -46,16 +46,16 @@ impl Store {
         }
     }
 
-    /// Returns those that were lost.
+    /// Renews leases, and returns the stale tokens.
     pub(super) fn renew(&mut self, leases: &[LeaseToken], duration: Duration, now: Timestamp) -> Vec<LeaseToken> {
         let mut lost = leases.to_vec();
         lost.retain(|token| {
             let renewed = self.change(token.id, |entry| {
-                let is_its = entry.is_leased_as(*token);
-                if is_its {
+                let is_current = entry.is_leased_as(*token);
+                if is_current {
                     entry.lease_ends = now + duration;
                 }
-                is_its
+                is_current
             });
             renewed != Some(true)
         });
@@ -85,7 +85,7 @@ impl Store {
             let recipients: Vec<_> = noted.collect();
             let ambiguous = recipients.iter().any(|recipient| recipient.status == RecipientStatus::Ambiguous);
             if let Some(route) = route {
-                entry.remember(Attempt { at: now, route, outcome, class, text, recipients }, counts);
+                entry.add_attempt(Attempt { class, text, recipients, ..Attempt::new(now, route, outcome) }, counts);
             }
             match next {
                 _ if entry.is_delivered() => entry.finish(State::Sent, now),

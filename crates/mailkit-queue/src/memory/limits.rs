@@ -1,21 +1,21 @@
-//! Limits by their key.
+//! The windows of limits, by key.
 
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
-use crate::limit::{LimitRequest, Permit, SlidingWindow};
+use crate::limit::{Acquired, LimitRequest, Permit, SlidingWindow};
 
-/// All requests from which something was spent lately.
+/// The windows of all limits that permits were acquired from recently.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     windows: BTreeMap<String, SlidingWindow>,
-    /// How many there were after those without a spending that counts were forgotten.
+    /// The number of windows after the last removal of empty ones.
     kept: usize,
 }
 
 impl Limits {
-    /// Spends from all, or from none: then says when all have room.
-    pub(super) fn acquire(&mut self, requests: &[LimitRequest], now: Timestamp) -> Result<Permit, Timestamp> {
+    /// Acquires permits from all limits, or from none.
+    pub(super) fn acquire(&mut self, requests: &[LimitRequest], now: Timestamp) -> Acquired {
         self.forget(now);
         let (mut permit, mut room_at) = (Permit::default(), None);
         for LimitRequest { key, limit, window, amount } in requests {
@@ -24,25 +24,25 @@ impl Limits {
                 *kept = SlidingWindow::with_buckets(*window, kept.buckets().collect::<Vec<_>>());
             }
             match kept.acquire(now, *limit, *amount) {
-                Ok(bucket) => permit.spent.push((key.clone(), bucket, *amount)),
+                Ok(bucket) => permit.acquired.push((key.clone(), bucket, *amount)),
                 Err(at) => room_at = room_at.max(Some(at)),
             }
         }
-        let Some(at) = room_at else { return Ok(permit) };
+        let Some(room_at) = room_at else { return Acquired::Permit(permit) };
         self.release(permit);
-        Err(at)
+        Acquired::full_until(room_at, now)
     }
 
     pub(super) fn release(&mut self, permit: Permit) {
-        for (key, bucket, amount) in permit.spent {
+        for (key, bucket, amount) in permit.acquired {
             if let Some(window) = self.windows.get_mut(&key) {
                 window.release(bucket, amount);
             }
         }
     }
 
-    /// Forgets requests that nothing was spent from lately, when there are twice as many as at the last time: keys can be
-    /// made from what recipients there are.
+    /// Removes empty windows when there are twice as many as after the last removal. The number of keys has no limit, since
+    /// they can be made from the domains of recipients.
     fn forget(&mut self, now: Timestamp) {
         if self.windows.len() >= 64.max(2 * self.kept) {
             self.windows.retain(|_, window| !window.is_clear(now));

@@ -1,4 +1,4 @@
-//! Looking at messages, and acting on them by hand.
+//! Lists of messages, and the commands of operators.
 
 use std::ops::Bound;
 
@@ -11,7 +11,7 @@ use crate::query::{Command, Filter};
 use crate::record::Record;
 use crate::state::State;
 
-/// How many messages one look goes through: the lock is given back between two.
+/// The maximum number of messages that are compared with a filter before the lock is released for others.
 const MAX_SCANNED: usize = 1_024;
 
 impl Store {
@@ -20,7 +20,8 @@ impl Store {
         Some(Record { history: entry.history(), fingerprint: self.fingerprint(entry), ..entry.record() })
     }
 
-    /// Adds up to `most` records that are older than `from`; returns where to go on, unless this was all.
+    /// Adds matching records that are older than `from`, up to a total of `most`. Returns the id to continue from, or `None` at
+    /// the end.
     pub(super) fn list(
         &self,
         filter: &Filter,
@@ -31,7 +32,7 @@ impl Store {
         let recipient = filter.recipient.as_ref().map(|recipient| recipient.to_lowercase());
         let matches = |entry: &Entry| {
             filter.state.is_none_or(|state| entry.state == state)
-                && filter.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
+                && filter.tag.as_ref().is_none_or(|tag| entry.tags.iter().any(|known| **known == **tag))
                 && filter.tenant.as_ref().is_none_or(|tenant| entry.tenant.as_deref() == Some(tenant))
                 && filter.route.as_ref().is_none_or(|route| entry.route.as_deref() == Some(route))
                 && filter.since.is_none_or(|since| entry.created_at >= since)
@@ -63,7 +64,7 @@ impl Store {
                 if state == State::Dead {
                     entry.reopen();
                 }
-                // Who acts by hand wants it sent, also after the time that was set for it.
+                // The operator wants the message to be sent although it has expired.
                 entry.expires_at = entry.expires_at.filter(|at| *at > now);
                 entry.open_since = now;
                 entry.open(now, now);

@@ -1,8 +1,8 @@
-//! Ready messages, in the order in which workers get them.
+//! Ready messages in the order in which workers lease them.
 //!
-//! Each priority is a bucket. In a bucket, every tenant has a queue for each route that its messages are pinned to, and a
-//! turn: the number of the last time that it was served. Every route lists its tenants by turn. So the next message is
-//! found without a look at those that wait for a route that is skipped, however many they are.
+//! There is one bucket for each priority. In a bucket, every tenant has a queue for each route that its messages are pinned
+//! to, and a turn: the number of the last lease from this tenant. Every route lists its tenants by turn. So the time to find
+//! the next message does not depend on the number of messages that wait for skipped routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use super::entry::Entry;
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::message::Priority;
+use crate::text::Tenant;
 
-type Tenant = Option<Arc<str>>;
+type TenantKey = Option<Tenant>;
 type Route = Option<Arc<str>>;
 
 /// All ready messages.
@@ -21,16 +22,16 @@ pub(super) struct Ready {
     buckets: BTreeMap<Priority, ReadyBucket>,
 }
 
-/// Those of one priority.
+/// The ready messages of one priority.
 #[derive(Debug, Default)]
 struct ReadyBucket {
     turns: u64,
-    tenants: BTreeMap<Tenant, TenantQueues>,
+    tenants: BTreeMap<TenantKey, TenantQueues>,
     /// The tenants with mail for each route, by turn.
-    routes: BTreeMap<Route, BTreeSet<(u64, Tenant)>>,
+    routes: BTreeMap<Route, BTreeSet<(u64, TenantKey)>>,
 }
 
-/// Those of one tenant.
+/// The ready messages of one tenant.
 #[derive(Debug)]
 struct TenantQueues {
     turn: u64,
@@ -48,8 +49,7 @@ impl Ready {
         }
     }
 
-    /// The message whose turn it is, leaving out those pinned to these routes. Its tenant is served now, and goes to the
-    /// end of the row.
+    /// The next message, except those pinned to the skipped routes. Its tenant has the last turn from now on.
     pub(super) fn serve(&mut self, skip: &[String]) -> Option<QueueId> {
         self.buckets.values_mut().find_map(|bucket| bucket.serve(skip))
     }
@@ -58,7 +58,7 @@ impl Ready {
         self.buckets.values().all(|bucket| bucket.tenants.is_empty())
     }
 
-    /// Since when the oldest is ready.
+    /// Since when the oldest message has been ready.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         let tenants = self.buckets.values().flat_map(|bucket| bucket.tenants.values());
         tenants.flat_map(|waiting| waiting.queues.values()).filter_map(|queue| Some(queue.first()?.0)).min()
@@ -68,7 +68,7 @@ impl Ready {
 impl ReadyBucket {
     fn insert(&mut self, entry: &Entry) {
         let turns = &mut self.turns;
-        // Who comes new joins at the end: or who sends one message at a time would always be first.
+        // A new tenant gets the last turn. Otherwise a tenant that sends one message at a time would always be first.
         let waiting = self.tenants.entry(entry.tenant.clone()).or_insert_with(|| {
             *turns += 1;
             TenantQueues { turn: *turns, queues: BTreeMap::new() }

@@ -1,4 +1,4 @@
-//! What is behind the lock, and what time does to it.
+//! The data behind the lock, and its maintenance.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::limits::Limits;
 use crate::clock::Timestamp;
 use crate::error::QueueError;
 use crate::id::QueueId;
-use crate::message::{Enqueued, Fingerprint, IdempotencyKey, NewMessage};
+use crate::message::{Enqueued, Fingerprint, Idempotency, NewMessage};
 use crate::query::Stats;
 use crate::settings::QueueSettings;
 use crate::state::State;
 
-/// All that the queue keeps. Whoever has the lock calls [`run_maintenance`](Self::run_maintenance) first.
+/// All data of the queue. [`run_maintenance`](Self::run_maintenance) is called first after each lock.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) messages: BTreeMap<QueueId, Box<Entry>>,
@@ -42,9 +42,10 @@ impl Store {
         }
     }
 
-    /// Lets time pass: what is due is ready, what has expired is dead, what was finished long ago is forgotten.
-    /// Returns whether anything became ready. Leases are ended by who leases, so that a late settlement still counts
-    /// while nobody has taken the message.
+    /// Makes due messages ready and expired ones dead, and removes finished messages after their retention. Returns whether a
+    /// message became ready.
+    ///
+    /// Expired leases are ended in `lease` only, so that a late settlement is accepted until the message is leased again.
     pub(super) fn run_maintenance(&mut self, now: Timestamp) -> bool {
         while let Some(id) = first_until(&self.index.expiring, now) {
             self.change(id, |entry| entry.expire(now));
@@ -60,7 +61,7 @@ impl Store {
         any_ready
     }
 
-    /// Changes a message and where it is found. Nothing happens where there is none of that name.
+    /// Changes a message and its indexes. Returns `None` if there is no message with this id.
     pub(super) fn change<T>(&mut self, id: QueueId, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let entry = self.messages.get_mut(&id)?;
         self.index.remove(entry);
@@ -69,17 +70,17 @@ impl Store {
         Some(result)
     }
 
-    /// Forgets those whose retention is over. A held one waits for a person, and stays.
+    /// Removes messages after their retention. Held messages stay.
     fn forget(&mut self, until: Timestamp) {
         while let Some(id) = first_until(&self.index.done, until).or_else(|| first_until(&self.index.dead, until)) {
             self.remove(id);
         }
     }
 
-    /// Forgets those that came into one of these terminal states until then; returns how many.
+    /// Removes messages that came into one of these terminal states until then, and returns their number.
     pub(super) fn purge(&mut self, states: &[State], until: Timestamp) -> u64 {
         let finished = [&self.index.done, &self.index.dead, &self.index.held];
-        let old = finished.into_iter().flat_map(|row| row.iter().take_while(|(at, _)| *at <= until));
+        let old = finished.into_iter().flat_map(|by_time| by_time.iter().take_while(|(at, _)| *at <= until));
         let old = old.map(|(_, id)| *id);
         let is_meant = |id: &QueueId| self.messages.get(id).is_some_and(|entry| states.contains(&entry.state));
         let ids: Vec<QueueId> = old.filter(is_meant).collect();
@@ -87,7 +88,7 @@ impl Store {
         ids.len() as u64
     }
 
-    /// Forgets the oldest finished messages where there are too many.
+    /// Removes the oldest finished messages beyond the limits.
     fn keep_bounds(&mut self) {
         let QueueSettings { max_messages, max_bytes, .. } = self.settings;
         while let Some((_, id)) = self.index.done.first().filter(|_| self.index.done.len() as u64 > max_messages) {
@@ -108,14 +109,14 @@ impl Store {
         }
     }
 
-    /// Lets another message have the key of this one, which was cancelled, or is forgotten without having been sent.
+    /// Frees the key of a message that was cancelled, or is removed without having been sent.
     fn release_key(&mut self, entry: &Entry) {
         if let Some(idempotency) = &entry.idempotency {
             self.keys.release(&idempotency.key, entry.id);
         }
     }
 
-    /// Takes a message back by hand.
+    /// Cancels a message.
     pub(super) fn cancel(&mut self, id: QueueId, now: Timestamp) -> Option<State> {
         let idempotency = self.messages.get(&id).and_then(|entry| entry.idempotency.clone());
         idempotency.into_iter().for_each(|idempotency| self.keys.release(&idempotency.key, id));
@@ -125,18 +126,17 @@ impl Store {
         })
     }
 
-    /// What the key of a message says of it, if the key stands for it.
+    /// The fingerprint under the key of a message. `None` if the key does not stand for it.
     pub(super) fn fingerprint(&self, entry: &Entry) -> Option<Fingerprint> {
         let idempotency = entry.idempotency.as_ref()?;
         self.keys.stands_for(&idempotency.key, entry.id).then_some(idempotency.fingerprint)
     }
 
-    /// The message that is in the queue already under the key or the id of a new one.
+    /// The duplicate of a new message by its key or its id. `None` if there is none.
     fn find_same(&self, message: &NewMessage, now: Timestamp) -> Result<Option<Enqueued>, QueueError> {
         let duplicate = |id| {
-            let entry = self.messages.get(&id);
-            // A key outlives a message that was sent, and no other.
-            Enqueued { id, duplicate: true, state: entry.map_or(State::Sent, |entry| entry.state) }
+            // Only the key of a sent message stays after the message was removed.
+            Enqueued::duplicate(id, self.messages.get(&id).map_or(State::Sent, |entry| entry.state))
         };
         if let Some(idempotency) = message.active_key(now, self.keys.window())
             && let Some(id) = self.keys.find(idempotency)?
@@ -144,15 +144,14 @@ impl Store {
             return Ok(Some(duplicate(id)));
         }
         let Some((id, entry)) = message.id.and_then(|id| Some((id, self.messages.get(&id)?))) else { return Ok(None) };
-        let key =
-            |idempotency: &Option<IdempotencyKey>| idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+        let key = |idempotency: &Option<Idempotency>| idempotency.as_ref().map(|idempotency| idempotency.key.clone());
         match key(&entry.idempotency) == key(&message.idempotency) {
             true => Ok(Some(duplicate(id))),
             false => Err(QueueError::Exists(id)),
         }
     }
 
-    /// Whether a message with so much content may come in: the one that is there already, if there is one.
+    /// Checks whether a message with `size` octets of content may be stored. Returns the duplicate, if there is one.
     pub(super) fn admit(
         &self,
         message: &NewMessage,
@@ -169,18 +168,18 @@ impl Store {
         let QueueSettings { max_messages, max_bytes, .. } = self.settings;
         let full = |limit: String| Err(QueueError::Full { limit });
         if self.index.counts.unfinished() >= max_messages {
-            return full(format!("it holds {max_messages} unfinished messages, as many as it may"));
+            return full(format!("it has {max_messages} unfinished messages, which is the maximum"));
         }
         if self.index.open_bytes.saturating_add(size) > max_bytes {
             let held = self.index.open_bytes;
             return full(format!(
-                "it holds {held} octets of the {max_bytes} that it may, and {size} more are too many"
+                "it has {held} octets of unfinished messages, and {size} more exceed the maximum of {max_bytes}"
             ));
         }
         Ok(None)
     }
 
-    /// Takes a message in.
+    /// Stores a message.
     pub(super) fn enqueue(
         &mut self,
         message: NewMessage,
@@ -198,13 +197,13 @@ impl Store {
         self.index.insert(&entry);
         let state = entry.state;
         self.messages.insert(id, entry);
-        Ok(Enqueued { id, duplicate: false, state })
+        Ok(Enqueued::new(id, state))
     }
 
-    /// A name after all that were made here, so that within a millisecond too the order is that of enqueueing.
+    /// A new id, greater than all ids that were created here, so that ids of the same millisecond are in order as well.
     fn next_id(&mut self, now: Timestamp) -> QueueId {
         let after = QueueId::from_bits(self.last_id.to_bits() + 1);
-        // The highest bit of chance stays free: a row of names after this one is still of this millisecond.
+        // The highest random bit stays zero, so that the ids that follow this one stay in this millisecond.
         self.last_id = QueueId::new(now, fastrand::u128(..) >> 49).max(after);
         while self.messages.contains_key(&self.last_id) {
             self.last_id = QueueId::from_bits(self.last_id.to_bits() + 1);
@@ -212,10 +211,10 @@ impl Store {
         self.last_id
     }
 
-    /// How long until time brings something for a worker: a message that is due, or a lease that runs out.
+    /// The time until the next message is due or the next lease expires.
     pub(super) fn next_event(&self, now: Timestamp) -> Option<Duration> {
-        let rows = [&self.index.scheduled, &self.index.leased];
-        rows.into_iter().filter_map(|row| row.first()).map(|(at, _)| *at - now).min()
+        let indexes = [&self.index.scheduled, &self.index.leased];
+        indexes.into_iter().filter_map(|by_time| by_time.first()).map(|(at, _)| *at - now).min()
     }
 
     pub(super) fn stats(&self, now: Timestamp) -> Stats {

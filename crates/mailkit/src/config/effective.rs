@@ -96,7 +96,7 @@ impl<'a> Effective<'a> {
     pub(super) fn new(config: &'a Config) -> Self {
         let Config { safeguards, queue, retry, .. } = config;
         let allowed = safeguards.allow_recipients.as_ref();
-        let QueueSettings { max_messages, max_bytes, retention, key_window } = *queue;
+        let QueueSettings { max_messages, max_bytes, retention, key_window, .. } = *queue;
         Self {
             hostname: config.hostname.as_deref(),
             drain: config.drain.map(format_span),

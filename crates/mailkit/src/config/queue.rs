@@ -23,11 +23,10 @@ pub(super) struct QueueSection {
 impl QueueSection {
     pub(super) fn settings(&self) -> QueueSettings {
         let defaults = QueueSettings::default();
-        QueueSettings {
-            max_messages: self.max_messages.map_or(defaults.max_messages, |Number(number)| number),
-            max_bytes: self.max_bytes.map_or(defaults.max_bytes, |Number(number)| number),
-            retention: self.retention.as_ref().map_or(defaults.retention, |span| span.0),
-            key_window: self.key_window.as_ref().map_or(defaults.key_window, |span| span.0),
-        }
+        QueueSettings::new()
+            .with_max_messages(self.max_messages.map_or(defaults.max_messages, |Number(number)| number))
+            .with_max_bytes(self.max_bytes.map_or(defaults.max_bytes, |Number(number)| number))
+            .with_retention(self.retention.as_ref().map_or(defaults.retention, |span| span.0))
+            .with_key_window(self.key_window.as_ref().map_or(defaults.key_window, |span| span.0))
     }
 }

@@ -62,13 +62,10 @@ fn recipient(entry: RecipientReport, fault: Option<Disposition>, trouble: Option
         _ => return None,
     };
     let reply = entry.status.reply();
-    let outcome = RecipientOutcome {
-        address: entry.address,
-        status,
-        code: reply.map(|reply| reply.code().get()),
-        enhanced: reply.and_then(Reply::enhanced).map(|enhanced| enhanced.to_string()),
-        text,
-    };
+    let outcome = RecipientOutcome::new(entry.address, status)
+        .with_code(reply.map(|reply| reply.code().get()))
+        .with_enhanced(reply.and_then(Reply::enhanced).map(|enhanced| enhanced.to_string()))
+        .with_text(text);
     Some(RecipientResult { outcome, fault })
 }
 

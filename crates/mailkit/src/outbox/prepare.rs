@@ -9,7 +9,8 @@ use mailkit_address::Envelope;
 use mailkit_mime::dkim::Signer;
 use mailkit_mime::{Capabilities, Encoded};
 use mailkit_queue::{
-    Chunks, Content, ContentSource, Fingerprint, IdempotencyKey, NewMessage, OnAmbiguous, Priority, Record, Timestamp,
+    Chunks, Content, ContentSource, Fingerprint, Idempotency, IdempotencyKey, InvalidText, NewMessage, OnAmbiguous,
+    Priority, Record, Tag, Tenant, Timestamp, Traceparent,
 };
 use mailkit_smtp::client::TransactionOptions;
 use sha2::{Digest as _, Sha256};
@@ -59,7 +60,8 @@ impl EnqueueOptions {
     }
 
     /// Makes one message of any number of enqueues under this key. Another message under the same key is refused, and so
-    /// is the same one for another [`send_at`](Self::send_at); Date and Message-ID make no other message of it.
+    /// is the same one for another [`send_at`](Self::send_at); Date and Message-ID make no other message of it. A key has 1 to
+    /// 255 printable ASCII characters.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
@@ -89,13 +91,13 @@ impl EnqueueOptions {
         self
     }
 
-    /// Who sends it: tenants share fairly.
+    /// The tenant that sends it: tenants share the queue fairly. It has 1 to 255 octets without control characters.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// One more word to find it by.
+    /// One more tag to filter by. It has 1 to 255 octets without control characters.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
@@ -165,9 +167,15 @@ impl EnqueueOptions {
         let idempotency = match self.key {
             None => None,
             Some(key) if Record::archived_by_key(&key).is_some() => return Err(Error::unfit(ReservedKey)),
-            Some(key) => Some(IdempotencyKey { key, fingerprint: fingerprint(message, self.send_at).await? }),
+            Some(key) => {
+                let key = IdempotencyKey::new(key).map_err(invalid)?;
+                Some(Idempotency::new(key, fingerprint(message, self.send_at).await?))
+            }
         };
         let delivery = delivery_options(message, self.transaction).map_err(Error::configuration)?;
+        let tenant = self.tenant.map(Tenant::new).transpose().map_err(invalid)?;
+        let tags = self.tags.into_iter().map(Tag::new).collect::<Result<_, _>>().map_err(invalid)?;
+        let traceparent = self.traceparent.map(Traceparent::new).transpose().map_err(invalid)?;
         let mut new = NewMessage::new(message.envelope().clone(), content(encoded)?);
         new.message_id = message.message_id().map(str::to_owned);
         new.subject = message.readable_subject().map(Cow::into_owned);
@@ -177,12 +185,17 @@ impl EnqueueOptions {
         new.expires_at = self.expires_at;
         new.priority = self.priority;
         new.route = self.route;
-        new.tenant = self.tenant;
-        new.tags = self.tags;
+        new.tenant = tenant;
+        new.tags = tags;
         new.on_ambiguous = self.on_ambiguous;
-        new.traceparent = self.traceparent;
+        new.traceparent = traceparent;
         Ok(new)
     }
+}
+
+/// A key, a tenant, a tag or a trace that breaks the rule of its kind.
+fn invalid(error: InvalidText) -> Error {
+    Error::unfit(error)
 }
 
 /// What the message cannot do without.
@@ -274,6 +287,22 @@ impl std::error::Error for OnceOnly {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_key_a_tenant_a_tag_or_a_trace_that_is_invalid_is_refused_as_a_message() {
+        let message = Message::builder().from("a@example.com").to("b@example.org").text("Hi").build().unwrap();
+        let options = EnqueueOptions::new;
+        for (options, wanted) in [
+            (options().idempotency_key("caf\u{e9}"), "an idempotency key has only printable ASCII characters"),
+            (options().tenant("a\nb"), "a tenant may not contain the control character U+000A"),
+            (options().tag("a").tag(""), "a tag may not be empty"),
+            (options().traceparent("00-1-2-3"), "a traceparent is VERSION-TRACE_ID"),
+        ] {
+            let error = options.prepare(&message).await.unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Message);
+            assert!(format!("{error:#}").contains(wanted), "{error:#}");
+        }
+    }
 
     #[tokio::test]
     async fn the_key_of_an_archive_copy_is_refused() {

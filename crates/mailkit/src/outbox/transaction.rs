@@ -84,24 +84,32 @@ pub(super) fn delivery_options(
         let wanted: Vec<_> = events.into_iter().filter_map(|(wanted, event)| wanted.then_some(event)).collect();
         if wanted.is_empty() { vec![Notify::Never] } else { wanted }
     });
-    Ok(DeliveryOptions {
-        needs_8bit: message.needs_8bit(),
-        needs_smtp_utf8: message.needs_smtp_utf8(),
-        notify: notify.unwrap_or_default(),
-        return_content: transaction.ret.map(|ret| match ret {
-            DsnReturn::Full => ReturnContent::Full,
-            DsnReturn::Headers => ReturnContent::Headers,
-        }),
-        envelope_id: transaction.envid,
-        require_tls: transaction.require_tls,
-        mt_priority: transaction.priority.map(MtPriority::get),
-    })
+    let mut delivery = DeliveryOptions::new();
+    delivery.needs_8bit = message.needs_8bit();
+    delivery.needs_smtp_utf8 = message.needs_smtp_utf8();
+    delivery.notify = notify.unwrap_or_default();
+    delivery.return_content = transaction.ret.map(|ret| match ret {
+        DsnReturn::Full => ReturnContent::Full,
+        DsnReturn::Headers => ReturnContent::Headers,
+    });
+    delivery.envelope_id = transaction.envid;
+    delivery.require_tls = transaction.require_tls;
+    delivery.mt_priority = transaction.priority.map(MtPriority::get);
+    Ok(delivery)
 }
 
 /// The options of a message's transaction.
 pub(super) fn options(message: &Leased) -> TransactionOptions {
-    let DeliveryOptions { needs_8bit, needs_smtp_utf8, notify, return_content, envelope_id, require_tls, mt_priority } =
-        &message.delivery;
+    let DeliveryOptions {
+        needs_8bit,
+        needs_smtp_utf8,
+        notify,
+        return_content,
+        envelope_id,
+        require_tls,
+        mt_priority,
+        ..
+    } = &message.delivery;
     let wants = |event| notify.contains(&event);
     TransactionOptions {
         size: message.content.size(),

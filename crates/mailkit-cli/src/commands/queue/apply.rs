@@ -48,7 +48,7 @@ pub(super) async fn run(
     Ok(Exit::Done)
 }
 
-/// Does it to the messages that are named.
+/// Applies the command to the messages with these ids.
 async fn by_id(names: &[String], command: Command, queue: &dyn Queue, output: &mut Output) -> Result<Exit, Failure> {
     let mut wanted: Vec<QueueId> = Vec::with_capacity(names.len());
     let mut known = HashSet::with_capacity(names.len());
@@ -84,7 +84,7 @@ async fn matching(filter: &Filter, command: Command, queue: &dyn Queue) -> Resul
     let spares_scheduled = command == Command::Retry && filter.state.is_none();
     let mut found = Vec::new();
     for state in states {
-        let mut filter = Filter { state: Some(state), limit: PAGE, cursor: None, ..filter.clone() };
+        let mut filter = filter.clone().with_state(state).with_limit(PAGE).with_cursor(None);
         loop {
             let page = queue.list(&filter).await?;
             let is_spared = |attempts| spares_scheduled && state == State::Scheduled && attempts == 0;

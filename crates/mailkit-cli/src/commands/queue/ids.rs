@@ -22,7 +22,7 @@ pub(super) async fn find(text: &str, queue: &dyn Queue) -> Result<QueueId, Failu
         return Err(Failure::message("", format!("`{shown}` is not the id of a message, nor the beginning of one")));
     };
     let cursor = last.to_bits().checked_add(1).map(QueueId::from_bits);
-    let page = queue.list(&Filter { limit: MOST_NAMED + 1, cursor, ..Filter::default() }).await?;
+    let page = queue.list(&Filter::new().with_limit(MOST_NAMED + 1).with_cursor(cursor)).await?;
     let ids = page.records.iter().map(|record| record.id);
     let found: Vec<QueueId> = ids.filter(|id| id.to_string().starts_with(&beginning)).collect();
     match found.as_slice() {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mailkit::queue::{Filter, Queue, Record};
+use mailkit::queue::{Queue, Record};
 
 use super::ids;
 use super::view::{Shown, cut, padded, plain, to_the_second};
@@ -21,7 +21,7 @@ pub(super) async fn run(args: &ListArgs, queue: &dyn Queue, output: &mut Output)
         Some(text) => Some(ids::find(text, queue).await?),
         None => None,
     };
-    let mut filter = Filter { since: args.since, until: args.until, cursor, ..args.filter.filter() };
+    let mut filter = args.filter.filter().with_since(args.since).with_until(args.until).with_cursor(cursor);
     let (mut left, mut is_first) = (args.limit, true);
     while left > 0 {
         filter.limit = usize::try_from(left.min(PAGE)).unwrap_or(usize::MAX);

@@ -33,7 +33,7 @@ fn print(record: &Record, output: &mut Output) -> io::Result<()> {
         ("attempts", Some(record.attempts.to_string())),
         ("priority", Some(record.priority.to_string())),
         ("route", record.route.clone()),
-        ("tenant", record.tenant.clone()),
+        ("tenant", record.tenant.as_deref().map(str::to_owned)),
         ("tags", (!record.tags.is_empty()).then(|| plain(&record.tags.join(", ")))),
         ("key", record.idempotency_key.as_deref().map(plain)),
         ("archive of", record.archive_of().map(|id| id.to_string())),

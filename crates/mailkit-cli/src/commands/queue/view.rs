@@ -1,6 +1,6 @@
 //! A message of a queue as it is shown.
 
-use mailkit::queue::{Attempt, RecipientRecord, Record, Timestamp};
+use mailkit::queue::{Attempt, RecipientRecord, Record, Tag, Timestamp};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,7 +20,7 @@ pub(super) struct Shown<'a, R> {
     priority: &'static str,
     route: Option<&'a str>,
     tenant: Option<&'a str>,
-    tags: &'a [String],
+    tags: Vec<&'a str>,
 }
 
 impl<'a, R> Shown<'a, R> {
@@ -37,7 +37,7 @@ impl<'a, R> Shown<'a, R> {
             priority: record.priority.as_str(),
             route: record.route.as_deref(),
             tenant: record.tenant.as_deref(),
-            tags: &record.tags,
+            tags: record.tags.iter().map(Tag::as_str).collect(),
         }
     }
 }

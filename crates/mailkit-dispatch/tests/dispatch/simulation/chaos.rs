@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use fastrand::Rng;
 use mailkit_address::Address;
 use mailkit_dispatch::{Class, Deliver, Job, Jobs, Outcome, Trouble};
-use mailkit_queue::{QueueError, QueueId, RecipientOutcome, RecipientStatus, State};
+use mailkit_queue::{QueueError, QueueId, RecipientOutcome, RecipientStatus, State, Tenant};
 use tokio::time::{Instant, sleep};
 
 use super::MILLISECOND;
@@ -37,7 +37,7 @@ pub(super) struct Taken {
     pub(super) at: Instant,
     pub(super) epoch: usize,
     pub(super) route: usize,
-    pub(super) tenant: Option<String>,
+    pub(super) tenant: Option<Tenant>,
     pub(super) recipients: Vec<Address>,
     /// Nothing went out, and quotas got back what it paid.
     pub(super) refunded: bool,
@@ -130,7 +130,7 @@ impl Chaos {
         let all = |job: &Job, status, code| {
             let said = |address: &Address| {
                 let (address, text) = (address.clone(), "said".to_owned());
-                RecipientOutcome { address, status, code: Some(code), enhanced: None, text }.into()
+                RecipientOutcome::new(address, status).with_code(code).with_text(text).into()
             };
             Outcome { recipients: job.message().recipients().iter().map(said).collect(), trouble: None }
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
 use mailkit_dispatch::{Job, Outcome};
-use mailkit_queue::{DeliveryOptions, IdempotencyKey, NewMessage, Queue, QueueError, QueueId, RecipientStatus, Record};
+use mailkit_queue::{Idempotency, NewMessage, Queue, QueueError, QueueId, RecipientStatus, Record};
 use sha2::{Digest as _, Sha256};
 
 /// The first wait for a store that is out of reach, and the longest.
@@ -70,11 +70,12 @@ impl Archive {
         copy.tenant = message.tenant.clone();
         copy.priority = message.priority;
         copy.traceparent = message.traceparent.clone();
-        let DeliveryOptions { needs_8bit, needs_smtp_utf8, require_tls, .. } = message.delivery;
-        copy.delivery = DeliveryOptions { needs_8bit, needs_smtp_utf8, require_tls, ..DeliveryOptions::default() };
+        copy.delivery.needs_8bit = message.delivery.needs_8bit;
+        copy.delivery.needs_smtp_utf8 = message.delivery.needs_smtp_utf8;
+        copy.delivery.require_tls = message.delivery.require_tls;
         let key = Record::archive_key(id);
-        let fingerprint = Sha256::digest(&key).into();
-        copy.idempotency = Some(IdempotencyKey { key, fingerprint });
+        let fingerprint = Sha256::digest(key.as_str()).into();
+        copy.idempotency = Some(Idempotency::new(key, fingerprint));
         let enqueued = self.queue.enqueue(copy).await?;
         if !enqueued.duplicate {
             tracing::debug!(queue_id = %enqueued.id, archive_of = %id, "an archive copy was enqueued");

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
-use mailkit::queue::{Content, Fingerprint, RecipientStatus, Record, State};
+use mailkit::queue::{Content, Fingerprint, RecipientStatus, Record, State, Tag};
 use serde::Serialize;
 
 use super::super::view::rfc3339;
@@ -23,7 +23,7 @@ struct Fields<'a> {
     priority: &'static str,
     route: Option<&'a str>,
     tenant: Option<&'a str>,
-    tags: &'a [String],
+    tags: Vec<&'a str>,
     on_ambiguous: &'static str,
     envelope: Envelope<'a>,
 }
@@ -60,7 +60,7 @@ impl<'a> Fields<'a> {
             priority: record.priority.as_str(),
             route: record.route.as_deref(),
             tenant: record.tenant.as_deref(),
-            tags: &record.tags,
+            tags: record.tags.iter().map(Tag::as_str).collect(),
             on_ambiguous: record.on_ambiguous.as_str(),
             envelope: Envelope {
                 from: record.from.address().map(ToString::to_string).unwrap_or_default(),
