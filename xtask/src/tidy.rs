@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: rules of the tree that no compiler or lint checks.
 
 mod arrows;
+mod language;
 mod sources;
 mod trees;
 
@@ -12,6 +13,7 @@ use crate::failure::Failure;
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {
     let mut breaches = arrows::check(root)?;
     breaches.extend(sources::check(root)?);
+    breaches.extend(language::check(root)?);
     breaches.extend(trees::check(root)?);
     if breaches.is_empty() {
         return Ok(());

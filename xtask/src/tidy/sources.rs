@@ -23,28 +23,37 @@ const FOLDERS: [&str; 4] = ["crates", "xtask", "benches", "fuzz"];
 
 /// Checks every Rust file of the tree.
 pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
-    let mut files = Vec::new();
-    for folder in FOLDERS {
-        collect(&root.join(folder), &mut files)?;
-    }
-    files.sort();
     let mut breaches = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| cannot_read(&file, &error))?;
+    for file in collect(root, &["rs"])? {
+        let text = read(&file)?;
         let path = file.strip_prefix(root).unwrap_or(&file);
         breaches.extend(check_file(path, &text));
     }
     Ok(breaches)
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// The files with one of these extensions, in the order of their paths.
+pub(super) fn collect(root: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        collect_from(&root.join(folder), extensions, &mut files)?;
+    }
+    files.sort();
+    Ok(files)
+}
+
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| cannot_read(file, &error))
+}
+
+fn collect_from(folder: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     for entry in std::fs::read_dir(folder).map_err(|error| cannot_read(folder, &error))? {
         let path = entry.map_err(|error| cannot_read(folder, &error))?.path();
         if path.is_dir() {
             if !path.ends_with("target") {
-                collect(&path, files)?;
+                collect_from(&path, extensions, files)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension)) {
             files.push(path);
         }
     }
@@ -131,7 +140,7 @@ fn module_name(line: &str) -> Option<&str> {
 }
 
 /// Whether the word stands in the line with no letter, digit or underscore on either side.
-fn has_word(line: &str, word: &str) -> bool {
+pub(super) fn has_word(line: &str, word: &str) -> bool {
     let part_of_name = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(word).any(|(start, _)| {
         let (before, rest) = line.split_at(start);
