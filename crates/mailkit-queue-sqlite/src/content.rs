@@ -17,9 +17,9 @@ use crate::writer::Writer;
 pub(crate) const INLINE: usize = 64 << 10;
 /// The size of a chunk of a larger content.
 const CHUNK: usize = 128 << 10;
-/// After so many chunks of a content, 2 MiB, SQLite gives up what it keeps of the file: else a large content fills its
-/// memory with pages that nobody asks for again.
-const PIECES_KEPT: i64 = 16;
+/// The number of chunks of a content (2 MiB) after which the page cache of SQLite is released. Otherwise a large content would
+/// fill it with pages that are not read again.
+const CACHED_CHUNKS: i64 = 16;
 
 /// The content of a new message, before its row is written.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl Staging<'_> {
 }
 
 fn write_chunk(batch: &Batch<'_>, content: i64, number: i64, crc: u32, data: &[u8]) -> Refusable<()> {
-    if number % PIECES_KEPT == PIECES_KEPT - 1 {
+    if number % CACHED_CHUNKS == CACHED_CHUNKS - 1 {
         batch.conn.execute_batch("PRAGMA shrink_memory")?;
     }
     let touch = "UPDATE staging SET touched_at = ? WHERE content = ?";
