@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use mailkit::connection::{TlsBlame, TlsError};
-use mailkit::dispatch::{Class, Disposition};
+use mailkit::dispatch::{Disposition, FailureClass};
 use mailkit::{Error, ErrorKind, Report, faults_of};
 
 /// How the command ends. The numbers are fixed: scripts decide by them.
@@ -55,7 +55,7 @@ impl Exit {
             ErrorKind::Protocol => Self::Protocol,
             ErrorKind::Refused if error.is_temporary() => Self::Temporary,
             ErrorKind::Refused => Self::Refused,
-            ErrorKind::Busy | ErrorKind::QueueFull | ErrorKind::StoreAway => Self::Temporary,
+            ErrorKind::Busy | ErrorKind::QueueFull | ErrorKind::StoreUnavailable => Self::Temporary,
             _ => Self::Network,
         }
     }
@@ -74,13 +74,13 @@ impl Exit {
     pub(crate) fn of_report(report: &Report) -> Self {
         let faults = faults_of(report);
         let any = |wanted: fn(&Disposition) -> bool| faults.iter().flatten().any(wanted);
-        if any(|fault| fault.is_permanent || fault.class == Class::Capability) {
+        if any(|fault| fault.is_permanent || fault.class == FailureClass::Capability) {
             Self::Refused
         } else if report.is_ambiguous() {
             Self::Network
         } else if report.is_accepted() {
             Self::Done
-        } else if any(|fault| fault.class == Class::Login) {
+        } else if any(|fault| fault.class == FailureClass::Login) {
             Self::NoPermission
         } else {
             Self::Temporary

@@ -308,7 +308,7 @@ fn advice(error: &Error) -> Option<Advice> {
         ErrorKind::Refused if error.is_temporary() => words("send it again later"),
         ErrorKind::Refused => Some(Advice::Check("to see what the server takes")),
         ErrorKind::QueueFull => words("enqueue it again when messages have left; max_messages sets the bound"),
-        ErrorKind::StoreAway => words("check the path and the disk of the queue, and try again"),
+        ErrorKind::StoreUnavailable => words("check the path and the disk of the queue, and try again"),
         ErrorKind::StoreFailed => {
             words("look after the file of the queue and its disk, and start again: nothing is done with it until then")
         }

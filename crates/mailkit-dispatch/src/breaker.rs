@@ -11,7 +11,7 @@
 //!
 //! A probe that took too long ends as it does; where it goes well after all, that closes the breaker too.
 //!
-//! A route that is silent while another is heard is half open as well: what is on its way there is the probe.
+//! A route that is silent while another is heard is half open as well: what is in flight there is the probe.
 
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ use crate::settings::BreakerSettings;
 pub enum BreakerState {
     /// The route works.
     Closed,
-    /// One message at a time tries whether it works again; or it is silent, and what is on its way shows whether it works.
+    /// One message at a time tries whether it works again; or it is silent, and what is in flight shows whether it works.
     HalfOpen,
     /// Nothing goes over the route.
     Open,
@@ -34,7 +34,7 @@ pub enum BreakerState {
 impl BreakerState {
     /// The word for it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
             Self::HalfOpen => "half-open",
@@ -96,7 +96,7 @@ impl Breaker {
     }
 
     /// When the probe is waited for no longer.
-    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+    pub(crate) fn probe_deadline(&self) -> Option<Instant> {
         self.probing.map(|since| since + self.settings.slow)
     }
 

@@ -42,8 +42,8 @@ mod tests {
     fn ids_that_follow_each_other_are_spread_over_all_of_a_table() {
         let hasher = BuildHasherDefault::<IdHasher>::default();
         let hashes: Vec<u64> = (0..4096).map(|low| hasher.hash_one(QueueId::from_bits((77 << 80) | low))).collect();
-        let places: HashSet<u64> = hashes.iter().map(|hash| hash % 4096).collect();
+        let indexes: HashSet<u64> = hashes.iter().map(|hash| hash % 4096).collect();
         let tags: HashSet<u64> = hashes.iter().map(|hash| hash >> 57).collect();
-        assert_eq!((places.len(), tags.len()), (4096, 128));
+        assert_eq!((indexes.len(), tags.len()), (4096, 128));
     }
 }

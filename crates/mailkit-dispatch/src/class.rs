@@ -8,7 +8,7 @@ use crate::classify::Subject;
 /// What kind of trouble an attempt had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "whoever acts on classes shall notice a new one")]
-pub enum Class {
+pub enum FailureClass {
     /// No connection, or it broke or timed out before the content had left whole.
     Connection,
     /// The server closes the connection (421): it sheds load, or goes down.
@@ -58,7 +58,7 @@ struct Meaning {
     wait: u64,
 }
 
-impl Class {
+impl FailureClass {
     /// All of them.
     pub const ALL: [Self; 18] = [
         Self::Connection,
@@ -111,7 +111,7 @@ impl Class {
 
     /// The word for it, as logs and metrics use it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         self.meaning().name
     }
 
@@ -127,13 +127,13 @@ impl Class {
     }
 
     /// Whether it says nothing about the route: the fault is on our side, or nothing was sent.
-    pub(crate) const fn is_silent_on_route(self) -> bool {
+    pub(crate) const fn is_neutral(self) -> bool {
         matches!(self, Self::Content | Self::Defect | Self::Capability | Self::NotAllowed)
     }
 
     /// The least time until the message is tried again.
     #[must_use]
-    pub const fn least_wait(self) -> Duration {
+    pub const fn min_wait(self) -> Duration {
         Duration::from_secs(self.meaning().wait)
     }
 
@@ -143,9 +143,9 @@ impl Class {
     }
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for FailureClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.as_str())
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn no_two_classes_share_a_name() {
-        let names: std::collections::BTreeSet<_> = Class::ALL.iter().map(|class| class.name()).collect();
-        assert_eq!(names.len(), Class::ALL.len());
+        let names: std::collections::BTreeSet<_> = FailureClass::ALL.iter().map(|class| class.as_str()).collect();
+        assert_eq!(names.len(), FailureClass::ALL.len());
     }
 }

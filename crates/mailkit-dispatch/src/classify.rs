@@ -5,7 +5,7 @@
 
 mod table;
 
-use crate::class::Class;
+use crate::class::FailureClass;
 
 /// The step of a session in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,26 +91,30 @@ pub struct Disposition {
     /// What the failure is about.
     pub subject: Subject,
     /// Its kind.
-    pub class: Class,
+    pub class: FailureClass,
     /// Whether the subject was refused for good. A fault of a route never is: routes are repaired.
     pub is_permanent: bool,
 }
 
-/// What a class means where no reply says more: see [`Class::subject`].
-impl From<Class> for Disposition {
-    fn from(class: Class) -> Self {
-        Self { subject: class.subject(), class, is_permanent: matches!(class, Class::Permanent | Class::NotAllowed) }
+/// What a class means where no reply says more: see [`FailureClass::subject`].
+impl From<FailureClass> for Disposition {
+    fn from(class: FailureClass) -> Self {
+        Self {
+            subject: class.subject(),
+            class,
+            is_permanent: matches!(class, FailureClass::Permanent | FailureClass::NotAllowed),
+        }
     }
 }
 
 /// Whose fault a failure in this step is. Without a reply it is the connection's, or that of what secures it.
 ///
 /// ```
-/// use mailkit_dispatch::{Class, Refusal, Step, Subject, classify};
+/// use mailkit_dispatch::{FailureClass, Refusal, Step, Subject, classify};
 ///
 /// let no_login = Refusal::new(530, Some((7, 0)), "Authentication required");
 /// let found = classify(Step::Mail, Some(&no_login));
-/// assert_eq!((found.subject, found.class, found.is_permanent), (Subject::Route, Class::Login, false));
+/// assert_eq!((found.subject, found.class, found.is_permanent), (Subject::Route, FailureClass::Login, false));
 ///
 /// let typo = Refusal::new(550, Some((7, 1)), "not your address");
 /// assert_eq!(classify(Step::Mail, Some(&typo)).subject, Subject::Sender);
@@ -124,8 +128,8 @@ pub fn classify(step: Step, refusal: Option<&Refusal<'_>>) -> Disposition {
         Some(refusal) => table::find(step, refusal),
         None => Disposition::from(match step {
             // RFC 3207 §4, RFC 8314: without TLS, or with a certificate that is not trusted, nothing is sent.
-            Step::Tls | Step::StartTls | Step::Auth => Class::Login,
-            _ => Class::Connection,
+            Step::Tls | Step::StartTls | Step::Auth => FailureClass::Login,
+            _ => FailureClass::Connection,
         }),
     }
 }

@@ -27,14 +27,14 @@ use crate::jobs::Jobs;
 /// ```
 #[async_trait]
 pub trait Deliver: Send + Sync + 'static {
-    /// Delivers jobs over one way (one connection), each riding behind the last where it can, until `jobs` gives no
-    /// more or the way is broken. It runs as often at once as the route has ways.
+    /// Delivers jobs over one slot (one connection), each riding behind the last where it can, until `jobs` gives no
+    /// more or the slot is broken. It runs as often at once as the route has slots.
     ///
-    /// The way is opened *before* the first job is taken: a job is counted against the limits when it is taken, and
-    /// shall leave then. Where the way cannot be opened, [`Jobs::broken`] says so.
+    /// The slot is opened *before* the first job is taken: a job is counted against the limits when it is taken, and
+    /// shall leave then. Where the slot cannot be opened, [`Jobs::connection_failed`] says so.
     ///
     /// Every job taken is to be [finished](crate::Job::finish). One that is dropped, in a panic too, counts as a failed
-    /// attempt that may have delivered. A panic before any job was taken counts as a way that could not be opened.
+    /// attempt that may have delivered. A panic before any job was taken counts as a slot that could not be opened.
     async fn deliver(&self, jobs: &mut Jobs);
 }
 
@@ -45,23 +45,23 @@ pub struct Outcome {
     /// What became of each recipient. One that is not named was not reached.
     pub recipients: Vec<RecipientResult>,
     /// What went wrong with the transaction or its connection, where something did.
-    pub trouble: Option<Trouble>,
+    pub failure: Option<DeliveryFailure>,
 }
 
 impl Outcome {
     /// All were accepted, in these words.
     #[must_use]
-    pub fn accepted(recipients: &[mailkit_address::Address], words: &str) -> Self {
+    pub fn accepted(recipients: &[mailkit_address::Address], reply: &str) -> Self {
         let accepted = |address: &mailkit_address::Address| {
             RecipientOutcome::new(address.clone(), RecipientStatus::Accepted).with_code(250).with_text(words).into()
         };
-        Self { recipients: recipients.iter().map(accepted).collect(), trouble: None }
+        Self { recipients: recipients.iter().map(accepted).collect(), failure: None }
     }
 
     /// Nobody was reached.
     #[must_use]
-    pub const fn failed(trouble: Trouble) -> Self {
-        Self { recipients: Vec::new(), trouble: Some(trouble) }
+    pub const fn failed(failure: DeliveryFailure) -> Self {
+        Self { recipients: Vec::new(), failure: Some(failure) }
     }
 }
 
@@ -84,21 +84,21 @@ impl From<RecipientOutcome> for RecipientResult {
 /// What went wrong as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
-pub struct Trouble {
+pub struct DeliveryFailure {
     /// Whose fault it is, and of what kind.
     pub fault: Disposition,
     /// The server's words, or ours: which step, what happened.
-    pub words: String,
+    pub message: String,
     /// The least time until another attempt, where the server named one.
     pub retry_after: Option<Duration>,
-    /// For a [capability](crate::Class::Capability) that the route lacks: whether the route could carry the message if it
+    /// For a [capability](crate::FailureClass::Capability) that the route lacks: whether the route could carry the message if it
     /// were converted. It is offered the message again when no other route can carry it as it is.
     pub can_convert: bool,
 }
 
-impl Trouble {
-    /// Trouble of a kind, in these words.
-    pub fn new(fault: impl Into<Disposition>, words: impl Into<String>) -> Self {
-        Self { fault: fault.into(), words: words.into(), retry_after: None, can_convert: false }
+impl DeliveryFailure {
+    /// DeliveryFailure of a kind, in these words.
+    pub fn new(fault: impl Into<Disposition>, message: impl Into<String>) -> Self {
+        Self { fault: fault.into(), message: message.into(), retry_after: None, can_convert: false }
     }
 }

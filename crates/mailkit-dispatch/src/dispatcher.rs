@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::deliver::Deliver;
-use crate::desk::Desk;
 use crate::event::Event;
 use crate::lease_term::BootClock;
 use crate::route::Route;
+use crate::runtime::Shared;
 use crate::settings::{RouteSettings, Settings, SettingsError, check};
 use crate::span::LONGEST_SPAN;
 use crate::state::{Phase, State};
@@ -23,11 +23,11 @@ use crate::{leasing, settling};
 
 /// At a shutdown, messages whose content has not begun to leave get this long, or until the deadline: a healthy server takes
 /// MAIL and RCPT within it.
-const UNSENT: Duration = Duration::from_secs(1);
+const UNSENT_GRACE: Duration = Duration::from_secs(1);
 /// How often a wait for the queue looks by itself.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// After the deadline of a shutdown, the outcomes that are there get this long to be written down.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const FINAL_SETTLE_TIME: Duration = Duration::from_secs(1);
 
 /// What a dispatcher is to do: its settings and its routes.
 #[derive(Clone, Default)]
@@ -118,13 +118,13 @@ impl Builder {
         self.plan.check()?;
         let Plan { settings, routes } = self.plan;
         let routes = routes.into_iter().map(|(settings, deliver)| Route::new(settings, deliver)).collect();
-        let desk = Arc::new(Desk::new(self.queue, State::new(settings, routes), Handle::current(), self.boot));
+        let shared = Arc::new(Shared::new(self.queue, State::new(settings, routes), Handle::current(), self.boot));
         let tasks = vec![
-            tokio::spawn(leasing::lease(Arc::clone(&desk))),
-            tokio::spawn(leasing::renew(Arc::clone(&desk))),
-            tokio::spawn(settling::settle(Arc::clone(&desk))),
+            tokio::spawn(leasing::lease(Arc::clone(&shared))),
+            tokio::spawn(leasing::renew(Arc::clone(&shared))),
+            tokio::spawn(settling::settle(Arc::clone(&shared))),
         ];
-        Ok(Dispatcher { desk, tasks: Mutex::new(tasks) })
+        Ok(Dispatcher { shared, tasks: Mutex::new(tasks) })
     }
 }
 
@@ -134,12 +134,12 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// A running dispatcher. Dropped without [`shutdown`](Self::shutdown), it stops at once: what was on its way counts as
+/// A running dispatcher. Dropped without [`shutdown`](Self::shutdown), it stops at once: what was in flight counts as
 /// maybe delivered when its lease runs out.
 #[derive(Debug)]
 #[must_use = "a dispatcher that is dropped stops"]
 pub struct Dispatcher {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     /// Until it is shut down.
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -154,14 +154,14 @@ impl Dispatcher {
     /// The queue.
     #[must_use]
     pub fn queue(&self) -> &Arc<dyn Queue> {
-        &self.desk.queue
+        &self.shared.queue
     }
 
     /// What happens from now on, until it is shut down. Readers that fall behind lose events.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        match &self.desk.state().listeners {
-            Some(listeners) => listeners.subscribe(),
+        match &self.shared.state().event_sender {
+            Some(event_sender) => event_sender.subscribe(),
             // It has stopped: the stream has ended.
             None => broadcast::channel(1).1,
         }
@@ -171,28 +171,28 @@ impl Dispatcher {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let now = Instant::now();
-        let state = self.desk.state();
+        let state = self.shared.state();
         let of_route = |route: &Route| RouteStats {
             name: route.settings.name.clone(),
-            window: route.window.size(),
-            ceiling: route.window.ceiling(),
-            ways: route.ways.len(),
+            concurrency_limit: route.concurrency.current(),
+            learned_limit: route.concurrency.learned_limit(),
+            active_slots: route.slots.len(),
             in_flight: route.in_flight,
-            waiting: route.rows.len(),
+            waiting: route.ready.len(),
             breaker: route.breaker_state(now),
             paused: route.paused,
-            limited: route.limited + route.limited_since.map_or(Duration::ZERO, |since| now - since),
+            throttled: route.throttled + route.throttled_since.map_or(Duration::ZERO, |since| now - since),
             outcomes: route.outcomes.clone(),
         };
         Stats {
             routes: state.routes.iter().filter(|route| !route.removed).map(of_route).collect(),
-            store_away: state.away,
-            unsettled: state.outbox.len() + state.settling,
+            store_unavailable: state.store_unavailable,
+            unsettled: state.unsettled.len() + state.settling,
             dead: state.dead.clone(),
         }
     }
 
-    /// Stops handing messages to a route; those on their way end as they do. Messages go to other routes, or wait in the
+    /// Stops handing messages to a route; those in flight end as they do. Messages go to other routes, or wait in the
     /// queue. Returns whether there is such a route.
     pub fn pause(&self, route: &str) -> bool {
         self.set_paused(route, true)
@@ -204,46 +204,46 @@ impl Dispatcher {
     }
 
     fn set_paused(&self, name: &str, paused: bool) -> bool {
-        let (now, clock) = (Instant::now(), self.desk.clock());
-        let mut state = self.desk.state();
+        let (now, clock) = (Instant::now(), self.shared.clock());
+        let mut state = self.shared.state();
         let found = state.routes.iter().position(|route| route.settings.name == name && !route.removed);
-        let Some(place) = found else { return false };
-        if state.routes[place].paused != paused {
-            state.routes[place].paused = paused;
-            state.tell_route(place, now);
+        let Some(index) = found else { return false };
+        if state.routes[index].paused != paused {
+            state.routes[index].paused = paused;
+            state.emit_route_changed(index, now);
             if paused {
-                state.routes[place].wake_all();
-                let touched = state.redistribute(place, now, clock);
-                for place in touched {
-                    self.desk.staff(&mut state, place, now);
+                state.routes[index].wake_all();
+                let touched = state.redistribute(index, now, clock);
+                for index in touched {
+                    self.shared.scale_slots(&mut state, index, now);
                 }
             }
         }
-        self.desk.changed.notify_one();
-        self.desk.close(state);
+        self.shared.changed.notify_one();
+        self.shared.close(state);
         true
     }
 
     /// Takes another plan. Routes are known by their names: what limits, windows and breakers remember stays. A route
-    /// that is not named any more ends what is on its way.
+    /// that is not named any more ends what is in flight.
     ///
     /// # Errors
     /// Settings that contradict each other; nothing changes then.
     pub fn update(&self, plan: Plan) -> Result<(), SettingsError> {
         plan.check()?;
-        let (now, clock) = (Instant::now(), self.desk.clock());
-        let mut state = self.desk.state();
-        state.take_plan(plan.settings, plan.routes, now);
-        for place in 0..state.routes.len() {
-            if !state.routes[place].is_open() {
-                state.routes[place].wake_all();
+        let (now, clock) = (Instant::now(), self.shared.clock());
+        let mut state = self.shared.state();
+        state.apply_plan(plan.settings, plan.routes, now);
+        for index in 0..state.routes.len() {
+            if !state.routes[index].is_open() {
+                state.routes[index].wake_all();
                 // All routes are staffed below, also those that got something.
-                let _ = state.redistribute(place, now, clock);
+                let _ = state.redistribute(index, now, clock);
             }
         }
-        self.desk.staff_all(&mut state);
-        self.desk.changed.notify_one();
-        self.desk.close(state);
+        self.shared.scale_all_slots(&mut state);
+        self.shared.changed.notify_one();
+        self.shared.close(state);
         Ok(())
     }
 
@@ -268,20 +268,20 @@ impl Dispatcher {
         is_reached: impl Fn(&mailkit_queue::Stats) -> bool,
     ) -> Result<mailkit_queue::Stats, QueueError> {
         loop {
-            let progress = self.desk.progress.notified();
-            match self.desk.queue.stats().await {
+            let progress = self.shared.progress.notified();
+            match self.shared.queue.stats().await {
                 Ok(stats) if is_reached(&stats) => return Ok(stats),
                 Err(error) if !error.is_temporary() => return Err(error),
                 Ok(_) | Err(_) => {}
             }
-            if self.desk.state().phase == Phase::Stopped {
+            if self.shared.state().phase == Phase::Stopped {
                 return Err(QueueError::Failed("the dispatcher has stopped, and nothing more is sent".into()));
             }
-            let _ = tokio::time::timeout(LOOK, progress).await; // Woken or not: it is looked at again.
+            let _ = tokio::time::timeout(POLL_INTERVAL, progress).await; // Woken or not: it is looked at again.
         }
     }
 
-    /// Takes no more messages and lets those on their way end until the deadline; what then still is on its way is given
+    /// Takes no more messages and lets those in flight end until the deadline; what then still is in flight is given
     /// up and counts as maybe delivered. All others go back into the queue as they were: so do, after a second, those whose
     /// content has not begun to leave, where [`Job::lease_check`](crate::Job::lease_check) says so. The streams of
     /// [`events`](Self::events) end.
@@ -293,18 +293,18 @@ impl Dispatcher {
         self.drain();
         let is_done = |state: &State| state.routes.iter().all(|route| route.in_flight == 0);
         // A server that hangs before the content is not waited for: nothing is lost with it.
-        let _ = timeout_at(deadline.min(now + UNSENT), self.until_drained(is_done)).await;
-        self.release_unsent();
+        let _ = timeout_at(deadline.min(now + UNSENT_GRACE), self.until_drained(is_done)).await;
+        self.abort_unsent();
         // What is not done by then is given up.
         let _ = timeout_at(deadline, self.until_drained(is_done)).await;
-        let given_up = self.give_up_ways();
-        let last = deadline.max(Instant::now() + LAST_WORDS);
+        let given_up = self.give_up_slots();
+        let last = deadline.max(Instant::now() + FINAL_SETTLE_TIME);
         // What the store does not take by then is counted below.
         let _ = timeout_at(last, self.until_drained(State::is_idle)).await;
-        let unsettled = self.desk.state().leases.len();
+        let unsettled = self.shared.state().leases.len();
         self.stop();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let end = Instant::now() + LAST_WORDS;
+        let end = Instant::now() + FINAL_SETTLE_TIME;
         for mut task in tasks {
             // One that panicked has ended too. One that waits for a store which does not answer is not waited for.
             if timeout_at(end, &mut task).await.is_err() {
@@ -315,54 +315,54 @@ impl Dispatcher {
     }
 
     fn drain(&self) {
-        let mut state = self.desk.state();
+        let mut state = self.shared.state();
         if state.phase == Phase::Running {
             state.phase = Phase::Draining;
         }
-        for place in 0..state.routes.len() {
-            state.routes[place].wake_all();
-            while let Some(message) = state.routes[place].rows.pop() {
-                state.put_back(*message, Settlement::untouched());
+        for index in 0..state.routes.len() {
+            state.routes[index].wake_all();
+            while let Some(message) = state.routes[index].ready.pop() {
+                state.abandon(*message, Settlement::untouched());
             }
         }
-        self.desk.changed.notify_one();
-        self.desk.close(state);
+        self.shared.changed.notify_one();
+        self.shared.close(state);
     }
 
     async fn until_drained(&self, is_drained: impl Fn(&State) -> bool) {
         loop {
-            let progress = self.desk.progress.notified();
+            let progress = self.shared.progress.notified();
             tokio::pin!(progress);
             progress.as_mut().enable();
             {
-                let state = self.desk.state();
+                let state = self.shared.state();
                 if state.phase == Phase::Stopped || is_drained(&state) {
                     return;
                 }
             }
             // Woken or not: it is looked at again.
-            let _ = tokio::time::timeout(LOOK, progress).await;
+            let _ = tokio::time::timeout(POLL_INTERVAL, progress).await;
         }
     }
 
-    /// Ends ways on which no content has begun to leave: their messages go back into the queue as they were.
-    fn release_unsent(&self) {
-        let state = self.desk.state();
-        let ways = state.routes.iter().flat_map(|route| route.ways.values());
-        for abort in ways.filter(|way| way.has_only_unsent()).filter_map(|way| way.abort.as_ref()) {
+    /// Ends slots on which no content has begun to leave: their messages go back into the queue as they were.
+    fn abort_unsent(&self) {
+        let state = self.shared.state();
+        let slots = state.routes.iter().flat_map(|route| route.slots.values());
+        for abort in slots.filter(|slot| slot.has_only_unsent()).filter_map(|slot| slot.abort.as_ref()) {
             abort.abort();
         }
     }
 
-    /// Ends ways that are at work, which drops their jobs. Returns how many jobs that were.
-    fn give_up_ways(&self) -> usize {
-        let state = self.desk.state();
+    /// Ends slots that are at work, which drops their jobs. Returns how many jobs that were.
+    fn give_up_slots(&self) -> usize {
+        let state = self.shared.state();
         let mut jobs = 0;
-        for way in state.routes.iter().flat_map(|route| route.ways.values()) {
-            if !way.has_only_unsent() {
-                jobs += way.jobs as usize;
+        for slot in state.routes.iter().flat_map(|route| route.slots.values()) {
+            if !slot.has_only_unsent() {
+                jobs += slot.jobs as usize;
             }
-            if let Some(abort) = &way.abort {
+            if let Some(abort) = &slot.abort {
                 abort.abort();
             }
         }
@@ -370,21 +370,21 @@ impl Dispatcher {
     }
 
     fn stop(&self) {
-        let mut state = self.desk.state();
+        let mut state = self.shared.state();
         state.phase = Phase::Stopped;
         for route in &mut state.routes {
             route.wake_all();
         }
         let events = std::mem::take(&mut state.events);
-        if let Some(listeners) = state.listeners.take() {
+        if let Some(event_sender) = state.event_sender.take() {
             for event in events {
                 // It fails where nobody listens.
-                let _ = listeners.send(event);
+                let _ = event_sender.send(event);
             }
         }
         drop(state);
-        self.desk.changed.notify_one();
-        self.desk.outcomes.notify_one();
+        self.shared.changed.notify_one();
+        self.shared.outcomes.notify_one();
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             task.abort();
         }
@@ -394,7 +394,7 @@ impl Dispatcher {
 impl Drop for Dispatcher {
     fn drop(&mut self) {
         // How many they were, nobody asks any more.
-        let _ = self.give_up_ways();
+        let _ = self.give_up_slots();
         self.stop();
     }
 }

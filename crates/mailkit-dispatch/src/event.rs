@@ -7,7 +7,7 @@ use std::time::Duration;
 use mailkit_queue::{QueueId, RecipientOutcome, Timestamp};
 
 use crate::breaker::BreakerState;
-use crate::class::Class;
+use crate::class::FailureClass;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Event {
         /// Which attempt it was; the first is 1.
         attempt: u32,
         /// What kind of trouble there was, if any.
-        class: Option<Class>,
+        class: Option<FailureClass>,
         /// What became of each recipient.
         recipients: Vec<RecipientOutcome>,
         /// How long it took.
@@ -42,7 +42,7 @@ pub enum Event {
         /// Over which route it was tried.
         route: Arc<str>,
         /// What kind of trouble there was.
-        class: Class,
+        class: FailureClass,
         /// When it is tried again at the earliest.
         at: Timestamp,
     },
@@ -68,16 +68,16 @@ pub enum Event {
         paused: bool,
     },
     /// The queue's store is out of reach; nothing is sent until it is back.
-    StoreAway {
+    StoreUnavailable {
         /// Why, in the store's words.
-        words: String,
+        message: String,
     },
     /// The queue's store is back.
-    StoreBack,
+    StoreAvailable,
     /// The queue's store has failed for good, and the dispatcher stops.
     StoreFailed {
         /// Why, in the store's words.
-        words: String,
+        message: String,
     },
 }
 
@@ -108,7 +108,7 @@ impl DeadReason {
 
     /// The word for it, as metrics use it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Attempts => "attempts",
@@ -123,6 +123,6 @@ impl DeadReason {
 
 impl fmt::Display for DeadReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.as_str())
     }
 }

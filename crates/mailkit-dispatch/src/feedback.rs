@@ -8,80 +8,89 @@ use mailkit_address::Address;
 use mailkit_queue::{Next, QueueId, RecipientStatus, Settlement, Timestamp};
 use tokio::time::Instant;
 
-use crate::class::Class;
+use crate::class::FailureClass;
 use crate::classify::{Disposition, Subject};
-use crate::deliver::{Outcome, RecipientResult, Trouble};
+use crate::decide::{AttemptContext, Decision, Routing, decide};
+use crate::deliver::{DeliveryFailure, Outcome, RecipientResult};
 use crate::event::Event;
-use crate::flight::Flight;
-use crate::judge::{Grounds, Onward, Verdict, judge};
+use crate::in_flight::InFlight;
 use crate::log::log_attempt;
-use crate::round::Passed;
-use crate::state::{Done, State, Told};
+use crate::route_cycle::Declined;
+use crate::state::{EventDetails, PendingSettlement, State};
 
 /// How many messages with defects are remembered.
-const MOST_DEFECTS: usize = 10_000;
+const MAX_DEFECTS: usize = 10_000;
 
-/// So many ways in a row that could not be opened, with no other at work, are a cohort, however large the window is.
-const MOST_UNOPENED: u32 = 3;
+/// So many slots in a row that could not be opened, with no other at work, are a cohort, however large the window is.
+const MAX_FAILED_OPENS: u32 = 3;
 
 /// What has to be looked at after an outcome.
 #[derive(Debug, Default)]
-pub(crate) struct Aftermath {
+pub(crate) struct RouteEffect {
     /// The route closed: what waits for it goes elsewhere.
     pub(crate) closed: bool,
-    /// It may have more ways now, or gets messages again.
+    /// It may have more slots now, or gets messages again.
     pub(crate) grown: bool,
 }
 
 impl State {
     /// Takes in what came of a job.
-    pub(crate) fn finish(&mut self, flight: Flight, outcome: Outcome, now: Instant, clock: Timestamp) -> Aftermath {
-        let verdict = self.judge(&flight, outcome, flight.may_have_left(), now, clock);
-        self.job_ended(&flight);
-        let is_silent =
-            |class: Class| class.is_silent_on_route() || matches!(class, Class::Connection | Class::Ambiguous);
-        let is_word = !verdict.fault.is_some_and(|fault| is_silent(fault.class));
-        let is_back = is_word && self.hear(flight.route, now);
-        let is_accepted = verdict.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted);
+    pub(crate) fn finish(
+        &mut self,
+        in_flight: InFlight,
+        outcome: Outcome,
+        now: Instant,
+        clock: Timestamp,
+    ) -> RouteEffect {
+        let decision = self.decide(&in_flight, outcome, in_flight.may_be_delivered(), now, clock);
+        self.job_ended(&in_flight);
+        let is_neutral = |class: FailureClass| {
+            class.is_neutral() || matches!(class, FailureClass::Connection | FailureClass::Ambiguous)
+        };
+        let is_response = !decision.fault.is_some_and(|fault| is_neutral(fault.class));
+        let is_back = is_response && self.on_response(in_flight.route, now);
+        let is_accepted = decision.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted);
         // A recipient that the route cannot address, or takes after a login only, says nothing about the route beside one
         // that it accepted.
-        let is_own = |class: Class| matches!(class, Class::Capability | Class::Login);
-        let fault = verdict.fault.filter(|fault| !is_accepted || !is_own(fault.class));
-        let mut aftermath = self.feed_back(flight.route, flight.way, fault, now - flight.taken, now);
-        aftermath.closed |= self.hear_of_account(flight.route, &flight, &verdict, now);
-        aftermath.grown |= is_back && !aftermath.closed;
-        self.ended_unheard(flight.route, now);
-        self.write_down(flight, verdict, now);
-        aftermath
+        let is_own = |class: FailureClass| matches!(class, FailureClass::Capability | FailureClass::Login);
+        let fault = decision.fault.filter(|fault| !is_accepted || !is_own(fault.class));
+        let mut effect = self.apply_feedback(in_flight.route, in_flight.slot, fault, now - in_flight.started_at, now);
+        effect.closed |= self.update_account(in_flight.route, &in_flight, &decision, now);
+        effect.grown |= is_back && !effect.closed;
+        self.on_unanswered_end(in_flight.route, now);
+        self.record_attempt(in_flight, decision, now);
+        effect
     }
 
     /// What the outcome says of the account behind the route. Returns whether the route closed for it.
-    fn hear_of_account(&mut self, place: usize, flight: &Flight, verdict: &Verdict, now: Instant) -> bool {
-        let route = &mut self.routes[place];
-        if verdict.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted) {
+    fn update_account(&mut self, index: usize, in_flight: &InFlight, decision: &Decision, now: Instant) -> bool {
+        let route = &mut self.routes[index];
+        if decision.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted) {
             route.accepted();
         }
-        match verdict.fault {
-            Some(Disposition { class: Class::AccountLimit, .. }) => return self.suspend(place, &verdict.words, now),
+        match decision.fault {
+            Some(Disposition { class: FailureClass::AccountLimit, .. }) => {
+                return self.suspend(index, &decision.text, now);
+            }
             Some(Disposition { subject: Subject::Route, .. }) => {}
-            Some(Disposition { class: Class::SenderRefused, .. }) => {
-                let is_several = route.refused_sender(flight.message.envelope.reverse_path());
+            Some(Disposition { class: FailureClass::SenderRefused, .. }) => {
+                let is_several = route.refused_sender(in_flight.message.envelope.reverse_path());
                 if is_several && route.breaker.is_closed() {
-                    let reply = &*verdict.words;
+                    let reply = &*decision.text;
                     tracing::warn!(route = &*route.name, reply, "the route refuses one sender after another");
-                    self.close_route(place, now);
+                    self.close_route(index, now);
                     return true;
                 }
             }
-            Some(fault) if fault.class.is_silent_on_route() || fault.class == Class::Ambiguous => {}
-            _ => route.took_sender(),
+            Some(fault) if fault.class.is_neutral() || fault.class == FailureClass::Ambiguous => {}
+            _ => route.accepted_sender(),
         }
         false
     }
 
     /// Lets nothing go over a route for a while whose account has sent as much as it may. Returns whether that is news.
-    fn suspend(&mut self, place: usize, reply: &str, now: Instant) -> bool {
-        let route = &mut self.routes[place];
+    fn suspend(&mut self, index: usize, reply: &str, now: Instant) -> bool {
+        let route = &mut self.routes[index];
         let Some(pause) = route.suspend(now) else { return false };
         route.wake_all();
         tracing::warn!(
@@ -93,224 +102,239 @@ impl State {
         true
     }
 
-    fn judge(
+    fn decide(
         &mut self,
-        flight: &Flight,
+        in_flight: &InFlight,
         outcome: Outcome,
-        may_have_left: bool,
+        may_be_delivered: bool,
         now: Instant,
         clock: Timestamp,
-    ) -> Verdict {
-        let is_defect = outcome.trouble.as_ref().is_some_and(|trouble| trouble.fault.class == Class::Defect);
-        let defects = if is_defect { self.count_defect(flight) } else { 0 };
+    ) -> Decision {
+        let is_defect = outcome.failure.as_ref().is_some_and(|failure| failure.fault.class == FailureClass::Defect);
+        let defects = if is_defect { self.count_defect(in_flight) } else { 0 };
         let random = self.random.f64();
         let is_accepted = |result: &RecipientResult| result.outcome.status == RecipientStatus::Accepted;
-        let others = match outcome.trouble.is_none() && outcome.recipients.iter().all(is_accepted) {
+        let others = match outcome.failure.is_none() && outcome.recipients.iter().all(is_accepted) {
             true => Vec::new(),
-            false => self.others(&flight.message, flight.route, now),
+            false => self.alternatives(&in_flight.message, in_flight.route, now),
         };
-        let round = self.rounds.get(flight.message.lease.id());
-        let grounds = Grounds {
+        let cycle = self.route_cycles.get(in_flight.message.lease.id());
+        let context = AttemptContext {
             retry: &self.settings.retry,
-            route: &self.routes[flight.route].name,
-            others: &others,
-            fruitless: round.map_or(0, |round| round.fruitless),
-            is_last_resort: round.is_some_and(|round| round.is_last_resort),
-            may_have_left,
+            route: &self.routes[in_flight.route].name,
+            alternatives: &others,
+            failed_cycles: cycle.map_or(0, |cycle| cycle.failed_cycles),
+            is_conversion_pass: cycle.is_some_and(|cycle| cycle.is_conversion_pass),
+            may_be_delivered,
             defects,
             now: clock,
             random,
         };
-        judge(&flight.message, outcome, grounds)
+        decide(&in_flight.message, outcome, context)
     }
 
     /// Counts an attempt, tells of it, and hands it on to be written down.
-    fn write_down(&mut self, flight: Flight, verdict: Verdict, now: Instant) {
-        let took = now - flight.taken;
-        let route = &mut self.routes[flight.route];
-        let class = verdict.fault.map(|fault| fault.class);
+    fn record_attempt(&mut self, in_flight: InFlight, decision: Decision, now: Instant) {
+        let took = now - in_flight.started_at;
+        let route = &mut self.routes[in_flight.route];
+        let class = decision.fault.map(|fault| fault.class);
         let name = Arc::clone(&route.name);
-        if verdict.is_tried {
-            route.outcomes.count(&verdict.recipients, class);
+        if decision.is_tried {
+            route.outcomes.count(&decision.recipients, class);
         }
-        log_attempt(&flight, &name, &verdict, took);
-        self.go_on(flight.message.lease.id(), &name, &verdict);
-        let Verdict { words, recipients, outcome, next, counts, is_tried, dead, .. } = verdict;
-        if self.heard && is_tried {
-            let (id, attempt) = (flight.message.lease.id(), flight.message.attempts.saturating_add(1));
+        log_attempt(&in_flight, &name, &decision, took);
+        self.update_route_cycle(in_flight.message.lease.id(), &name, &decision);
+        let Decision { text, recipients, outcome, next, counts, is_tried, dead, .. } = decision;
+        if self.has_subscribers && is_tried {
+            let (id, attempt) = (in_flight.message.lease.id(), in_flight.message.attempts.saturating_add(1));
             let (route, recipients) = (Arc::clone(&name), recipients.clone());
             self.events.push(Event::Attempted { id, route, attempt, class, recipients, took });
         }
-        let mut settlement = Settlement::untouched().with_counts(counts).with_text(words);
+        let mut settlement = Settlement::untouched().with_counts(counts).with_text(text);
         settlement = settlement.with_recipients(recipients).with_next(next);
         settlement.route = is_tried.then(|| name.to_string());
         settlement.outcome = outcome;
-        settlement.class = class.map(|class| class.name().to_owned());
-        let told = Told { route: name, class, dead };
-        self.outbox.push(Done { lease: flight.message.lease, settlement, told: Some(told) });
+        settlement.class = class.map(|class| class.as_str().to_owned());
+        let event = EventDetails { route: name, class, dead };
+        self.unsettled.push(PendingSettlement { lease: in_flight.message.lease, settlement, event: Some(event) });
     }
 
     /// Remembers which routes a message was offered to.
-    fn go_on(&mut self, id: QueueId, route: &Arc<str>, verdict: &Verdict) {
-        let passed = |recipients: &HashSet<Address>| {
-            let (route, words, can_convert) = (Arc::clone(route), verdict.words.clone(), verdict.can_convert);
-            let fault = verdict.fault.unwrap_or_else(|| Class::Temporary.into());
-            Passed { route, fault, words, recipients: recipients.clone(), can_convert }
+    fn update_route_cycle(&mut self, id: QueueId, route: &Arc<str>, decision: &Decision) {
+        let declined = |recipients: &HashSet<Address>| {
+            let (route, text, can_convert) = (Arc::clone(route), decision.text.clone(), decision.can_convert);
+            let fault = decision.fault.unwrap_or_else(|| FailureClass::Temporary.into());
+            Declined { route, fault, text, recipients: recipients.clone(), can_convert }
         };
-        match &verdict.onward {
-            Onward::Next { recipients } => self.rounds.pass(id, passed(recipients)),
-            Onward::Convert => self.rounds.convert(id, passed(&HashSet::new())),
-            Onward::Wait if matches!(verdict.next, Next::At(_)) => {
-                self.rounds.pass(id, passed(&HashSet::new()));
-                self.rounds.end(id);
+        match &decision.routing {
+            Routing::NextRoute { recipients } => self.route_cycles.add_declined(id, declined(recipients)),
+            Routing::Convert => self.route_cycles.convert(id, declined(&HashSet::new())),
+            Routing::WaitForRoute if matches!(decision.next, Next::At(_)) => {
+                self.route_cycles.add_declined(id, declined(&HashSet::new()));
+                self.route_cycles.end(id);
             }
-            Onward::Wait | Onward::Over => self.rounds.remove(id),
+            Routing::WaitForRoute | Routing::Done => self.route_cycles.remove(id),
         }
     }
 
-    fn count_defect(&mut self, flight: &Flight) -> u32 {
-        if self.defects.len() >= MOST_DEFECTS {
+    fn count_defect(&mut self, in_flight: &InFlight) -> u32 {
+        if self.defects.len() >= MAX_DEFECTS {
             self.defects.clear();
         }
-        let count = self.defects.entry(flight.message.lease.id()).or_default();
+        let count = self.defects.entry(in_flight.message.lease.id()).or_default();
         *count += 1;
         *count
     }
 
     /// Lets window and breaker of a route learn from an attempt.
-    pub(crate) fn feed_back(
+    pub(crate) fn apply_feedback(
         &mut self,
-        place: usize,
-        way: u64,
+        index: usize,
+        slot: u64,
         fault: Option<Disposition>,
         took: Duration,
         now: Instant,
-    ) -> Aftermath {
+    ) -> RouteEffect {
         let class = fault.map(|fault| fault.class);
-        let route = &mut self.routes[place];
-        let others = u32::try_from(route.working().saturating_sub(1)).unwrap_or(u32::MAX);
-        let in_use = others + 1 >= route.window.size();
+        let route = &mut self.routes[index];
+        let others = u32::try_from(route.active_slots().saturating_sub(1)).unwrap_or(u32::MAX);
+        let in_use = others + 1 >= route.concurrency.current();
         // A mailbox that receives too fast is no failure of the route.
         let counts = |fault: Disposition| {
-            fault.class.counts_for_breaker() && (fault.subject == Subject::Route || fault.class == Class::Ambiguous)
+            fault.class.counts_for_breaker()
+                && (fault.subject == Subject::Route || fault.class == FailureClass::Ambiguous)
         };
         let failed = fault.is_some_and(counts);
-        let is_silent = class.is_some_and(Class::is_silent_on_route);
-        let (mut proved, mut probe, mut is_left) = (true, false, false);
-        if let Some(way) = route.ways.get_mut(&way) {
-            (proved, probe, is_left) = (way.proved, way.probe && !route.breaker.is_closed(), way.left);
-            way.proved |= !failed && !is_silent;
+        let is_neutral = class.is_some_and(FailureClass::is_neutral);
+        let (mut proven, mut probe, mut is_detached) = (true, false, false);
+        if let Some(slot) = route.slots.get_mut(&slot) {
+            (proven, probe, is_detached) = (slot.proven, slot.probe && !route.breaker.is_closed(), slot.detached);
+            slot.proven |= !failed && !is_neutral;
         }
-        if is_left {
+        if is_detached {
             // The route has gone on without it. But a probe that is answered at last has found the server.
-            let is_back = probe && !failed && !is_silent;
-            return if is_back { self.probe_told(place, false, now) } else { Aftermath::default() };
+            let is_back = probe && !failed && !is_neutral;
+            return if is_back { self.on_probe_result(index, false, now) } else { RouteEffect::default() };
         }
-        if is_silent {
+        if is_neutral {
             if probe {
                 route.breaker.probe_ended();
             }
-            return Aftermath { closed: probe, grown: false };
+            return RouteEffect { closed: probe, grown: false };
         }
         let too_many = match class {
-            Some(Class::TooManyConnections) => others > 0,
-            Some(Class::Closing) => others > 0 && !proved,
+            Some(FailureClass::TooManyConnections) => others > 0,
+            Some(FailureClass::Closing) => others > 0 && !proven,
             _ => false,
         };
         if too_many {
-            route.window.learn(others, now);
-            return Aftermath::default();
+            route.concurrency.learn_limit(others, now);
+            return RouteEffect::default();
         }
         if probe {
-            return self.probe_told(place, failed, now);
+            return self.on_probe_result(index, failed, now);
         }
         if !route.breaker.is_closed() {
-            return Aftermath::default();
+            return RouteEffect::default();
         }
         let slow = took > route.breaker.settings().slow;
         let share = route.breaker.count(failed || slow);
         let (cohort, grown) = match failed {
-            true => (route.window.failed(), false),
-            false => (false, route.window.succeeded(in_use, now)),
+            true => (route.concurrency.on_failure(), false),
+            false => (false, route.concurrency.on_success(in_use, now)),
         };
         if !failed {
             route.opened();
-            route.returning &= route.window.size() < route.settings.initial_slots();
+            route.recovering &= route.concurrency.current() < route.settings.initial_slots();
         }
         // Silence that ends like this was none of a server that is only slow.
-        let is_dead = failed && self.is_shunned(place, now);
-        if share || cohort || is_dead || class == Some(Class::Login) {
-            self.close_route(place, now);
-            return Aftermath { closed: true, grown: false };
+        let is_dead = failed && self.is_avoided(index, now);
+        if share || cohort || is_dead || class == Some(FailureClass::Login) {
+            self.close_route(index, now);
+            return RouteEffect { closed: true, grown: false };
         }
-        Aftermath { closed: false, grown }
+        RouteEffect { closed: false, grown }
     }
 
     /// The probe of a route came back.
-    fn probe_told(&mut self, place: usize, failed: bool, now: Instant) -> Aftermath {
-        let route = &mut self.routes[place];
+    fn on_probe_result(&mut self, index: usize, failed: bool, now: Instant) -> RouteEffect {
+        let route = &mut self.routes[index];
         if failed {
             route.breaker.open(now);
-            self.tell_route(place, now);
-            return Aftermath { closed: true, grown: false };
+            self.emit_route_changed(index, now);
+            return RouteEffect { closed: true, grown: false };
         }
         route.breaker.close();
-        for way in route.ways.values_mut() {
-            way.probe = false;
+        for slot in route.slots.values_mut() {
+            slot.probe = false;
         }
-        route.window.restart();
+        route.concurrency.reset();
         route.opened();
-        route.returning = true;
-        self.tell_route(place, now);
-        Aftermath { closed: false, grown: true }
+        route.recovering = true;
+        self.emit_route_changed(index, now);
+        RouteEffect { closed: false, grown: true }
     }
 
-    pub(crate) fn close_route(&mut self, place: usize, now: Instant) {
-        let route = &mut self.routes[place];
-        // One that is stuck would else count as the probe that is on its way.
-        route.leave_ways();
+    pub(crate) fn close_route(&mut self, index: usize, now: Instant) {
+        let route = &mut self.routes[index];
+        // One that is stuck would else count as the probe that is in flight.
+        route.detach_slots();
         route.breaker.open(now);
         route.wake_all();
-        self.tell_route(place, now);
+        self.emit_route_changed(index, now);
     }
 
-    /// A way could not be opened, or broke without a job on it.
-    pub(crate) fn broken(&mut self, place: usize, way: u64, trouble: &Trouble, now: Instant) -> Aftermath {
-        self.routes[place].put_off_opening(now);
-        let fault = trouble.fault;
-        // Whatever it was, a way that is not there is a failure of the route.
-        if fault.class == Class::AccountLimit && self.suspend(place, &trouble.words, now) {
-            return Aftermath { closed: true, grown: false };
+    /// A slot could not be opened, or broke without a job on it.
+    pub(crate) fn connection_failed(
+        &mut self,
+        index: usize,
+        slot: u64,
+        failure: &DeliveryFailure,
+        now: Instant,
+    ) -> RouteEffect {
+        self.routes[index].delay_opening(now);
+        let fault = failure.fault;
+        // Whatever it was, a slot that is not there is a failure of the route.
+        if fault.class == FailureClass::AccountLimit && self.suspend(index, &failure.message, now) {
+            return RouteEffect { closed: true, grown: false };
         }
         let is_known = fault.subject == Subject::Route && fault.class.counts_for_breaker();
-        let fault = if is_known { fault } else { Class::Connection.into() };
-        let aftermath = self.feed_back(place, way, Some(fault), Duration::ZERO, now);
-        let route = &self.routes[place];
-        let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && other.proved);
-        if !aftermath.closed && alone && route.unopened >= MOST_UNOPENED && route.breaker.is_closed() {
-            self.close_route(place, now);
-            return Aftermath { closed: true, grown: false };
+        let fault = if is_known { fault } else { FailureClass::Connection.into() };
+        let effect = self.apply_feedback(index, slot, Some(fault), Duration::ZERO, now);
+        let route = &self.routes[index];
+        let alone = !route.slots.iter().any(|(id, other)| *id != slot && !other.detached && other.proven);
+        if !effect.closed && alone && route.failed_opens >= MAX_FAILED_OPENS && route.breaker.is_closed() {
+            self.close_route(index, now);
+            return RouteEffect { closed: true, grown: false };
         }
-        aftermath
+        effect
     }
 }
 
 impl State {
-    /// Whether nothing but this way could carry the messages that wait for its route.
-    pub(crate) fn is_last_hope(&self, place: usize, way: u64) -> bool {
-        let Some(route) = self.routes.get(place) else { return false };
-        let alone = !route.ways.iter().any(|(id, other)| *id != way && !other.left && (other.jobs > 0 || other.proved));
-        let elsewhere = self.routes.iter().enumerate().any(|(other, route)| other != place && route.is_open());
-        let is_pinned = route.rows.first().is_some_and(|message| message.route.is_some());
+    /// Whether nothing but this slot could carry the messages that wait for its route.
+    pub(crate) fn is_only_slot(&self, index: usize, slot: u64) -> bool {
+        let Some(route) = self.routes.get(index) else { return false };
+        let alone =
+            !route.slots.iter().any(|(id, other)| *id != slot && !other.detached && (other.jobs > 0 || other.proven));
+        let elsewhere = self.routes.iter().enumerate().any(|(other, route)| other != index && route.is_open());
+        let is_pinned = route.ready.first().is_some_and(|message| message.route.is_some());
         alone && (!elsewhere || is_pinned)
     }
 
-    /// Counts trouble with a way as an attempt of a message that was not handed out.
-    pub(crate) fn charge(&mut self, flight: Flight, trouble: Trouble, now: Instant, clock: Timestamp) {
-        // Whatever was said, no message was on its way.
-        let is_known = trouble.fault.subject == Subject::Route || trouble.fault.class == Class::Defect;
-        let fault = if is_known { trouble.fault } else { Class::Connection.into() };
-        let verdict = self.judge(&flight, Outcome::failed(Trouble { fault, ..trouble }), false, now, clock);
-        self.write_down(flight, verdict, now);
+    /// Counts trouble with a slot as an attempt of a message that was not handed out.
+    pub(crate) fn count_as_attempt(
+        &mut self,
+        in_flight: InFlight,
+        failure: DeliveryFailure,
+        now: Instant,
+        clock: Timestamp,
+    ) {
+        // Whatever was said, no message was in flight.
+        let is_known = failure.fault.subject == Subject::Route || failure.fault.class == FailureClass::Defect;
+        let fault = if is_known { failure.fault } else { FailureClass::Connection.into() };
+        let decision =
+            self.decide(&in_flight, Outcome::failed(DeliveryFailure { fault, ..failure }), false, now, clock);
+        self.record_attempt(in_flight, decision, now);
     }
 }

@@ -1,4 +1,4 @@
-//! One message on its way, and the gate before its last octet.
+//! One message in flight, and the gate before its last octet.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,35 +7,35 @@ use std::sync::{Arc, Weak};
 use mailkit_queue::{LeaseToken, Leased, OnAmbiguous, QueueError, QueueId};
 use tokio::time::Instant;
 
-use crate::class::Class;
-use crate::deliver::{Outcome, RecipientResult, Trouble};
-use crate::desk::Desk;
-use crate::flight::Flight;
-use crate::round::is_for_good;
+use crate::class::FailureClass;
+use crate::deliver::{DeliveryFailure, Outcome, RecipientResult};
+use crate::in_flight::InFlight;
+use crate::route_cycle::is_final;
+use crate::runtime::Shared;
 
 /// One message to be delivered now.
 #[must_use = "a job that is dropped counts as a failed attempt"]
 pub struct Job {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     /// `None` once it is finished, which consumes the job.
-    flight: Option<Flight>,
+    in_flight: Option<InFlight>,
 }
 
 impl Job {
-    pub(crate) const fn new(desk: Arc<Desk>, flight: Flight) -> Self {
-        Self { desk, flight: Some(flight) }
+    pub(crate) const fn new(shared: Arc<Shared>, in_flight: InFlight) -> Self {
+        Self { shared, in_flight: Some(in_flight) }
     }
 
-    #[expect(clippy::expect_used, reason = "what takes the flight consumes the job")]
-    fn flight(&self) -> &Flight {
-        self.flight.as_ref().expect("a job that was not finished")
+    #[expect(clippy::expect_used, reason = "whatever takes it consumes the job")]
+    fn in_flight(&self) -> &InFlight {
+        self.in_flight.as_ref().expect("a job that was not finished")
     }
 
     /// The message: envelope (only the recipients that are still to be delivered to), content, Message-ID, what the
     /// transaction asks for, the trace.
     #[must_use]
     pub fn message(&self) -> &Leased {
-        &self.flight().message
+        &self.in_flight().message
     }
 
     /// The message's name in the queue.
@@ -55,20 +55,26 @@ impl Job {
     /// converted is to be converted now.
     #[must_use]
     pub fn may_go_elsewhere(&self) -> bool {
-        let flight = self.flight();
-        let state = self.desk.state();
-        let round = state.rounds.get(flight.message.lease.id());
-        let others = state.others(&flight.message, flight.route, Instant::now());
-        let is_last_resort = round.is_some_and(|round| round.is_last_resort);
-        !is_last_resort && others.iter().any(|other| other.passed.is_none_or(|passed| !is_for_good(passed.fault)))
+        let in_flight = self.in_flight();
+        let state = self.shared.state();
+        let cycle = state.route_cycles.get(in_flight.message.lease.id());
+        let others = state.alternatives(&in_flight.message, in_flight.route, Instant::now());
+        let is_conversion_pass = cycle.is_some_and(|cycle| cycle.is_conversion_pass);
+        !is_conversion_pass
+            && others.iter().any(|other| other.declined.is_none_or(|declined| !is_final(declined.fault)))
     }
 
     /// For a message that shall be held when it is ambiguous: the gate that it has to pass before the last octet of
     /// its content leaves. Nothing for all others.
-    pub fn gate(&mut self) -> Option<Gate> {
-        let flight = self.flight.as_mut().filter(|flight| flight.message.on_ambiguous == OnAmbiguous::Hold)?;
-        let departed = flight.departed.get_or_insert_with(Arc::default);
-        Some(Gate { desk: Arc::clone(&self.desk), token: flight.message.lease.token(), departed: Arc::clone(departed) })
+    pub fn commit_point(&mut self) -> Option<CommitPoint> {
+        let in_flight =
+            self.in_flight.as_mut().filter(|in_flight| in_flight.message.on_ambiguous == OnAmbiguous::Hold)?;
+        let committed = in_flight.committed.get_or_insert_with(Arc::default);
+        Some(CommitPoint {
+            shared: Arc::clone(&self.shared),
+            token: in_flight.message.lease.token(),
+            committed: Arc::clone(committed),
+        })
     }
 
     /// Tells, at any later time, whether the lease of the message still runs: whoever delivers asks before the first
@@ -78,51 +84,51 @@ impl Job {
     /// shutdown before that moment goes back into the queue as it was; one whose lease nobody asks for may have been
     /// delivered.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "what takes the flight consumes the job")]
+    #[expect(clippy::expect_used, reason = "whatever takes it consumes the job")]
     pub fn lease_check(&mut self) -> Arc<LeaseCheck> {
         let new = |token| {
-            let (desk, content_began) = (Arc::downgrade(&self.desk), AtomicBool::new(false));
-            Arc::new(LeaseCheck { desk, token, content_began })
+            let (shared, content_started) = (Arc::downgrade(&self.shared), AtomicBool::new(false));
+            Arc::new(LeaseCheck { shared, token, content_started })
         };
-        let flight = self.flight.as_mut().expect("a job that was not finished");
-        let check = Arc::clone(flight.check.get_or_insert_with(|| new(flight.message.lease.token())));
-        self.desk.state().watch(flight.route, flight.way, &check);
+        let in_flight = self.in_flight.as_mut().expect("a job that was not finished");
+        let check = Arc::clone(in_flight.check.get_or_insert_with(|| new(in_flight.message.lease.token())));
+        self.shared.state().watch(in_flight.route, in_flight.slot, &check);
         check
     }
 
     /// Gives the message back as it was: its lease is over, or for another reason nothing of it was delivered and nobody
     /// is at fault. It is no attempt.
     pub fn abandon(mut self) {
-        if let Some(flight) = self.flight.take() {
-            self.desk.abandon(flight);
+        if let Some(in_flight) = self.in_flight.take() {
+            self.shared.abandon(in_flight);
         }
     }
 
     /// Says what came of a round: somebody was accepted, and others were refused for the number of recipients in one
     /// transaction. What is known is written down, and the message is ready again at once for the rest. It is no attempt.
-    pub fn finish_round(mut self, recipients: Vec<RecipientResult>) {
-        if let Some(flight) = self.flight.take() {
-            self.desk.finish_round(flight, recipients);
+    pub fn finish_transaction(mut self, recipients: Vec<RecipientResult>) {
+        if let Some(in_flight) = self.in_flight.take() {
+            self.shared.finish_transaction(in_flight, recipients);
         }
     }
 
     /// Says what came of it.
     pub fn finish(mut self, outcome: Outcome) {
-        if let Some(flight) = self.flight.take() {
-            self.desk.finish(flight, outcome);
+        if let Some(in_flight) = self.in_flight.take() {
+            self.shared.finish(in_flight, outcome);
         }
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            let Some(flight) = self.desk.release(flight) else { return };
-            let words = match std::thread::panicking() {
+        if let Some(in_flight) = self.in_flight.take() {
+            let Some(in_flight) = self.shared.return_unsent(in_flight) else { return };
+            let text = match std::thread::panicking() {
                 true => "the sending program panicked",
                 false => "the attempt was given up before it ended",
             };
-            self.desk.finish(flight, Outcome::failed(Trouble::new(Class::Defect, words)));
+            self.shared.finish(in_flight, Outcome::failed(DeliveryFailure::new(FailureClass::Defect, text)));
         }
     }
 }
@@ -139,10 +145,10 @@ impl fmt::Debug for Job {
 /// that was stopped, or a machine that was suspended, does not go on with messages that other workers have taken.
 pub struct LeaseCheck {
     /// Weak, since a connection that is kept may hold the check of the message that it sent last.
-    desk: Weak<Desk>,
+    shared: Weak<Shared>,
     token: LeaseToken,
     /// Whether content was allowed to leave.
-    content_began: AtomicBool,
+    content_started: AtomicBool,
 }
 
 impl LeaseCheck {
@@ -150,16 +156,16 @@ impl LeaseCheck {
     /// leave whole.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let is_valid = self.desk.upgrade().is_some_and(|desk| desk.is_leased(self.token));
+        let is_valid = self.shared.upgrade().is_some_and(|shared| shared.is_leased(self.token));
         if is_valid {
-            self.content_began.store(true, Ordering::Release);
+            self.content_started.store(true, Ordering::Release);
         }
         is_valid
     }
 
     /// Whether content may have begun to leave.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.content_began.load(Ordering::Acquire)
+    pub(crate) fn content_may_have_started(&self) -> bool {
+        self.content_started.load(Ordering::Acquire)
     }
 }
 
@@ -170,30 +176,30 @@ impl fmt::Debug for LeaseCheck {
 }
 
 /// What a message that shall be held has to pass before the last octet of its content leaves.
-pub struct Gate {
-    desk: Arc<Desk>,
+pub struct CommitPoint {
+    shared: Arc<Shared>,
     token: LeaseToken,
-    departed: Arc<AtomicBool>,
+    committed: Arc<AtomicBool>,
 }
 
-impl Gate {
+impl CommitPoint {
     /// Writes down that the message may be delivered from here on.
     ///
     /// # Errors
     /// The lease is lost, or the store is away: then the content must not leave whole.
-    pub async fn pass(&self) -> Result<(), QueueError> {
+    pub async fn record(&self) -> Result<(), QueueError> {
         // Before the answer: who is dropped while it waits may have been marked.
-        self.departed.store(true, Ordering::Release);
-        let marked = self.desk.queue.record_commit_point(self.token).await;
+        self.committed.store(true, Ordering::Release);
+        let marked = self.shared.queue.record_commit_point(self.token).await;
         if marked.is_err() {
-            self.departed.store(false, Ordering::Release);
+            self.committed.store(false, Ordering::Release);
         }
         marked
     }
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for CommitPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("id", &self.token.id).finish_non_exhaustive()
+        f.debug_struct("CommitPoint").field("id", &self.token.id).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The jobs of one way: a stream that gives a message whenever one may leave.
+//! The jobs of one slot: a stream that gives a message whenever one may leave.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -10,42 +10,42 @@ use futures_core::Stream;
 use mailkit_queue::Leased;
 use tokio::time::{Instant, Sleep};
 
-use crate::deliver::Trouble;
-use crate::desk::Desk;
-use crate::flight::Flight;
+use crate::acquire::{Acquire, Acquired};
+use crate::deliver::DeliveryFailure;
+use crate::in_flight::InFlight;
 use crate::job::Job;
-use crate::paying::{Paid, Paying};
-use crate::pick::Picked;
+use crate::runtime::Shared;
+use crate::select::Selection;
 use crate::state::{Phase, State};
 
-/// Gives the jobs of one way, each when it may leave.
+/// Gives the jobs of one slot, each when it may leave.
 ///
-/// It ends when there was nothing to do for a while, when the route shall have fewer ways, when it was closed or paused,
+/// It ends when there was nothing to do for a while, when the route shall have fewer slots, when it was closed or paused,
 /// and when the dispatcher shuts down. Until then, a job that is not there yet is waited for.
 #[must_use = "it gives jobs when it is polled"]
 pub struct Jobs {
-    desk: Arc<Desk>,
-    place: usize,
-    way: u64,
-    paying: Option<Paying>,
-    paid: Option<Paid>,
+    shared: Arc<Shared>,
+    index: usize,
+    slot: u64,
+    acquiring: Option<Acquire>,
+    acquired: Option<Acquired>,
     sleep: Pin<Box<Sleep>>,
     /// Since when there was nothing to do.
     idle_since: Option<Instant>,
 }
 
-/// What a way is told.
-enum Told {
-    Job(Flight),
-    Pay(Box<Leased>),
+/// What a slot is told.
+enum NextAction {
+    Job(InFlight),
+    Acquire(Box<Leased>),
     Wait(Option<Instant>),
     End,
 }
 
 impl Jobs {
-    pub(crate) fn new(desk: Arc<Desk>, place: usize, way: u64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, slot: u64) -> Self {
         let sleep = Box::pin(tokio::time::sleep_until(Instant::now()));
-        Self { desk, place, way, paying: None, paid: None, sleep, idle_since: None }
+        Self { shared, index, slot, acquiring: None, acquired: None, sleep, idle_since: None }
     }
 
     /// The next job; nothing when there are no more.
@@ -53,98 +53,106 @@ impl Jobs {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Says that the way could not be opened, or broke with no job on it.
+    /// Says that the slot could not be opened, or broke with no job on it.
     ///
     /// A route that cannot be reached at all has its messages tried by that, one for each call.
-    pub fn broken(&mut self, trouble: Trouble) {
-        self.desk.broken(self.place, self.way, trouble);
+    pub fn connection_failed(&mut self, failure: DeliveryFailure) {
+        self.shared.connection_failed(self.index, self.slot, failure);
     }
 
-    fn ask(&mut self, context: &mut Context<'_>) -> Told {
-        let desk = Arc::clone(&self.desk);
+    fn next_action(&mut self, context: &mut Context<'_>) -> NextAction {
+        let shared = Arc::clone(&self.shared);
         let now = Instant::now();
-        let mut state = desk.state();
-        let told = self.ask_state(&mut state, now, context);
-        if state.leaser_waits && !matches!(told, Told::End) && state.has_room(self.place, now) {
+        let mut state = shared.state();
+        let action = self.next_action_in(&mut state, now, context);
+        if state.leaser_waits && !matches!(action, NextAction::End) && state.has_room(self.index, now) {
             state.leaser_waits = false;
-            desk.changed.notify_one();
+            shared.changed.notify_one();
         }
-        desk.close(state);
-        told
+        shared.close(state);
+        action
     }
 
-    fn ask_state(&self, state: &mut State, now: Instant, context: &mut Context<'_>) -> Told {
-        let clogged = state.is_clogged();
-        let linger = state.settings.linger;
+    fn next_action_in(&self, state: &mut State, now: Instant, context: &mut Context<'_>) -> NextAction {
+        let backed_up = state.is_backed_up();
+        let idle_timeout = state.settings.idle_timeout;
         self.opened(state, now);
-        let Some(route) = state.routes.get_mut(self.place) else { return Told::End };
-        route.parked.retain(|(way, _)| *way != self.way);
-        if !self.goes_on(state) {
-            return Told::End;
+        let Some(route) = state.routes.get_mut(self.index) else { return NextAction::End };
+        route.parked.retain(|(slot, _)| *slot != self.slot);
+        if !self.may_continue(state) {
+            return NextAction::End;
         }
-        let picked = match clogged {
-            true => Picked::Wait(None),
-            false => state.pick(self.place, now, self.desk.clock()),
+        let selection = match backed_up {
+            true => Selection::Wait(None),
+            false => state.select(self.index, now, self.shared.clock()),
         };
-        match picked {
-            Picked::Go(message) => Told::Job(self.depart(state, message, now)),
-            Picked::Pay(message) => Told::Pay(message),
-            Picked::Wait(until) => {
-                let route = &mut state.routes[self.place];
-                // A way is free: what waits here waits for a limit.
-                route.silence.turn_came();
-                route.note_limited(until.is_some(), now);
-                let linger_over = self.idle_since.is_some_and(|since| now - since >= linger);
-                let is_probe = route.ways.get(&self.way).is_some_and(|way| way.probe) && !route.breaker.is_closed();
-                if until.is_none() && (linger_over || is_probe) {
-                    return Told::End;
+        match selection {
+            Selection::Send(message) => NextAction::Job(self.hand_out(state, message, now)),
+            Selection::Acquire(message) => NextAction::Acquire(message),
+            Selection::Wait(until) => {
+                let route = &mut state.routes[self.index];
+                // A slot is free: what waits here waits for a limit.
+                route.liveness.slot_freed();
+                route.note_throttled(until.is_some(), now);
+                let idle_too_long = self.idle_since.is_some_and(|since| now - since >= idle_timeout);
+                let is_probe = route.slots.get(&self.slot).is_some_and(|slot| slot.probe) && !route.breaker.is_closed();
+                if until.is_none() && (idle_too_long || is_probe) {
+                    return NextAction::End;
                 }
-                route.parked.push((self.way, context.waker().clone()));
-                Told::Wait(until)
+                route.parked.push((self.slot, context.waker().clone()));
+                NextAction::Wait(until)
             }
         }
     }
 
-    /// Whether the way may carry another message.
-    fn goes_on(&self, state: &State) -> bool {
-        let Some(route) = state.routes.get(self.place) else { return false };
-        let Some(way) = route.ways.get(&self.way) else { return false };
+    /// Whether the slot may carry another message.
+    fn may_continue(&self, state: &State) -> bool {
+        let Some(route) = state.routes.get(self.index) else { return false };
+        let Some(slot) = route.slots.get(&self.slot) else { return false };
         let is_wanted = match route.breaker.is_closed() {
-            true => route.working() <= route.window.size() as usize,
-            false => way.probe && !way.carried,
+            true => route.active_slots() <= route.concurrency.current() as usize,
+            false => slot.probe && !slot.had_job,
         };
-        is_wanted && state.phase == Phase::Running && !way.left && !route.is_held()
+        is_wanted && state.phase == Phase::Running && !slot.detached && !route.is_disabled()
     }
 
-    /// The way is open: it asks for the first time. Where jobs are on their way already, only an answer to one is a word of
+    /// The slot is open: it asks for the first time. Where jobs are in flight already, only an answer to one is a word of
     /// the server: one that greets may never answer.
     fn opened(&self, state: &mut State, now: Instant) {
-        let Some(route) = state.routes.get_mut(self.place) else { return };
-        let Some(way) = route.ways.get_mut(&self.way).filter(|way| !way.open) else { return };
-        way.open = true;
+        let Some(route) = state.routes.get_mut(self.index) else { return };
+        let Some(slot) = route.slots.get_mut(&self.slot).filter(|slot| !slot.open) else { return };
+        slot.open = true;
         route.opening -= 1;
-        if !route.carries() && state.hear(self.place, now) {
-            self.desk.changed.notify_one();
+        if !route.has_jobs() && state.on_response(self.index, now) {
+            self.shared.changed.notify_one();
         }
     }
 
-    fn depart(&self, state: &mut State, message: Box<Leased>, now: Instant) -> Flight {
-        let route = &mut state.routes[self.place];
+    fn hand_out(&self, state: &mut State, message: Box<Leased>, now: Instant) -> InFlight {
+        let route = &mut state.routes[self.index];
         route.in_flight += 1;
-        route.note_limited(false, now);
-        if let Some(way) = route.ways.get_mut(&self.way) {
-            way.jobs += 1;
-            way.carried = true;
+        route.note_throttled(false, now);
+        if let Some(slot) = route.slots.get_mut(&self.slot) {
+            slot.jobs += 1;
+            slot.had_job = true;
         }
         if !route.breaker.is_closed() {
             route.breaker.probe(now);
         }
-        route.silence.turn_came();
-        route.silence.awaits(now);
-        Flight { message, route: self.place, way: self.way, taken: now, receipt: None, departed: None, check: None }
+        route.liveness.slot_freed();
+        route.liveness.expect_response(now);
+        InFlight {
+            message,
+            route: self.index,
+            slot: self.slot,
+            started_at: now,
+            permit: None,
+            committed: None,
+            check: None,
+        }
     }
 
-    /// Sleeps until a limit lets something go, or the way has been idle for too long. Ready when it shall look again.
+    /// Sleeps until a limit lets something go, or the slot has been idle for too long. Ready when it shall look again.
     fn poll_sleep(&mut self, until: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
         let wake_at = match until {
@@ -152,7 +160,7 @@ impl Jobs {
                 self.idle_since = None;
                 until
             }
-            None => *self.idle_since.get_or_insert(now) + self.desk.state().settings.linger,
+            None => *self.idle_since.get_or_insert(now) + self.shared.state().settings.idle_timeout,
         };
         let set = self.sleep.deadline();
         // Setting a timer costs more than looking once too often when an earlier one fires.
@@ -163,34 +171,34 @@ impl Jobs {
     }
 
     /// Lets a message that has paid go, once smooth limits let it; where that takes too long, it gets its money back.
-    fn poll_paid(&mut self, context: &mut Context<'_>) -> Poll<Option<Job>> {
-        let desk = Arc::clone(&self.desk);
-        let Some(paid) = self.paid.take() else { return Poll::Ready(None) };
+    fn poll_acquired(&mut self, context: &mut Context<'_>) -> Poll<Option<Job>> {
+        let shared = Arc::clone(&self.shared);
+        let Some(acquired) = self.acquired.take() else { return Poll::Ready(None) };
         let now = Instant::now();
-        let mut state = desk.state();
-        let goes_on = self.goes_on(&state);
-        let at = state.look(self.place, &paid.message, now);
+        let mut state = shared.state();
+        let may_continue = self.may_continue(&state);
+        let at = state.rates_ready_at(self.index, &acquired.message, now);
         match at {
-            _ if !goes_on || now > paid.until || at.is_some_and(|at| at > paid.until) => {
+            _ if !may_continue || now > acquired.until || at.is_some_and(|at| at > acquired.until) => {
                 drop(state);
-                desk.refund(Some(paid.receipt));
-                desk.return_message(self.place, paid.message);
+                shared.release_permit(Some(acquired.permit));
+                shared.return_message(self.index, acquired.message);
                 Poll::Ready(None)
             }
             Some(at) => {
                 drop(state);
-                self.paid = Some(paid);
+                self.acquired = Some(acquired);
                 match self.poll_sleep(Some(at), context) {
-                    Poll::Ready(()) => self.poll_paid(context),
+                    Poll::Ready(()) => self.poll_acquired(context),
                     Poll::Pending => Poll::Pending,
                 }
             }
             None => {
-                state.count_cells(self.place, &paid.message, now);
-                let mut flight = self.depart(&mut state, paid.message, now);
-                desk.close(state);
-                flight.receipt = Some(paid.receipt);
-                Poll::Ready(Some(Job::new(desk, flight)))
+                state.consume_rates(self.index, &acquired.message, now);
+                let mut in_flight = self.hand_out(&mut state, acquired.message, now);
+                shared.close(state);
+                in_flight.permit = Some(acquired.permit);
+                Poll::Ready(Some(Job::new(shared, in_flight)))
             }
         }
     }
@@ -202,26 +210,28 @@ impl Stream for Jobs {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Job>> {
         let this = &mut *self;
         loop {
-            if let Some(paying) = &mut this.paying {
-                let Poll::Ready(paid) = paying.poll(context) else { return Poll::Pending };
-                this.paying = None;
-                this.paid = paid;
+            if let Some(acquiring) = &mut this.acquiring {
+                let Poll::Ready(acquired) = acquiring.poll(context) else { return Poll::Pending };
+                this.acquiring = None;
+                this.acquired = acquired;
             }
-            if this.paid.is_some() {
-                match this.poll_paid(context) {
+            if this.acquired.is_some() {
+                match this.poll_acquired(context) {
                     Poll::Ready(Some(job)) => return Poll::Ready(Some(job)),
                     Poll::Ready(None) => {}
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            match this.ask(context) {
-                Told::Job(flight) => {
+            match this.next_action(context) {
+                NextAction::Job(in_flight) => {
                     this.idle_since = None;
-                    return Poll::Ready(Some(Job::new(Arc::clone(&this.desk), flight)));
+                    return Poll::Ready(Some(Job::new(Arc::clone(&this.shared), in_flight)));
                 }
-                Told::Pay(message) => this.paying = Some(Paying::new(Arc::clone(&this.desk), this.place, message)),
-                Told::End => return Poll::Ready(None),
-                Told::Wait(until) => {
+                NextAction::Acquire(message) => {
+                    this.acquiring = Some(Acquire::new(Arc::clone(&this.shared), this.index, message))
+                }
+                NextAction::End => return Poll::Ready(None),
+                NextAction::Wait(until) => {
                     if this.poll_sleep(until, context).is_pending() {
                         return Poll::Pending;
                     }
@@ -233,20 +243,20 @@ impl Stream for Jobs {
 
 impl Drop for Jobs {
     fn drop(&mut self) {
-        if let Some(paid) = self.paid.take() {
-            self.desk.refund(Some(paid.receipt));
-            self.desk.return_message(self.place, paid.message);
+        if let Some(acquired) = self.acquired.take() {
+            self.shared.release_permit(Some(acquired.permit));
+            self.shared.return_message(self.index, acquired.message);
         }
-        drop(self.paying.take());
+        drop(self.acquiring.take());
         if std::thread::panicking() {
-            self.desk.panicked(self.place, self.way);
+            self.shared.panicked(self.index, self.slot);
         }
-        self.desk.way_ended(self.place, self.way);
+        self.shared.slot_ended(self.index, self.slot);
     }
 }
 
 impl fmt::Debug for Jobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jobs").field("way", &self.way).finish_non_exhaustive()
+        f.debug_struct("Jobs").field("slot", &self.slot).finish_non_exhaustive()
     }
 }

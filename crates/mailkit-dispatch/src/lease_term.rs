@@ -95,17 +95,17 @@ impl LeaseTerm {
 
     /// How long the lease still runs, by the clock that says less. Either may be wrong: the wall clock steps, and where
     /// there is no CLOCK_BOOTTIME the other one stands still while the machine is suspended.
-    pub(crate) fn left(&self, now: ClockReading) -> Duration {
-        self.wall_left(now.wall).min(self.boot_end.saturating_sub(now.boot))
+    pub(crate) fn remaining(&self, now: ClockReading) -> Duration {
+        self.wall_remaining(now.wall).min(self.boot_end.saturating_sub(now.boot))
     }
 
     /// The same by the wall clock alone.
-    pub(crate) fn wall_left(&self, now: Timestamp) -> Duration {
+    pub(crate) fn wall_remaining(&self, now: Timestamp) -> Duration {
         self.wall_end - now
     }
 
     pub(crate) fn is_over(&self, now: ClockReading) -> bool {
-        self.left(now).is_zero()
+        self.remaining(now).is_zero()
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
             (at(1_000, 5_500), 0),
         ];
         for (now, milliseconds) in left {
-            assert_eq!(term.left(now), Duration::from_millis(milliseconds), "{now:?}");
+            assert_eq!(term.remaining(now), Duration::from_millis(milliseconds), "{now:?}");
             assert_eq!(term.is_over(now), milliseconds == 0, "{now:?}");
         }
     }

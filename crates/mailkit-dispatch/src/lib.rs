@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!           lease              assign                  pick                   deliver
-//!  Queue ──────────► leaser ───────────► rows ────────────────────► Jobs ─────────────► Deliver (one call a way)
+//!  Queue ──────────► leaser ───────────► rows ────────────────────► Jobs ─────────────► Deliver (one call a slot)
 //!    ▲               batches, sized      one a route,  limits, hard  one stream               │
 //!    │               by what is on       by priority   quotas,       for each                 │
 //!    │               its way                           breaker       way                      │ Outcome
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A [`Dispatcher`] takes messages from a [`Queue`](mailkit_queue::Queue) and hands them to a [`Deliver`], as fast as the
-//! limits of routes, of recipients' domains and of tenants allow ([`Rate`], [`Quota`]), over as many ways as the server of
+//! limits of routes, of recipients' domains and of tenants allow ([`Rate`], [`Quota`]), over as many slots as the server of
 //! a route bears, and over the next route while one is broken. What came of each goes back into the queue.
 //!
 //! This crate knows no socket, no SMTP and no database: whoever implements [`Deliver`] does, and the queue.
@@ -30,6 +30,8 @@
 #[cfg(feature = "dispatcher")]
 mod abandon;
 #[cfg(feature = "dispatcher")]
+mod acquire;
+#[cfg(feature = "dispatcher")]
 mod assign;
 #[cfg(feature = "dispatcher")]
 mod bounds;
@@ -40,9 +42,11 @@ mod by_id;
 mod class;
 mod classify;
 #[cfg(feature = "dispatcher")]
-mod deliver;
+mod concurrency;
 #[cfg(feature = "dispatcher")]
-mod desk;
+mod decide;
+#[cfg(feature = "dispatcher")]
+mod deliver;
 #[cfg(feature = "dispatcher")]
 mod dispatcher;
 #[cfg(feature = "dispatcher")]
@@ -50,13 +54,11 @@ mod event;
 #[cfg(feature = "dispatcher")]
 mod feedback;
 #[cfg(feature = "dispatcher")]
-mod flight;
+mod in_flight;
 #[cfg(feature = "dispatcher")]
 mod job;
 #[cfg(feature = "dispatcher")]
 mod jobs;
-#[cfg(feature = "dispatcher")]
-mod judge;
 #[cfg(feature = "dispatcher")]
 mod lease_term;
 #[cfg(feature = "dispatcher")]
@@ -64,31 +66,27 @@ mod leasing;
 #[cfg(feature = "dispatcher")]
 mod limit;
 #[cfg(feature = "dispatcher")]
+mod liveness;
+#[cfg(feature = "dispatcher")]
 mod log;
-#[cfg(feature = "dispatcher")]
-mod partial;
-#[cfg(feature = "dispatcher")]
-mod paying;
-#[cfg(feature = "dispatcher")]
-mod pick;
 #[cfg(feature = "dispatcher")]
 mod rate;
 #[cfg(feature = "dispatcher")]
-mod release;
+mod ready_queue;
 #[cfg(feature = "dispatcher")]
 mod retry;
 #[cfg(feature = "dispatcher")]
-mod round;
-#[cfg(feature = "dispatcher")]
 mod route;
 #[cfg(feature = "dispatcher")]
-mod rows;
+mod route_cycle;
+#[cfg(feature = "dispatcher")]
+mod runtime;
+#[cfg(feature = "dispatcher")]
+mod select;
 #[cfg(feature = "dispatcher")]
 mod settings;
 #[cfg(feature = "dispatcher")]
 mod settling;
-#[cfg(feature = "dispatcher")]
-mod silence;
 #[cfg(feature = "dispatcher")]
 mod span;
 #[cfg(feature = "dispatcher")]
@@ -96,22 +94,24 @@ mod state;
 #[cfg(feature = "dispatcher")]
 mod stats;
 #[cfg(feature = "dispatcher")]
-mod window;
+mod transaction;
+#[cfg(feature = "dispatcher")]
+mod unsent;
 
 #[cfg(feature = "dispatcher")]
 pub use self::bounds::{SpanBounds, format_span};
 #[cfg(feature = "dispatcher")]
 pub use self::breaker::BreakerState;
-pub use self::class::Class;
+pub use self::class::FailureClass;
 pub use self::classify::{Disposition, Refusal, Step, Subject, classify};
 #[cfg(feature = "dispatcher")]
-pub use self::deliver::{Deliver, Outcome, RecipientResult, Trouble};
+pub use self::deliver::{Deliver, DeliveryFailure, Outcome, RecipientResult};
 #[cfg(feature = "dispatcher")]
 pub use self::dispatcher::{Builder, Dispatcher, Plan};
 #[cfg(feature = "dispatcher")]
 pub use self::event::{DeadReason, Event};
 #[cfg(feature = "dispatcher")]
-pub use self::job::{Gate, Job, LeaseCheck};
+pub use self::job::{CommitPoint, Job, LeaseCheck};
 #[cfg(feature = "dispatcher")]
 pub use self::jobs::Jobs;
 #[cfg(feature = "dispatcher")]

@@ -49,7 +49,7 @@ impl Clock for TokioClock {
 struct State {
     /// Nanoseconds; zero before the first.
     arrival: AtomicU64,
-    only_look: AtomicBool,
+    peek_only: AtomicBool,
 }
 
 /// The limiter's hand on its state.
@@ -65,7 +65,7 @@ impl StateStore for StateHandle {
     {
         let arrival = Some(self.0.arrival.load(Ordering::Relaxed)).filter(|nanoseconds| *nanoseconds > 0);
         let (value, next) = f(arrival.map(Nanos::new))?;
-        if !self.0.only_look.load(Ordering::Relaxed) {
+        if !self.0.peek_only.load(Ordering::Relaxed) {
             self.0.arrival.store(next.as_u64(), Ordering::Relaxed);
         }
         Ok(value)
@@ -92,13 +92,13 @@ impl Smooth {
     }
 
     /// When so much may leave, where that is not now.
-    fn look(&self, weight: Weight, now: Instant) -> Option<Instant> {
+    fn ready_at(&self, weight: Weight, now: Instant) -> Option<Instant> {
         if let Some(free_at) = self.free_at.filter(|free_at| *free_at > now) {
             return Some(free_at);
         }
-        self.state.only_look.store(true, Ordering::Relaxed);
+        self.state.peek_only.store(true, Ordering::Relaxed);
         let refused = self.check(weight.of(self.rate.unit()));
-        self.state.only_look.store(false, Ordering::Relaxed);
+        self.state.peek_only.store(false, Ordering::Relaxed);
         refused
     }
 
@@ -159,8 +159,8 @@ impl Scope {
     }
 
     /// When a message may leave, where that is not now.
-    pub(crate) fn look(&self, weight: Weight, now: Instant) -> Option<Instant> {
-        let smooth = self.smooth.as_ref().and_then(|smooth| smooth.look(weight, now));
+    pub(crate) fn ready_at(&self, weight: Weight, now: Instant) -> Option<Instant> {
+        let smooth = self.smooth.as_ref().and_then(|smooth| smooth.ready_at(weight, now));
         self.blocked_until.filter(|until| *until > now).max(smooth)
     }
 
@@ -173,9 +173,9 @@ impl Scope {
 
     /// What a message has to pay from the quotas; each counts `margin` longer than asked for, which makes up for the
     /// time between paying and leaving.
-    pub(crate) fn spends(&self, weight: Weight, spends: &mut Vec<LimitRequest>) {
-        spends.extend(self.limits.quotas.iter().map(|quota| {
-            let key = format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().name());
+    pub(crate) fn limit_requests(&self, weight: Weight, requests: &mut Vec<LimitRequest>) {
+        requests.extend(self.limits.quotas.iter().map(|quota| {
+            let key = format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().as_str());
             let (window, amount) = (quota.window() + margin(quota.window()), u64::from(weight.of(quota.unit())));
             LimitRequest::new(key, quota.limit(), window, amount)
         }));
@@ -232,7 +232,10 @@ impl Scope {
     fn is_idle(&self, now: Instant) -> bool {
         let past = |time: Option<Instant>| time.is_none_or(|time| time <= now);
         let full = Weight { recipients: self.smooth.as_ref().map_or(1, |smooth| smooth.rate.burst().get()) };
-        past(self.blocked_until) && past(self.booked) && self.look(full, now).is_none() && !self.has_unit_of_messages()
+        past(self.blocked_until)
+            && past(self.booked)
+            && self.ready_at(full, now).is_none()
+            && !self.has_unit_of_messages()
     }
 
     /// With messages as the unit, looking cannot tell whether a burst is whole.

@@ -6,34 +6,34 @@ use std::time::Duration;
 
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
-use crate::flight::Flight;
-use crate::judge::{Verdict, said};
+use crate::decide::{Decision, reply_line};
+use crate::in_flight::InFlight;
 
 /// How many refused recipients of one attempt have a line of their own.
-const MOST_RECIPIENTS: usize = 100;
+const MAX_RECIPIENTS: usize = 100;
 
-pub(crate) fn log_attempt(flight: &Flight, route: &str, verdict: &Verdict, took: Duration) {
-    let message = &flight.message;
+pub(crate) fn log_attempt(in_flight: &InFlight, route: &str, decision: &Decision, took: Duration) {
+    let message = &in_flight.message;
     let queue_id = message.lease.id();
     let message_id = message.message_id.as_deref();
     let trace_id = message.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
-    let class = verdict.fault.map(|fault| fault.class.name());
-    let text = Some(&*verdict.words).filter(|text| !text.is_empty());
+    let class = decision.fault.map(|fault| fault.class.as_str());
+    let text = Some(&*decision.text).filter(|text| !text.is_empty());
     let attempt = message.attempts.saturating_add(1);
-    if !verdict.is_tried {
-        return tracing::info!(%queue_id, message_id, trace_id, route, attempt, class, text, "route passed over");
+    if !decision.is_tried {
+        return tracing::info!(%queue_id, message_id, trace_id, route, attempt, class, text, "route skipped: it lacks what the message needs");
     }
-    let outcome = verdict.outcome.as_str();
+    let outcome = decision.outcome.as_str();
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%queue_id, message_id, trace_id, route, attempt, outcome, class, text, took_ms, "attempt");
-    let [_, _, ..] = verdict.recipients.as_slice() else { return };
-    let refused: Vec<_> = verdict.recipients.iter().filter(|recipient| is_refused(recipient)).collect();
-    for recipient in refused.iter().take(MOST_RECIPIENTS) {
-        let (address, status, text) = (&recipient.address, recipient.status.as_str(), said(recipient));
+    let [_, _, ..] = decision.recipients.as_slice() else { return };
+    let refused: Vec<_> = decision.recipients.iter().filter(|recipient| is_refused(recipient)).collect();
+    for recipient in refused.iter().take(MAX_RECIPIENTS) {
+        let (address, status, text) = (&recipient.address, recipient.status.as_str(), reply_line(recipient));
         tracing::info!(%queue_id, trace_id, route, attempt, recipient = %address, status, text, "recipient refused");
     }
-    if refused.len() > MOST_RECIPIENTS {
-        let more = refused.len() - MOST_RECIPIENTS;
+    if refused.len() > MAX_RECIPIENTS {
+        let more = refused.len() - MAX_RECIPIENTS;
         tracing::info!(%queue_id, trace_id, route, attempt, more, "more recipients refused");
     }
 }

@@ -22,7 +22,7 @@ pub enum Unit {
 impl Unit {
     /// The word for it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
             Self::Recipients => "recipients",
@@ -196,7 +196,7 @@ impl Quota {
 
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} {}", self.limit, span::print(self.window, false), self.unit.name())
+        write!(f, "{}/{} {}", self.limit, span::print(self.window, false), self.unit.as_str())
     }
 }
 
@@ -207,7 +207,7 @@ impl FromStr for Quota {
         let read = || {
             let (numbers, unit) = text.split_once(' ')?;
             let (limit, window) = numbers.split_once('/')?;
-            let unit = [Unit::Messages, Unit::Recipients].into_iter().find(|known| known.name() == unit)?;
+            let unit = [Unit::Messages, Unit::Recipients].into_iter().find(|known| known.as_str() == unit)?;
             Self::new(limit.parse().ok()?, span::parse(window, true)?, unit).ok()
         };
         read().ok_or_else(|| InvalidLimit::new(text, QUOTA))

@@ -46,10 +46,10 @@ impl RetrySettings {
         check_span("retry.max", self.max)?;
         check_span("retry.give_up_after", self.give_up_after)?;
         if self.first > self.max {
-            return Err(SettingsError::Retry { first: self.first, max: self.max });
+            return Err(SettingsError::FirstRetryAfterMax { first: self.first, max: self.max });
         }
         if !self.factor.is_finite() || self.factor < 1.0 {
-            return Err(SettingsError::Factor);
+            return Err(SettingsError::RetryFactor);
         }
         Ok(())
     }

@@ -31,9 +31,9 @@ pub struct Settings {
     pub lease: Duration,
     /// A message that a limit lets go within this time waits here; one that has to wait longer is put back until its
     /// time. 5 s.
-    pub local_wait: Duration,
-    /// How long a way stays open without work. 1 s.
-    pub linger: Duration,
+    pub max_local_wait: Duration,
+    /// How long a slot stays open without work. 1 s.
+    pub idle_timeout: Duration,
     /// Limits of each tenant, over all routes; `*` is for those that are not named.
     pub tenants: BTreeMap<String, Limits>,
     /// The seed of all chance, for tests; nothing takes one from the system.
@@ -45,8 +45,8 @@ impl Default for Settings {
         Self {
             retry: RetrySettings::default(),
             lease: Duration::from_secs(60),
-            local_wait: Duration::from_secs(5),
-            linger: Duration::from_secs(1),
+            max_local_wait: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(1),
             tenants: BTreeMap::new(),
             seed: None,
         }
@@ -75,7 +75,7 @@ impl From<Quota> for Limits {
     }
 }
 
-/// One route: a way out for messages, with its limits.
+/// One route: a slot out for messages, with its limits.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RouteSettings {
@@ -91,10 +91,10 @@ pub struct RouteSettings {
     pub limits: Limits,
     /// What may leave over it to each domain of recipients, in any spelling; `*` is for each that is not named.
     pub per_domain: BTreeMap<String, Limits>,
-    /// How many ways are tried at first, if there may be as many. 5, as Postfix does (`initial_destination_concurrency`).
-    pub first_ways: NonZeroU32,
-    /// How many ways there may be. 20, as Postfix does (`default_destination_concurrency_limit`).
-    pub most_ways: NonZeroU32,
+    /// How many slots are tried at first, if there may be as many. 5, as Postfix does (`initial_destination_concurrency`).
+    pub initial_concurrency: NonZeroU32,
+    /// How many slots there may be. 20, as Postfix does (`default_destination_concurrency_limit`).
+    pub max_concurrency: NonZeroU32,
     /// When it is taken for broken.
     pub breaker: BreakerSettings,
 }
@@ -108,8 +108,8 @@ impl RouteSettings {
             weight: NonZeroU32::MIN,
             limits: Limits::default(),
             per_domain: BTreeMap::new(),
-            first_ways: NonZeroU32::MIN.saturating_add(4),
-            most_ways: NonZeroU32::MIN.saturating_add(19),
+            initial_concurrency: NonZeroU32::MIN.saturating_add(4),
+            max_concurrency: NonZeroU32::MIN.saturating_add(19),
             breaker: BreakerSettings::default(),
         }
     }
@@ -135,16 +135,16 @@ impl RouteSettings {
         self
     }
 
-    /// The same with at most so many ways at once.
+    /// The same with at most so many slots at once.
     #[must_use]
-    pub fn most_ways(mut self, most: NonZeroU32) -> Self {
-        self.most_ways = most;
+    pub fn max_concurrency(mut self, most: NonZeroU32) -> Self {
+        self.max_concurrency = most;
         self
     }
 
     /// How many slots the route begins with: a route that may have few begins with all of them.
     pub(crate) fn initial_slots(&self) -> u32 {
-        self.first_ways.min(self.most_ways).get()
+        self.initial_concurrency.min(self.max_concurrency).get()
     }
 }
 
@@ -155,13 +155,13 @@ impl RouteSettings {
     /// [`SettingsError`] names what does not.
     pub fn check(&self) -> Result<(), SettingsError> {
         if self.name.is_empty() {
-            return Err(SettingsError::Nameless);
+            return Err(SettingsError::UnnamedRoute);
         }
         if let Some(domain) = self.per_domain.keys().find(|name| spell(name).is_none()) {
-            return Err(SettingsError::Domain { route: self.name.clone(), domain: domain.clone() });
+            return Err(SettingsError::InvalidDomain { route: self.name.clone(), domain: domain.clone() });
         }
         check_span("breaker.slow", self.breaker.slow)?;
-        check_span("breaker.silence", self.breaker.silence)?;
+        check_span("breaker.suspect_after", self.breaker.suspect_after)?;
         check_span("breaker.probe_after", self.breaker.probe_after)
     }
 }
@@ -179,13 +179,13 @@ pub struct BreakerSettings {
     pub slow: Duration,
     /// Where another route takes mail, a route that keeps silent for so long gets nothing more that may go elsewhere, until
     /// it is heard or `slow` is over: an answer to a message, or a connection that opens where none carries a message. What
-    /// is on its way goes on.
+    /// is in flight goes on.
     ///
     /// A route that answers slowly has more time, up to `slow`: twice what it took twice in the last 10 to 20 minutes, or in
     /// its last 10 to 20 words where it has less mail. So a server that answers slowly is left twice at the most; and one
-    /// that was that slow twice, and dies then, is left that much later. A large message that is alone on its way is silent
+    /// that was that slow twice, and dies then, is left that much later. A large message that is alone in flight is silent
     /// too: new ones go elsewhere meanwhile, and where it takes longer than `slow`, until a probe went well.
-    pub silence: Duration,
+    pub suspect_after: Duration,
     /// After how long one message is tried on a route that is broken: the probe.
     pub probe_after: Duration,
 }
@@ -198,7 +198,7 @@ impl Default for BreakerSettings {
             open_at: Share { percent: 50 },
             over: NonZeroU32::MIN.saturating_add(19),
             slow: Duration::from_secs(10),
-            silence: Duration::from_millis(1_500),
+            suspect_after: Duration::from_millis(1_500),
             probe_after: Duration::from_secs(30),
         }
     }
@@ -263,9 +263,9 @@ pub enum SettingsError {
     /// There is no route: nothing would ever be sent.
     NoRoute,
     /// A route without a name.
-    Nameless,
+    UnnamedRoute,
     /// Two routes have this name.
-    Twice(String),
+    DuplicateRoute(String),
     /// A span of time that is too short or too long.
     Span {
         /// Which setting.
@@ -276,38 +276,38 @@ pub enum SettingsError {
         bounds: SpanBounds,
     },
     /// The first wait before a retry is longer than the longest.
-    Retry {
+    FirstRetryAfterMax {
         /// The first.
         first: Duration,
         /// The longest.
         max: Duration,
     },
     /// Limits for what is no domain.
-    Domain {
+    InvalidDomain {
         /// The route.
         route: String,
         /// What stands in the place of a domain.
         domain: String,
     },
     /// A factor below one would make each wait shorter than the last.
-    Factor,
+    RetryFactor,
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRoute => f.write_str("there is no route: give one at least"),
-            Self::Nameless => f.write_str("a route has no name: give each one"),
-            Self::Twice(name) => write!(f, "two routes are named `{}`: rename one", name.escape_debug()),
+            Self::UnnamedRoute => f.write_str("a route has no name: give each one"),
+            Self::DuplicateRoute(name) => write!(f, "two routes are named `{}`: rename one", name.escape_debug()),
             Self::Span { setting, value, bounds } => write!(f, "`{setting}` is {}", bounds.refusal(*value)),
-            Self::Retry { first, max } => {
+            Self::FirstRetryAfterMax { first, max } => {
                 write!(f, "the first wait before a retry, {first:?}, is longer than the longest, {max:?}")
             }
-            Self::Domain { route, domain } => {
+            Self::InvalidDomain { route, domain } => {
                 let (route, domain) = (route.escape_debug(), domain.escape_debug());
                 write!(f, "route `{route}` has limits for `{domain}`, which is neither a domain nor `*`")
             }
-            Self::Factor => f.write_str("the factor between retries has to be a number of 1 or more"),
+            Self::RetryFactor => f.write_str("the factor between retries has to be a number of 1 or more"),
         }
     }
 }
@@ -323,12 +323,12 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
     for route in routes {
         route.check()?;
         if !names.insert(&route.name) {
-            return Err(SettingsError::Twice(route.name.clone()));
+            return Err(SettingsError::DuplicateRoute(route.name.clone()));
         }
     }
     LEASE_BOUNDS.check("lease", settings.lease)?;
-    check_span("local_wait", settings.local_wait)?;
-    check_span("linger", settings.linger)?;
+    check_span("max_local_wait", settings.max_local_wait)?;
+    check_span("idle_timeout", settings.idle_timeout)?;
     settings.retry.check()
 }
 

@@ -7,65 +7,66 @@ use futures_util::StreamExt;
 use mailkit_queue::{LeaseToken, Next, QueueError, State as MessageState};
 use tokio::time::timeout;
 
-use crate::class::Class;
-use crate::desk::Desk;
+use crate::class::FailureClass;
 use crate::event::Event;
-use crate::state::{Done, Phase, State, Told};
+use crate::runtime::Shared;
+use crate::state::{EventDetails, PendingSettlement, Phase, State};
 
 /// How many outcomes are written at once: a durable store makes one write of them.
 const AT_ONCE: usize = 64;
 /// The first wait when the store is away, and the longest.
-const AWAY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+const STORE_RETRY_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
 
 /// Writes down outcomes until the dispatcher has stopped. What the store does not take is tried again for as long as the
 /// lease may live: only the store can say that it is lost.
-pub(crate) async fn settle(desk: Arc<Desk>) {
-    let mut away = *AWAY.start();
+pub(crate) async fn settle(shared: Arc<Shared>) {
+    let mut wait = *STORE_RETRY_WAIT.start();
     loop {
         let batch = {
-            let mut state = desk.state();
+            let mut state = shared.state();
             if state.phase == Phase::Stopped {
                 return;
             }
-            state.settling = state.outbox.len();
-            std::mem::take(&mut state.outbox)
+            state.settling = state.unsettled.len();
+            std::mem::take(&mut state.unsettled)
         };
         if batch.is_empty() {
-            desk.outcomes.notified().await;
+            shared.outcomes.notified().await;
             continue;
         }
-        let left = write(&desk, batch).await;
-        let is_away = !left.is_empty();
-        finish_batch(&desk, left);
-        if is_away {
+        let left = settle_batch(&shared, batch).await;
+        let is_incomplete = !left.is_empty();
+        finish_batch(&shared, left);
+        if is_incomplete {
             // Woken or not: it is tried again.
-            let _ = timeout(away, desk.progress.notified()).await;
-            away = (away * 2).min(*AWAY.end());
+            let _ = timeout(wait, shared.progress.notified()).await;
+            wait = (wait * 2).min(*STORE_RETRY_WAIT.end());
         } else {
-            away = *AWAY.start();
+            wait = *STORE_RETRY_WAIT.start();
         }
     }
 }
 
 /// Returns what could not be written.
-async fn write(desk: &Arc<Desk>, batch: Vec<Done>) -> Vec<Done> {
-    let mut writes = futures_util::stream::iter(batch).map(|done| write_one(desk, done)).buffer_unordered(AT_ONCE);
+async fn settle_batch(shared: &Arc<Shared>, batch: Vec<PendingSettlement>) -> Vec<PendingSettlement> {
+    let mut writes =
+        futures_util::stream::iter(batch).map(|pending| settle_one(shared, pending)).buffer_unordered(AT_ONCE);
     let (mut left, mut written) = (Vec::new(), Vec::new());
     while let Some(result) = writes.next().await {
         match result {
             Ok(settled) => written.push(settled),
-            Err(done) => left.push(*done),
+            Err(pending) => left.push(*pending),
         }
     }
     if !written.is_empty() {
-        let mut state = desk.state();
+        let mut state = shared.state();
         let is_all = left.is_empty();
         for settled in written {
-            note(&mut state, settled);
+            on_settled(&mut state, settled);
         }
-        desk.close(state);
+        shared.close(state);
         if is_all {
-            desk.store_is_back();
+            shared.on_store_available();
         }
     }
     left
@@ -76,67 +77,67 @@ struct Settled {
     token: LeaseToken,
     state: Option<MessageState>,
     next: Next,
-    told: Option<Told>,
+    event: Option<EventDetails>,
 }
 
-async fn write_one(desk: &Arc<Desk>, done: Done) -> Result<Settled, Box<Done>> {
-    let Done { lease, settlement, told } = done;
+async fn settle_one(shared: &Arc<Shared>, pending: PendingSettlement) -> Result<Settled, Box<PendingSettlement>> {
+    let PendingSettlement { lease, settlement, event } = pending;
     let (token, next) = (lease.token(), settlement.next);
-    match desk.queue.settle(lease, settlement).await {
-        Ok(state) => Ok(Settled { token, state: Some(state), next, told }),
+    match shared.queue.settle(lease, settlement).await {
+        Ok(state) => Ok(Settled { token, state: Some(state), next, event }),
         Err(refused) => match refused.error {
             QueueError::Unavailable(_) | QueueError::Failed(_) | QueueError::Damaged(_) => {
-                desk.store_trouble(&refused.error);
-                Err(Box::new(Done { lease: refused.lease, settlement: refused.settlement, told }))
+                shared.on_store_error(&refused.error);
+                Err(Box::new(PendingSettlement { lease: refused.lease, settlement: refused.settlement, event }))
             }
             error => {
                 tracing::warn!(queue_id = %token.id, %error, "what came of a message could not be written down");
-                Ok(Settled { token, state: None, next, told })
+                Ok(Settled { token, state: None, next, event })
             }
         },
     }
 }
 
-fn finish_batch(desk: &Arc<Desk>, left: Vec<Done>) {
-    let mut state = desk.state();
-    let was_clogged = state.is_clogged();
+fn finish_batch(shared: &Arc<Shared>, left: Vec<PendingSettlement>) {
+    let mut state = shared.state();
+    let was_backed_up = state.is_backed_up();
     state.settling = 0;
-    state.outbox.splice(0..0, left);
-    if was_clogged && !state.is_clogged() {
-        desk.staff_all(&mut state);
-        desk.changed.notify_one();
+    state.unsettled.splice(0..0, left);
+    if was_backed_up && !state.is_backed_up() {
+        shared.scale_all_slots(&mut state);
+        shared.changed.notify_one();
     }
     let is_idle = state.is_idle();
     drop(state);
     if is_idle {
-        desk.progress.notify_waiters();
+        shared.progress.notify_waiters();
     }
 }
 
 /// Forgets the lease, and tells what became of the message.
-fn note(state: &mut State, settled: Settled) {
-    let Settled { token, state: now, next, told } = settled;
+fn on_settled(state: &mut State, settled: Settled) {
+    let Settled { token, state: now, next, event } = settled;
     let id = token.id;
     state.forget_lease(token);
     if now.is_none_or(MessageState::is_terminal) && !state.defects.is_empty() {
         state.defects.remove(&id);
     }
-    let (Some(now), Some(told)) = (now, told) else { return };
-    let Told { route, class, dead } = told;
+    let (Some(now), Some(event)) = (now, event) else { return };
+    let EventDetails { route, class, dead } = event;
     match (now, next) {
-        (MessageState::Sent, _) => state.tell(|| Event::Sent { id, route }),
+        (MessageState::Sent, _) => state.emit(|| Event::Sent { id, route }),
         (MessageState::Dead, _) => {
-            tracing::warn!(queue_id = %id, route = &*route, reason = dead.name(), "a message is dead");
+            tracing::warn!(queue_id = %id, route = &*route, reason = dead.as_str(), "a message is dead");
             *state.dead.entry(dead).or_default() += 1;
-            state.tell(|| Event::Dead { id, reason: dead });
+            state.emit(|| Event::Dead { id, reason: dead });
         }
         (MessageState::Held, _) => {
             tracing::warn!(queue_id = %id, route = &*route, "a message may have been delivered, and is held");
-            state.tell(|| Event::Held { id });
+            state.emit(|| Event::Held { id });
         }
         (_, Next::At(at)) => {
-            let class = class.unwrap_or(Class::Temporary);
-            state.tell(|| Event::Retried { id, route, class, at });
+            let class = class.unwrap_or(FailureClass::Temporary);
+            state.emit(|| Event::Retried { id, route, class, at });
         }
         _ => {}
     }

@@ -10,17 +10,17 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::by_id::ById;
-use crate::class::Class;
+use crate::class::FailureClass;
 use crate::deliver::Deliver;
 use crate::event::{DeadReason, Event};
 use crate::lease_term::LeaseTerm;
 use crate::limit::Scopes;
-use crate::round::Rounds;
 use crate::route::Route;
+use crate::route_cycle::RouteCycles;
 use crate::settings::{RouteSettings, Settings};
 
 /// How many outcomes may wait to be written down before nothing more is sent.
-const MOST_UNSETTLED: usize = 1_024;
+const MAX_UNSETTLED: usize = 1_024;
 
 /// What the dispatcher does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,42 +42,42 @@ pub(crate) struct State {
     /// The store was asked for messages, and has not answered yet.
     pub(crate) leasing: bool,
     /// What is to be written down.
-    pub(crate) outbox: Vec<Done>,
+    pub(crate) unsettled: Vec<PendingSettlement>,
     /// How many outcomes are being written down.
     pub(crate) settling: usize,
     /// Messages on which the sending program failed, and how often.
     pub(crate) defects: HashMap<QueueId, u32>,
     /// Which routes messages were offered to since they last waited.
-    pub(crate) rounds: Rounds,
+    pub(crate) route_cycles: RouteCycles,
     /// The store is out of reach.
-    pub(crate) away: bool,
+    pub(crate) store_unavailable: bool,
     pub(crate) dead: BTreeMap<DeadReason, u64>,
     pub(crate) random: fastrand::Rng,
-    /// Numbers ways, and passes over rows.
+    /// Numbers slots, and passes over rows.
     pub(crate) counter: u64,
     /// The leaser waits for room.
     pub(crate) leaser_waits: bool,
     /// Events to be told once the lock is open.
     pub(crate) events: Vec<Event>,
     /// Whether anybody listens to events.
-    pub(crate) heard: bool,
+    pub(crate) has_subscribers: bool,
     /// Where events go; `None` once the dispatcher has stopped.
-    pub(crate) listeners: Option<broadcast::Sender<Event>>,
+    pub(crate) event_sender: Option<broadcast::Sender<Event>>,
 }
 
-/// A lease on its way back into the queue.
+/// A lease in flight back into the queue.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct PendingSettlement {
     pub(crate) lease: Lease,
     pub(crate) settlement: Settlement,
     /// What to tell when it is written down; nothing for a message that was not tried.
-    pub(crate) told: Option<Told>,
+    pub(crate) event: Option<EventDetails>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct EventDetails {
     pub(crate) route: Arc<str>,
-    pub(crate) class: Option<Class>,
+    pub(crate) class: Option<FailureClass>,
     pub(crate) dead: DeadReason,
 }
 
@@ -91,70 +91,70 @@ impl State {
             routes,
             leases: ById::default(),
             leasing: false,
-            outbox: Vec::new(),
+            unsettled: Vec::new(),
             settling: 0,
             defects: HashMap::new(),
-            rounds: Rounds::default(),
-            away: false,
+            route_cycles: RouteCycles::default(),
+            store_unavailable: false,
             dead: BTreeMap::new(),
             random,
             counter: 0,
             leaser_waits: false,
             events: Vec::new(),
-            heard: false,
-            listeners: Some(broadcast::channel(1_024).0),
+            has_subscribers: false,
+            event_sender: Some(broadcast::channel(1_024).0),
         }
     }
 
-    pub(crate) const fn count_up(&mut self) -> u64 {
+    pub(crate) const fn next_number(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }
 
     /// Whether nothing may be handed out, since outcomes cannot be written down.
-    pub(crate) const fn is_clogged(&self) -> bool {
-        self.away || self.outbox.len() + self.settling > MOST_UNSETTLED
+    pub(crate) const fn is_backed_up(&self) -> bool {
+        self.store_unavailable || self.unsettled.len() + self.settling > MAX_UNSETTLED
     }
 
     /// Gives a message back that was not tried.
-    pub(crate) fn put_back(&mut self, message: Leased, settlement: Settlement) {
-        self.outbox.push(Done { lease: message.lease, settlement, told: None });
+    pub(crate) fn abandon(&mut self, message: Leased, settlement: Settlement) {
+        self.unsettled.push(PendingSettlement { lease: message.lease, settlement, event: None });
     }
 
     /// Gives a message back that shall not come again before a time.
-    pub(crate) fn put_off(&mut self, message: Leased, wait: Duration, clock: Timestamp) {
-        self.put_back(message, Settlement::not_before(clock + wait.max(Duration::from_millis(1))));
+    pub(crate) fn reschedule(&mut self, message: Leased, wait: Duration, clock: Timestamp) {
+        self.abandon(message, Settlement::not_before(clock + wait.max(Duration::from_millis(1))));
     }
 
     /// Ends a message that was not tried, and cannot be.
-    pub(crate) fn bury(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, words: &str) {
-        let settlement = Settlement::untouched().with_text(words).with_next(Next::Dead);
-        let told = Told { route: Arc::clone(route), class: None, dead: reason };
-        self.outbox.push(Done { lease: message.lease, settlement, told: Some(told) });
+    pub(crate) fn dead_letter(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, text: &str) {
+        let settlement = Settlement::untouched().with_text(text).with_next(Next::Dead);
+        let event = EventDetails { route: Arc::clone(route), class: None, dead: reason };
+        self.unsettled.push(PendingSettlement { lease: message.lease, settlement, event: Some(event) });
     }
 
-    pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
-        if self.heard {
+    pub(crate) fn emit(&mut self, event: impl FnOnce() -> Event) {
+        if self.has_subscribers {
             self.events.push(event());
         }
     }
 
-    pub(crate) fn tell_route(&mut self, place: usize, now: Instant) {
-        let Some(route) = self.routes.get(place) else { return };
+    pub(crate) fn emit_route_changed(&mut self, index: usize, now: Instant) {
+        let Some(route) = self.routes.get(index) else { return };
         let (name, breaker, paused) = (Arc::clone(&route.name), route.breaker_state(now), route.paused);
-        tracing::info!(route = &*name, breaker = breaker.name(), paused, "route changed");
-        self.tell(|| Event::RouteChanged { route: name, breaker, paused });
+        tracing::info!(route = &*name, breaker = breaker.as_str(), paused, "route changed");
+        self.emit(|| Event::RouteChanged { route: name, breaker, paused });
     }
 
     /// Takes other settings. Routes that are not named any more stay in their place, closed.
-    pub(crate) fn take_plan(
+    pub(crate) fn apply_plan(
         &mut self,
         settings: Settings,
         routes: Vec<(RouteSettings, Arc<dyn Deliver>)>,
         now: Instant,
     ) {
         self.tenants.update(&settings.tenants, now);
-        self.rounds.clear();
+        self.route_cycles.clear();
         self.settings = settings;
         for route in &mut self.routes {
             route.removed = true;
@@ -170,11 +170,11 @@ impl State {
 
     /// Whether every message that was leased is settled.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.leasing && self.leases.is_empty() && self.outbox.is_empty() && self.settling == 0
+        !self.leasing && self.leases.is_empty() && self.unsettled.is_empty() && self.settling == 0
     }
 
     /// The store says that leases are lost: who waits with one of them is forgotten.
-    pub(crate) fn lost(&mut self, tokens: &[LeaseToken]) {
+    pub(crate) fn forget_lost_leases(&mut self, tokens: &[LeaseToken]) {
         for token in tokens {
             if self.forget_lease(*token) {
                 self.forget_waiting(token.id);
@@ -196,19 +196,19 @@ impl State {
     /// Takes a message out of the rows.
     pub(crate) fn forget_waiting(&mut self, id: QueueId) {
         for route in &mut self.routes {
-            route.rows.forget(id);
+            route.ready.forget(id);
         }
     }
 
     /// The places of the routes, those of the lowest preference first.
     pub(crate) fn by_preference(&self) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..self.routes.len()).collect();
-        places.sort_by_key(|place| (self.preference(*place), *place));
-        places
+        let mut indexes: Vec<usize> = (0..self.routes.len()).collect();
+        indexes.sort_by_key(|index| (self.preference(*index), *index));
+        indexes
     }
 
-    pub(crate) fn preference(&self, place: usize) -> u32 {
-        let position = u32::try_from(place).unwrap_or(u32::MAX);
-        self.routes.get(place).and_then(|route| route.settings.preference).unwrap_or(position)
+    pub(crate) fn preference(&self, index: usize) -> u32 {
+        let position = u32::try_from(index).unwrap_or(u32::MAX);
+        self.routes.get(index).and_then(|route| route.settings.preference).unwrap_or(position)
     }
 }

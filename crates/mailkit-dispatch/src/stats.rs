@@ -6,7 +6,7 @@ use std::time::Duration;
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
 use crate::breaker::BreakerState;
-use crate::class::Class;
+use crate::class::FailureClass;
 use crate::event::DeadReason;
 
 /// Figures of a dispatcher, since it started.
@@ -16,7 +16,7 @@ pub struct Stats {
     /// Its routes, in their order.
     pub routes: Vec<RouteStats>,
     /// Whether the queue's store is out of reach.
-    pub store_away: bool,
+    pub store_unavailable: bool,
     /// Outcomes that are not written down yet.
     pub unsettled: usize,
     /// Messages that died, by reason.
@@ -29,13 +29,13 @@ pub struct Stats {
 pub struct RouteStats {
     /// Its name.
     pub name: String,
-    /// How many ways it may have now.
-    pub window: u32,
+    /// How many slots it may have now.
+    pub concurrency_limit: u32,
     /// How many its server serves, where that was learnt.
-    pub ceiling: Option<u32>,
-    /// How many ways it has.
-    pub ways: usize,
-    /// Messages on their way.
+    pub learned_limit: Option<u32>,
+    /// How many slots it has.
+    pub active_slots: usize,
+    /// Messages in flight.
     pub in_flight: u32,
     /// Messages that wait here for it.
     pub waiting: usize,
@@ -44,7 +44,7 @@ pub struct RouteStats {
     /// Whether it is paused by hand.
     pub paused: bool,
     /// For how long its own limits have held it up.
-    pub limited: Duration,
+    pub throttled: Duration,
     /// What became of recipients and attempts.
     pub outcomes: Outcomes,
 }
@@ -66,15 +66,15 @@ pub struct Outcomes {
     /// Recipients that were not reached, since the connection failed.
     pub network: u64,
     /// Attempts that had trouble, by class.
-    pub troubles: BTreeMap<Class, u64>,
+    pub failures: BTreeMap<FailureClass, u64>,
 }
 
 impl Outcomes {
-    pub(crate) fn count(&mut self, recipients: &[RecipientOutcome], class: Option<Class>) {
+    pub(crate) fn count(&mut self, recipients: &[RecipientOutcome], class: Option<FailureClass>) {
         self.attempts += 1;
         self.count_recipients(recipients, class);
         if let Some(class) = class {
-            *self.troubles.entry(class).or_default() += 1;
+            *self.failures.entry(class).or_default() += 1;
         }
     }
 
@@ -87,13 +87,13 @@ impl Outcomes {
             .for_each(|recipient| self.count_recipients(std::slice::from_ref(recipient), None));
     }
 
-    fn count_recipients(&mut self, recipients: &[RecipientOutcome], class: Option<Class>) {
+    fn count_recipients(&mut self, recipients: &[RecipientOutcome], class: Option<FailureClass>) {
         for recipient in recipients {
             let counter = match recipient.status {
                 RecipientStatus::Accepted => &mut self.accepted,
                 RecipientStatus::Permanent => &mut self.permanent,
                 RecipientStatus::Ambiguous => &mut self.ambiguous,
-                _ if recipient.code.is_none() && class == Some(Class::Connection) => &mut self.network,
+                _ if recipient.code.is_none() && class == Some(FailureClass::Connection) => &mut self.network,
                 RecipientStatus::Pending | RecipientStatus::Temporary => &mut self.temporary,
             };
             *counter += 1;

@@ -167,7 +167,7 @@ impl Config {
             let route = route.into_inner().into_route().map_err(|words| problem(start, words))?;
             let route = hostname.iter().fold(route, |route, name| route.hostname(name));
             if !names.insert(route.name().to_owned()) {
-                let twice = SettingsError::Twice(route.name().to_owned());
+                let twice = SettingsError::DuplicateRoute(route.name().to_owned());
                 return Err(problem(start, twice.to_string()));
             }
             routes.push(route);

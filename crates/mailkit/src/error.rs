@@ -66,7 +66,7 @@ pub enum ErrorKind {
     /// The idempotency key, or the name, stands for another message.
     Conflict,
     /// The queue's store cannot be reached, or has no room.
-    StoreAway,
+    StoreUnavailable,
     /// The queue's store has failed for good.
     StoreFailed,
     /// The queue's store is damaged, or was not created by mailkit.
@@ -98,7 +98,7 @@ impl ErrorKind {
             Self::Closed => "closed",
             Self::QueueFull => "queue-full",
             Self::Conflict => "conflict",
-            Self::StoreAway => "store-away",
+            Self::StoreUnavailable => "store-unavailable",
             Self::StoreFailed => "store-failed",
             Self::StoreDamaged => "store-damaged",
             Self::StoreIncompatible => "store-incompatible",
@@ -226,7 +226,7 @@ impl Error {
             Source::Connection(error) => error.is_temporary(),
             Source::Pool(error) => error.is_temporary(),
             Source::Route(refusal) => refusal.is_temporary(),
-            Source::Other(_) => matches!(self.kind, ErrorKind::QueueFull | ErrorKind::StoreAway),
+            Source::Other(_) => matches!(self.kind, ErrorKind::QueueFull | ErrorKind::StoreUnavailable),
         }
     }
 
@@ -319,7 +319,7 @@ impl From<QueueError> for Error {
         let kind = match error {
             QueueError::Full { .. } => ErrorKind::QueueFull,
             QueueError::Content(_) => ErrorKind::Content,
-            QueueError::Unavailable(_) => ErrorKind::StoreAway,
+            QueueError::Unavailable(_) => ErrorKind::StoreUnavailable,
             QueueError::Failed(_) => ErrorKind::StoreFailed,
             QueueError::Damaged(_) => ErrorKind::StoreDamaged,
             QueueError::Incompatible(_) => ErrorKind::StoreIncompatible,
@@ -349,7 +349,7 @@ impl ErrorMessage for Error {
                 _,
                 ErrorKind::QueueFull
                 | ErrorKind::Conflict
-                | ErrorKind::StoreAway
+                | ErrorKind::StoreUnavailable
                 | ErrorKind::StoreFailed
                 | ErrorKind::StoreDamaged
                 | ErrorKind::StoreIncompatible

@@ -1,6 +1,6 @@
 //! Whose fault a server's refusal is: the table of the dispatcher, asked about what SMTP said.
 
-use mailkit_dispatch::{Class, Disposition, Refusal, Step as Stage, classify};
+use mailkit_dispatch::{Disposition, FailureClass, Refusal, Step as Stage, classify};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
 /// Whose fault it is that a recipient was refused: the route's, that of the sender on this route, or that of the message
@@ -11,7 +11,7 @@ use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 pub fn fault_of(status: &Status) -> Option<Disposition> {
     match status {
         Status::Refused { step, reply } => Some(fault_of_reply(*step, reply, false)),
-        Status::Unaddressable(_) => Some(Class::Capability.into()),
+        Status::Unaddressable(_) => Some(FailureClass::Capability.into()),
         _ => None,
     }
 }
@@ -40,8 +40,8 @@ impl Faults {
                 self.others_accepted |= !matches!(step, Step::Mail | Step::Rcpt);
                 Some(fault)
             }
-            Status::Forbidden(_) => Some(Class::NotAllowed.into()),
-            Status::Unaddressable(_) => Some(Class::Capability.into()),
+            Status::Forbidden(_) => Some(FailureClass::NotAllowed.into()),
+            Status::Unaddressable(_) => Some(FailureClass::Capability.into()),
             Status::Accepted(_) | Status::Ambiguous => {
                 self.others_accepted = true;
                 None

@@ -85,7 +85,7 @@ impl QueueUrl {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::StoreAway`](crate::ErrorKind::StoreAway) for a store that cannot be reached,
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable) for a store that cannot be reached,
     /// [`ErrorKind::StoreMissing`](crate::ErrorKind::StoreMissing) where there is no folder for it,
     /// [`ErrorKind::StoreUnusable`](crate::ErrorKind::StoreUnusable) for a path where none can be,
     /// [`ErrorKind::StoreDamaged`](crate::ErrorKind::StoreDamaged) for one that is damaged or not mailkit's, which is left

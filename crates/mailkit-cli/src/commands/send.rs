@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mailkit::config::Config;
-use mailkit::dispatch::{Class, Disposition, Subject};
+use mailkit::dispatch::{Disposition, FailureClass, Subject};
 use mailkit::{Mailer, OneLine, RecipientReport, Report, Status, faults_of};
 use serde::Serialize;
 
@@ -143,7 +143,7 @@ impl Recipient {
         let temporary = match &entry.status {
             // A failure of the route, of the login or of the network is held against no recipient.
             Status::Unsent => failure.is_none_or(|failure| !failure.is_about_message()),
-            _ => fault.is_some_and(|fault| !fault.is_permanent && fault.class != Class::Capability),
+            _ => fault.is_some_and(|fault| !fault.is_permanent && fault.class != FailureClass::Capability),
         };
         let status = match &entry.status {
             Status::Accepted(_) => "accepted",
@@ -170,7 +170,7 @@ impl Recipient {
                 Status::Unsent => Some(Subject::Route),
                 _ => fault.map(|fault| fault.subject),
             },
-            is_sender: fault.is_some_and(|fault| fault.class == Class::SenderRefused),
+            is_sender: fault.is_some_and(|fault| fault.class == FailureClass::SenderRefused),
         }
     }
 

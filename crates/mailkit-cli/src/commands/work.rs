@@ -83,7 +83,7 @@ async fn wait_for(place: &Place) -> Result<OpenQueue, Error> {
     let mut told = false;
     loop {
         match place.open().await {
-            Err(error) if matches!(error.kind(), ErrorKind::StoreAway | ErrorKind::StoreMissing) => {
+            Err(error) if matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::StoreMissing) => {
                 if !std::mem::replace(&mut told, true) {
                     let words = Failure::from(error).text();
                     tracing::warn!(queue = %place.url, words, "the queue's store is away: waiting for it");

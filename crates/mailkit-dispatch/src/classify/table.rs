@@ -1,7 +1,7 @@
 //! The rows, and how one is found.
 
 use super::{Disposition, Refusal, Step, Subject};
-use crate::class::Class;
+use crate::class::FailureClass;
 
 /// One row. An empty list matches everything.
 struct Row {
@@ -16,7 +16,7 @@ struct Row {
     /// Whether it asks for other recipients to have been accepted before.
     behind_others: bool,
     subject: Subject,
-    class: Class,
+    class: FailureClass,
 }
 
 const ANY: u16 = u16::MAX;
@@ -28,7 +28,7 @@ const OPENING: &[Step] = &[Step::Connect, Step::Tls, Greeting, Ehlo, StartTls, A
 const TRANSACTION: &[Step] = &[Mail, Rcpt, Data, Content];
 
 impl Row {
-    const fn new(subject: Subject, class: Class) -> Self {
+    const fn new(subject: Subject, class: FailureClass) -> Self {
         Self {
             steps: &[],
             codes: &[],
@@ -41,15 +41,15 @@ impl Row {
         }
     }
 
-    const fn route(class: Class) -> Self {
+    const fn route(class: FailureClass) -> Self {
         Self::new(Subject::Route, class)
     }
 
-    const fn sender(class: Class) -> Self {
+    const fn sender(class: FailureClass) -> Self {
         Self::new(Subject::Sender, class)
     }
 
-    const fn message(class: Class) -> Self {
+    const fn message(class: FailureClass) -> Self {
         Self::new(Subject::Message, class)
     }
 
@@ -213,33 +213,33 @@ const OUT_OF_SEQUENCE: &[&str] = &[
 const ROWS: &[Row] = &[
     // A loop, a message that is too large, content that is refused: the message, in whatever step it is said
     // (RFC 3463 §3.4 X.3.4, §3.5 X.4.6, §3.7 X.6.x). Zoho and others use X.4.6 for limits of the account.
-    Row::route(Class::AccountLimit).enhanced(&[(4, 6)]).texts(ACCOUNT_LIMIT),
-    Row::message(Class::Temporary).at(TRANSACTION).enhanced(&[(3, 4), (4, 6), (6, ANY)]).transient(),
-    Row::message(Class::Permanent).at(TRANSACTION).enhanced(&[(3, 4), (4, 6), (6, ANY)]),
+    Row::route(FailureClass::AccountLimit).enhanced(&[(4, 6)]).texts(ACCOUNT_LIMIT),
+    Row::message(FailureClass::Temporary).at(TRANSACTION).enhanced(&[(3, 4), (4, 6), (6, ANY)]).transient(),
+    Row::message(FailureClass::Permanent).at(TRANSACTION).enhanced(&[(3, 4), (4, 6), (6, ANY)]),
     // How often or how much the account may send: Google's use of X.4.5, Microsoft's X.1.90 and X.7.705; else the text.
-    Row::route(Class::AccountLimit).texts(ACCOUNT_LIMIT),
+    Row::route(FailureClass::AccountLimit).texts(ACCOUNT_LIMIT),
     // For now, X.4.5 means what RFC 3463 §3.5 says, congestion: Gmail's "421 4.4.5 Server busy".
-    Row::route(Class::Closing).enhanced(&[(4, 5)]).at(TRANSACTION).transient(),
-    Row::route(Class::AccountLimit).enhanced(&[(4, 5), (1, 90), (7, 705)]).at(TRANSACTION),
+    Row::route(FailureClass::Closing).enhanced(&[(4, 5)]).at(TRANSACTION).transient(),
+    Row::route(FailureClass::AccountLimit).enhanced(&[(4, 5), (1, 90), (7, 705)]).at(TRANSACTION),
     // Connections: Office 365's 432 4.3.2, and 421 or 4yz with a text (RFC 5321 §3.8; RFC 7505 does not apply here).
-    Row::route(Class::TooManyConnections).texts(TOO_MANY_CONNECTIONS),
-    Row::route(Class::TooManyConnections).codes(&[432]).enhanced(&[(3, 2)]),
+    Row::route(FailureClass::TooManyConnections).texts(TOO_MANY_CONNECTIONS),
+    Row::route(FailureClass::TooManyConnections).codes(&[432]).enhanced(&[(3, 2)]),
     // A server that closes the connection (RFC 5321 §3.8, §4.2.3).
-    Row::route(Class::Rate).codes(&[421]).texts(RATE),
-    Row::route(Class::Closing).codes(&[421]),
+    Row::route(FailureClass::Rate).codes(&[421]).texts(RATE),
+    Row::route(FailureClass::Closing).codes(&[421]),
     // The session is refused before it began (RFC 5321 §3.1, §4.2.4, RFC 7504 for 521 and 554).
-    Row::route(Class::Rate).at(OPENING).texts(RATE),
-    Row::route(Class::Closing).at(&[Greeting, Ehlo]).transient(),
-    Row::route(Class::Connection).at(&[Step::Connect, Greeting, Ehlo]),
+    Row::route(FailureClass::Rate).at(OPENING).texts(RATE),
+    Row::route(FailureClass::Closing).at(&[Greeting, Ehlo]).transient(),
+    Row::route(FailureClass::Connection).at(&[Step::Connect, Greeting, Ehlo]),
     // STARTTLS (RFC 3207 §4) and AUTH (RFC 4954 §4, §6), for whatever reason and with whatever code.
-    Row::route(Class::Login).at(&[Step::Tls, StartTls, Auth]),
+    Row::route(FailureClass::Login).at(&[Step::Tls, StartTls, Auth]),
     // A login or TLS is missing, and the server says so at MAIL or later: 530 of RFC 3207 §4 and RFC 4954 §6; 432, 534,
     // 535, 538 of RFC 4954 §6; 525 of RFC 5248. As enhanced codes: RFC 4954 §6 (X.7.8, X.7.9, X.7.11, X.7.12), RFC 5248
     // (X.7.10, X.7.13, X.7.14), Microsoft's X.7.57 (not authenticated) and X.7.139 (login switched off).
     // Yahoo says X.7.9 behind the content where the domain's own policy (DMARC) speaks against the message.
-    Row::message(Class::Permanent).at(&[Content]).enhanced(&[(7, 9)]).texts(&["policy", "dmarc", "dkim", "spf"]),
-    Row::route(Class::Login).codes(&[432, 524, 525, 530, 534, 535, 538]),
-    Row::route(Class::Login).enhanced(&[
+    Row::message(FailureClass::Permanent).at(&[Content]).enhanced(&[(7, 9)]).texts(&["policy", "dmarc", "dkim", "spf"]),
+    Row::route(FailureClass::Login).codes(&[432, 524, 525, 530, 534, 535, 538]),
+    Row::route(FailureClass::Login).enhanced(&[
         (7, 8),
         (7, 9),
         (7, 10),
@@ -250,52 +250,52 @@ const ROWS: &[Row] = &[
         (7, 57),
         (7, 139),
     ]),
-    Row::route(Class::Login).at(&[Mail, Rcpt, Data]).texts(LOGIN_MISSING),
-    Row::route(Class::Login).at(&[Mail, Rcpt, Data]).texts(TLS_MISSING),
+    Row::route(FailureClass::Login).at(&[Mail, Rcpt, Data]).texts(LOGIN_MISSING),
+    Row::route(FailureClass::Login).at(&[Mail, Rcpt, Data]).texts(TLS_MISSING),
     // The system as a whole takes no mail now (RFC 3463 §3.4 X.3.2): shutdown, load, maintenance.
-    Row::route(Class::Closing).at(&[Mail, Data]).enhanced(&[(3, 2)]).transient(),
+    Row::route(FailureClass::Closing).at(&[Mail, Data]).enhanced(&[(3, 2)]).transient(),
     // The server does not know, not take or not expect the command itself (RFC 5321 §4.2.4, §4.3.2).
-    Row::route(Class::Connection).at(&[Mail, Data]).codes(&[500, 502, 503]),
-    Row::route(Class::Connection).at(&[Rcpt]).codes(&[502, 503]).texts(OUT_OF_SEQUENCE),
+    Row::route(FailureClass::Connection).at(&[Mail, Data]).codes(&[500, 502, 503]),
+    Row::route(FailureClass::Connection).at(&[Rcpt]).codes(&[502, 503]).texts(OUT_OF_SEQUENCE),
     // Too many recipients for one transaction (RFC 5321 §4.5.3.1.10; RFC 3463 §3.6 X.5.3).
-    Row::message(Class::TooManyRecipients).at(&[Rcpt]).enhanced(&[(5, 3)]),
-    Row::message(Class::TooManyRecipients).at(&[Rcpt]).texts(TOO_MANY_RECIPIENTS),
+    Row::message(FailureClass::TooManyRecipients).at(&[Rcpt]).enhanced(&[(5, 3)]),
+    Row::message(FailureClass::TooManyRecipients).at(&[Rcpt]).texts(TOO_MANY_RECIPIENTS),
     // A full mailbox at RCPT (RFC 3463 §3.3 X.2.2), which the plain codes leave open (RFC 5321 §4.2.3).
-    Row::message(Class::MailboxFull).at(&[Rcpt, Data, Content]).enhanced(&[(2, 2)]).transient(),
-    Row::message(Class::MailboxFull).at(&[Rcpt, Data, Content]).texts(MAILBOX_FULL).transient(),
-    Row::message(Class::Permanent).at(&[Rcpt]).enhanced(&[(2, 2)]),
-    Row::message(Class::Permanent).at(&[Rcpt]).texts(MAILBOX_FULL),
-    Row::message(Class::TooManyRecipients).at(&[Rcpt]).codes(&[452, 552]).behind_others(),
+    Row::message(FailureClass::MailboxFull).at(&[Rcpt, Data, Content]).enhanced(&[(2, 2)]).transient(),
+    Row::message(FailureClass::MailboxFull).at(&[Rcpt, Data, Content]).texts(MAILBOX_FULL).transient(),
+    Row::message(FailureClass::Permanent).at(&[Rcpt]).enhanced(&[(2, 2)]),
+    Row::message(FailureClass::Permanent).at(&[Rcpt]).texts(MAILBOX_FULL),
+    Row::message(FailureClass::TooManyRecipients).at(&[Rcpt]).codes(&[452, 552]).behind_others(),
     // Greylisting (RFC 6647 §2): of the recipient, or of all mail of this sender.
-    Row::sender(Class::Greylisted).at(&[Mail]).texts(GREYLISTED).transient(),
-    Row::message(Class::Greylisted).texts(GREYLISTED).transient(),
+    Row::sender(FailureClass::Greylisted).at(&[Mail]).texts(GREYLISTED).transient(),
+    Row::message(FailureClass::Greylisted).texts(GREYLISTED).transient(),
     // The rate at which a mailbox receives (X.1.x, X.2.x) is the recipient's; any other is that of our sending.
-    Row::message(Class::Rate).at(&[Rcpt]).enhanced(&[(1, ANY), (2, ANY)]).texts(RATE).transient(),
-    Row::route(Class::Rate).texts(RATE).transient(),
+    Row::message(FailureClass::Rate).at(&[Rcpt]).enhanced(&[(1, ANY), (2, ANY)]).texts(RATE).transient(),
+    Row::route(FailureClass::Rate).texts(RATE).transient(),
     // The sender: any other refusal of MAIL (RFC 5321 §3.3), the sender's address or system (RFC 3463 §3.2 X.1.7, X.1.8),
     // and what servers check behind RCPT though it is about the sender.
     // Not the address: the size (RFC 1870 §6.1), or a parameter of the command (RFC 5321 §4.1.1.11).
-    Row::sender(Class::SenderRefused).at(&[Mail]).enhanced(&[(1, ANY), (7, ANY)]),
-    Row::sender(Class::Unsupported).at(&[Mail]).codes(&[504, 552, 555]),
-    Row::sender(Class::SenderRefused).at(&[Mail]),
-    Row::sender(Class::SenderRefused).enhanced(&[(1, 7), (1, 8)]),
-    Row::sender(Class::SenderRefused).at(&[Rcpt]).texts(CHECKED_LATE),
+    Row::sender(FailureClass::SenderRefused).at(&[Mail]).enhanced(&[(1, ANY), (7, ANY)]),
+    Row::sender(FailureClass::Unsupported).at(&[Mail]).codes(&[504, 552, 555]),
+    Row::sender(FailureClass::SenderRefused).at(&[Mail]),
+    Row::sender(FailureClass::SenderRefused).enhanced(&[(1, 7), (1, 8)]),
+    Row::sender(FailureClass::SenderRefused).at(&[Rcpt]).texts(CHECKED_LATE),
     // A recipient, or the message (RFC 5321 §3.3, §4.2.1).
-    Row::message(Class::MailboxFull).at(&[Rcpt]).codes(&[452]),
-    Row::message(Class::Temporary).transient(),
-    Row::message(Class::Permanent),
+    Row::message(FailureClass::MailboxFull).at(&[Rcpt]).codes(&[452]),
+    Row::message(FailureClass::Temporary).transient(),
+    Row::message(FailureClass::Permanent),
 ];
 
 /// The first row that matches.
 pub(super) fn find(step: Step, refusal: &Refusal<'_>) -> Disposition {
     let text = refusal.text.to_ascii_lowercase();
     let row = ROWS.iter().find(|row| row.matches(step, refusal, &text));
-    let (subject, class) = row.map_or((Subject::Message, Class::Permanent), |row| (row.subject, row.class));
+    let (subject, class) = row.map_or((Subject::Message, FailureClass::Permanent), |row| (row.subject, row.class));
     let may_last = match subject {
         Subject::Route => false,
         Subject::Sender => true,
         // Too many recipients is about one transaction only, whatever the reply code.
-        Subject::Message => class != Class::TooManyRecipients,
+        Subject::Message => class != FailureClass::TooManyRecipients,
     };
     Disposition { subject, class, is_permanent: may_last && refusal.code >= 500 }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_dispatch::{
-    Class, DeadReason, Deliver, Dispatcher, Event, Jobs, Outcome, Rate, RecipientResult, RetrySettings, RouteSettings,
-    Settings, Trouble,
+    DeadReason, Deliver, DeliveryFailure, Dispatcher, Event, FailureClass, Jobs, Outcome, Rate, RecipientResult,
+    RetrySettings, RouteSettings, Settings,
 };
 use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ async fn only_recipients_that_were_not_accepted_are_tried_again() {
             "no" => said(address, RecipientStatus::Permanent, 550, "no"),
             _ => said(address, RecipientStatus::Accepted, 250, "ok"),
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })
+        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), failure: None })
     });
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
@@ -46,7 +46,7 @@ async fn only_recipients_that_were_not_accepted_are_tried_again() {
 async fn a_message_is_tried_as_often_as_allowed_with_growing_waits_and_then_dead() {
     let (queue, server) = (queue(), Server::new());
     queue.enqueue(message(&["u@example.org"])).await.unwrap();
-    server.replies(|_| Some(Outcome::failed(Trouble::new(Class::Temporary, "451 later"))));
+    server.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Temporary, "451 later"))));
     let retry = RetrySettings { attempts: NonZeroU32::new(5).unwrap(), ..RetrySettings::default() };
     let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
     let mut events = dispatcher.events();
@@ -69,7 +69,7 @@ async fn a_message_is_tried_as_often_as_allowed_with_growing_waits_and_then_dead
 async fn a_message_too_old_for_another_attempt_is_dead() {
     let (queue, server) = (queue(), Server::new());
     queue.enqueue(message(&["u@example.org"])).await.unwrap();
-    server.replies(|_| Some(Outcome::failed(Trouble::new(Class::Temporary, "451 later"))));
+    server.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Temporary, "451 later"))));
     let retry = RetrySettings { give_up_after: 100 * SECOND, ..RetrySettings::default() };
     let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
     let start = Instant::now();
@@ -84,7 +84,9 @@ async fn the_age_of_a_scheduled_message_counts_from_its_time() {
     let mut later = message(&["u@example.org"]);
     later.send_at = Some(queue.clock().now() + 500 * SECOND);
     queue.enqueue(later).await.unwrap();
-    server.replies(|job| (job.attempt() == 1).then(|| Outcome::failed(Trouble::new(Class::Temporary, "451 later"))));
+    server.replies(|job| {
+        (job.attempt() == 1).then(|| Outcome::failed(DeliveryFailure::new(FailureClass::Temporary, "451 later")))
+    });
     let retry = RetrySettings { give_up_after: 100 * SECOND, ..RetrySettings::default() };
     let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1);
@@ -92,15 +94,20 @@ async fn the_age_of_a_scheduled_message_counts_from_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn greylisting_waits_longer_and_a_server_may_name_its_time() {
-    for (class, retry_after, least) in
-        [(Class::Greylisted, None, 150 * SECOND), (Class::Temporary, Some(1_000 * SECOND), 1_000 * SECOND)]
-    {
+    for (class, retry_after, least) in [
+        (FailureClass::Greylisted, None, 150 * SECOND),
+        (FailureClass::Temporary, Some(1_000 * SECOND), 1_000 * SECOND),
+    ] {
         let (queue, server) = (queue(), Server::new());
         queue.enqueue(message(&["u@example.org"])).await.unwrap();
         server.replies(move |job| {
-            let trouble =
-                Trouble { fault: class.into(), words: "450 later".to_owned(), retry_after, can_convert: false };
-            (job.attempt() == 1).then(|| Outcome::failed(trouble))
+            let failure = DeliveryFailure {
+                fault: class.into(),
+                message: "450 later".to_owned(),
+                retry_after,
+                can_convert: false,
+            };
+            (job.attempt() == 1).then(|| Outcome::failed(failure))
         });
         let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
         assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1);
@@ -116,7 +123,8 @@ async fn an_ambiguous_message_goes_again_and_is_counted_or_is_held() {
     wary.on_ambiguous = OnAmbiguous::Hold;
     let hold = queue.enqueue(wary).await.unwrap().id;
     server.replies(|job| {
-        (job.attempt() == 1).then(|| Outcome::failed(Trouble::new(Class::Ambiguous, "no reply to the content")))
+        (job.attempt() == 1)
+            .then(|| Outcome::failed(DeliveryFailure::new(FailureClass::Ambiguous, "no reply to the content")))
     });
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     let stats = dispatcher.until_empty().await.unwrap();
@@ -136,7 +144,7 @@ impl Deliver for Faulty {
                 "panic" => panic!("a fault made on purpose"),
                 "drop" => drop(job),
                 "gate" => {
-                    job.gate().expect("a message to be held has a gate").pass().await.unwrap();
+                    job.commit_point().expect("a message to be held has a commit_point").record().await.unwrap();
                     drop(job);
                 }
                 _ => {
@@ -203,7 +211,7 @@ async fn a_sender_that_panics_before_it_takes_a_message_has_failed_on_it_and_ano
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_job_that_shall_be_held_is_so_only_once_it_passed_its_gate() {
+async fn a_dropped_job_that_shall_be_held_is_so_only_once_its_commit_point_is_recorded() {
     let queue = queue();
     for who in ["drop@example.org", "gate@example.org"] {
         let mut wary = message(&[who]);
@@ -212,12 +220,12 @@ async fn a_dropped_job_that_shall_be_held_is_so_only_once_it_passed_its_gate() {
     }
     let dispatcher = faulty(&queue);
     let stats = dispatcher.until_empty().await.unwrap();
-    assert_eq!((stats.held, stats.dead), (1, 1), "one passed its gate, the other failed three times");
+    assert_eq!((stats.held, stats.dead), (1, 1), "one reached its commit point, the other failed three times");
     assert_eq!(stats.ambiguous_total, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_stays_shut_when_the_lease_is_lost() {
+async fn a_commit_point_is_refused_when_the_lease_is_lost() {
     let queue = queue();
     let mut wary = message(&["u@example.org"]);
     wary.on_ambiguous = OnAmbiguous::Hold;
@@ -228,18 +236,18 @@ async fn a_gate_stays_shut_when_the_lease_is_lost() {
     impl Deliver for Slow {
         async fn deliver(&self, jobs: &mut Jobs) {
             while let Some(mut job) = jobs.next().await {
-                let gate = job.gate().unwrap();
+                let commit_point = job.commit_point().unwrap();
                 if job.attempt() == 1 && job.message().lease.token().fence == 1 {
                     // The process is stopped for longer than the lease: nothing renews it.
                     tokio::time::advance(Duration::from_secs(600)).await;
                 }
-                match gate.pass().await {
+                match commit_point.record().await {
                     Ok(()) => {
                         let outcome = Outcome::accepted(job.message().recipients(), "ok");
                         job.finish(outcome);
                     }
                     Err(QueueError::LeaseLost(_)) => {
-                        job.finish(Outcome::failed(Trouble::new(Class::Connection, "lost its lease")));
+                        job.finish(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "lost its lease")));
                     }
                     Err(error) => panic!("{error}"),
                 }

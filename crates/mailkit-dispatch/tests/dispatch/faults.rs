@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
 use mailkit_dispatch::{
-    BreakerState, Class, DeadReason, Dispatcher, Disposition, Job, Outcome, RecipientResult, RetrySettings,
-    RouteSettings, Settings, Subject, Trouble,
+    BreakerState, DeadReason, DeliveryFailure, Dispatcher, Disposition, FailureClass, Job, Outcome, RecipientResult,
+    RetrySettings, RouteSettings, Settings, Subject,
 };
 use mailkit_queue::{
     AttemptOutcome, MemoryQueue, NewMessage, Queue, QueueId, RecipientOutcome, RecipientStatus, Record, State,
@@ -29,11 +29,11 @@ fn run(queue: &Arc<MemoryQueue>, primary: &Arc<Server>, backup: &Arc<Server>) ->
 }
 
 fn failed(fault: impl Into<Disposition>, words: &str) -> Option<Outcome> {
-    Some(Outcome::failed(Trouble::new(fault, words)))
+    Some(Outcome::failed(DeliveryFailure::new(fault, words)))
 }
 
 const fn refused_sender(is_permanent: bool) -> Disposition {
-    Disposition { subject: Subject::Sender, class: Class::SenderRefused, is_permanent }
+    Disposition { subject: Subject::Sender, class: FailureClass::SenderRefused, is_permanent }
 }
 
 fn from(sender: &str) -> NewMessage {
@@ -58,7 +58,13 @@ fn twice() -> Settings {
 
 #[tokio::test(start_paused = true)]
 async fn mail_goes_over_the_backup_at_once_when_the_primary_refuses_it_for_a_reason_of_the_route() {
-    for class in [Class::Login, Class::Closing, Class::Connection, Class::TooManyConnections, Class::AccountLimit] {
+    for class in [
+        FailureClass::Login,
+        FailureClass::Closing,
+        FailureClass::Connection,
+        FailureClass::TooManyConnections,
+        FailureClass::AccountLimit,
+    ] {
         let (queue, primary, backup) = two();
         primary.replies(move |_| failed(class, "mail: 530 5.7.0 Authentication required"));
         let ids = enqueue(&queue, 20).await;
@@ -70,14 +76,14 @@ async fn mail_goes_over_the_backup_at_once_when_the_primary_refuses_it_for_a_rea
         let first = record(&queue, ids[0]).await;
         let history: Vec<_> = first.history.iter().map(|attempt| (&*attempt.route, attempt.outcome)).collect();
         assert_eq!((first.attempts, history.len()), (1, 2), "a failure of the route is no attempt: {history:?}");
-        assert_eq!(first.history[0].class.as_deref(), Some(class.name()));
+        assert_eq!(first.history[0].class.as_deref(), Some(class.as_str()));
         assert_eq!(history[1], ("backup", AttemptOutcome::Accepted));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lone_route_that_fails_is_waited_for_and_mail_leaves_when_it_is_repaired() {
-    for class in [Class::Login, Class::Closing, Class::Connection, Class::AccountLimit] {
+    for class in [FailureClass::Login, FailureClass::Closing, FailureClass::Connection, FailureClass::AccountLimit] {
         let (queue, server) = (queue(), Server::new());
         server.replies(move |_| failed(class, "mail: 530 no"));
         enqueue(&queue, 20).await;
@@ -94,7 +100,7 @@ async fn a_lone_route_that_fails_is_waited_for_and_mail_leaves_when_it_is_repair
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_route_is_dead_when_it_is_too_old() {
     let (queue, server) = (queue(), Server::new());
-    server.replies(|_| failed(Class::Login, "mail: 530 no"));
+    server.replies(|_| failed(FailureClass::Login, "mail: 530 no"));
     enqueue(&queue, 1).await;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     sleep(71 * HOUR).await;
@@ -181,7 +187,7 @@ async fn a_route_is_broken_when_it_refuses_several_different_senders_in_a_row() 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_lacks_a_capability_is_passed_over_without_a_failure() {
     let (queue, primary, backup) = two();
-    primary.replies(|_| failed(Class::Capability, "the server does not offer 8BITMIME"));
+    primary.replies(|_| failed(FailureClass::Capability, "the server does not offer 8BITMIME"));
     let ids = enqueue(&queue, 40).await;
     let dispatcher = run(&queue, &primary, &backup);
     let start = Instant::now();
@@ -196,8 +202,8 @@ async fn a_route_that_lacks_a_capability_is_passed_over_without_a_failure() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_no_route_can_carry_is_dead_at_once_and_the_error_names_what_is_missing() {
     let (queue, primary, backup) = two();
-    primary.replies(|_| failed(Class::Capability, "the server does not offer 8BITMIME"));
-    backup.replies(|_| failed(Class::Capability, "the server takes 100 octets at the most"));
+    primary.replies(|_| failed(FailureClass::Capability, "the server does not offer 8BITMIME"));
+    backup.replies(|_| failed(FailureClass::Capability, "the server takes 100 octets at the most"));
     let id = enqueue(&queue, 1).await[0];
     let dispatcher = run(&queue, &primary, &backup);
     let start = Instant::now();
@@ -221,7 +227,7 @@ async fn a_message_that_no_route_can_carry_is_dead_at_once_and_the_error_names_w
 async fn a_message_waits_for_a_route_that_may_carry_it_and_leaves_by_whichever_can_first() {
     for gains in [true, false] {
         let (queue, primary, backup) = two();
-        primary.replies(|_| failed(Class::Capability, "the server does not offer 8BITMIME"));
+        primary.replies(|_| failed(FailureClass::Capability, "the server does not offer 8BITMIME"));
         let dispatcher = run(&queue, &primary, &backup);
         dispatcher.pause("backup");
         let ids = enqueue(&queue, 20).await;
@@ -244,7 +250,7 @@ async fn a_message_waits_for_a_route_that_may_carry_it_and_leaves_by_whichever_c
 #[tokio::test(start_paused = true)]
 async fn other_settings_let_every_route_be_asked_again() {
     let (queue, primary, backup) = two();
-    primary.replies(|_| failed(Class::Capability, "the server does not offer 8BITMIME"));
+    primary.replies(|_| failed(FailureClass::Capability, "the server does not offer 8BITMIME"));
     let dispatcher = run(&queue, &primary, &backup);
     dispatcher.pause("backup");
     enqueue(&queue, 1).await;
@@ -258,7 +264,7 @@ async fn other_settings_let_every_route_be_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn an_account_that_has_reached_its_limit_suspends_its_route_and_not_the_breaker() {
     let (queue, primary, backup) = two();
-    primary.replies(|_| failed(Class::AccountLimit, "content: 550 5.4.5 Daily user sending limit exceeded"));
+    primary.replies(|_| failed(FailureClass::AccountLimit, "content: 550 5.4.5 Daily user sending limit exceeded"));
     let dispatcher = run(&queue, &primary, &backup);
     for _ in 0..60 {
         enqueue(&queue, 1).await;
@@ -279,22 +285,22 @@ async fn a_message_is_converted_only_when_every_route_has_passed_it_over() {
     let (queue, primary, backup) = two();
     let convertible = |job: &Job| {
         job.may_go_elsewhere().then(|| {
-            let mut trouble = Trouble::new(Class::Capability, "the server does not offer 8BITMIME");
-            trouble.can_convert = true;
-            Outcome::failed(trouble)
+            let mut failure = DeliveryFailure::new(FailureClass::Capability, "the server does not offer 8BITMIME");
+            failure.can_convert = true;
+            Outcome::failed(failure)
         })
     };
     primary.replies(convertible);
-    backup.replies(|_| failed(Class::Capability, "the server does not offer 8BITMIME"));
+    backup.replies(|_| failed(FailureClass::Capability, "the server does not offer 8BITMIME"));
     enqueue(&queue, 10).await;
     let dispatcher = run(&queue, &primary, &backup);
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 10);
     assert_eq!((primary.count(), backup.count()), (20, 10));
     // One that says so although it is the last is not believed for ever.
     primary.replies(|_| {
-        let mut trouble = Trouble::new(Class::Capability, "8BITMIME");
-        trouble.can_convert = true;
-        Some(Outcome::failed(trouble))
+        let mut failure = DeliveryFailure::new(FailureClass::Capability, "8BITMIME");
+        failure.can_convert = true;
+        Some(Outcome::failed(failure))
     });
     enqueue(&queue, 1).await;
     assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
@@ -310,9 +316,9 @@ async fn a_recipient_that_one_route_cannot_address_goes_over_another_and_the_res
             let status = if is_bob { RecipientStatus::Accepted } else { RecipientStatus::Temporary };
             let (code, text) = (is_bob.then_some(250), "the server does not offer SMTPUTF8".to_owned());
             let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
-            RecipientResult { outcome, fault: (!is_bob).then(|| Class::Capability.into()) }
+            RecipientResult { outcome, fault: (!is_bob).then(|| FailureClass::Capability.into()) }
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })
+        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), failure: None })
     };
     primary.replies(lacks);
     let dispatcher = run(&queue, &primary, &backup);
@@ -345,9 +351,9 @@ async fn a_login_that_one_recipient_asks_for_stops_nobody_else_where_the_server_
             let status = if is_relayed { RecipientStatus::Temporary } else { RecipientStatus::Accepted };
             let (code, text) = (Some(if is_relayed { 530 } else { 250 }), "words".to_owned());
             let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
-            RecipientResult { outcome, fault: is_relayed.then(|| Class::Login.into()) }
+            RecipientResult { outcome, fault: is_relayed.then(|| FailureClass::Login.into()) }
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), trouble: None })
+        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), failure: None })
     });
     let id = queue.enqueue(message(&["bob@example.org", "joe@example.net"])).await.unwrap().id;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
@@ -361,7 +367,7 @@ async fn a_login_that_one_recipient_asks_for_stops_nobody_else_where_the_server_
 #[tokio::test(start_paused = true)]
 async fn sizes_and_parameters_refused_for_many_senders_do_not_stop_the_route() {
     let (queue, primary, backup) = two();
-    let unsupported = Disposition { subject: Subject::Sender, class: Class::Unsupported, is_permanent: true };
+    let unsupported = Disposition { subject: Subject::Sender, class: FailureClass::Unsupported, is_permanent: true };
     primary.replies(move |_| failed(unsupported, "mail: 552 message size exceeds fixed maximum message size"));
     let dispatcher = run(&queue, &primary, &backup);
     for number in 0..40 {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use mailkit_dispatch::{Class, Dispatcher, Limits, Outcome, RouteSettings, Settings, SettingsError, Trouble};
+use mailkit_dispatch::{
+    DeliveryFailure, Dispatcher, FailureClass, Limits, Outcome, RouteSettings, Settings, SettingsError,
+};
 use mailkit_queue::{Priority, Queue, State};
 
+use crate::faulty_queue::{Call, Fault, Wrapped};
 use crate::server::{Server, enqueue, message, plan, queue, seeded, start, start_with};
-use crate::wrapped::{Call, Fault, Wrapped};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,7 +26,7 @@ async fn a_smooth_rate_is_reached_and_never_exceeded() {
     assert!(server.most_within(SECOND / 14, false) <= 1, "no burst");
     let took = *server.times().last().unwrap();
     assert!(took < Duration::from_millis(10_400), "141 messages at 14 a second took {took:?}");
-    assert!(dispatcher.stats().routes[0].limited > 8 * SECOND);
+    assert!(dispatcher.stats().routes[0].throttled > 8 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,14 +163,14 @@ async fn settings_that_contradict_each_other_are_refused_and_change_nothing() {
     late.retry.first = late.retry.max * 2;
     let short = |milliseconds| Settings { lease: Duration::from_millis(milliseconds), ..seeded() };
     assert_eq!(refused(seeded(), &[]), SettingsError::NoRoute);
-    assert_eq!(refused(seeded(), &[main_route(), main_route()]), SettingsError::Twice("main".to_owned()));
-    assert!(matches!(refused(late, &[main_route()]), SettingsError::Retry { .. }));
+    assert_eq!(refused(seeded(), &[main_route(), main_route()]), SettingsError::DuplicateRoute("main".to_owned()));
+    assert!(matches!(refused(late, &[main_route()]), SettingsError::FirstRetryAfterMax { .. }));
     for milliseconds in [0, 5, 4_999, 86_400_001] {
         let error = refused(short(milliseconds), &[main_route()]);
         assert!(matches!(error, SettingsError::Span { setting: "lease", .. }), "{milliseconds}");
     }
     let nowhere = main_route().per_domain("no domain", "1/s".parse::<mailkit_dispatch::Rate>().unwrap());
-    assert!(matches!(refused(seeded(), &[nowhere]), SettingsError::Domain { .. }));
+    assert!(matches!(refused(seeded(), &[nowhere]), SettingsError::InvalidDomain { .. }));
     enqueue(&queue, 3).await;
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 3);
 }
@@ -178,11 +180,11 @@ async fn a_route_may_have_any_number_of_slots_from_one() {
     for most in 1..=6 {
         let (queue, server) = (queue(), Server::new());
         let mut route = main_route();
-        route.most_ways = std::num::NonZeroU32::new(most).unwrap();
+        route.max_concurrency = std::num::NonZeroU32::new(most).unwrap();
         enqueue(&queue, 30).await;
         let dispatcher = start(&queue, &[(route, &server)]);
         assert_eq!(dispatcher.until_empty().await.unwrap().sent, 30);
-        assert!(dispatcher.stats().routes[0].window <= most);
+        assert!(dispatcher.stats().routes[0].concurrency_limit <= most);
     }
 }
 
@@ -199,9 +201,9 @@ async fn dispatchers_that_share_a_queue_share_its_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_pays_while_its_route_closes_goes_elsewhere() {
+async fn a_message_that_acquires_a_quota_while_its_route_closes_goes_elsewhere() {
     let (queue, primary, backup) = (queue(), Server::new(), Server::new());
-    primary.replies(|_| Some(Outcome::failed(Trouble::new(Class::Login, "535 no"))));
+    primary.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Login, "535 no"))));
     let slow = Wrapped::new(&queue, |call| (call == Call::Acquire).then_some(Fault::Late(SECOND * 3 / 10)));
     let routes =
         [(main_route().quota("100/1h messages".parse().unwrap()), &primary), (RouteSettings::new("backup"), &backup)];
@@ -215,12 +217,12 @@ async fn a_message_that_pays_while_its_route_closes_goes_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_found_no_connection_gets_its_quota_back() {
+async fn a_message_that_found_no_connection_has_its_quota_released() {
     let (queue, server) = (queue(), Server::new());
     let first = std::sync::atomic::AtomicBool::new(true);
     server.replies(move |_| {
         let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
-        is_first.then(|| Outcome::failed(Trouble::new(Class::Connection, "reset")))
+        is_first.then(|| Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "reset")))
     });
     enqueue(&queue, 1).await;
     let dispatcher = start(&queue, &[(main_route().quota("1/1h messages".parse().unwrap()), &server)]);

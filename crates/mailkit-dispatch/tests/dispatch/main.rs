@@ -4,17 +4,17 @@
 
 mod endings;
 mod faults;
+mod faulty_queue;
 mod flow;
 mod leases;
 mod limits;
-mod moods;
+mod liveness;
+mod primary_backup;
+mod random_server;
 mod recovery;
 mod routes;
 mod server;
-mod silence;
 mod simulation;
 mod stopping;
 mod store;
 mod stuck;
-mod two;
-mod wrapped;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use mailkit_dispatch::{BreakerState, RouteSettings};
 use tokio::time::{Instant, sleep};
 
+use crate::primary_backup::{feed, two, two_with};
 use crate::server::{Server, enqueue, queue, start};
-use crate::two::{feed, two, two_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -109,7 +109,7 @@ async fn a_server_that_was_slow_twice_is_left_later_when_it_dies() {
 #[tokio::test(start_paused = true)]
 async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
     for slow in [3, 9, 12] {
-        let two = two_with(primary().most_ways(NonZeroU32::MIN), backup());
+        let two = two_with(primary().max_concurrency(NonZeroU32::MIN), backup());
         two.backup.opens_in(300 * SECOND);
         two.backup.set_up(false);
         enqueue(&two.queue, 20).await;
@@ -128,7 +128,7 @@ async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
 #[tokio::test(start_paused = true)]
 async fn what_only_waits_for_a_limit_is_not_awaited() {
     let two_ways = NonZeroU32::new(2).unwrap();
-    let two = two_with(primary().most_ways(two_ways).rate("1/4s burst 2".parse().unwrap()), backup());
+    let two = two_with(primary().max_concurrency(two_ways).rate("1/4s burst 2".parse().unwrap()), backup());
     two.primary.takes(600 * SECOND);
     enqueue(&two.queue, 1).await;
     sleep(SECOND / 2).await;
@@ -140,7 +140,7 @@ async fn what_only_waits_for_a_limit_is_not_awaited() {
     assert!(two.dispatcher.stats().routes[0].waiting > 0);
 }
 
-/// Waits for the word of a way that was left behind while the probe's way is opened: either may come first.
+/// Waits for the word of a slot that was left behind while the probe's way is opened: either may come first.
 #[tokio::test(start_paused = true)]
 async fn a_word_of_a_way_that_was_left_does_not_hold_up_what_waits_for_a_probe() {
     for tenths in (395..420).step_by(3) {
@@ -171,6 +171,6 @@ async fn two_dead_routes_of_three_hold_nothing_up_for_longer_than_both_take_to_b
     let fed = feed(&queue, 600, SECOND / 10).await.unwrap();
     sleep(SECOND).await;
     let servers = servers.each_ref().map(Arc::as_ref);
-    let longest = crate::two::longest_wait(&fed, &servers);
+    let longest = crate::primary_backup::longest_wait(&fed, &servers);
     assert!(longest < 4 * SECOND, "{longest:?}");
 }

@@ -1,10 +1,10 @@
-//! Routes: how many ways, which one, broken, paused, back.
+//! Routes: how many slots, which one, broken, paused, back.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mailkit_dispatch::{BreakerState, Class, Outcome, RouteSettings, Trouble};
+use mailkit_dispatch::{BreakerState, DeliveryFailure, FailureClass, Outcome, RouteSettings};
 use mailkit_queue::{Queue, RecipientOutcome, RecipientStatus};
 use tokio::time::sleep;
 
@@ -13,17 +13,17 @@ use crate::server::{Server, enqueue, message, queue, start};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn ways_grow_with_success_up_to_their_most() {
+async fn concurrency_grows_with_success_up_to_its_maximum() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 3_000).await;
     let most = NonZeroU32::new(12).unwrap();
-    let dispatcher = start(&queue, &[(RouteSettings::new("main").most_ways(most), &server)]);
+    let dispatcher = start(&queue, &[(RouteSettings::new("main").max_concurrency(most), &server)]);
     dispatcher.until_empty().await.unwrap();
     assert_eq!(server.peak.load(Ordering::SeqCst), 12);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_sheds_load_is_served_with_as_many_ways_as_it_bears() {
+async fn a_server_that_sheds_load_is_served_with_as_many_connections_as_it_takes() {
     let (queue, server) = (queue(), Server::new());
     server.most.store(8, Ordering::SeqCst);
     server.takes(SECOND / 5);
@@ -31,7 +31,7 @@ async fn a_server_that_sheds_load_is_served_with_as_many_ways_as_it_bears() {
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     sleep(10 * SECOND).await;
     let stats = dispatcher.stats();
-    assert_eq!(stats.routes[0].window, 8, "settled within 10 s");
+    assert_eq!(stats.routes[0].concurrency_limit, 8, "settled within 10 s");
     let (seen, away) = (server.count(), server.turned_away.load(Ordering::SeqCst));
     sleep(45 * SECOND).await;
     let seen = server.count() - seen;
@@ -53,11 +53,13 @@ async fn a_server_that_says_421_to_messages_settles_too() {
     let counter = std::sync::Arc::downgrade(&server);
     server.replies(move |_| {
         let open = counter.upgrade().map_or(0, |server| server.open.load(Ordering::SeqCst));
-        (open > 6).then(|| Outcome::failed(Trouble::new(Class::TooManyConnections, "421 too many connections")))
+        (open > 6).then(|| {
+            Outcome::failed(DeliveryFailure::new(FailureClass::TooManyConnections, "421 too many connections"))
+        })
     });
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     sleep(10 * SECOND).await;
-    assert!(dispatcher.stats().routes[0].window <= 6);
+    assert!(dispatcher.stats().routes[0].concurrency_limit <= 6);
     let (before, seen) = (dispatcher.stats().routes[0].outcomes.clone(), server.count());
     sleep(15 * SECOND).await;
     let after = dispatcher.stats().routes[0].outcomes.clone();
@@ -105,7 +107,7 @@ async fn a_dead_primary_sends_traffic_to_the_backup_and_gets_it_back() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_greets_with_a_refusal_is_a_broken_route_whatever_its_words() {
     let (queue, primary, backup) = (queue(), Server::new(), Server::new());
-    primary.refuses(Class::Temporary);
+    primary.refuses(FailureClass::Temporary);
     enqueue(&queue, 20).await;
     let routes = [(RouteSettings::new("primary"), &primary), (RouteSettings::new("backup"), &backup)];
     let dispatcher = start(&queue, &routes);
@@ -117,7 +119,7 @@ async fn a_server_that_greets_with_a_refusal_is_a_broken_route_whatever_its_word
 async fn a_route_is_probed_with_one_message_at_a_time() {
     let (queue, server) = (queue(), Server::new());
     server.takes(5 * SECOND);
-    server.replies(|_| Some(Outcome::failed(Trouble::new(Class::Connection, "reset"))));
+    server.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "reset"))));
     enqueue(&queue, 200).await;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     sleep(20 * SECOND).await;
@@ -153,7 +155,7 @@ async fn a_refused_recipient_is_no_failure_of_the_route() {
             let enhanced = Some("5.1.1".to_owned());
             RecipientOutcome::new(address.clone(), status).with_code(550).with_enhanced(enhanced).with_text(text).into()
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(refused).collect(), trouble: None })
+        Some(Outcome { recipients: job.message().recipients().iter().map(refused).collect(), failure: None })
     });
     enqueue(&queue, 100).await;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);

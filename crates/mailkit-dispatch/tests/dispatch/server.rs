@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_address::Envelope;
-use mailkit_dispatch::{Class, Deliver, Dispatcher, Job, Jobs, Outcome, Plan, RouteSettings, Settings, Trouble};
+use mailkit_dispatch::{
+    Deliver, DeliveryFailure, Dispatcher, FailureClass, Job, Jobs, Outcome, Plan, RouteSettings, Settings,
+};
 use mailkit_queue::{Clock, MemoryQueue, NewMessage, Queue, QueueId, QueueSettings};
 use tokio::time::{Instant, sleep};
 
@@ -18,7 +20,7 @@ pub(crate) type Reply = Box<dyn Fn(&Job) -> Option<Outcome> + Send + Sync>;
 pub(crate) struct Server {
     pub(crate) up: AtomicBool,
     /// How it turns connections away where it is not up.
-    pub(crate) refuses: Mutex<Class>,
+    pub(crate) refuses: Mutex<FailureClass>,
     pub(crate) most: AtomicUsize,
     pub(crate) takes: Mutex<Duration>,
     /// How long it takes to open a connection.
@@ -38,7 +40,7 @@ impl Server {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             up: AtomicBool::new(true),
-            refuses: Mutex::new(Class::Connection),
+            refuses: Mutex::new(FailureClass::Connection),
             most: AtomicUsize::new(usize::MAX),
             takes: Mutex::new(Duration::from_millis(20)),
             opens_in: Mutex::new(Duration::from_millis(5)),
@@ -64,7 +66,7 @@ impl Server {
         *self.opens_in.lock().unwrap() = time;
     }
 
-    pub(crate) fn refuses(&self, class: Class) {
+    pub(crate) fn refuses(&self, class: FailureClass) {
         *self.refuses.lock().unwrap() = class;
         self.set_up(false);
     }
@@ -102,15 +104,15 @@ impl Server {
 struct Connection<'a>(&'a Server);
 
 impl<'a> Connection<'a> {
-    fn open(server: &'a Server) -> Result<Self, Trouble> {
+    fn open(server: &'a Server) -> Result<Self, DeliveryFailure> {
         if !server.up.load(Ordering::SeqCst) {
-            return Err(Trouble::new(*server.refuses.lock().unwrap(), "connection refused"));
+            return Err(DeliveryFailure::new(*server.refuses.lock().unwrap(), "connection refused"));
         }
         let open = server.open.fetch_add(1, Ordering::SeqCst) + 1;
         let connection = Self(server);
         if open > server.most.load(Ordering::SeqCst) {
             server.turned_away.fetch_add(1, Ordering::SeqCst);
-            return Err(Trouble::new(Class::Closing, "421 4.3.2 busy"));
+            return Err(DeliveryFailure::new(FailureClass::Closing, "421 4.3.2 busy"));
         }
         server.peak.fetch_max(open, Ordering::SeqCst);
         Ok(connection)
@@ -132,14 +134,14 @@ impl Deliver for Server {
         self.opening.fetch_sub(1, Ordering::SeqCst);
         let connection = match Connection::open(self) {
             Ok(connection) => connection,
-            Err(trouble) => return jobs.broken(trouble),
+            Err(failure) => return jobs.connection_failed(failure),
         };
         while let Some(job) = jobs.next().await {
             self.seen.lock().unwrap().push((Instant::now(), job.id(), job.message().recipients().len()));
             let takes = *self.takes.lock().unwrap();
             sleep(takes).await;
             if !self.up.load(Ordering::SeqCst) {
-                return job.finish(Outcome::failed(Trouble::new(Class::Connection, "connection reset")));
+                return job.finish(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "connection reset")));
             }
             let outcome = (self.reply.lock().unwrap())(&job);
             let outcome = outcome.unwrap_or_else(|| Outcome::accepted(job.message().recipients(), "250 2.0.0 taken"));

@@ -19,8 +19,8 @@ use mailkit_queue::{
 use tokio::time::{sleep, timeout};
 
 use self::chaos::{Chaos, Shared, Taken, World, fault, look, world};
+use crate::faulty_queue::Wrapped;
 use crate::server::queue;
-use crate::wrapped::Wrapped;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -57,7 +57,7 @@ fn schedule(rng: &mut Rng, world: &Shared) -> Schedule {
     let mut settings = Settings {
         retry,
         lease: Duration::from_secs(5),
-        local_wait: MILLISECOND * rng.u32(100..2_000),
+        max_local_wait: MILLISECOND * rng.u32(100..2_000),
         seed: Some(rng.u64(..)),
         ..Settings::default()
     };
@@ -65,7 +65,7 @@ fn schedule(rng: &mut Rng, world: &Shared) -> Schedule {
     settings.tenants.extend(tenant.clone().map(|limits| ("greedy".to_owned(), limits)));
     let mut routes = Vec::new();
     for name in ["one", "two"].into_iter().take(rng.usize(1..3)) {
-        let mut route = RouteSettings::new(name).most_ways(NonZeroU32::new(rng.u32(1..6)).unwrap());
+        let mut route = RouteSettings::new(name).max_concurrency(NonZeroU32::new(rng.u32(1..6)).unwrap());
         route.limits = limits(rng);
         if rng.u8(0..3) == 0 {
             route = route.per_domain("*", limits(rng));

@@ -1,4 +1,4 @@
-//! An orderly stop: what becomes of messages on their way, and of who listens.
+//! An orderly stop: what becomes of messages in flight, and of who listens.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,15 +9,15 @@ use mailkit_dispatch::{Dispatcher, Event, RouteSettings, Settings};
 use mailkit_queue::{Clock, Filter, LeaseRequest, MemoryQueue, Queue, QueueError, QueueSettings, State};
 use tokio::time::{sleep, timeout};
 
+use crate::faulty_queue::{Call, Fault, Wrapped};
 use crate::server::{Server, enqueue, plan, queue, seeded, start};
-use crate::wrapped::{Call, Fault, Wrapped};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A queue whose store can be taken away.
 struct Shaky {
     inner: Arc<MemoryQueue>,
-    trouble: Arc<AtomicU8>,
+    failure: Arc<AtomicU8>,
 }
 
 const THERE: u8 = 0;
@@ -28,9 +28,9 @@ const NOT_RENEWING: u8 = 3;
 /// Failed, but for looking.
 const FAILED_BUT_SEEN: u8 = 4;
 
-fn fault(trouble: u8, call: Call) -> Option<Fault> {
+fn fault(failure: u8, call: Call) -> Option<Fault> {
     let away = |words: &str| Some(Fault::Before(QueueError::Unavailable(words.into())));
-    match trouble {
+    match failure {
         AWAY => away("away"),
         NOT_RENEWING if call == Call::Renew => away("not now"),
         FAILED_BUT_SEEN if call == Call::Stats => None,
@@ -40,9 +40,9 @@ fn fault(trouble: u8, call: Call) -> Option<Fault> {
 }
 
 fn shaky(server: &Arc<Server>, settings: Settings) -> (Shaky, Dispatcher) {
-    let shaky = Shaky { inner: queue(), trouble: Arc::new(AtomicU8::new(THERE)) };
-    let trouble = Arc::clone(&shaky.trouble);
-    let queue = Wrapped::new(&shaky.inner, move |call| fault(trouble.load(Ordering::SeqCst), call));
+    let shaky = Shaky { inner: queue(), failure: Arc::new(AtomicU8::new(THERE)) };
+    let failure = Arc::clone(&shaky.failure);
+    let queue = Wrapped::new(&shaky.inner, move |call| fault(failure.load(Ordering::SeqCst), call));
     let plan = plan(settings, &[(RouteSettings::new("main"), server)]);
     let dispatcher = Dispatcher::builder(queue).plan(plan).start().unwrap();
     (shaky, dispatcher)
@@ -55,18 +55,18 @@ async fn outcomes_survive_a_store_that_is_away_for_less_than_a_lease() {
     let mut events = dispatcher.events();
     enqueue(&shaky.inner, 500).await;
     sleep(SECOND / 4).await;
-    shaky.trouble.store(AWAY, Ordering::SeqCst);
+    shaky.failure.store(AWAY, Ordering::SeqCst);
     sleep(20 * SECOND).await;
     let sent = server.count();
     assert!(sent > 0 && sent < 500, "nothing is sent that could not be written down: {sent}");
-    assert!(dispatcher.stats().store_away && dispatcher.stats().unsettled > 0);
-    shaky.trouble.store(THERE, Ordering::SeqCst);
+    assert!(dispatcher.stats().store_unavailable && dispatcher.stats().unsettled > 0);
+    shaky.failure.store(THERE, Ordering::SeqCst);
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (500, 0));
     assert_eq!(server.count(), 500, "none was sent twice");
     let told: Vec<Event> = std::iter::from_fn(|| events.try_recv().ok()).collect();
-    let away = told.iter().filter(|event| matches!(event, Event::StoreAway { .. })).count();
-    let back = told.iter().filter(|event| matches!(event, Event::StoreBack)).count();
+    let away = told.iter().filter(|event| matches!(event, Event::StoreUnavailable { .. })).count();
+    let back = told.iter().filter(|event| matches!(event, Event::StoreAvailable)).count();
     assert_eq!((away, back), (1, 1));
 }
 
@@ -74,11 +74,11 @@ async fn outcomes_survive_a_store_that_is_away_for_less_than_a_lease() {
 async fn a_dispatcher_that_starts_without_its_store_waits_for_it() {
     let server = Server::new();
     let (shaky, dispatcher) = shaky(&server, seeded());
-    shaky.trouble.store(AWAY, Ordering::SeqCst);
+    shaky.failure.store(AWAY, Ordering::SeqCst);
     enqueue(&shaky.inner, 5).await;
     sleep(60 * SECOND).await;
     assert_eq!(server.count(), 0);
-    shaky.trouble.store(THERE, Ordering::SeqCst);
+    shaky.failure.store(THERE, Ordering::SeqCst);
     sleep(6 * SECOND).await;
     assert_eq!(server.count(), 5);
     drop(dispatcher);
@@ -90,7 +90,7 @@ async fn a_store_that_failed_stops_all_and_nothing_hangs() {
     let (shaky, dispatcher) = shaky(&server, seeded());
     enqueue(&shaky.inner, 500).await;
     sleep(SECOND / 4).await;
-    shaky.trouble.store(FAILED, Ordering::SeqCst);
+    shaky.failure.store(FAILED, Ordering::SeqCst);
     assert!(dispatcher.until_empty().await.is_err());
     sleep(5 * SECOND).await;
     let sent = server.count();
@@ -174,7 +174,7 @@ async fn who_waits_for_the_end_is_told_when_nothing_is_sent_any_more() {
     let (broken, dispatcher) = shaky(&server, seeded());
     enqueue(&broken.inner, 500).await;
     sleep(SECOND / 4).await;
-    broken.trouble.store(FAILED_BUT_SEEN, Ordering::SeqCst);
+    broken.failure.store(FAILED_BUT_SEEN, Ordering::SeqCst);
     let told = timeout(60 * SECOND, dispatcher.until_empty()).await;
     assert!(matches!(told, Ok(Err(QueueError::Failed(_)))), "{told:?}");
 
@@ -192,20 +192,20 @@ async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
     server.takes(10 * SECOND);
     enqueue(&shaky.inner, 1).await;
     sleep(SECOND / 2).await;
-    shaky.trouble.store(NOT_RENEWING, Ordering::SeqCst);
+    shaky.failure.store(NOT_RENEWING, Ordering::SeqCst);
     sleep(5 * SECOND).await;
     let other = shaky.inner.lease(&LeaseRequest::new(NonZeroU32::MIN, 10 * SECOND)).await.unwrap();
     assert_eq!(other.len(), 1, "the lease ran out, and another worker has the message");
     sleep(7 * SECOND).await;
     let stats = shaky.inner.stats().await.unwrap();
     assert_eq!((server.count(), stats.leased, stats.sent), (1, 1, 0), "the word has come, under the first lease");
-    shaky.trouble.store(THERE, Ordering::SeqCst);
+    shaky.failure.store(THERE, Ordering::SeqCst);
     // The other worker is killed: two leases have ended without a word.
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((server.count(), stats.sent, stats.ambiguous_total), (2, 1, 2));
 }
 
-/// Else it would end its own leases, and send again what is on its way.
+/// Else it would end its own leases, and send again what is in flight.
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_cannot_renew_behind_a_jump_of_the_clock_does_not_lease_before_it_can() {
     let server = Server::new();

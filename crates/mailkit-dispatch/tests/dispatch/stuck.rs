@@ -1,16 +1,18 @@
-//! Ways that are stuck while their route speaks, and what is left of them.
+//! Slots that are stuck while their route speaks, and what is left of them.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mailkit_dispatch::{BreakerState, Class, Deliver, Dispatcher, Job, Jobs, Outcome, RouteSettings, Trouble};
+use mailkit_dispatch::{
+    BreakerState, Deliver, DeliveryFailure, Dispatcher, FailureClass, Job, Jobs, Outcome, RouteSettings,
+};
 use mailkit_queue::{MemoryQueue, Queue};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::primary_backup::{feed, longest_wait, two, two_with};
 use crate::server::{Server, enqueue, queue, seeded, start};
-use crate::two::{feed, longest_wait, two, two_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -21,7 +23,7 @@ fn accept(job: Job) {
 
 async fn swallow(job: Job) {
     sleep(600 * SECOND).await;
-    job.finish(Outcome::failed(Trouble::new(Class::Connection, "timed out")));
+    job.finish(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "timed out")));
 }
 
 fn see(server: &Server, job: &Job) {
@@ -59,8 +61,8 @@ impl Deliver for ShedsOne {
                 0..=4 => return swallow(job).await,
                 5 => {
                     sleep(SECOND / 20).await;
-                    let trouble = Trouble::new(Class::TooManyConnections, "421 too many connections");
-                    return job.finish(Outcome::failed(trouble));
+                    let failure = DeliveryFailure::new(FailureClass::TooManyConnections, "421 too many connections");
+                    return job.finish(Outcome::failed(failure));
                 }
                 _ => accept(job),
             }
@@ -87,7 +89,7 @@ async fn longest_wait_beside(
 
 #[tokio::test(start_paused = true)]
 async fn no_message_waits_behind_one_that_is_stuck_though_another_was_answered() {
-    let primary = RouteSettings::new("primary").most_ways(NonZeroU32::MIN);
+    let primary = RouteSettings::new("primary").max_concurrency(NonZeroU32::MIN);
     let longest = longest_wait_beside(primary, |seen| Arc::new(AnswersTheFirst(seen)), 2).await;
     assert!(longest < 2 * SECOND, "{longest:?}");
 }
@@ -106,7 +108,7 @@ async fn a_message_that_is_stuck_since_before_does_not_keep_the_primary_from_com
         enqueue(&two.queue, number).await;
         sleep(SECOND / 10).await;
         two.primary.takes(SECOND / 50);
-        two.primary.replies(|_| Some(Outcome::failed(Trouble::new(Class::Connection, "reset"))));
+        two.primary.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "reset"))));
         enqueue(&two.queue, 30).await;
         sleep(2 * SECOND).await;
         assert_eq!(two.breaker(), BreakerState::Open);
@@ -155,7 +157,7 @@ async fn a_backup_that_has_used_up_its_limit_is_no_place_for_mail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_stuck_is_no_way_for_others_whose_only_route_cannot_be_reached() {
+async fn a_message_that_is_stuck_keeps_no_slot_for_others_whose_only_route_cannot_be_reached() {
     let (queue, server) = (queue(), Server::new());
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     server.takes(600 * SECOND);

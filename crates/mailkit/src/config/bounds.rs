@@ -56,7 +56,7 @@ span_settings! {
     MaxLifetime = "pool.max_lifetime", SpanBounds::new(SECOND, MONTH);
     /// Shorter, every attempt counts as failed, and the breaker opens.
     Slow = "breaker.slow", SpanBounds::new(TENTH, HOUR);
-    Silence = "breaker.silence", SpanBounds::new(TENTH, HOUR);
+    SuspectAfter = "breaker.suspect_after", SpanBounds::new(TENTH, HOUR);
     /// Shorter, a server that is down is asked without a pause.
     ProbeAfter = "breaker.probe_after", SpanBounds::new(TENTH, DAY);
 }

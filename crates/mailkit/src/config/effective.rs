@@ -88,7 +88,7 @@ struct Breaker {
     open_at: String,
     over: u32,
     slow: String,
-    silence: String,
+    suspect_after: String,
     probe_after: String,
 }
 
@@ -176,12 +176,12 @@ impl Pool {
 
 impl Breaker {
     fn new(breaker: &BreakerSettings) -> Self {
-        let BreakerSettings { open_at, over, slow, silence, probe_after } = *breaker;
+        let BreakerSettings { open_at, over, slow, suspect_after, probe_after } = *breaker;
         Self {
             open_at: open_at.to_string(),
             over: over.get(),
             slow: format_span(slow),
-            silence: format_span(silence),
+            suspect_after: format_span(suspect_after),
             probe_after: format_span(probe_after),
         }
     }

@@ -8,7 +8,7 @@ use mailkit_dispatch::{BreakerSettings, Limits, Quota, Rate, Share};
 use mailkit_pool::PoolSettings;
 use serde::Deserialize;
 
-use super::bounds::{AcquireTimeout, IdleTimeout, MaxLifetime, ProbeAfter, Silence, Slow};
+use super::bounds::{AcquireTimeout, IdleTimeout, MaxLifetime, ProbeAfter, Slow, SuspectAfter};
 use super::words::{Hidden, MOST_COUNT, Number, Span, Text, UrlText, Word, Words};
 use crate::conversion::Convert;
 use crate::outbox::Route;
@@ -57,7 +57,7 @@ struct BreakerSection {
     open_at: Option<Word<Share>>,
     over: Option<Number<1, MOST_ATTEMPTS_SEEN>>,
     slow: Option<Span<Slow>>,
-    silence: Option<Span<Silence>>,
+    suspect_after: Option<Span<SuspectAfter>>,
     probe_after: Option<Span<ProbeAfter>>,
 }
 
@@ -122,7 +122,7 @@ impl BreakerSection {
             open_at: self.open_at.map_or(defaults.open_at, |Word(share)| share),
             over: self.over.map_or(defaults.over, Number::as_non_zero),
             slow: self.slow.map_or(defaults.slow, |span| span.0),
-            silence: self.silence.map_or(defaults.silence, |span| span.0),
+            suspect_after: self.suspect_after.map_or(defaults.suspect_after, |span| span.0),
             probe_after: self.probe_after.map_or(defaults.probe_after, |span| span.0),
         }
     }

@@ -44,7 +44,7 @@ fn each_setting_of_a_route_is_read() {
         rate = "14/s"
         quota = ["500/1d recipients"]
         per_domain = { "gmail.com" = "5/s", "*" = "20/s" }
-        breaker = { open_at = "40%", over = "30", slow = "20s", silence = "3s", probe_after = "15s" }
+        breaker = { open_at = "40%", over = "30", slow = "20s", suspect_after = "3s", probe_after = "15s" }
         weight = 3
 
         [[route]]
@@ -56,7 +56,7 @@ fn each_setting_of_a_route_is_read() {
     let names: Vec<String> = routes.iter().map(|route| route.name().to_owned()).collect();
     assert_eq!(names, ["primary", "backup"]);
     let primary = routes[0].settings_mut();
-    assert_eq!((primary.most_ways.get(), primary.weight.get(), primary.per_domain.len()), (12, 3, 2));
+    assert_eq!((primary.max_concurrency.get(), primary.weight.get(), primary.per_domain.len()), (12, 3, 2));
     assert_eq!(primary.limits.rate, Some("14/s".parse().unwrap()));
     assert_eq!(primary.limits.quotas, ["500/1d recipients".parse().unwrap()]);
     let seconds = Duration::from_secs;
@@ -64,7 +64,7 @@ fn each_setting_of_a_route_is_read() {
         open_at: "40%".parse().unwrap(),
         over: NonZeroU32::new(30).unwrap(),
         slow: seconds(20),
-        silence: seconds(3),
+        suspect_after: seconds(3),
         probe_after: seconds(15),
     };
     assert_eq!((primary.breaker, routes[1].settings_mut().preference), (breaker, Some(7)));
@@ -101,7 +101,7 @@ fn what_makes_no_sense_is_told_with_its_line_whoever_wrote_it() {
         (route("pool = { max_size = 1, min_idle = 2 }"), 2, "min_idle"),
         (route("pool = { acquire_timeout = \"0s\" }"), 5, "`pool.acquire_timeout` is 0s"),
         (route("breaker = { open_at = \"0%\" }"), 5, "share"),
-        (route("breaker = { silence = \"0s\" }"), 5, "`breaker.silence` is 0s"),
+        (route("breaker = { suspect_after = \"0s\" }"), 5, "`breaker.suspect_after` is 0s"),
         (route("breaker = { sloww = \"1s\" }"), 5, "unknown field `sloww`"),
         (route("weight = 0"), 5, "`0` is no whole number from 1"),
         (route("server = \"smtps://i\""), 5, "duplicate key"),
@@ -227,7 +227,7 @@ fn a_pool_may_have_any_size_from_one() {
     for size in 1..=6 {
         let text = with_setting("pool.max_size", &size.to_string());
         let mut config = Config::parse(&text).unwrap();
-        assert_eq!(config.routes[0].settings_mut().most_ways.get(), size);
+        assert_eq!(config.routes[0].settings_mut().max_concurrency.get(), size);
     }
 }
 

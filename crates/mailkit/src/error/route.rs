@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mailkit_dispatch::{Class, Subject};
+use mailkit_dispatch::{FailureClass, Subject};
 use mailkit_smtp::{Reply, Report, Status, Step};
 
 use super::ErrorKind;
@@ -13,7 +13,7 @@ use crate::fault::Faults;
 pub(crate) struct RouteRefusal {
     pub(super) step: Step,
     pub(super) reply: Reply,
-    class: Class,
+    class: FailureClass,
 }
 
 impl RouteRefusal {
@@ -34,9 +34,9 @@ impl RouteRefusal {
 
     pub(super) const fn kind(&self) -> ErrorKind {
         match self.class {
-            Class::Login => ErrorKind::Login,
+            FailureClass::Login => ErrorKind::Login,
             // It does not know, or did not expect, the command itself.
-            Class::Connection => ErrorKind::Protocol,
+            FailureClass::Connection => ErrorKind::Protocol,
             _ => ErrorKind::Refused,
         }
     }
@@ -51,8 +51,10 @@ impl fmt::Display for RouteRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, reply, .. } = self;
         match self.class {
-            Class::Login => write!(f, "the server takes no mail without a login or TLS, as it says at {step}: {reply}"),
-            Class::AccountLimit => write!(f, "the account has reached a limit of the server at {step}: {reply}"),
+            FailureClass::Login => {
+                write!(f, "the server takes no mail without a login or TLS, as it says at {step}: {reply}")
+            }
+            FailureClass::AccountLimit => write!(f, "the account has reached a limit of the server at {step}: {reply}"),
             _ => write!(f, "the server takes no mail over this connection, as it says at {step}: {reply}"),
         }
     }

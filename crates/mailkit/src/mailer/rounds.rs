@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use mailkit_address::Address;
-use mailkit_dispatch::{Class, Disposition};
+use mailkit_dispatch::{Disposition, FailureClass};
 use mailkit_smtp::{Report, Status};
 
 use crate::fault::faults_of;
@@ -36,7 +36,8 @@ pub(crate) fn further_round(report: &Report) -> Option<Round> {
         return None;
     }
     let faults = faults_of(report);
-    let is_too_many = |fault: &Option<Disposition>| fault.is_some_and(|fault| fault.class == Class::TooManyRecipients);
+    let is_too_many =
+        |fault: &Option<Disposition>| fault.is_some_and(|fault| fault.class == FailureClass::TooManyRecipients);
     let first = faults.iter().position(is_too_many)?;
     let accepted =
         |statuses: &[mailkit_smtp::RecipientReport]| statuses.iter().filter(|entry| entry.status.is_accepted()).count();

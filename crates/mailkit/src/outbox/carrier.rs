@@ -13,7 +13,7 @@ use mailkit_smtp::Report;
 use mailkit_smtp::client::TransactionOptions;
 
 use super::job_rounds::{JobRounds, RoundPart};
-use super::outcome::{outcome, trouble, with_note};
+use super::outcome::{failure, outcome, with_note};
 use super::rules::DeliveryRules;
 use super::stored::StoredContent;
 use super::transaction::{content, options};
@@ -58,7 +58,7 @@ impl Deliver for Carrier {
         };
         let mut ride = match self.mailer.ride(loading).await {
             Ok(ride) => ride,
-            Err(error) => return jobs.broken(trouble(&error)),
+            Err(error) => return jobs.connection_failed(failure(&error)),
         };
         while let Some(result) = ride.next().await {
             let taken: Option<Taken> = taken.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -104,17 +104,17 @@ impl Stream for Loading<'_> {
                 _ => break (job, guarded),
             }
         };
-        let gate = job.gate();
+        let commit_point = job.commit_point();
         let lease = job.lease_check();
         let message = job.message();
         let fields = guarded.as_ref().map(Guarded::fields).unwrap_or_default();
         let stored = self.rules.content(message, fields);
-        let content = match gate {
-            Some(gate) => {
-                let gate = Arc::new(gate);
+        let content = match commit_point {
+            Some(commit_point) => {
+                let commit_point = Arc::new(commit_point);
                 content(&stored).gated(move || {
-                    let gate = Arc::clone(&gate);
-                    async move { gate.pass().await.map_err(std::io::Error::other) }
+                    let commit_point = Arc::clone(&commit_point);
+                    async move { commit_point.record().await.map_err(std::io::Error::other) }
                 })
             }
             None => content(&stored),

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
 use mailkit_address::{Address, Envelope};
-use mailkit_dispatch::{Class, Job, Outcome, RecipientResult};
+use mailkit_dispatch::{FailureClass, Job, Outcome, RecipientResult};
 use mailkit_queue::{LeaseToken, QueueId, RecipientStatus};
 use mailkit_smtp::client::TransactionOptions;
 
@@ -44,7 +44,7 @@ impl RoundPart {
     fn next(&self, round: Option<Round>, outcome: &Outcome) -> Option<Round> {
         let is_known = |status| matches!(status, RecipientStatus::Accepted | RecipientStatus::Permanent);
         let goes_on =
-            outcome.trouble.is_none() && outcome.recipients.iter().any(|result| is_known(result.outcome.status));
+            outcome.failure.is_none() && outcome.recipients.iter().any(|result| is_known(result.outcome.status));
         match (round, self.max) {
             (Some(round), _) => Some(round),
             (None, Some(max)) if goes_on && self.is_partial => {
@@ -115,8 +115,9 @@ impl JobRounds {
         };
         let token = job.message().lease.token();
         limit.note(token.id.to_bits(), &round);
-        let is_too_many =
-            |result: &&RecipientResult| result.fault.is_some_and(|fault| fault.class == Class::TooManyRecipients);
+        let is_too_many = |result: &&RecipientResult| {
+            result.fault.is_some_and(|fault| fault.class == FailureClass::TooManyRecipients)
+        };
         let is_deferred = |result: &&RecipientResult| result.outcome.status == RecipientStatus::Temporary;
         let waiting = outcome.recipients.iter().filter(is_deferred).filter(|result| !is_too_many(result));
         deferred.extend(waiting.cloned());
@@ -126,7 +127,7 @@ impl JobRounds {
         }
         rounds.insert(token.id, JobRound { fence: token.fence, max: round.max, deferred });
         drop(rounds);
-        job.finish_round(outcome.recipients);
+        job.finish_transaction(outcome.recipients);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<QueueId, JobRound>> {

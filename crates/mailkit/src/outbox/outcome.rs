@@ -1,6 +1,6 @@
 //! The reply of a server as an outcome for the dispatcher.
 
-use mailkit_dispatch::{Class, Disposition, Outcome, RecipientResult, Subject, Trouble};
+use mailkit_dispatch::{DeliveryFailure, Disposition, FailureClass, Outcome, RecipientResult, Subject};
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 use mailkit_smtp::{RecipientReport, Reply, Report, Status, Step};
 
@@ -11,12 +11,12 @@ use crate::{Error, ErrorKind};
 /// What came of a message that was given to a mailer.
 pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
     match result {
-        Ok(report) => Outcome { trouble: refusal_of_all(&report), recipients: recipients(report.recipients, None) },
+        Ok(report) => Outcome { failure: refusal_of_all(&report), recipients: recipients(report.recipients, None) },
         Err(error) => {
-            let trouble = trouble(&error);
+            let failure = failure(&error);
             let entries = error.report().map(|report| report.recipients.clone()).unwrap_or_default();
-            let recipients = recipients(entries, Some(&trouble));
-            Outcome { recipients, trouble: Some(trouble) }
+            let recipients = recipients(entries, Some(&failure));
+            Outcome { recipients, failure: Some(failure) }
         }
     }
 }
@@ -32,19 +32,23 @@ pub(super) fn with_note(mut outcome: Outcome, note: Option<&str>) -> Outcome {
 }
 
 /// What became of each recipient; those that were not reached are left out.
-fn recipients(entries: Vec<RecipientReport>, trouble: Option<&Trouble>) -> Vec<RecipientResult> {
+fn recipients(entries: Vec<RecipientReport>, failure: Option<&DeliveryFailure>) -> Vec<RecipientResult> {
     let mut faults = Faults::default();
     let mut results = Vec::with_capacity(entries.len());
     results.extend(entries.into_iter().filter_map(|entry| {
         let fault = faults.next(&entry);
-        recipient(entry, fault, trouble)
+        recipient(entry, fault, failure)
     }));
     results
 }
 
 /// One recipient; `None` for one that was not reached, unless the message can go nowhere like this.
-fn recipient(entry: RecipientReport, fault: Option<Disposition>, trouble: Option<&Trouble>) -> Option<RecipientResult> {
-    let (status, text) = match (&entry.status, trouble) {
+fn recipient(
+    entry: RecipientReport,
+    fault: Option<Disposition>,
+    failure: Option<&DeliveryFailure>,
+) -> Option<RecipientResult> {
+    let (status, text) = match (&entry.status, failure) {
         (Status::Accepted(reply), _) => (RecipientStatus::Accepted, reply.text().to_owned()),
         (Status::Refused { reply, .. }, _) => {
             let is_permanent = fault.is_some_and(|fault| fault.is_permanent);
@@ -54,11 +58,11 @@ fn recipient(entry: RecipientReport, fault: Option<Disposition>, trouble: Option
         (Status::Forbidden(rule), _) => (RecipientStatus::Permanent, rule.clone()),
         // Another route may be able to name it to its server.
         (Status::Unaddressable(error), _) => (RecipientStatus::Temporary, error.to_string()),
-        (Status::Ambiguous, trouble) => {
-            let text = trouble.map_or("no answer to the content", |trouble| &trouble.words);
+        (Status::Ambiguous, failure) => {
+            let text = failure.map_or("no answer to the content", |failure| &failure.message);
             (RecipientStatus::Ambiguous, text.to_owned())
         }
-        (_, Some(trouble)) if trouble.fault.is_permanent => (RecipientStatus::Permanent, trouble.words.clone()),
+        (_, Some(failure)) if failure.fault.is_permanent => (RecipientStatus::Permanent, failure.message.clone()),
         _ => return None,
     };
     let reply = entry.status.reply();
@@ -71,11 +75,11 @@ fn recipient(entry: RecipientReport, fault: Option<Disposition>, trouble: Option
 
 /// The refusal of the transaction as a whole, where there was one: of MAIL, DATA or the content, for a reason of the route
 /// or of the sender. Any other refusal is each recipient's own: in LMTP the content has an answer for each.
-fn refusal_of_all(report: &Report) -> Option<Trouble> {
+fn refusal_of_all(report: &Report) -> Option<DeliveryFailure> {
     let whole = |entry: &RecipientReport| match &entry.status {
         Status::Refused { step, reply } if *step != Step::Rcpt => {
             let fault = fault_of_reply(*step, reply, false);
-            (fault.subject != Subject::Message).then(|| Trouble::new(fault, format!("{step}: {reply}")))
+            (fault.subject != Subject::Message).then(|| DeliveryFailure::new(fault, format!("{step}: {reply}")))
         }
         _ => None,
     };
@@ -83,29 +87,29 @@ fn refusal_of_all(report: &Report) -> Option<Trouble> {
 }
 
 /// What went wrong with a conversation, or before there was one.
-pub(super) fn trouble(error: &Error) -> Trouble {
+pub(super) fn failure(error: &Error) -> DeliveryFailure {
     let fault: Disposition = match error.kind() {
-        _ if error.is_ambiguous() => Class::Ambiguous.into(),
+        _ if error.is_ambiguous() => FailureClass::Ambiguous.into(),
         ErrorKind::Tls | ErrorKind::Login | ErrorKind::Configuration => match (error.step(), error.reply()) {
             // A server may answer AUTH with a limit of the account.
             (Some(step), Some(reply)) => fault_of_reply(step, reply, false),
-            _ => Class::Login.into(),
+            _ => FailureClass::Login.into(),
         },
-        ErrorKind::Message => Class::Permanent.into(),
+        ErrorKind::Message => FailureClass::Permanent.into(),
         // What is stored is no longer what was enqueued: no attempt will be better.
-        ErrorKind::Content if is_damaged(error) => Class::Permanent.into(),
+        ErrorKind::Content if is_damaged(error) => FailureClass::Permanent.into(),
         // The store, or the file behind it, cannot be read now: neither message nor server is at fault.
-        ErrorKind::Content => Class::Content.into(),
+        ErrorKind::Content => FailureClass::Content.into(),
         ErrorKind::Refused => match (error.step(), error.reply()) {
             (Some(step), Some(reply)) => fault_of_reply(step, reply, false),
             // The server lacks what the message needs.
-            _ => Class::Capability.into(),
+            _ => FailureClass::Capability.into(),
         },
-        _ => error.step().map_or(Class::Connection.into(), fault_without_reply),
+        _ => error.step().map_or(FailureClass::Connection.into(), fault_without_reply),
     };
     let can_convert = could_convert(error);
     // While the pool leaves the server alone, another attempt would come to nothing.
-    Trouble { retry_after: error.retry_in(), can_convert, ..Trouble::new(fault, format!("{error:#}")) }
+    DeliveryFailure { retry_after: error.retry_in(), can_convert, ..DeliveryFailure::new(fault, format!("{error:#}")) }
 }
 
 /// Whether content was read, and is not what it was.
@@ -154,15 +158,15 @@ mod tests {
             (RecipientStatus::Temporary, Some(450)),
         ];
         assert_eq!(statuses, wanted);
-        assert_eq!(outcome.trouble, None);
+        assert_eq!(outcome.failure, None);
     }
 
     #[test]
     fn a_refusal_of_the_content_for_now_is_the_trouble_of_the_whole() {
         let refused = Status::Refused { step: Step::Content, reply: reply(451, "rate limit exceeded") };
-        let trouble = outcome(Ok(Report::new(vec![entry(refused)], 1))).trouble.unwrap();
-        assert_eq!((trouble.fault.subject, trouble.fault.class), (Subject::Route, Class::Rate));
-        assert!(trouble.words.starts_with("content: 451"), "{}", trouble.words);
+        let failure = outcome(Ok(Report::new(vec![entry(refused)], 1))).failure.unwrap();
+        assert_eq!((failure.fault.subject, failure.fault.class), (Subject::Route, FailureClass::Rate));
+        assert!(failure.message.starts_with("content: 451"), "{}", failure.message);
     }
 
     #[test]
@@ -178,8 +182,8 @@ mod tests {
         );
         let outcome = outcome(Ok(report));
         let classes: Vec<_> = outcome.recipients.iter().map(|result| result.fault.map(|fault| fault.class)).collect();
-        assert_eq!(classes, [None, Some(Class::MailboxFull), Some(Class::Temporary)]);
-        assert_eq!(outcome.trouble, None);
-        assert_eq!(Class::MailboxFull.least_wait(), std::time::Duration::from_secs(900));
+        assert_eq!(classes, [None, Some(FailureClass::MailboxFull), Some(FailureClass::Temporary)]);
+        assert_eq!(outcome.failure, None);
+        assert_eq!(FailureClass::MailboxFull.min_wait(), std::time::Duration::from_secs(900));
     }
 }

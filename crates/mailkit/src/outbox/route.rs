@@ -56,10 +56,10 @@ impl Route {
     }
 
     /// How its connections are kept. As many are in use at once as there may be; for less than that, set
-    /// [`most_ways`](RouteSettings::most_ways) behind this.
+    /// [`max_concurrency`](RouteSettings::max_concurrency) behind this.
     pub fn pool(mut self, pool: PoolSettings) -> Self {
         self.pool = pool;
-        self.settings.most_ways = pool.max_size;
+        self.settings.max_concurrency = pool.max_size;
         self
     }
 
@@ -158,8 +158,8 @@ impl Route {
     /// The settings for the dispatcher, and the mailer that sends.
     pub(crate) fn into_parts(self) -> Result<(RouteSettings, Mailer), Error> {
         // More ways than connections would wait for each other.
-        let most = self.settings.most_ways.min(self.pool.max_size);
-        let settings = self.settings.most_ways(most);
+        let most = self.settings.max_concurrency.min(self.pool.max_size);
+        let settings = self.settings.max_concurrency(most);
         let mailer = Mailer::with_pool(self.config, self.pool)?.with_conversion(self.conversion);
         Ok((
             settings,
@@ -192,15 +192,15 @@ mod tests {
             let pool = PoolSettings { max_size: number(size), ..PoolSettings::default() };
             Route::new("main", "smtp://localhost:2525?tls=none").unwrap().pool(pool)
         };
-        let ways = |route: Route| {
+        let slots = |route: Route| {
             let (settings, _) = route.into_parts().unwrap();
-            settings.most_ways.get()
+            settings.max_concurrency.get()
         };
-        assert_eq!((ways(route(50)), ways(route(2))), (50, 2));
+        assert_eq!((slots(route(50)), slots(route(2))), (50, 2));
         for (wanted, most) in [(3, 3), (60, 50)] {
             let mut route = route(50);
-            route.settings_mut().most_ways = number(wanted);
-            assert_eq!(ways(route), most);
+            route.settings_mut().max_concurrency = number(wanted);
+            assert_eq!(slots(route), most);
         }
     }
 }

@@ -93,7 +93,7 @@ async fn failed(dispatcher: &Dispatcher) -> Result<(), QueueError> {
     let mut events = dispatcher.events();
     loop {
         match events.recv().await {
-            Ok(Event::StoreFailed { words }) => return Err(QueueError::Failed(words.into())),
+            Ok(Event::StoreFailed { message }) => return Err(QueueError::Failed(message.into())),
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
@@ -108,7 +108,7 @@ async fn show(dispatcher: &Dispatcher, progress: &Progress) {
         let stats = dispatcher.stats();
         let in_flight: u32 = stats.routes.iter().map(|route| route.in_flight).sum();
         let waiting: usize = stats.routes.iter().map(|route| route.waiting).sum();
-        let away = if stats.store_away { "  (the queue's store is away)" } else { "" };
+        let away = if stats.store_unavailable { "  (the queue's store is away)" } else { "" };
         let done = tally(dispatcher);
         progress.say(format!("{done}; {in_flight} on their way, {waiting} waiting{away}"));
     }

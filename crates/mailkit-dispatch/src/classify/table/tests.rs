@@ -19,8 +19,8 @@ fn refusal(reply: &str) -> Refusal<'_> {
     Refusal::new(code.parse().unwrap(), enhanced, text)
 }
 
-fn expect(rows: &[(Step, &str, Subject, Class, bool)]) {
-    for (step, reply, subject, class, is_permanent) in rows {
+fn expect(ready: &[(Step, &str, Subject, FailureClass, bool)]) {
+    for (step, reply, subject, class, is_permanent) in ready {
         let found = classify(*step, Some(&refusal(reply)));
         let wanted = Disposition { subject: *subject, class: *class, is_permanent: *is_permanent };
         assert_eq!(found, wanted, "{step:?}: {reply}");
@@ -46,7 +46,7 @@ fn a_missing_login_or_tls_is_the_routes_fault_in_every_step() {
             "432 4.7.12 A password transition is needed",
             "525 5.7.13 User account disabled",
         ] {
-            expect(&[(step, reply, ROUTE, Class::Login, false)]);
+            expect(&[(step, reply, ROUTE, FailureClass::Login, false)]);
         }
     }
     for step in [Mail, Rcpt, Data] {
@@ -60,7 +60,7 @@ fn a_missing_login_or_tls_is_the_routes_fault_in_every_step() {
             "454 4.7.0 TLS not available due to temporary reason",
             "454 4.7.0 Temporary authentication failure",
         ] {
-            expect(&[(step, reply, ROUTE, Class::Login, false)]);
+            expect(&[(step, reply, ROUTE, FailureClass::Login, false)]);
         }
     }
 }
@@ -78,7 +78,7 @@ fn a_limit_of_the_account_is_the_routes_fault_and_never_final() {
             "550 5.4.6 Unusual sending activity detected",
             "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients",
         ] {
-            expect(&[(step, reply, ROUTE, Class::AccountLimit, false)]);
+            expect(&[(step, reply, ROUTE, FailureClass::AccountLimit, false)]);
         }
     }
 }
@@ -86,101 +86,119 @@ fn a_limit_of_the_account_is_the_routes_fault_and_never_final() {
 #[test]
 fn a_session_that_is_refused_is_the_routes_fault_whatever_the_code() {
     expect(&[
-        (Greeting, "554 no SMTP service here", ROUTE, Class::Connection, false),
-        (Greeting, "450 later", ROUTE, Class::Closing, false),
-        (Ehlo, "550 5.7.1 go away", ROUTE, Class::Connection, false),
-        (Ehlo, "501 invalid name", ROUTE, Class::Connection, false),
-        (Greeting, "554 5.7.1 too many connections", ROUTE, Class::TooManyConnections, false),
-        (Mail, "432 4.3.2 Concurrent connections limit exceeded", ROUTE, Class::TooManyConnections, false),
-        (Mail, "432 4.3.2 STOREDRV.ClientSubmit", ROUTE, Class::TooManyConnections, false),
-        (StartTls, "454 4.7.0 TLS not available", ROUTE, Class::Login, false),
-        (StartTls, "502 no", ROUTE, Class::Login, false),
-        (Auth, "454 4.7.0 Temporary authentication failure", ROUTE, Class::Login, false),
-        (Auth, "454 4.7.0 Throttling failure: Maximum sending rate exceeded", ROUTE, Class::Rate, false),
-        (Auth, "550 5.7.1 no", ROUTE, Class::Login, false),
-        (Mail, "421 4.7.0 mx.example too many concurrent SMTP connections", ROUTE, Class::TooManyConnections, false),
-        (Rcpt, "421 4.3.2 closing", ROUTE, Class::Closing, false),
-        (Content, "421 4.3.0 closing", ROUTE, Class::Closing, false),
-        (Mail, "503 5.5.1 bad sequence of commands", ROUTE, Class::Connection, false),
-        (Mail, "502 not implemented", ROUTE, Class::Connection, false),
-        (Mail, "451 4.3.2 maintenance", ROUTE, Class::Closing, false),
-        (Mail, "421 4.4.5 Server busy, try again later", ROUTE, Class::Closing, false),
-        (Rcpt, "451 4.4.5 congestion", ROUTE, Class::Closing, false),
-        (Data, "502 5.5.1 command not implemented", ROUTE, Class::Connection, false),
-        (Data, "503 5.5.1 need RCPT", ROUTE, Class::Connection, false),
-        (Rcpt, "503 5.5.1 Error: need MAIL command", ROUTE, Class::Connection, false),
-        (Rcpt, "503 no", MESSAGE, Class::Permanent, true),
+        (Greeting, "554 no SMTP service here", ROUTE, FailureClass::Connection, false),
+        (Greeting, "450 later", ROUTE, FailureClass::Closing, false),
+        (Ehlo, "550 5.7.1 go away", ROUTE, FailureClass::Connection, false),
+        (Ehlo, "501 invalid name", ROUTE, FailureClass::Connection, false),
+        (Greeting, "554 5.7.1 too many connections", ROUTE, FailureClass::TooManyConnections, false),
+        (Mail, "432 4.3.2 Concurrent connections limit exceeded", ROUTE, FailureClass::TooManyConnections, false),
+        (Mail, "432 4.3.2 STOREDRV.ClientSubmit", ROUTE, FailureClass::TooManyConnections, false),
+        (StartTls, "454 4.7.0 TLS not available", ROUTE, FailureClass::Login, false),
+        (StartTls, "502 no", ROUTE, FailureClass::Login, false),
+        (Auth, "454 4.7.0 Temporary authentication failure", ROUTE, FailureClass::Login, false),
+        (Auth, "454 4.7.0 Throttling failure: Maximum sending rate exceeded", ROUTE, FailureClass::Rate, false),
+        (Auth, "550 5.7.1 no", ROUTE, FailureClass::Login, false),
+        (
+            Mail,
+            "421 4.7.0 mx.example too many concurrent SMTP connections",
+            ROUTE,
+            FailureClass::TooManyConnections,
+            false,
+        ),
+        (Rcpt, "421 4.3.2 closing", ROUTE, FailureClass::Closing, false),
+        (Content, "421 4.3.0 closing", ROUTE, FailureClass::Closing, false),
+        (Mail, "503 5.5.1 bad sequence of commands", ROUTE, FailureClass::Connection, false),
+        (Mail, "502 not implemented", ROUTE, FailureClass::Connection, false),
+        (Mail, "451 4.3.2 maintenance", ROUTE, FailureClass::Closing, false),
+        (Mail, "421 4.4.5 Server busy, try again later", ROUTE, FailureClass::Closing, false),
+        (Rcpt, "451 4.4.5 congestion", ROUTE, FailureClass::Closing, false),
+        (Data, "502 5.5.1 command not implemented", ROUTE, FailureClass::Connection, false),
+        (Data, "503 5.5.1 need RCPT", ROUTE, FailureClass::Connection, false),
+        (Rcpt, "503 5.5.1 Error: need MAIL command", ROUTE, FailureClass::Connection, false),
+        (Rcpt, "503 no", MESSAGE, FailureClass::Permanent, true),
     ]);
     for step in [Step::Connect, Greeting, Mail, Content] {
-        assert_eq!(classify(step, None), Class::Connection.into());
+        assert_eq!(classify(step, None), FailureClass::Connection.into());
     }
-    assert_eq!(classify(Step::Tls, None), Class::Login.into());
+    assert_eq!(classify(Step::Tls, None), FailureClass::Login.into());
 }
 
 #[test]
 fn any_other_refusal_of_mail_is_the_senders_on_this_route() {
     expect(&[
-        (Mail, "550 5.7.1 not your address", SENDER, Class::SenderRefused, true),
+        (Mail, "550 5.7.1 not your address", SENDER, FailureClass::SenderRefused, true),
         (
             Mail,
             "550 5.7.60 Client does not have permissions to send as this sender",
             SENDER,
-            Class::SenderRefused,
+            FailureClass::SenderRefused,
             true,
         ),
-        (Mail, "553 5.1.8 domain does not exist", SENDER, Class::SenderRefused, true),
-        (Mail, "501 5.1.7 bad address", SENDER, Class::SenderRefused, true),
-        (Mail, "550 null sender not accepted", SENDER, Class::SenderRefused, true),
-        (Mail, "451 4.1.8 domain cannot be found", SENDER, Class::SenderRefused, false),
-        (Mail, "452 4.3.1 Insufficient system storage", SENDER, Class::SenderRefused, false),
-        (Mail, "552 5.7.1 not your address", SENDER, Class::SenderRefused, true),
-        (Mail, "450 4.7.1 greylisted", SENDER, Class::Greylisted, false),
-        (Rcpt, "553 5.7.1 <a@b>: Sender address rejected: not owned by user ann", SENDER, Class::SenderRefused, true),
-        (Rcpt, "450 4.1.8 <a@b>: Sender address rejected: Domain not found", SENDER, Class::SenderRefused, false),
-        (Rcpt, "554 5.7.1 <bob@x>: Relay access denied", SENDER, Class::SenderRefused, true),
-        (Content, "550 5.1.8 bad outbound sender", SENDER, Class::SenderRefused, true),
+        (Mail, "553 5.1.8 domain does not exist", SENDER, FailureClass::SenderRefused, true),
+        (Mail, "501 5.1.7 bad address", SENDER, FailureClass::SenderRefused, true),
+        (Mail, "550 null sender not accepted", SENDER, FailureClass::SenderRefused, true),
+        (Mail, "451 4.1.8 domain cannot be found", SENDER, FailureClass::SenderRefused, false),
+        (Mail, "452 4.3.1 Insufficient system storage", SENDER, FailureClass::SenderRefused, false),
+        (Mail, "552 5.7.1 not your address", SENDER, FailureClass::SenderRefused, true),
+        (Mail, "450 4.7.1 greylisted", SENDER, FailureClass::Greylisted, false),
+        (
+            Rcpt,
+            "553 5.7.1 <a@b>: Sender address rejected: not owned by user ann",
+            SENDER,
+            FailureClass::SenderRefused,
+            true,
+        ),
+        (
+            Rcpt,
+            "450 4.1.8 <a@b>: Sender address rejected: Domain not found",
+            SENDER,
+            FailureClass::SenderRefused,
+            false,
+        ),
+        (Rcpt, "554 5.7.1 <bob@x>: Relay access denied", SENDER, FailureClass::SenderRefused, true),
+        (Content, "550 5.1.8 bad outbound sender", SENDER, FailureClass::SenderRefused, true),
     ]);
 }
 
 #[test]
 fn a_size_or_parameter_refused_at_mail_may_go_over_another_route_and_says_nothing_of_the_sender() {
     expect(&[
-        (Mail, "552 message size exceeds fixed maximum message size", SENDER, Class::Unsupported, true),
-        (Mail, "555 5.5.4 unsupported parameter", SENDER, Class::Unsupported, true),
-        (Mail, "504 parameter not implemented", SENDER, Class::Unsupported, true),
+        (Mail, "552 message size exceeds fixed maximum message size", SENDER, FailureClass::Unsupported, true),
+        (Mail, "555 5.5.4 unsupported parameter", SENDER, FailureClass::Unsupported, true),
+        (Mail, "504 parameter not implemented", SENDER, FailureClass::Unsupported, true),
     ]);
 }
 
 #[test]
 fn a_recipient_or_the_message_is_refused_at_rcpt_and_behind_the_content() {
     expect(&[
-        (Rcpt, "550 5.1.1 no such user", MESSAGE, Class::Permanent, true),
-        (Rcpt, "550 5.7.1 not allowed", MESSAGE, Class::Permanent, true),
-        (Rcpt, "450 4.2.0 <a@b>: Recipient address rejected: Greylisted", MESSAGE, Class::Greylisted, false),
-        (Rcpt, "452 4.2.2 The recipient's inbox is out of storage space", MESSAGE, Class::MailboxFull, false),
-        (Rcpt, "452 full", MESSAGE, Class::MailboxFull, false),
-        (Rcpt, "552 5.2.2 Mailbox full", MESSAGE, Class::Permanent, true),
-        (Rcpt, "450 4.2.1 The user is receiving mail at a rate; rate limited", MESSAGE, Class::Rate, false),
-        (Rcpt, "450 4.7.1 rate limit exceeded", ROUTE, Class::Rate, false),
-        (Rcpt, "451 4.3.0 local error", MESSAGE, Class::Temporary, false),
-        (Content, "452 4.2.2 over quota", MESSAGE, Class::MailboxFull, false),
-        (Content, "452 4.3.1 Insufficient system storage", MESSAGE, Class::Temporary, false),
-        (Content, "451 4.3.0 Local error in processing", MESSAGE, Class::Temporary, false),
-        (Content, "451 4.7.1 slow down", ROUTE, Class::Rate, false),
-        (Content, "554 5.7.9 Message not accepted for policy reasons", MESSAGE, Class::Permanent, true),
+        (Rcpt, "550 5.1.1 no such user", MESSAGE, FailureClass::Permanent, true),
+        (Rcpt, "550 5.7.1 not allowed", MESSAGE, FailureClass::Permanent, true),
+        (Rcpt, "450 4.2.0 <a@b>: Recipient address rejected: Greylisted", MESSAGE, FailureClass::Greylisted, false),
+        (Rcpt, "452 4.2.2 The recipient's inbox is out of storage space", MESSAGE, FailureClass::MailboxFull, false),
+        (Rcpt, "452 full", MESSAGE, FailureClass::MailboxFull, false),
+        (Rcpt, "552 5.2.2 Mailbox full", MESSAGE, FailureClass::Permanent, true),
+        (Rcpt, "450 4.2.1 The user is receiving mail at a rate; rate limited", MESSAGE, FailureClass::Rate, false),
+        (Rcpt, "450 4.7.1 rate limit exceeded", ROUTE, FailureClass::Rate, false),
+        (Rcpt, "451 4.3.0 local error", MESSAGE, FailureClass::Temporary, false),
+        (Content, "452 4.2.2 over quota", MESSAGE, FailureClass::MailboxFull, false),
+        (Content, "452 4.3.1 Insufficient system storage", MESSAGE, FailureClass::Temporary, false),
+        (Content, "451 4.3.0 Local error in processing", MESSAGE, FailureClass::Temporary, false),
+        (Content, "451 4.7.1 slow down", ROUTE, FailureClass::Rate, false),
+        (Content, "554 5.7.9 Message not accepted for policy reasons", MESSAGE, FailureClass::Permanent, true),
         (
             Content,
             "550 5.7.26 Unauthenticated email is not accepted due to its DMARC policy",
             MESSAGE,
-            Class::Permanent,
+            FailureClass::Permanent,
             true,
         ),
-        (Content, "554 5.7.1 spam", MESSAGE, Class::Permanent, true),
-        (Data, "554 5.5.1 no valid recipients", MESSAGE, Class::Permanent, true),
-        (Mail, "552 5.3.4 message too large", MESSAGE, Class::Permanent, true),
-        (Content, "554 5.4.6 too many hops", MESSAGE, Class::Permanent, true),
-        (Mail, "550 5.6.7 header error", MESSAGE, Class::Permanent, true),
-        (Content, "451 4.6.0 unclear", MESSAGE, Class::Temporary, false),
+        (Content, "554 5.7.1 spam", MESSAGE, FailureClass::Permanent, true),
+        (Data, "554 5.5.1 no valid recipients", MESSAGE, FailureClass::Permanent, true),
+        (Mail, "552 5.3.4 message too large", MESSAGE, FailureClass::Permanent, true),
+        (Content, "554 5.4.6 too many hops", MESSAGE, FailureClass::Permanent, true),
+        (Mail, "550 5.6.7 header error", MESSAGE, FailureClass::Permanent, true),
+        (Content, "451 4.6.0 unclear", MESSAGE, FailureClass::Temporary, false),
     ]);
 }
 
@@ -192,14 +210,14 @@ fn too_many_recipients_is_about_the_transaction_and_never_final() {
         (found.class, found.is_permanent)
     };
     for reply in ["452 4.5.3 too many recipients", "552 5.5.3 no", "452 too many recipients", "452 no", "552 no"] {
-        assert_eq!(found(reply, true), (Class::TooManyRecipients, false), "{reply}");
+        assert_eq!(found(reply, true), (FailureClass::TooManyRecipients, false), "{reply}");
     }
     for reply in ["452 4.5.3 too many recipients", "550 5.5.3 no"] {
-        assert_eq!(found(reply, false), (Class::TooManyRecipients, false), "{reply}");
+        assert_eq!(found(reply, false), (FailureClass::TooManyRecipients, false), "{reply}");
     }
-    assert_eq!(found("452 4.2.2 full", true), (Class::MailboxFull, false));
-    assert_eq!(found("552 5.2.2 full", true), (Class::Permanent, true));
-    assert_eq!(found("552 no", false), (Class::Permanent, true));
+    assert_eq!(found("452 4.2.2 full", true), (FailureClass::MailboxFull, false));
+    assert_eq!(found("552 5.2.2 full", true), (FailureClass::Permanent, true));
+    assert_eq!(found("552 no", false), (FailureClass::Permanent, true));
 }
 
 #[test]

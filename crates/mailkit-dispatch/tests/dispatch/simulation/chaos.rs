@@ -1,4 +1,4 @@
-//! Ways out, and a store, that fail in every manner.
+//! Slots out, and a store, that fail in every manner.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fastrand::Rng;
 use mailkit_address::Address;
-use mailkit_dispatch::{Class, Deliver, Job, Jobs, Outcome, Trouble};
+use mailkit_dispatch::{Deliver, DeliveryFailure, FailureClass, Job, Jobs, Outcome};
 use mailkit_queue::{QueueError, QueueId, RecipientOutcome, RecipientStatus, State, Tenant};
 use tokio::time::{Instant, sleep};
 
 use super::MILLISECOND;
-use crate::wrapped::Fault;
+use crate::faulty_queue::Fault;
 
 /// What the world saw.
 pub(super) struct World {
@@ -49,7 +49,7 @@ pub(super) fn look(world: &Shared) -> MutexGuard<'_, World> {
     world.lock().unwrap()
 }
 
-/// A way out that fails in every manner.
+/// A slot out that fails in every manner.
 pub(super) struct Chaos {
     pub(super) world: Shared,
     pub(super) route: usize,
@@ -59,7 +59,7 @@ enum Fate {
     Well,
     Later,
     Refused,
-    Cut(Class),
+    Cut(FailureClass),
     /// Delivered, or not, and no answer.
     Silent(bool),
     /// The sender panics, after it delivered or before.
@@ -83,9 +83,9 @@ impl Chaos {
         let fate = match world.rng.u8(0..24) {
             0 | 1 => Fate::Later,
             2 => Fate::Refused,
-            3 | 4 => Fate::Cut(Class::Connection),
-            5 => Fate::Cut(Class::Closing),
-            6 => Fate::Cut(Class::TooManyConnections),
+            3 | 4 => Fate::Cut(FailureClass::Connection),
+            5 => Fate::Cut(FailureClass::Closing),
+            6 => Fate::Cut(FailureClass::TooManyConnections),
             7 => Fate::Silent(coin),
             8 => Fate::Panic(coin),
             9 => Fate::Drop(coin),
@@ -111,20 +111,20 @@ impl Chaos {
         }
     }
 
-    /// Returns whether the way can go on.
+    /// Returns whether the slot can go on.
     async fn carry(&self, mut job: Job) -> bool {
         let place = self.note_taken(&job);
         let (fate, wait) = self.fate();
         sleep(wait).await;
-        let gate = job.gate();
+        let commit_point = job.commit_point();
         let leaves = matches!(fate, Fate::Well | Fate::Silent(_) | Fate::Panic(true) | Fate::Drop(true));
-        let shut = match gate.filter(|_| leaves) {
-            Some(gate) => gate.pass().await.is_err(),
+        let shut = match commit_point.filter(|_| leaves) {
+            Some(commit_point) => commit_point.record().await.is_err(),
             None => false,
         };
         if shut {
             look(&self.world).taken[place].refunded = true;
-            job.finish(Outcome::failed(Trouble::new(Class::Connection, "the gate is shut")));
+            job.finish(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "the commit_point is shut")));
             return false;
         }
         let all = |job: &Job, status, code| {
@@ -132,7 +132,7 @@ impl Chaos {
                 let (address, text) = (address.clone(), "said".to_owned());
                 RecipientOutcome::new(address, status).with_code(code).with_text(text).into()
             };
-            Outcome { recipients: job.message().recipients().iter().map(said).collect(), trouble: None }
+            Outcome { recipients: job.message().recipients().iter().map(said).collect(), failure: None }
         };
         if matches!(fate, Fate::Well | Fate::Silent(true) | Fate::Panic(true) | Fate::Drop(true)) {
             self.deliver_to(&job);
@@ -143,14 +143,14 @@ impl Chaos {
             Fate::Well => all(&job, RecipientStatus::Accepted, 250),
             Fate::Later => all(&job, RecipientStatus::Temporary, 450),
             Fate::Refused => all(&job, RecipientStatus::Permanent, 550),
-            Fate::Cut(class) => Outcome::failed(Trouble::new(*class, "cut")),
-            Fate::Silent(_) => Outcome::failed(Trouble::new(Class::Ambiguous, "silence")),
+            Fate::Cut(class) => Outcome::failed(DeliveryFailure::new(*class, "cut")),
+            Fate::Silent(_) => Outcome::failed(DeliveryFailure::new(FailureClass::Ambiguous, "silence")),
             // Unwinds like a panic, without a report on standard error.
             Fate::Panic(_) => resume_unwind(Box::new("a fault made on purpose")),
             Fate::Drop(_) => return true,
         };
-        let goes_on = outcome.trouble.is_none();
-        if matches!(fate, Fate::Cut(Class::Connection | Class::TooManyConnections)) {
+        let goes_on = outcome.failure.is_none();
+        if matches!(fate, Fate::Cut(FailureClass::Connection | FailureClass::TooManyConnections)) {
             look(&self.world).taken[place].refunded = true;
         }
         job.finish(outcome);
@@ -168,7 +168,7 @@ impl Deliver for Chaos {
         };
         sleep(wait).await;
         if look(&self.world).down[self.route] {
-            return jobs.broken(Trouble::new(Class::Connection, "down"));
+            return jobs.connection_failed(DeliveryFailure::new(FailureClass::Connection, "down"));
         }
         while let Some(job) = jobs.next().await {
             if !self.carry(job).await {

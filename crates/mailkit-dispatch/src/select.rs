@@ -1,4 +1,4 @@
-//! Which message a way carries next, if any may go.
+//! Which message a slot carries next, if any may go.
 
 use mailkit_queue::{Leased, LimitRequest, Timestamp};
 use tokio::time::Instant;
@@ -6,123 +6,125 @@ use tokio::time::Instant;
 use crate::assign::earliest;
 use crate::event::DeadReason;
 use crate::limit::{Scope, Scopes, Weight};
-use crate::rows::Place;
+use crate::ready_queue::Position;
 use crate::state::State;
 
-/// What a way that asks for a job gets.
-pub(crate) enum Picked {
+/// What a slot that asks for a job gets.
+pub(crate) enum Selection {
     /// This message, which all limits have counted.
-    Go(Box<Leased>),
+    Send(Box<Leased>),
     /// This message, once it has paid.
-    Pay(Box<Leased>),
+    Acquire(Box<Leased>),
     /// Nothing before that time, or before something happens.
     Wait(Option<Instant>),
 }
 
 /// What is to be done with a message that waits.
-enum Word {
-    Go,
-    Stay(Instant),
-    PutOff(Instant),
-    Bury(DeadReason, &'static str),
+enum Eligibility {
+    Ready,
+    Wait(Instant),
+    Reschedule(Instant),
+    DeadLetter(DeadReason, &'static str),
     /// Its lease has run out: the queue has it again.
-    Forget,
+    LeaseExpired,
 }
 
 impl State {
     /// The first message of a route that may go. Those that have to wait long are put back, the others stay.
-    pub(crate) fn pick(&mut self, place: usize, now: Instant, clock: Timestamp) -> Picked {
-        let pass = self.count_up();
+    pub(crate) fn select(&mut self, index: usize, now: Instant, clock: Timestamp) -> Selection {
+        let pass = self.next_number();
         let mut wait = None;
-        let mut at = Place::default();
-        while let Some(found) = self.routes[place].rows.settle(at) {
+        let mut at = Position::default();
+        while let Some(found) = self.routes[index].ready.next_from(at) {
             at = found;
-            let word = self.word(place, found, pass, now, clock);
-            if let Word::Stay(until) = word {
+            let eligibility = self.eligibility(index, found, pass, now, clock);
+            if let Eligibility::Wait(until) = eligibility {
                 wait = earliest(wait, Some(until));
                 at = found.next();
                 continue;
             }
-            let Some(message) = self.routes[place].rows.remove(found) else { break };
-            match word {
-                Word::Go if self.has_quotas(place, &message, now) => return Picked::Pay(message),
-                Word::Go => {
-                    self.count_cells(place, &message, now);
-                    return Picked::Go(message);
+            let Some(message) = self.routes[index].ready.remove(found) else { break };
+            match eligibility {
+                Eligibility::Ready if self.has_quotas(index, &message, now) => return Selection::Acquire(message),
+                Eligibility::Ready => {
+                    self.consume_rates(index, &message, now);
+                    return Selection::Send(message);
                 }
-                Word::PutOff(until) => self.put_off(*message, until - now, clock),
-                Word::Bury(reason, words) => {
-                    let name = std::sync::Arc::clone(&self.routes[place].name);
-                    self.bury(*message, &name, reason, words);
+                Eligibility::Reschedule(until) => self.reschedule(*message, until - now, clock),
+                Eligibility::DeadLetter(reason, text) => {
+                    let name = std::sync::Arc::clone(&self.routes[index].name);
+                    self.dead_letter(*message, &name, reason, text);
                 }
-                Word::Forget | Word::Stay(_) => {
+                Eligibility::LeaseExpired | Eligibility::Wait(_) => {
                     self.forget_lease(message.lease.token());
                 }
             }
         }
-        Picked::Wait(wait)
+        Selection::Wait(wait)
     }
 
-    fn word(&mut self, place: usize, found: Place, pass: u64, now: Instant, clock: Timestamp) -> Word {
-        let local_wait = self.settings.local_wait;
-        let route = &mut self.routes[place];
-        let Some(message) = route.rows.get(found) else { return Word::Forget };
+    fn eligibility(&mut self, index: usize, found: Position, pass: u64, now: Instant, clock: Timestamp) -> Eligibility {
+        let max_local_wait = self.settings.max_local_wait;
+        let route = &mut self.routes[index];
+        let Some(message) = route.ready.get(found) else { return Eligibility::LeaseExpired };
         if message.expires_at - clock < self.settings.lease / 2 {
             // It was renewed, or it is over.
             let token = message.lease.token();
             let renewed = self.leases.get(&token.id).filter(|term| term.token == token);
-            if renewed.is_none_or(|term| term.wall_left(clock).is_zero()) {
-                return Word::Forget;
+            if renewed.is_none_or(|term| term.wall_remaining(clock).is_zero()) {
+                return Eligibility::LeaseExpired;
             }
         }
         if message.message_expires_at.is_some_and(|at| at <= clock) {
-            return Word::Bury(DeadReason::Expired, "its last moment was over before it could be sent");
+            return Eligibility::DeadLetter(DeadReason::Expired, "its last moment was over before it could be sent");
         }
         let mut blocking: Option<Instant> = None;
         let mut never = false;
         let (scope, domains, tenants) = (&mut route.scope, &mut route.domains, &mut self.tenants);
         each_scope(message, scope, domains, tenants, now, |scope, weight| {
             never |= scope.is_never(weight);
-            if let Some(at) = scope.look(weight, now) {
+            if let Some(at) = scope.ready_at(weight, now) {
                 blocking = blocking.max(Some(scope.queue_up(pass, weight, at)));
             }
         });
         match blocking {
-            _ if never => Word::Bury(DeadReason::OverQuota, "it has more recipients than a quota ever lets through"),
-            None => Word::Go,
-            Some(turn) if turn - now <= local_wait => Word::Stay(turn),
+            _ if never => {
+                Eligibility::DeadLetter(DeadReason::OverQuota, "it has more recipients than a quota ever lets through")
+            }
+            None => Eligibility::Ready,
+            Some(turn) if turn - now <= max_local_wait => Eligibility::Wait(turn),
             Some(turn) => {
                 let mut booked = turn;
                 each_scope(message, scope, domains, tenants, now, |scope, weight| {
-                    if scope.look(weight, now).is_some() {
+                    if scope.ready_at(weight, now).is_some() {
                         booked = booked.max(scope.book(weight, turn, now));
                     }
                 });
-                Word::PutOff(booked)
+                Eligibility::Reschedule(booked)
             }
         }
     }
 
     /// Counts a message as leaving, in all scopes.
-    pub(crate) fn count_cells(&mut self, place: usize, message: &Leased, now: Instant) {
-        let route = &mut self.routes[place];
+    pub(crate) fn consume_rates(&mut self, index: usize, message: &Leased, now: Instant) {
+        let route = &mut self.routes[index];
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
             scope.take(weight, now);
         });
     }
 
     /// When a message may leave as far as smooth rates go, where that is not now.
-    pub(crate) fn look(&mut self, place: usize, message: &Leased, now: Instant) -> Option<Instant> {
-        let route = &mut self.routes[place];
+    pub(crate) fn rates_ready_at(&mut self, index: usize, message: &Leased, now: Instant) -> Option<Instant> {
+        let route = &mut self.routes[index];
         let mut latest = None;
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
-            latest = latest.max(scope.look(weight, now));
+            latest = latest.max(scope.ready_at(weight, now));
         });
         latest
     }
 
-    fn has_quotas(&mut self, place: usize, message: &Leased, now: Instant) -> bool {
-        let route = &mut self.routes[place];
+    fn has_quotas(&mut self, index: usize, message: &Leased, now: Instant) -> bool {
+        let route = &mut self.routes[index];
         let mut any = false;
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, _| {
             any |= scope.has_quotas();
@@ -131,26 +133,33 @@ impl State {
     }
 
     /// What a message has to pay, scope by scope.
-    pub(crate) fn spends(&mut self, place: usize, message: &Leased, now: Instant) -> Vec<Vec<LimitRequest>> {
-        let route = &mut self.routes[place];
+    pub(crate) fn limit_requests(&mut self, index: usize, message: &Leased, now: Instant) -> Vec<Vec<LimitRequest>> {
+        let route = &mut self.routes[index];
         let mut all = Vec::new();
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
-            let mut spends = Vec::new();
-            scope.spends(weight, &mut spends);
-            if !spends.is_empty() {
-                all.push(spends);
+            let mut requests = Vec::new();
+            scope.limit_requests(weight, &mut requests);
+            if !requests.is_empty() {
+                all.push(requests);
             }
         });
         all
     }
 
     /// A quota of the scope that has this spend has no room before that time.
-    pub(crate) fn block(&mut self, place: usize, message: &Leased, full: &LimitRequest, until: Instant, now: Instant) {
-        let route = &mut self.routes[place];
+    pub(crate) fn block_limit(
+        &mut self,
+        index: usize,
+        message: &Leased,
+        full: &LimitRequest,
+        until: Instant,
+        now: Instant,
+    ) {
+        let route = &mut self.routes[index];
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
-            let mut spends = Vec::new();
-            scope.spends(weight, &mut spends);
-            if spends.contains(full) {
+            let mut requests = Vec::new();
+            scope.limit_requests(weight, &mut requests);
+            if requests.contains(full) {
                 scope.block_until(until);
             }
         });

@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fastrand::Rng;
 use mailkit_dispatch::{
-    Class, Deliver, Dispatcher, Job, Jobs, Outcome, Plan, RetrySettings, RouteSettings, Settings, Trouble,
+    Deliver, DeliveryFailure, Dispatcher, FailureClass, Job, Jobs, Outcome, Plan, RetrySettings, RouteSettings,
+    Settings,
 };
 use mailkit_queue::{MemoryQueue, Queue};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::primary_backup::{Fed, longest_wait};
 use crate::server::{Server, enqueue, queue};
-use crate::two::{Fed, longest_wait};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -74,17 +75,17 @@ impl Moody {
     /// Answers one message, or not. Returns whether the connection is still there.
     async fn answer(&self, job: Job) -> bool {
         let mood = self.mood();
-        let fail = |job: Job, class| job.finish(Outcome::failed(Trouble::new(class, "out of sorts")));
+        let fail = |job: Job, class| job.finish(Outcome::failed(DeliveryFailure::new(class, "out of sorts")));
         if mood == Mood::Swallows || mood == Mood::SwallowsSome && self.roll(3) == 0 {
             sleep(600_000 * MS).await;
-            fail(job, Class::Connection);
+            fail(job, FailureClass::Connection);
             return false;
         }
         sleep(MS * (20 + self.roll(30))).await;
         match mood {
-            Mood::Cuts => fail(job, Class::Connection),
-            Mood::Closes => fail(job, Class::Closing),
-            Mood::TooMany => fail(job, Class::TooManyConnections),
+            Mood::Cuts => fail(job, FailureClass::Connection),
+            Mood::Closes => fail(job, FailureClass::Closing),
+            Mood::TooMany => fail(job, FailureClass::TooManyConnections),
             Mood::Panics => drop(job),
             _ => {
                 let outcome = Outcome::accepted(job.message().recipients(), "250 2.0.0 taken");
@@ -106,7 +107,7 @@ impl Deliver for Moody {
         };
         sleep(MS * opens_in).await;
         if matches!(self.mood(), Mood::Refuses | Mood::NeverOpens) {
-            return jobs.broken(Trouble::new(Class::Connection, "refused"));
+            return jobs.connection_failed(DeliveryFailure::new(FailureClass::Connection, "refused"));
         }
         while let Some(job) = jobs.next().await {
             self.see(&job);
@@ -121,7 +122,7 @@ impl Deliver for Moody {
                 if is_open {
                     is_open = self.answer(job).await;
                 } else {
-                    job.finish(Outcome::failed(Trouble::new(Class::Connection, "cut")));
+                    job.finish(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "cut")));
                 }
             }
             if !is_open {
@@ -139,7 +140,7 @@ fn plan(rng: &mut Rng, servers: &[Arc<Moody>]) -> Plan {
     (0..).zip(servers).fold(plan, |plan, (place, server)| {
         let is_last = place == last;
         let most = if is_last { 20 } else { rng.u32(1..7) };
-        let mut route = RouteSettings::new(format!("r{place}")).most_ways(NonZeroU32::new(most).unwrap());
+        let mut route = RouteSettings::new(format!("r{place}")).max_concurrency(NonZeroU32::new(most).unwrap());
         let preference = if are_equal { 1 } else { u32::try_from(place).unwrap() };
         route.preference = Some(if is_last { 9 } else { preference });
         plan.route(route, Arc::<Moody>::clone(server) as Arc<dyn Deliver>)
@@ -174,7 +175,7 @@ async fn run(seed: u64) -> Duration {
     // Long enough for all that was swallowed to end.
     sleep(700_000 * MS).await;
     for route in dispatcher.stats().routes {
-        assert_eq!((route.ways, route.in_flight, route.waiting), (0, 0, 0), "seed {seed}: {route:?}");
+        assert_eq!((route.active_slots, route.in_flight, route.waiting), (0, 0, 0), "seed {seed}: {route:?}");
     }
     let stats = queue.stats().await.unwrap();
     assert_eq!(stats.ready + stats.leased, 0, "seed {seed}: {stats:?}");

@@ -10,30 +10,30 @@ use crate::job::LeaseCheck;
 
 /// A message that was handed out.
 #[derive(Debug)]
-pub(crate) struct Flight {
+pub(crate) struct InFlight {
     pub(crate) message: Box<Leased>,
     /// The place of its route.
     pub(crate) route: usize,
-    pub(crate) way: u64,
-    pub(crate) taken: Instant,
-    pub(crate) receipt: Option<Permit>,
+    pub(crate) slot: u64,
+    pub(crate) started_at: Instant,
+    pub(crate) permit: Option<Permit>,
     /// Whether a message that is to be held passed its gate.
-    pub(crate) departed: Option<Arc<AtomicBool>>,
+    pub(crate) committed: Option<Arc<AtomicBool>>,
     /// What was asked before content left; `None` where whoever delivers does not ask.
     pub(crate) check: Option<Arc<LeaseCheck>>,
 }
 
-impl Flight {
+impl InFlight {
     /// Whether content may have begun to leave.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.check.as_ref().is_none_or(|check| check.has_begun())
+    pub(crate) fn content_may_have_started(&self) -> bool {
+        self.check.as_ref().is_none_or(|check| check.content_may_have_started())
     }
 
     /// Whether the last octet may have left.
-    pub(crate) fn may_have_left(&self) -> bool {
-        match (&self.departed, self.message.on_ambiguous) {
-            (_, OnAmbiguous::Resend) => self.has_begun(),
-            (departed, OnAmbiguous::Hold) => departed.as_ref().is_some_and(|gone| gone.load(Ordering::Acquire)),
+    pub(crate) fn may_be_delivered(&self) -> bool {
+        match (&self.committed, self.message.on_ambiguous) {
+            (_, OnAmbiguous::Resend) => self.content_may_have_started(),
+            (committed, OnAmbiguous::Hold) => committed.as_ref().is_some_and(|gone| gone.load(Ordering::Acquire)),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mailkit_dispatch::{BreakerState, Class, Event, Outcome, RouteSettings, Trouble};
+use mailkit_dispatch::{BreakerState, DeliveryFailure, Event, FailureClass, Outcome, RouteSettings};
 use mailkit_queue::Queue;
 use tokio::time::{Instant, sleep};
 
+use crate::primary_backup::two;
 use crate::server::{Server, enqueue, message, queue, start, tally};
-use crate::two::two;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -78,7 +78,7 @@ async fn what_a_dead_server_swallowed_does_not_close_the_route_again_when_it_fai
     let two = two().await;
     two.primary.takes(100 * SECOND);
     two.primary.replies(|job| {
-        let cut = Trouble::new(Class::Connection, "timed out");
+        let cut = DeliveryFailure::new(FailureClass::Connection, "timed out");
         (job.attempt() == 1 && job.message().recipients()[0].local_part() == "user0").then(|| Outcome::failed(cut))
     });
     enqueue(&two.queue, 1).await;
@@ -127,7 +127,7 @@ async fn no_message_waits_for_a_primary_that_swallows_connections() {
         let came = seen.iter().find(|(_, seen, _)| *seen == id).unwrap().0;
         assert!(came - at < 2 * SECOND, "{id} waited for {:?}", came - at);
     }
-    assert_eq!(two.dispatcher.stats().routes[1].outcomes.troubles.len(), 0);
+    assert_eq!(two.dispatcher.stats().routes[1].outcomes.failures.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ async fn a_server_that_speaks_again_gets_its_mail_back_at_once() {
 async fn silence_that_ends_in_a_cut_closes_the_route() {
     let two = two().await;
     two.primary.takes(4 * SECOND);
-    two.primary.replies(|_| Some(Outcome::failed(Trouble::new(Class::Connection, "reset"))));
+    two.primary.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "reset"))));
     enqueue(&two.queue, 1).await;
     sleep(5 * SECOND).await;
     assert_eq!(two.breaker(), BreakerState::Open);
@@ -191,7 +191,7 @@ async fn content_that_cannot_be_read_is_neither_a_word_nor_a_failure_of_the_rout
     let two = two().await;
     two.primary.takes(3 * SECOND);
     two.primary.replies(|job| {
-        let unread = Trouble::new(Class::Content, "the store is away");
+        let unread = DeliveryFailure::new(FailureClass::Content, "the store is away");
         (job.attempt() == 1).then(|| Outcome::failed(unread))
     });
     enqueue(&two.queue, 5).await;

@@ -1,0 +1,270 @@
+//! Where all tasks meet: the queue, the state behind its lock, and what wakes whom.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mailkit_queue::{LeaseToken, Leased, Permit, Queue, Settlement, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::class::FailureClass;
+use crate::deliver::{DeliveryFailure, Outcome};
+use crate::feedback::RouteEffect;
+use crate::in_flight::InFlight;
+use crate::jobs::Jobs;
+use crate::lease_term::{BootClock, ClockReading};
+use crate::state::{Phase, State};
+
+pub(crate) struct Shared {
+    pub(crate) queue: Arc<dyn Queue>,
+    state: Mutex<State>,
+    /// The leaser shall look again.
+    pub(crate) changed: Notify,
+    /// The settler has something to write down.
+    pub(crate) outcomes: Notify,
+    /// Somebody waits for an end: look again.
+    pub(crate) progress: Notify,
+    runtime: Handle,
+    boot: BootClock,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(queue: Arc<dyn Queue>, state: State, runtime: Handle, boot: BootClock) -> Self {
+        let (changed, outcomes, progress) = (Notify::new(), Notify::new(), Notify::new());
+        Self { queue, state: Mutex::new(state), changed, outcomes, progress, runtime, boot }
+    }
+
+    /// The state. A panic elsewhere leaves it whole: nothing that may panic runs while it is changed.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.has_subscribers =
+            state.event_sender.as_ref().is_some_and(|event_sender| event_sender.receiver_count() > 0);
+        state
+    }
+
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.queue.clock().now()
+    }
+
+    /// Both clocks by which a lease ends.
+    pub(crate) fn read_clocks(&self) -> ClockReading {
+        ClockReading { wall: self.clock(), boot: self.boot.now() }
+    }
+
+    /// Whether a lease of this dispatcher still runs.
+    pub(crate) fn is_leased(&self, token: LeaseToken) -> bool {
+        let now = self.read_clocks();
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.leases.get(&token.id).is_some_and(|term| term.token == token && !term.is_over(now))
+    }
+
+    /// Opens the lock; tells and wakes whoever is concerned by what was done under it.
+    pub(crate) fn close(&self, mut state: MutexGuard<'_, State>) {
+        let events = std::mem::take(&mut state.events);
+        let event_sender = state.event_sender.as_ref().filter(|_| !events.is_empty()).cloned();
+        let outcomes = !state.unsettled.is_empty() && state.settling == 0;
+        drop(state);
+        for event in events {
+            // It fails where nobody listens.
+            let _ = event_sender.as_ref().map(|event_sender| event_sender.send(event));
+        }
+        if outcomes {
+            self.outcomes.notify_one();
+        }
+    }
+
+    /// Takes in what came of a job.
+    pub(crate) fn finish(self: &Arc<Self>, mut in_flight: InFlight, outcome: Outcome) {
+        let refused = outcome.failure.as_ref().is_some_and(|failure| failure.fault.class.is_before_mail());
+        let permit = in_flight.permit.take().filter(|_| refused);
+        let (now, clock, index) = (Instant::now(), self.clock(), in_flight.route);
+        let mut state = self.state();
+        let effect = state.finish(in_flight, outcome, now, clock);
+        self.apply_effect(&mut state, index, &effect, now, clock);
+        self.close(state);
+        self.release_permit(permit);
+    }
+
+    /// A slot could not be opened, or broke without a job on it.
+    pub(crate) fn connection_failed(self: &Arc<Self>, index: usize, slot: u64, failure: DeliveryFailure) {
+        let (now, clock) = (Instant::now(), self.clock());
+        let mut state = self.state();
+        if state.routes[index].slots.get(&slot).is_none_or(|slot| slot.detached) {
+            return;
+        }
+        tracing::warn!(
+            route = &*state.routes[index].name,
+            class = failure.fault.class.as_str(),
+            text = failure.message,
+            "connection failed"
+        );
+        let effect = state.connection_failed(index, slot, &failure, now);
+        let is_counted = state.is_only_slot(index, slot);
+        if effect.closed && !is_counted {
+            self.apply_effect(&mut state, index, &effect, now, clock);
+        } else if let Some(message) = is_counted.then(|| state.routes[index].ready.pop()).flatten() {
+            // A message whose only route cannot be reached has been tried.
+            let in_flight =
+                InFlight { message, route: index, slot, started_at: now, permit: None, committed: None, check: None };
+            state.count_as_attempt(in_flight, failure, now, clock);
+            self.apply_effect(&mut state, index, &effect, now, clock);
+        }
+        self.close(state);
+    }
+
+    /// A call of `deliver` unwinds. The jobs that it had failed by that; where it had none, the slot did.
+    pub(crate) fn panicked(self: &Arc<Self>, index: usize, slot: u64) {
+        let is_idle = self.state().routes[index].slots.get(&slot).is_some_and(|slot| !slot.had_job);
+        if is_idle {
+            self.connection_failed(
+                index,
+                slot,
+                DeliveryFailure::new(FailureClass::Defect, "the sending program panicked before it took a message"),
+            );
+        }
+    }
+
+    pub(crate) fn apply_effect(
+        self: &Arc<Self>,
+        state: &mut State,
+        index: usize,
+        effect: &RouteEffect,
+        now: Instant,
+        clock: Timestamp,
+    ) {
+        if effect.closed {
+            for index in state.redistribute(index, now, clock) {
+                self.scale_slots(state, index, now);
+            }
+            self.changed.notify_one();
+        }
+        if effect.grown {
+            self.scale_slots(state, index, now);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wakes as many slots of a route as there are messages for, and opens new ones where those are too few.
+    pub(crate) fn scale_slots(self: &Arc<Self>, state: &mut State, index: usize, now: Instant) {
+        if state.phase != Phase::Running || state.is_backed_up() {
+            return;
+        }
+        let Some(route) = state.routes.get_mut(index) else { return };
+        let waiting = route.ready.len();
+        if waiting == 0 || route.is_disabled() {
+            return;
+        }
+        if !route.breaker.is_closed() {
+            // The one message that assign() let in is the probe.
+            if route.slots.values().all(|slot| !slot.probe || slot.detached) {
+                self.open_slot(state, index, true);
+            }
+            return;
+        }
+        if route.is_busy() {
+            route.liveness.expect_slot(now);
+        }
+        let woken = waiting.min(route.parked.len());
+        for (_, waker) in route.parked.drain(..woken) {
+            waker.wake();
+        }
+        if route.reopen_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let allowed = (route.concurrency.current() as usize).saturating_sub(route.active_slots());
+        if allowed == 0 {
+            return;
+        }
+        for _ in 0..waiting.saturating_sub(woken + route.opening).min(allowed) {
+            self.open_slot(state, index, false);
+        }
+    }
+
+    /// Looks after the slots of all routes.
+    pub(crate) fn scale_all_slots(self: &Arc<Self>, state: &mut State) {
+        let now = Instant::now();
+        for index in 0..state.routes.len() {
+            self.scale_slots(state, index, now);
+        }
+    }
+
+    fn open_slot(self: &Arc<Self>, state: &mut State, index: usize, probe: bool) {
+        let id = state.next_number();
+        let route = &mut state.routes[index];
+        let deliver = Arc::clone(&route.deliver);
+        route.slots.insert(id, crate::route::Slot { probe, ..Default::default() });
+        route.opening += 1;
+        route.liveness.expect_response(Instant::now());
+        let shared = Arc::clone(self);
+        let task = self.runtime.spawn(async move {
+            // Made in here: a runtime that has ended drops the future at once, and `Jobs` would ask for the lock again.
+            let mut jobs = Jobs::new(shared, index, id);
+            deliver.deliver(&mut jobs).await;
+        });
+        if let Some(slot) = route.slots.get_mut(&id) {
+            slot.abort = Some(task.abort_handle());
+        }
+    }
+
+    /// A call of `deliver` has returned.
+    pub(crate) fn slot_ended(self: &Arc<Self>, index: usize, id: u64) {
+        let (now, clock) = (Instant::now(), self.clock());
+        let mut state = self.state();
+        let Some(route) = state.routes.get_mut(index) else { return };
+        route.parked.retain(|(parked, _)| *parked != id);
+        let slot = route.slots.remove(&id);
+        let Some(slot) = slot else { return };
+        let is_new = !slot.detached && route.reopen_at.is_none_or(|at| at <= now);
+        if !slot.had_job && !slot.probe && !route.ready.is_empty() && is_new {
+            // It carried nothing though there was something: no reason to try again at once.
+            route.delay_opening(now);
+        }
+        let is_probe = |slot: &crate::route::Slot| slot.probe && !slot.detached;
+        if is_probe(&slot) && !route.breaker.is_closed() && !route.slots.values().any(is_probe) {
+            route.breaker.probe_ended();
+        }
+        route.opening -= usize::from(!slot.open);
+        route.detached -= usize::from(slot.detached);
+        state.on_unanswered_end(index, now);
+        let route = &state.routes[index];
+        let mut touched = vec![index];
+        if !route.is_open() {
+            touched = state.redistribute(index, now, clock);
+        }
+        for index in touched {
+            self.scale_slots(&mut state, index, now);
+        }
+        self.changed.notify_one();
+        self.progress.notify_waiters();
+        self.close(state);
+    }
+
+    /// Gives back what a message paid that did not go out.
+    pub(crate) fn release_permit(&self, permit: Option<Permit>) {
+        let Some(permit) = permit else { return };
+        let queue = Arc::clone(&self.queue);
+        // Where that fails, the quota has room a window later: never too much.
+        self.runtime.spawn(async move { queue.release(permit).await });
+    }
+
+    /// Takes back a message that a slot had and did not carry.
+    pub(crate) fn return_message(self: &Arc<Self>, index: usize, message: Box<Leased>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        match state.phase {
+            Phase::Running if state.may_requeue(index, now) => {
+                state.routes[index].ready.push_front(message);
+                self.scale_slots(&mut state, index, now);
+            }
+            _ => state.abandon(*message, Settlement::untouched()),
+        }
+        self.close(state);
+    }
+}

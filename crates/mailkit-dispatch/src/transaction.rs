@@ -1,0 +1,76 @@
+//! A transaction that reached a part of the recipients: the rest goes in a further one at once.
+
+use std::sync::Arc;
+
+use mailkit_queue::{AttemptOutcome, Next, Permit, RecipientOutcome, RecipientStatus, Settlement};
+use tokio::time::Instant;
+
+use crate::class::FailureClass;
+use crate::deliver::RecipientResult;
+use crate::event::Event;
+use crate::in_flight::InFlight;
+use crate::runtime::Shared;
+use crate::state::PendingSettlement;
+
+impl Shared {
+    /// Writes down what became of recipients in a round and makes the message ready again at once. It is no attempt, so
+    /// that however many rounds a message needs, it has had one attempt when the last recipient is accepted.
+    pub(crate) fn finish_transaction(self: &Arc<Self>, mut in_flight: InFlight, recipients: Vec<RecipientResult>) {
+        let recipients: Vec<RecipientOutcome> = recipients.into_iter().map(|result| result.outcome).collect();
+        let unused = in_flight.permit.take().map(|permit| unused(permit, &in_flight, &recipients));
+        let (now, clock, index) = (Instant::now(), self.clock(), in_flight.route);
+        let took = now - in_flight.started_at;
+        let mut state = self.state();
+        state.job_ended(&in_flight);
+        let is_back = state.on_response(index, now);
+        let mut effect = state.apply_feedback(index, in_flight.slot, None, took, now);
+        effect.grown |= is_back && !effect.closed;
+        state.on_unanswered_end(index, now);
+        let route = &mut state.routes[index];
+        route.outcomes.count_ended(&recipients);
+        route.accepted();
+        route.accepted_sender();
+        let name = Arc::clone(&route.name);
+        let (id, accepted) = (in_flight.message.lease.id(), count_accepted(&recipients));
+        tracing::info!(
+            queue_id = %id,
+            route = &*name,
+            attempt = in_flight.message.attempts.saturating_add(1),
+            accepted,
+            left = in_flight.message.recipients().len().saturating_sub(accepted),
+            "the server takes no more recipients in one transaction: the rest goes in another one now"
+        );
+        let attempt = in_flight.message.attempts.saturating_add(1);
+        let reported = recipients.clone();
+        state.emit(|| {
+            let class = Some(FailureClass::TooManyRecipients);
+            Event::Attempted { id, route: Arc::clone(&name), attempt, class, recipients: reported, took }
+        });
+        let settlement = Settlement::attempt(&*name, AttemptOutcome::Partial, Next::Ready)
+            .with_counts(false)
+            .with_class(FailureClass::TooManyRecipients.as_str())
+            .with_text("the server takes no more recipients in one transaction: the rest went in another one")
+            .with_recipients(recipients);
+        state.unsettled.push(PendingSettlement { lease: in_flight.message.lease, settlement, event: None });
+        self.apply_effect(&mut state, index, &effect, now, clock);
+        self.close(state);
+        self.release_permit(unused);
+    }
+}
+
+/// What of a receipt the next round acquires again: a quota of messages counts the message once, and one of recipients
+/// those that are left.
+fn unused(mut permit: Permit, in_flight: &InFlight, recipients: &[RecipientOutcome]) -> Permit {
+    let all = in_flight.message.recipients().len() as u64;
+    let accepted = count_accepted(recipients) as u64;
+    for (_, _, amount) in &mut permit.acquired {
+        if *amount == all {
+            *amount -= accepted.min(all);
+        }
+    }
+    permit
+}
+
+fn count_accepted(recipients: &[RecipientOutcome]) -> usize {
+    recipients.iter().filter(|recipient| recipient.status == RecipientStatus::Accepted).count()
+}
