@@ -3,9 +3,10 @@
 //! The first row that matches decides. Rows that name an enhanced status code or a text stand before those that name a
 //! reply code only, since servers choose the reply code freely and say more precisely what they mean in the others.
 
+mod failure_class;
 mod table;
 
-use crate::class::FailureClass;
+pub use self::failure_class::FailureClass;
 
 /// The step of a session in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -25,106 +25,15 @@
 //! - In no window of time does more leave than the limits say; see [`Rate`] and [`Quota`] for the exact words.
 //! - A message is tried again only for recipients that were not accepted, and one that may have been delivered says so.
 
-#![cfg_attr(not(feature = "dispatcher"), expect(dead_code, reason = "parts of the table are for the dispatcher"))]
-
-#[cfg(feature = "dispatcher")]
-mod abandon;
-#[cfg(feature = "dispatcher")]
-mod acquire;
-#[cfg(feature = "dispatcher")]
-mod assign;
-#[cfg(feature = "dispatcher")]
-mod bounds;
-#[cfg(feature = "dispatcher")]
-mod breaker;
-#[cfg(feature = "dispatcher")]
-mod by_id;
-mod class;
 mod classify;
 #[cfg(feature = "dispatcher")]
-mod concurrency;
-#[cfg(feature = "dispatcher")]
-mod decide;
-#[cfg(feature = "dispatcher")]
-mod deliver;
-#[cfg(feature = "dispatcher")]
 mod dispatcher;
-#[cfg(feature = "dispatcher")]
-mod event;
-#[cfg(feature = "dispatcher")]
-mod feedback;
-#[cfg(feature = "dispatcher")]
-mod in_flight;
-#[cfg(feature = "dispatcher")]
-mod job;
-#[cfg(feature = "dispatcher")]
-mod jobs;
-#[cfg(feature = "dispatcher")]
-mod lease_term;
-#[cfg(feature = "dispatcher")]
-mod leasing;
-#[cfg(feature = "dispatcher")]
-mod limit;
-#[cfg(feature = "dispatcher")]
-mod liveness;
-#[cfg(feature = "dispatcher")]
-mod log;
-#[cfg(feature = "dispatcher")]
-mod rate;
-#[cfg(feature = "dispatcher")]
-mod ready_queue;
-#[cfg(feature = "dispatcher")]
-mod retry;
-#[cfg(feature = "dispatcher")]
-mod route;
-#[cfg(feature = "dispatcher")]
-mod route_cycle;
-#[cfg(feature = "dispatcher")]
-mod runtime;
-#[cfg(feature = "dispatcher")]
-mod select;
-#[cfg(feature = "dispatcher")]
-mod settings;
-#[cfg(feature = "dispatcher")]
-mod settling;
-#[cfg(feature = "dispatcher")]
-mod span;
-#[cfg(feature = "dispatcher")]
-mod state;
-#[cfg(feature = "dispatcher")]
-mod stats;
-#[cfg(feature = "dispatcher")]
-mod transaction;
-#[cfg(feature = "dispatcher")]
-mod unsent;
 
+pub use self::classify::{Disposition, FailureClass, Refusal, Step, Subject, classify};
 #[cfg(feature = "dispatcher")]
-pub use self::bounds::{SpanBounds, format_span};
-#[cfg(feature = "dispatcher")]
-pub use self::breaker::BreakerState;
-pub use self::class::FailureClass;
-pub use self::classify::{Disposition, Refusal, Step, Subject, classify};
-#[cfg(feature = "dispatcher")]
-pub use self::deliver::{Deliver, DeliveryFailure, Outcome, RecipientResult};
-#[cfg(feature = "dispatcher")]
-pub use self::dispatcher::{Builder, Dispatcher, Plan};
-#[cfg(feature = "dispatcher")]
-pub use self::event::{DeadReason, Event};
-#[cfg(feature = "dispatcher")]
-pub use self::job::{CommitPoint, Job, LeaseCheck};
-#[cfg(feature = "dispatcher")]
-pub use self::jobs::Jobs;
-#[cfg(feature = "dispatcher")]
-pub use self::lease_term::BootClock;
-#[cfg(feature = "dispatcher")]
-pub use self::rate::{InvalidLimit, Quota, Rate, Unit};
-#[cfg(feature = "dispatcher")]
-pub use self::retry::RetrySettings;
-#[cfg(feature = "dispatcher")]
-pub use self::settings::{
-    BreakerSettings, InvalidShare, LEASE_BOUNDS, Limits, RouteSettings, Settings, SettingsError, Share,
+pub use self::dispatcher::{
+    BootClock, BreakerSettings, BreakerState, Builder, CommitPoint, DeadReason, Deliver, DeliveryFailure, Dispatcher,
+    Event, InvalidLimit, InvalidShare, Job, Jobs, LEASE_BOUNDS, LONGEST_SPAN, LeaseCheck, Limits, Outcome, Outcomes,
+    Plan, Quota, Rate, RecipientResult, RetrySettings, RouteSettings, RouteStats, Settings, SettingsError, Share,
+    SpanBounds, Stats, Unit, format_span,
 };
-#[cfg(feature = "dispatcher")]
-pub use self::span::LONGEST_SPAN;
-#[cfg(feature = "dispatcher")]
-pub use self::stats::{Outcomes, RouteStats, Stats};

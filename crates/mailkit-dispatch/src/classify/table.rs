@@ -1,7 +1,6 @@
 //! The rows, and how one is found.
 
-use super::{Disposition, Refusal, Step, Subject};
-use crate::class::FailureClass;
+use super::{Disposition, FailureClass, Refusal, Step, Subject};
 
 /// One row. An empty list matches everything.
 struct Row {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
+use super::jobs::Jobs;
 use crate::classify::Disposition;
-use crate::jobs::Jobs;
 
 /// Carries messages of one route to their server.
 ///

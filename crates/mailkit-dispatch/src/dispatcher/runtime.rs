@@ -8,13 +8,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::class::FailureClass;
-use crate::deliver::{DeliveryFailure, Outcome};
-use crate::feedback::RouteEffect;
-use crate::in_flight::InFlight;
-use crate::jobs::Jobs;
-use crate::lease_term::{BootClock, ClockReading};
-use crate::state::{Phase, State};
+use super::deliver::{DeliveryFailure, Outcome};
+use super::feedback::RouteEffect;
+use super::in_flight::InFlight;
+use super::jobs::Jobs;
+use super::lease_term::{BootClock, ClockReading};
+use super::state::{Phase, State};
+use crate::classify::FailureClass;
 
 pub(crate) struct Shared {
     pub(crate) queue: Arc<dyn Queue>,
@@ -199,7 +199,7 @@ impl Shared {
         let id = state.next_number();
         let route = &mut state.routes[index];
         let deliver = Arc::clone(&route.deliver);
-        route.slots.insert(id, crate::route::Slot { probe, ..Default::default() });
+        route.slots.insert(id, super::route::Slot { probe, ..Default::default() });
         route.opening += 1;
         route.liveness.expect_response(Instant::now());
         let shared = Arc::clone(self);
@@ -226,7 +226,7 @@ impl Shared {
             // It carried nothing though there was something: no reason to try again at once.
             route.delay_opening(now);
         }
-        let is_probe = |slot: &crate::route::Slot| slot.probe && !slot.detached;
+        let is_probe = |slot: &super::route::Slot| slot.probe && !slot.detached;
         if is_probe(&slot) && !route.breaker.is_closed() && !route.slots.values().any(is_probe) {
             route.breaker.probe_ended();
         }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::settings::{SettingsError, check_span};
+use super::settings::{SettingsError, check_span};
 
 /// When a message is tried again, and when no more.
 ///

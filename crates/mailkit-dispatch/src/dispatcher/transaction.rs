@@ -5,12 +5,12 @@ use std::sync::Arc;
 use mailkit_queue::{AttemptOutcome, Next, Permit, RecipientOutcome, RecipientStatus, Settlement};
 use tokio::time::Instant;
 
-use crate::class::FailureClass;
-use crate::deliver::RecipientResult;
-use crate::event::Event;
-use crate::in_flight::InFlight;
-use crate::runtime::Shared;
-use crate::state::PendingSettlement;
+use super::deliver::RecipientResult;
+use super::event::Event;
+use super::in_flight::InFlight;
+use super::runtime::Shared;
+use super::state::PendingSettlement;
+use crate::classify::FailureClass;
 
 impl Shared {
     /// Writes down what became of recipients in a round and makes the message ready again at once. It is no attempt, so

@@ -7,12 +7,11 @@ use std::time::Duration;
 use mailkit_address::Address;
 use mailkit_queue::{AttemptOutcome, Leased, Next, OnAmbiguous, RecipientOutcome, RecipientStatus, Timestamp};
 
-use crate::class::FailureClass;
-use crate::classify::Disposition;
-use crate::deliver::{DeliveryFailure, Outcome, RecipientResult};
-use crate::event::DeadReason;
-use crate::retry::RetrySettings;
-use crate::route_cycle::{AlternativeRoute, is_final, is_route_failure, may_use_other_route};
+use super::deliver::{DeliveryFailure, Outcome, RecipientResult};
+use super::event::DeadReason;
+use super::retry::RetrySettings;
+use super::route_cycle::{AlternativeRoute, is_final, is_route_failure, may_use_other_route};
+use crate::classify::{Disposition, FailureClass};
 
 /// After so many defects on one message, it is taken for the cause.
 const MAX_DEFECTS: u32 = 3;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
-use crate::decide::{Decision, reply_line};
-use crate::in_flight::InFlight;
+use super::decide::{Decision, reply_line};
+use super::in_flight::InFlight;
 
 /// How many refused recipients of one attempt have a line of their own.
 const MAX_RECIPIENTS: usize = 100;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use mailkit_queue::Settlement;
 use tokio::time::Instant;
 
-use crate::class::FailureClass;
-use crate::in_flight::InFlight;
-use crate::runtime::Shared;
+use super::in_flight::InFlight;
+use super::runtime::Shared;
+use crate::classify::FailureClass;
 
 impl Shared {
     /// Takes back a message that was handed out, as if it had not been: it is no attempt, its quotas are released, and its

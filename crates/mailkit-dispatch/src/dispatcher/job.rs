@@ -7,11 +7,11 @@ use std::sync::{Arc, Weak};
 use mailkit_queue::{LeaseToken, Leased, OnAmbiguous, QueueError, QueueId};
 use tokio::time::Instant;
 
-use crate::class::FailureClass;
-use crate::deliver::{DeliveryFailure, Outcome, RecipientResult};
-use crate::in_flight::InFlight;
-use crate::route_cycle::is_final;
-use crate::runtime::Shared;
+use super::deliver::{DeliveryFailure, Outcome, RecipientResult};
+use super::in_flight::InFlight;
+use super::route_cycle::is_final;
+use super::runtime::Shared;
+use crate::classify::FailureClass;
 
 /// One message to be delivered now.
 #[must_use = "a job that is dropped counts as a failed attempt"]

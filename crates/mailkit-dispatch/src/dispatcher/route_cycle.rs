@@ -12,8 +12,7 @@ use std::sync::Arc;
 use mailkit_address::Address;
 use mailkit_queue::QueueId;
 
-use crate::class::FailureClass;
-use crate::classify::{Disposition, Subject};
+use crate::classify::{Disposition, FailureClass, Subject};
 
 /// How many messages a generation remembers. Beyond it, the older generation is forgotten: those messages begin anew.
 const GENERATION: usize = 20_000;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use mailkit_queue::{Leased, QueueId, Settlement, Timestamp};
 use tokio::time::Instant;
 
-use crate::event::DeadReason;
-use crate::lease_term::{ClockReading, LeaseTerm};
-use crate::route::Route;
-use crate::route_cycle::AlternativeRoute;
-use crate::state::{Phase, State};
+use super::event::DeadReason;
+use super::lease_term::{ClockReading, LeaseTerm};
+use super::route::Route;
+use super::route_cycle::AlternativeRoute;
+use super::state::{Phase, State};
 
 /// A message that names a route that nobody knows is looked at so often.
 const UNKNOWN_ROUTE_WAIT: Duration = Duration::from_secs(60);
@@ -257,7 +257,7 @@ fn recheck_at(route: &Route, now: Instant) -> Option<Instant> {
     if let Some(until) = route.suspended_until {
         return Some(until);
     }
-    let throttled = route.scope.ready_at(crate::limit::Weight { recipients: 1 }, now);
+    let throttled = route.scope.ready_at(super::limit::Weight { recipients: 1 }, now);
     let probe = route.breaker.probe_at().filter(|at| *at > now);
     let reopen = route.reopen_at.filter(|at| *at > now && !route.ready.is_empty());
     earliest(earliest(throttled, probe), reopen)

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use crate::settings::BreakerSettings;
+use super::settings::BreakerSettings;
 
 /// Where a breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mailkit_queue::{Leased, OnAmbiguous, Permit};
 use tokio::time::Instant;
 
-use crate::job::LeaseCheck;
+use super::job::LeaseCheck;
 
 /// A message that was handed out.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use mailkit_queue::{LeaseRequest, QueueError};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::assign::{Batch, Capacity, earliest};
-use crate::event::Event;
-use crate::lease_term::LeaseTerm;
-use crate::runtime::Shared;
-use crate::state::Phase;
+use super::assign::{Batch, Capacity, earliest};
+use super::event::Event;
+use super::lease_term::LeaseTerm;
+use super::runtime::Shared;
+use super::state::Phase;
 
 /// How many messages are leased at once at the most.
 const BATCH: usize = 512;

@@ -3,11 +3,11 @@
 use mailkit_queue::{Leased, LimitRequest, Timestamp};
 use tokio::time::Instant;
 
-use crate::assign::earliest;
-use crate::event::DeadReason;
-use crate::limit::{Scope, Scopes, Weight};
-use crate::ready_queue::Position;
-use crate::state::State;
+use super::assign::earliest;
+use super::event::DeadReason;
+use super::limit::{Scope, Scopes, Weight};
+use super::ready_queue::Position;
+use super::state::State;
 
 /// What a slot that asks for a job gets.
 pub(crate) enum Selection {

@@ -9,15 +9,15 @@ use mailkit_queue::{Lease, LeaseToken, Leased, Next, QueueId, Settlement, Timest
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::by_id::ById;
-use crate::class::FailureClass;
-use crate::deliver::Deliver;
-use crate::event::{DeadReason, Event};
-use crate::lease_term::LeaseTerm;
-use crate::limit::Scopes;
-use crate::route::Route;
-use crate::route_cycle::RouteCycles;
-use crate::settings::{RouteSettings, Settings};
+use super::by_id::ById;
+use super::deliver::Deliver;
+use super::event::{DeadReason, Event};
+use super::lease_term::LeaseTerm;
+use super::limit::Scopes;
+use super::route::Route;
+use super::route_cycle::RouteCycles;
+use super::settings::{RouteSettings, Settings};
+use crate::classify::FailureClass;
 
 /// How many outcomes may wait to be written down before nothing more is sent.
 const MAX_UNSETTLED: usize = 1_024;

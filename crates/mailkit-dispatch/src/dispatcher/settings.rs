@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use mailkit_address::Domain;
 
-use crate::bounds::SpanBounds;
-use crate::rate::{Quota, Rate};
-use crate::retry::RetrySettings;
-use crate::span::LONGEST_SPAN;
+use super::bounds::SpanBounds;
+use super::rate::{Quota, Rate};
+use super::retry::RetrySettings;
+use super::span::LONGEST_SPAN;
 
 /// The length of a lease. A lease that ends while its worker is alive sends the message a second time, and a worker may be
 /// late by a second: a disk that is busy, a machine without a free core. Mail of a worker that died waits for as long.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mailkit_queue::{QueueId, RecipientOutcome, Timestamp};
 
-use crate::breaker::BreakerState;
-use crate::class::FailureClass;
+use super::breaker::BreakerState;
+use crate::classify::FailureClass;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use mailkit_queue::Settlement;
 
-use crate::in_flight::InFlight;
-use crate::job::LeaseCheck;
-use crate::route::Slot;
-use crate::runtime::Shared;
-use crate::state::{Phase, State};
+use super::in_flight::InFlight;
+use super::job::LeaseCheck;
+use super::route::Slot;
+use super::runtime::Shared;
+use super::state::{Phase, State};
 
 impl State {
     /// Watches whether the content of a job begins to leave.

@@ -10,13 +10,13 @@ use futures_core::Stream;
 use mailkit_queue::Leased;
 use tokio::time::{Instant, Sleep};
 
-use crate::acquire::{Acquire, Acquired};
-use crate::deliver::DeliveryFailure;
-use crate::in_flight::InFlight;
-use crate::job::Job;
-use crate::runtime::Shared;
-use crate::select::Selection;
-use crate::state::{Phase, State};
+use super::acquire::{Acquire, Acquired};
+use super::deliver::DeliveryFailure;
+use super::in_flight::InFlight;
+use super::job::Job;
+use super::runtime::Shared;
+use super::select::Selection;
+use super::state::{Phase, State};
 
 /// Gives the jobs of one slot, each when it may leave.
 ///

@@ -7,10 +7,10 @@ use futures_util::StreamExt;
 use mailkit_queue::{LeaseToken, Next, QueueError, State as MessageState};
 use tokio::time::timeout;
 
-use crate::class::FailureClass;
-use crate::event::Event;
-use crate::runtime::Shared;
-use crate::state::{EventDetails, PendingSettlement, Phase, State};
+use super::event::Event;
+use super::runtime::Shared;
+use super::state::{EventDetails, PendingSettlement, Phase, State};
+use crate::classify::FailureClass;
 
 /// How many outcomes are written at once: a durable store makes one write of them.
 const AT_ONCE: usize = 64;

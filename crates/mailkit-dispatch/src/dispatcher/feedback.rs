@@ -8,15 +8,14 @@ use mailkit_address::Address;
 use mailkit_queue::{Next, QueueId, RecipientStatus, Settlement, Timestamp};
 use tokio::time::Instant;
 
-use crate::class::FailureClass;
-use crate::classify::{Disposition, Subject};
-use crate::decide::{AttemptContext, Decision, Routing, decide};
-use crate::deliver::{DeliveryFailure, Outcome, RecipientResult};
-use crate::event::Event;
-use crate::in_flight::InFlight;
-use crate::log::log_attempt;
-use crate::route_cycle::Declined;
-use crate::state::{EventDetails, PendingSettlement, State};
+use super::decide::{AttemptContext, Decision, Routing, decide};
+use super::deliver::{DeliveryFailure, Outcome, RecipientResult};
+use super::event::Event;
+use super::in_flight::InFlight;
+use super::log::log_attempt;
+use super::route_cycle::Declined;
+use super::state::{EventDetails, PendingSettlement, State};
+use crate::classify::{Disposition, FailureClass, Subject};
 
 /// How many messages with defects are remembered.
 const MAX_DEFECTS: usize = 10_000;

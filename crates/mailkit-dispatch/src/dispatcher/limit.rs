@@ -13,8 +13,8 @@ use governor::{Quota as Gcra, RateLimiter};
 use mailkit_queue::LimitRequest;
 use tokio::time::Instant;
 
-use crate::rate::{Rate, Unit};
-use crate::settings::Limits;
+use super::rate::{Rate, Unit};
+use super::settings::Limits;
 
 /// What a message weighs in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

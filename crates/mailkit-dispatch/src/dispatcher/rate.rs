@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::span;
+use super::span;
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::settings::SettingsError;
-use crate::span::{self, UNITS};
+use super::settings::SettingsError;
+use super::span::{self, UNITS};
 
 /// The shortest and the longest value of a span of time.
 ///

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::assign::earliest;
-use crate::settings::BreakerSettings;
-use crate::state::State;
+use super::assign::earliest;
+use super::settings::BreakerSettings;
+use super::state::State;
 
 /// For how long a wait is remembered, at the least.
 const MEMORY: Duration = Duration::from_secs(600);

@@ -9,15 +9,15 @@ use mailkit_address::ReversePath;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::breaker::{Breaker, BreakerState};
-use crate::concurrency::ConcurrencyLimit;
-use crate::deliver::Deliver;
-use crate::job::LeaseCheck;
-use crate::limit::{Scope, Scopes, Weight};
-use crate::liveness::Liveness;
-use crate::ready_queue::ReadyQueue;
-use crate::settings::{RouteSettings, spelled};
-use crate::stats::Outcomes;
+use super::breaker::{Breaker, BreakerState};
+use super::concurrency::ConcurrencyLimit;
+use super::deliver::Deliver;
+use super::job::LeaseCheck;
+use super::limit::{Scope, Scopes, Weight};
+use super::liveness::Liveness;
+use super::ready_queue::ReadyQueue;
+use super::settings::{RouteSettings, spelled};
+use super::stats::Outcomes;
 
 /// The least that waits here for a route that works, and the most.
 const ROOM: std::ops::RangeInclusive<usize> = 4..=1_024;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use mailkit_queue::{Acquired, Leased, LimitRequest, Permit, Queue, QueueError};
 use tokio::time::Instant;
 
-use crate::limit::margin;
-use crate::runtime::Shared;
+use super::limit::margin;
+use super::runtime::Shared;
 
 /// The wait for a quota that will never have room for the message.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::classify::Subject;
+use super::Subject;
 
 /// What kind of trouble an attempt had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,12 +122,14 @@ impl FailureClass {
     }
 
     /// Whether the breaker of the route counts it as a failure.
-    pub(crate) const fn counts_for_breaker(self) -> bool {
+    #[must_use]
+    pub const fn counts_for_breaker(self) -> bool {
         self.meaning().breaker
     }
 
     /// Whether it says nothing about the route: the fault is on our side, or nothing was sent.
-    pub(crate) const fn is_neutral(self) -> bool {
+    #[must_use]
+    pub const fn is_neutral(self) -> bool {
         matches!(self, Self::Content | Self::Defect | Self::Capability | Self::NotAllowed)
     }
 
@@ -138,7 +140,8 @@ impl FailureClass {
     }
 
     /// Whether nothing of the message can have reached a mailbox, nor a server's count of messages.
-    pub(crate) const fn is_before_mail(self) -> bool {
+    #[must_use]
+    pub const fn is_before_mail(self) -> bool {
         matches!(self, Self::Connection | Self::TooManyConnections | Self::Login | Self::Capability)
     }
 }

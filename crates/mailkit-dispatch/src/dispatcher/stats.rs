@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
-use crate::breaker::BreakerState;
-use crate::class::FailureClass;
-use crate::event::DeadReason;
+use super::breaker::BreakerState;
+use super::event::DeadReason;
+use crate::classify::FailureClass;
 
 /// Figures of a dispatcher, since it started.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,0 +1,121 @@
+//! What a dispatcher is to do, and how one is started.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use mailkit_queue::Queue;
+use tokio::runtime::Handle;
+
+use super::deliver::Deliver;
+use super::handle::Dispatcher;
+use super::lease_term::BootClock;
+use super::route::Route;
+use super::runtime::Shared;
+use super::settings::{RouteSettings, Settings, SettingsError, check};
+use super::state::State;
+use super::{leasing, settling};
+
+/// What a dispatcher is to do: its settings and its routes.
+#[derive(Clone, Default)]
+pub struct Plan {
+    pub(super) settings: Settings,
+    pub(super) routes: Vec<(RouteSettings, Arc<dyn Deliver>)>,
+}
+
+impl Plan {
+    /// No route yet, and the usual settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With these settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// With one more route. Without preferences, messages go to the first that is open.
+    #[must_use]
+    pub fn route(mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
+        self.routes.push((settings, deliver));
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let routes: Vec<&RouteSettings> = self.routes.iter().map(|(settings, _)| settings).collect();
+        check(&self.settings, &routes)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes: Vec<&str> = self.routes.iter().map(|(settings, _)| &*settings.name).collect();
+        f.debug_struct("Plan").field("routes", &routes).field("settings", &self.settings).finish()
+    }
+}
+
+/// Makes a dispatcher.
+#[derive(Clone)]
+pub struct Builder {
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) plan: Plan,
+    pub(super) boot: BootClock,
+}
+
+impl Builder {
+    /// With another clock for leases, beside the queue's: for tests that simulate a suspended machine.
+    #[must_use]
+    pub fn boot_clock(mut self, clock: BootClock) -> Self {
+        self.boot = clock;
+        self
+    }
+
+    /// With these settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.plan = self.plan.settings(settings);
+        self
+    }
+
+    /// With one more route. Without preferences, messages go to the first that is open.
+    #[must_use]
+    pub fn route(mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
+        self.plan = self.plan.route(settings, deliver);
+        self
+    }
+
+    /// With settings and routes of a plan, in place of those named before.
+    #[must_use]
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+
+    /// Starts it, on the tokio runtime that this is called in. A store that is away is waited for.
+    ///
+    /// # Errors
+    /// Settings that contradict each other.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> Result<Dispatcher, SettingsError> {
+        self.plan.check()?;
+        let Plan { settings, routes } = self.plan;
+        let routes = routes.into_iter().map(|(settings, deliver)| Route::new(settings, deliver)).collect();
+        let shared = Arc::new(Shared::new(self.queue, State::new(settings, routes), Handle::current(), self.boot));
+        let tasks = vec![
+            tokio::spawn(leasing::lease(Arc::clone(&shared))),
+            tokio::spawn(leasing::renew(Arc::clone(&shared))),
+            tokio::spawn(settling::settle(Arc::clone(&shared))),
+        ];
+        Ok(Dispatcher { shared, tasks: Mutex::new(tasks) })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
