@@ -32,8 +32,8 @@ mod dispatcher;
 pub use self::classify::{Disposition, FailureClass, Refusal, Step, Subject, classify};
 #[cfg(feature = "dispatcher")]
 pub use self::dispatcher::{
-    BootClock, BreakerSettings, BreakerState, Builder, CommitPoint, DeadReason, Deliver, DeliveryFailure, Dispatcher,
-    Event, InvalidLimit, InvalidShare, Job, Jobs, LEASE_BOUNDS, LONGEST_SPAN, LeaseCheck, Limits, Outcome, Outcomes,
-    Plan, Quota, Rate, RecipientResult, RetrySettings, RouteSettings, RouteStats, Settings, SettingsError, Share,
-    SpanBounds, Stats, Unit, format_span,
+    BootClock, BreakerSettings, BreakerState, Builder, CommitPoint, DeadReason, Deliver, DeliveryFailure,
+    Dispatcher, Event, Events, InvalidLimit, InvalidShare, Job, Jobs, LEASE_BOUNDS, LONGEST_SPAN, Lagged, LeaseCheck,
+    Limits, Outcome, Outcomes, Plan, Quota, Rate, RecipientResult, RetrySettings, RouteSettings, RouteStats, Settings,
+    SettingsError, Share, SpanBounds, Stats, Unit, format_span,
 };

@@ -260,7 +260,7 @@ async fn a_server_that_is_slow_to_answer_keeps_what_it_has_and_gets_nothing_more
     let first = outbox.enqueue(&letter("bob@example.org"), EnqueueOptions::new()).await.unwrap().id;
     for wanted in [BreakerState::HalfOpen, BreakerState::Closed] {
         let changed = async {
-            while !matches!(events.recv().await, Ok(Event::RouteChanged { breaker, .. }) if breaker == wanted) {}
+            while !matches!(events.next().await, Some(Ok(Event::RouteChanged { breaker, .. })) if breaker == wanted) {}
         };
         tokio::time::timeout(LIMIT, changed).await.unwrap();
         if wanted == BreakerState::HalfOpen {

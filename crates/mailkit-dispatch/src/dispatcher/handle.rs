@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::event::Event;
+use super::events::Events;
 use super::lease_term::BootClock;
 use super::plan::{Builder, Plan};
 use super::route::Route;
@@ -49,13 +49,12 @@ impl Dispatcher {
         &self.shared.queue
     }
 
-    /// What happens from now on, until it is shut down. Readers that fall behind lose events.
-    #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    /// Subscribes to the events from now until the shutdown. Subscribers that fall behind lose events, and are told so.
+    pub fn events(&self) -> Events {
         match &self.shared.state().event_sender {
-            Some(event_sender) => event_sender.subscribe(),
+            Some(event_sender) => Events::new(event_sender.subscribe()),
             // It has stopped: the stream has ended.
-            None => broadcast::channel(1).1,
+            None => Events::new(broadcast::channel(1).1),
         }
     }
 

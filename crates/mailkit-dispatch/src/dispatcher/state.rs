@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::by_id::ById;
 use super::deliver::Deliver;
 use super::event::{DeadReason, Event};
+use super::events::EVENT_BUFFER;
 use super::lease_term::LeaseTerm;
 use super::limit::Scopes;
 use super::route::Route;
@@ -102,7 +103,7 @@ impl State {
             leaser_waits: false,
             events: Vec::new(),
             has_subscribers: false,
-            event_sender: Some(broadcast::channel(1_024).0),
+            event_sender: Some(broadcast::channel(EVENT_BUFFER).0),
         }
     }
 

@@ -12,7 +12,7 @@ use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientS
 use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::server::{Server, enqueue, message, queue, seeded, start, start_with};
+use crate::server::{Server, enqueue, message, queue, received, seeded, start, start_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -58,7 +58,7 @@ async fn a_message_is_tried_as_often_as_allowed_with_growing_waits_and_then_dead
         assert!(wait.as_secs_f64() >= d / 2.0 && wait.as_secs_f64() <= d + 1.5, "{wait:?} after attempt {}", n + 1);
     }
     assert_eq!(dispatcher.stats().dead[&DeadReason::Attempts], 1);
-    let told: Vec<Event> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let told: Vec<Event> = received(&mut events);
     let count = |is: fn(&Event) -> bool| told.iter().filter(|event| is(event)).count();
     assert_eq!(count(|event| matches!(event, Event::Attempted { .. })), 5);
     assert_eq!(count(|event| matches!(event, Event::Retried { .. })), 4);

@@ -8,7 +8,7 @@ use mailkit_queue::Queue;
 use tokio::time::{Instant, sleep};
 
 use crate::primary_backup::two;
-use crate::server::{Server, enqueue, message, queue, start, tally};
+use crate::server::{Server, enqueue, message, queue, received, start, tally};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -143,8 +143,8 @@ async fn a_server_that_takes_3_s_for_every_message_is_not_left_once_that_is_know
         assert!(two.backup.count() <= 2, "{} in round {round}", two.backup.count());
     }
     assert_eq!(two.backup.count(), 2, "those that came while nobody knew: the first time may be an accident");
-    let changes = std::iter::from_fn(|| events.try_recv().ok());
-    let changes: Vec<_> = changes
+    let changes: Vec<_> = received(&mut events)
+        .into_iter()
         .filter_map(|event| match event {
             Event::RouteChanged { breaker, .. } => Some(breaker),
             _ => None,

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use mailkit_address::Envelope;
 use mailkit_dispatch::{
-    Deliver, DeliveryFailure, Dispatcher, FailureClass, Job, Jobs, Outcome, Plan, RouteSettings, Settings,
+    Deliver, DeliveryFailure, Dispatcher, Event, Events, FailureClass, Job, Jobs, Outcome, Plan, RouteSettings,
+    Settings,
 };
 use mailkit_queue::{Clock, MemoryQueue, NewMessage, Queue, QueueId, QueueSettings};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep};
 
 /// What a server does with a message.
@@ -202,4 +205,10 @@ pub(crate) fn tally(ids: &[QueueId]) -> BTreeMap<QueueId, usize> {
         *tally.entry(*id).or_default() += 1;
         tally
     })
+}
+
+/// The events that have been emitted since the last call.
+pub(crate) fn received(events: &mut Events) -> Vec<Event> {
+    let next = || unconstrained(events.next()).now_or_never().flatten()?.ok();
+    std::iter::from_fn(next).collect()
 }

@@ -10,7 +10,7 @@ use mailkit_queue::{Clock, Filter, LeaseRequest, MemoryQueue, Queue, QueueError,
 use tokio::time::{sleep, timeout};
 
 use crate::faulty_queue::{Call, Fault, Wrapped};
-use crate::server::{Server, enqueue, plan, queue, seeded, start};
+use crate::server::{Server, enqueue, plan, queue, received, seeded, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -64,7 +64,7 @@ async fn outcomes_survive_a_store_that_is_away_for_less_than_a_lease() {
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (500, 0));
     assert_eq!(server.count(), 500, "none was sent twice");
-    let told: Vec<Event> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let told: Vec<Event> = received(&mut events);
     let away = told.iter().filter(|event| matches!(event, Event::StoreUnavailable { .. })).count();
     let back = told.iter().filter(|event| matches!(event, Event::StoreAvailable)).count();
     assert_eq!((away, back), (1, 1));

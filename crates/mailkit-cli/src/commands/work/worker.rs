@@ -7,7 +7,6 @@ use mailkit::Outbox;
 use mailkit::dispatch::{Dispatcher, Event, Outcomes};
 use mailkit::queue::QueueError;
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::failure::Failure;
@@ -91,13 +90,12 @@ async fn done(dispatcher: &Dispatcher, until: Until) -> Result<(), QueueError> {
 /// Returns when the store has failed for good.
 async fn failed(dispatcher: &Dispatcher) -> Result<(), QueueError> {
     let mut events = dispatcher.events();
-    loop {
-        match events.recv().await {
-            Ok(Event::StoreFailed { message }) => return Err(QueueError::Failed(message.into())),
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => std::future::pending().await,
+    while let Some(item) = events.next().await {
+        if let Ok(Event::StoreFailed { message }) = item {
+            return Err(QueueError::Failed(message.into()));
         }
     }
+    std::future::pending().await
 }
 
 async fn show(dispatcher: &Dispatcher, progress: &Progress) {
@@ -108,9 +106,9 @@ async fn show(dispatcher: &Dispatcher, progress: &Progress) {
         let stats = dispatcher.stats();
         let in_flight: u32 = stats.routes.iter().map(|route| route.in_flight).sum();
         let waiting: usize = stats.routes.iter().map(|route| route.waiting).sum();
-        let away = if stats.store_unavailable { "  (the queue's store is away)" } else { "" };
+        let notice = if stats.store_unavailable { "  (the queue's store is unavailable)" } else { "" };
         let done = tally(dispatcher);
-        progress.say(format!("{done}; {in_flight} on their way, {waiting} waiting{away}"));
+        progress.say(format!("{done}; {in_flight} in flight, {waiting} waiting{notice}"));
     }
 }
 
