@@ -7,6 +7,7 @@ mod failure_class;
 mod table;
 
 pub use self::failure_class::FailureClass;
+use crate::enum_text::string_enum;
 
 /// The step of a session in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +49,23 @@ impl Step {
         Self::Data,
         Self::Content,
     ];
+
+    /// The name of the step, as logs use it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Greeting => "greeting",
+            Self::Ehlo => "ehlo",
+            Self::StartTls => "starttls",
+            Self::Auth => "auth",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+            Self::Content => "content",
+        }
+    }
 }
 
 /// A server's refusal (4yz or 5yz), as far as the table looks at it.
@@ -84,6 +102,23 @@ pub enum Subject {
     /// The message or a recipient: every route would say the same.
     Message,
 }
+
+impl Subject {
+    /// All subjects.
+    pub const ALL: [Self; 3] = [Self::Route, Self::Sender, Self::Message];
+
+    /// The name of the subject, as logs use it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Sender => "sender",
+            Self::Message => "message",
+        }
+    }
+}
+
+string_enum!(Step, Subject);
 
 /// Whose fault a failure is, and of which kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -28,6 +28,7 @@
 mod classify;
 #[cfg(feature = "dispatcher")]
 mod dispatcher;
+mod enum_text;
 
 pub use self::classify::{Disposition, FailureClass, Refusal, Step, Subject, classify};
 #[cfg(feature = "dispatcher")]
@@ -37,3 +38,4 @@ pub use self::dispatcher::{
     Limits, Outcome, Outcomes, Plan, Quota, Rate, RecipientResult, RetrySettings, RouteSettings, RouteStats, Settings,
     SettingsError, Share, SpanBounds, Stats, Unit, format_span,
 };
+pub use self::enum_text::ParseEnumError;

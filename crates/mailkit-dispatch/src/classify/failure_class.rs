@@ -1,9 +1,9 @@
 //! The classes of failure: what each means for the message and for its route.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Subject;
+use crate::enum_text::string_enum;
 
 /// What kind of trouble an attempt had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,19 +146,16 @@ impl FailureClass {
     }
 }
 
-impl fmt::Display for FailureClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+string_enum!(FailureClass);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_two_classes_share_a_name() {
-        let names: std::collections::BTreeSet<_> = FailureClass::ALL.iter().map(|class| class.as_str()).collect();
-        assert_eq!(names.len(), FailureClass::ALL.len());
+    fn every_class_reads_back_from_its_name() {
+        for class in FailureClass::ALL {
+            assert_eq!(class.to_string().parse(), Ok(class));
+        }
     }
 }

@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 
 use super::settings::BreakerSettings;
+use crate::enum_text::string_enum;
 
 /// Where a breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,9 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +46,8 @@ impl BreakerState {
         }
     }
 }
+
+string_enum!(BreakerState);
 
 #[derive(Debug)]
 pub(crate) struct Breaker {

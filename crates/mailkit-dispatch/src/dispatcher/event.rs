@@ -1,6 +1,5 @@
 //! What happens, as a stream for whoever wants to know.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use mailkit_queue::{QueueId, RecipientOutcome, Timestamp};
 
 use super::breaker::BreakerState;
 use crate::classify::FailureClass;
+use crate::enum_text::string_enum;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,8 +121,4 @@ impl DeadReason {
     }
 }
 
-impl fmt::Display for DeadReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+string_enum!(DeadReason);

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::span;
+use crate::enum_text::string_enum;
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,6 +21,9 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// All units.
+    pub const ALL: [Self; 2] = [Self::Messages, Self::Recipients];
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +33,8 @@ impl Unit {
         }
     }
 }
+
+string_enum!(Unit);
 
 /// A smooth rate: `14/s`, `5/m`, `100/h recipients`, `10/s burst 20`.
 ///
@@ -207,8 +213,7 @@ impl FromStr for Quota {
         let read = || {
             let (numbers, unit) = text.split_once(' ')?;
             let (limit, window) = numbers.split_once('/')?;
-            let unit = [Unit::Messages, Unit::Recipients].into_iter().find(|known| known.as_str() == unit)?;
-            Self::new(limit.parse().ok()?, span::parse(window, true)?, unit).ok()
+            Self::new(limit.parse().ok()?, span::parse(window, true)?, unit.parse().ok()?).ok()
         };
         read().ok_or_else(|| InvalidLimit::new(text, QUOTA))
     }
