@@ -70,7 +70,7 @@ impl Step {
 
 /// A server's refusal (4yz or 5yz), as far as the table looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[non_exhaustive]
 pub struct Refusal<'a> {
     /// The reply code (RFC 5321 §4.2).
     pub code: u16,
@@ -87,6 +87,13 @@ impl<'a> Refusal<'a> {
     #[must_use]
     pub const fn new(code: u16, enhanced: Option<(u16, u16)>, text: &'a str) -> Self {
         Self { code, enhanced, text, others_accepted: false }
+    }
+
+    /// Sets whether the server accepted other recipients in the same transaction before.
+    #[must_use]
+    pub const fn with_others_accepted(mut self, others_accepted: bool) -> Self {
+        self.others_accepted = others_accepted;
+        self
     }
 }
 

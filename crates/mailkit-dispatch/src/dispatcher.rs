@@ -5,6 +5,7 @@ mod acquire;
 mod assign;
 mod bounds;
 mod breaker;
+mod breaker_settings;
 mod by_id;
 mod concurrency;
 mod decide;
@@ -27,8 +28,10 @@ mod ready_queue;
 mod retry;
 mod route;
 mod route_cycle;
+mod route_settings;
 mod runtime;
 mod select;
+mod setters;
 mod settings;
 mod settling;
 mod span;
@@ -39,6 +42,7 @@ mod unsent;
 
 pub use self::bounds::{SpanBounds, format_span};
 pub use self::breaker::BreakerState;
+pub use self::breaker_settings::{BreakerSettings, InvalidShare, Share};
 pub use self::deliver::{Deliver, DeliveryFailure, Outcome, RecipientResult};
 pub use self::event::{DeadReason, Event};
 pub use self::events::{Events, Lagged};
@@ -49,8 +53,7 @@ pub use self::lease_term::BootClock;
 pub use self::plan::{Builder, Plan};
 pub use self::rate::{InvalidLimit, Quota, Rate, Unit};
 pub use self::retry::RetrySettings;
-pub use self::settings::{
-    BreakerSettings, InvalidShare, LEASE_BOUNDS, Limits, RouteSettings, Settings, SettingsError, Share,
-};
+pub use self::route_settings::RouteSettings;
+pub use self::settings::{LEASE_BOUNDS, Limits, Settings, SettingsError};
 pub use self::span::LONGEST_SPAN;
 pub use self::stats::{Outcomes, RouteStats, Stats};

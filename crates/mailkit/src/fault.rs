@@ -54,7 +54,7 @@ impl Faults {
 /// Whose fault a refusal in this step is.
 pub(crate) fn fault_of_reply(step: Step, reply: &Reply, others_accepted: bool) -> Disposition {
     let enhanced = reply.enhanced().map(|status| (status.subject(), status.detail()));
-    let refusal = Refusal { code: reply.code().get(), enhanced, text: reply.text(), others_accepted };
+    let refusal = Refusal::new(reply.code().get(), enhanced, reply.text()).with_others_accepted(others_accepted);
     classify(stage(step), Some(&refusal))
 }
 

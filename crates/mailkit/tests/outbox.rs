@@ -30,13 +30,11 @@ fn route(name: &str, address: impl std::fmt::Display) -> Route {
 
 /// Waits between attempts that no test has to sit out.
 fn impatient() -> OutboxBuilder {
-    let retry = RetrySettings {
-        first: Duration::from_millis(20),
-        max: Duration::from_millis(50),
-        attempts: NonZeroU32::new(3).unwrap(),
-        ..RetrySettings::default()
-    };
-    Outbox::builder().queue(MemoryQueue::new()).settings(Settings { retry, ..Settings::default() })
+    let retry = RetrySettings::default()
+        .with_first(Duration::from_millis(20))
+        .with_max(Duration::from_millis(50))
+        .with_attempts(NonZeroU32::new(3).unwrap());
+    Outbox::builder().queue(MemoryQueue::new()).settings(Settings::default().with_retry(retry))
 }
 
 fn letter(to: &str) -> Message {

@@ -34,7 +34,9 @@ pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Out
     let lease = args.lease.or(config.as_ref().and_then(|config| config.lease));
     let drain = args.drain.or(config.as_ref().and_then(|config| config.drain)).unwrap_or(DRAIN);
     let retry = config.as_ref().map(|config| config.retry).unwrap_or_default();
-    let settings = Settings { retry, lease: lease.unwrap_or(Settings::default().lease), ..Settings::default() };
+    let defaults = Settings::default();
+    let lease = lease.unwrap_or(defaults.lease);
+    let settings = defaults.with_retry(retry).with_lease(lease);
     let safeguards = config.as_ref().map(|config| config.safeguards.clone()).unwrap_or_default();
     let archive_to = config.as_ref().and_then(|config| config.archive_to.clone());
     let signers = config.as_ref().map(Config::signers).transpose()?.unwrap_or_default();

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::settings::BreakerSettings;
+use super::breaker_settings::BreakerSettings;
 use crate::enum_text::string_enum;
 
 /// Where a breaker stands.

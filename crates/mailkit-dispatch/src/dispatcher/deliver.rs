@@ -1,4 +1,4 @@
-//! What carries messages away, and what it says of each.
+//! The interface of whatever sends messages, and what it reports of each.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
 
 use super::jobs::Jobs;
+use super::setters::setters;
 use crate::classify::Disposition;
 
-/// Carries messages of one route to their server.
+/// Sends the messages of one route to its server.
 ///
 /// ```
 /// use mailkit_dispatch::{Deliver, Jobs, Outcome};
@@ -27,78 +28,112 @@ use crate::classify::Disposition;
 /// ```
 #[async_trait]
 pub trait Deliver: Send + Sync + 'static {
-    /// Delivers jobs over one slot (one connection), each riding behind the last where it can, until `jobs` gives no
-    /// more or the slot is broken. It runs as often at once as the route has slots.
+    /// Delivers jobs through one delivery slot (one connection) until `jobs` ends or the connection fails. One call runs for
+    /// each slot that the route has open.
     ///
-    /// The slot is opened *before* the first job is taken: a job is counted against the limits when it is taken, and
-    /// shall leave then. Where the slot cannot be opened, [`Jobs::connection_failed`] says so.
+    /// Where the protocol allows it, take the next job before the last one is answered: its commands are pipelined behind.
     ///
-    /// Every job taken is to be [finished](crate::Job::finish). One that is dropped, in a panic too, counts as a failed
-    /// attempt that may have delivered. A panic before any job was taken counts as a slot that could not be opened.
+    /// Open the connection *before* taking the first job: a job is counted against the limits when it is taken, and should
+    /// be sent then. If the connection cannot be opened, call [`Jobs::connection_failed`].
+    ///
+    /// [Finish](crate::Job::finish) every job. A job that is dropped, also by a panic, counts as a failed attempt that may
+    /// have delivered the message. A panic before the first job counts as a connection that could not be opened.
     async fn deliver(&self, jobs: &mut Jobs);
 }
 
-/// What came of a job.
+/// The result of an attempt to deliver a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
+#[non_exhaustive]
 pub struct Outcome {
-    /// What became of each recipient. One that is not named was not reached.
+    /// The result for each recipient. A recipient that is missing here was not reached.
     pub recipients: Vec<RecipientResult>,
-    /// What went wrong with the transaction or its connection, where something did.
+    /// What failed about the transaction or its connection as a whole, if anything did.
     pub failure: Option<DeliveryFailure>,
 }
 
 impl Outcome {
-    /// All were accepted, in these words.
+    /// The results of the recipients, without a failure of the whole.
+    #[must_use]
+    pub const fn new(recipients: Vec<RecipientResult>) -> Self {
+        Self { recipients, failure: None }
+    }
+
+    /// All recipients were accepted with this reply.
     #[must_use]
     pub fn accepted(recipients: &[mailkit_address::Address], reply: &str) -> Self {
         let accepted = |address: &mailkit_address::Address| {
             RecipientOutcome::new(address.clone(), RecipientStatus::Accepted).with_code(250).with_text(words).into()
         };
-        Self { recipients: recipients.iter().map(accepted).collect(), failure: None }
+        Self::new(recipients.iter().map(accepted).collect())
     }
 
-    /// Nobody was reached.
+    /// No recipient was reached.
     #[must_use]
     pub const fn failed(failure: DeliveryFailure) -> Self {
         Self { recipients: Vec::new(), failure: Some(failure) }
     }
 }
 
-/// What became of one recipient, and whose fault it was where it was not accepted.
+setters!(Outcome {
+    /// Sets what failed about the transaction or its connection as a whole.
+    with_failure(failure: Option<DeliveryFailure>);
+});
+
+/// The result for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
+#[non_exhaustive]
 pub struct RecipientResult {
-    /// What became of the recipient.
+    /// The status of the recipient, with the server's reply.
     pub outcome: RecipientOutcome,
-    /// Whose fault it was, by [`classify`](crate::classify); `None` leaves it to the status.
+    /// Why the recipient was not accepted, as [`classify`](crate::classify) says. `None` derives it from the status.
     pub fault: Option<Disposition>,
 }
 
-impl From<RecipientOutcome> for RecipientResult {
-    fn from(outcome: RecipientOutcome) -> Self {
+impl RecipientResult {
+    /// A result whose fault follows from its status.
+    #[must_use]
+    pub const fn new(outcome: RecipientOutcome) -> Self {
         Self { outcome, fault: None }
     }
 }
 
-/// What went wrong as a whole.
+setters!(RecipientResult {
+    /// Sets why the recipient was not accepted.
+    with_fault(fault: Option<Disposition>);
+});
+
+impl From<RecipientOutcome> for RecipientResult {
+    fn from(outcome: RecipientOutcome) -> Self {
+        Self::new(outcome)
+    }
+}
+
+/// A failure of a transaction or of its connection as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by whoever delivers")]
+#[non_exhaustive]
 pub struct DeliveryFailure {
-    /// Whose fault it is, and of what kind.
+    /// What the failure is about, and its class.
     pub fault: Disposition,
-    /// The server's words, or ours: which step, what happened.
+    /// The error message or the server's reply, with the step that failed.
     pub message: String,
-    /// The least time until another attempt, where the server named one.
+    /// The least time until another attempt, if the server named one.
     pub retry_after: Option<Duration>,
-    /// For a [capability](crate::FailureClass::Capability) that the route lacks: whether the route could carry the message if it
-    /// were converted. It is offered the message again when no other route can carry it as it is.
+    /// Whether the route could send the message if it were converted, for a
+    /// [capability](crate::FailureClass::Capability) that the route lacks. The route is offered the message again when no
+    /// other route can send it as it is.
     pub can_convert: bool,
 }
 
 impl DeliveryFailure {
-    /// DeliveryFailure of a kind, in these words.
+    /// A failure of this kind with this message.
     pub fn new(fault: impl Into<Disposition>, message: impl Into<String>) -> Self {
         Self { fault: fault.into(), message: message.into(), retry_after: None, can_convert: false }
     }
 }
+
+setters!(DeliveryFailure {
+    /// Sets the least time until another attempt.
+    with_retry_after(retry_after: Option<Duration>);
+    /// Sets whether the route could send the message if it were converted.
+    with_conversion(can_convert: bool);
+});

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::assign::earliest;
-use super::settings::BreakerSettings;
+use super::breaker_settings::BreakerSettings;
 use super::state::State;
 
 /// For how long a wait is remembered, at the least.

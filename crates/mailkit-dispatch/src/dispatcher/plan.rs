@@ -10,8 +10,9 @@ use super::deliver::Deliver;
 use super::handle::Dispatcher;
 use super::lease_term::BootClock;
 use super::route::Route;
+use super::route_settings::RouteSettings;
 use super::runtime::Shared;
-use super::settings::{RouteSettings, Settings, SettingsError, check};
+use super::settings::{Settings, SettingsError, check};
 use super::state::State;
 use super::{leasing, settling};
 

@@ -3,24 +3,27 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::setters::setters;
 use super::settings::{SettingsError, check_span};
 
-/// When a message is tried again, and when no more.
+/// When a message is tried again, and when it is given up.
 ///
-/// Attempt n (the first is 1) is followed after `d/2 + random(d/2)`, where `d = min(max, first · factor^(n-1))`; a class
-/// of failure may make d longer, never shorter. Chance keeps messages that failed together from coming back together.
+/// Exponential backoff with jitter: attempt n (the first is 1) is followed by a wait of `d/2 + random(d/2)`, where
+/// `d = min(max, first · factor^(n-1))`. A [`FailureClass`](crate::FailureClass) may make d longer, never shorter. The jitter
+/// keeps messages that failed together from coming back together.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+#[non_exhaustive]
 pub struct RetrySettings {
     /// The wait after the first attempt. 30 s.
     pub first: Duration,
-    /// By how much each wait is longer than the last. 2.
+    /// How many times longer each wait is than the one before. 2.
     pub factor: f64,
     /// The longest wait. 1 h.
     pub max: Duration,
-    /// How many attempts are made, the first included. 16.
+    /// How many attempts are made, including the first. 16.
     pub attempts: NonZeroU32,
-    /// For how long a message is tried, from when it first became due or was taken up again by hand. 3 days.
+    /// How long a message is tried, counted from the time at which it first became due or was requeued by an operator.
+    /// 3 days.
     pub give_up_after: Duration,
 }
 
@@ -36,11 +39,24 @@ impl Default for RetrySettings {
     }
 }
 
+setters!(RetrySettings {
+    /// Sets the wait after the first attempt.
+    with_first(first: Duration);
+    /// Sets how many times longer each wait is than the one before.
+    with_factor(factor: f64);
+    /// Sets the longest wait.
+    with_max(max: Duration);
+    /// Sets how many attempts are made, including the first.
+    with_attempts(attempts: NonZeroU32);
+    /// Sets how long a message is tried.
+    with_give_up_after(give_up_after: Duration);
+});
+
 impl RetrySettings {
-    /// Whether the settings make sense together.
+    /// Checks that the settings are valid and do not contradict each other.
     ///
     /// # Errors
-    /// [`SettingsError`] names what does not.
+    /// [`SettingsError`] names the setting.
     pub fn check(&self) -> Result<(), SettingsError> {
         check_span("retry.first", self.first)?;
         check_span("retry.max", self.max)?;
@@ -54,7 +70,7 @@ impl RetrySettings {
         Ok(())
     }
 
-    /// The wait after an attempt; `least` is what its class asks for, `random` is in 0..1.
+    /// The wait after an attempt. `least` is the minimum of its failure class, `random` lies in 0..1.
     pub(crate) fn wait(&self, attempt: u32, least: Duration, random: f64) -> Duration {
         let power = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = self.first.as_secs_f64() * self.factor.powi(power);

@@ -16,7 +16,7 @@ use super::job::LeaseCheck;
 use super::limit::{Scope, Scopes, Weight};
 use super::liveness::Liveness;
 use super::ready_queue::ReadyQueue;
-use super::settings::{RouteSettings, spelled};
+use super::route_settings::{RouteSettings, spelled};
 use super::stats::Outcomes;
 
 /// The least that waits here for a route that works, and the most.

@@ -1,42 +1,44 @@
-//! What a dispatcher goes by: limits, routes, breakers, retries.
+//! Settings of a dispatcher: leases, retries, limits, and what makes settings invalid.
 
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::fmt;
-use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
-
-use mailkit_address::Domain;
 
 use super::bounds::SpanBounds;
 use super::rate::{Quota, Rate};
 use super::retry::RetrySettings;
+use super::route_settings::RouteSettings;
+use super::setters::setters;
 use super::span::LONGEST_SPAN;
 
-/// The length of a lease. A lease that ends while its worker is alive sends the message a second time, and a worker may be
-/// late by a second: a disk that is busy, a machine without a free core. Mail of a worker that died waits for as long.
+/// The bounds of [`Settings::lease`].
+///
+/// If a lease expires while its worker is alive, the message is sent twice; a worker may be delayed by a second, for example
+/// by a busy disk or a machine without a free core. The mail of a worker that died waits until its leases expire.
 pub const LEASE_BOUNDS: SpanBounds = SpanBounds::new(Duration::from_secs(5), Duration::from_secs(86_400));
 
-/// Spans that only have to be longer than nothing.
+/// Durations that only have to be longer than zero.
 const ANY_SPAN: SpanBounds = SpanBounds::new(Duration::from_nanos(1), LONGEST_SPAN);
 
-/// What holds for all routes.
+/// Settings that apply to all routes.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+#[non_exhaustive]
 pub struct Settings {
-    /// When a message is tried again, and when no more.
+    /// When a message is tried again, and when it is given up.
     pub retry: RetrySettings,
-    /// For how long messages are leased; a lease is renewed when half of it is over. 60 s, within [`LEASE_BOUNDS`].
+    /// How long messages are leased; a lease is renewed when half of it is over. 60 s, within [`LEASE_BOUNDS`].
     pub lease: Duration,
-    /// A message that a limit lets go within this time waits here; one that has to wait longer is put back until its
-    /// time. 5 s.
+    /// The longest time that a leased message waits in memory for a rate limit or quota. 5 s.
+    ///
+    /// A message that has to wait longer is rescheduled in the queue, where it holds no lease. This also bounds how many
+    /// messages are leased for a route with a rate: at most what the rate lets through within this time.
     pub max_local_wait: Duration,
-    /// How long a slot stays open without work. 1 s.
+    /// How long a delivery slot without work stays open before it ends. 1 s.
     pub idle_timeout: Duration,
-    /// Limits of each tenant, over all routes; `*` is for those that are not named.
+    /// Limits of each tenant, over all routes; `*` applies to tenants without an entry of their own.
     pub tenants: BTreeMap<String, Limits>,
-    /// The seed of all chance, for tests; nothing takes one from the system.
+    /// The seed of all random numbers, for tests. `None` takes one from the system.
     pub seed: Option<u64>,
 }
 
@@ -53,15 +55,59 @@ impl Default for Settings {
     }
 }
 
-/// How much may leave, in time. Empty limits nothing.
+setters!(Settings {
+    /// Sets when a message is tried again, and when it is given up.
+    with_retry(retry: RetrySettings);
+    /// Sets how long messages are leased.
+    with_lease(lease: Duration);
+    /// Sets the longest time that a leased message waits in memory for a limit.
+    with_max_local_wait(max_local_wait: Duration);
+    /// Sets how long a delivery slot without work stays open.
+    with_idle_timeout(idle_timeout: Duration);
+    /// Sets the seed of all random numbers.
+    with_seed(seed: Option<u64>);
+});
+
+impl Settings {
+    /// Sets the limits of a tenant; `*` applies to tenants without limits of their own.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<String>, limits: impl Into<Limits>) -> Self {
+        self.tenants.insert(tenant.into(), limits.into());
+        self
+    }
+}
+
+/// How much mail may leave per unit of time. The default limits nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
+#[non_exhaustive]
 pub struct Limits {
-    /// Smooth.
+    /// A smooth rate, kept by each dispatcher for itself.
     pub rate: Option<Rate>,
-    /// Hard, and shared by all workers of the queue.
+    /// Hard quotas, shared by all workers of the queue.
     pub quotas: Vec<Quota>,
 }
+
+impl Limits {
+    /// No limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one more hard quota.
+    #[must_use]
+    pub fn with_quota(mut self, quota: Quota) -> Self {
+        self.quotas.push(quota);
+        self
+    }
+}
+
+setters!(Limits {
+    /// Sets the smooth rate; `None` removes it.
+    with_rate(rate: Option<Rate>);
+    /// Sets all hard quotas.
+    with_quotas(quotas: Vec<Quota>);
+});
 
 impl From<Rate> for Limits {
     fn from(rate: Rate) -> Self {
@@ -75,221 +121,40 @@ impl From<Quota> for Limits {
     }
 }
 
-/// One route: a slot out for messages, with its limits.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RouteSettings {
-    /// Its name.
-    pub name: String,
-    /// Routes of the lowest preference take all messages, as MX records have it (RFC 5321 §5.1); those of the next are
-    /// for when none of them is open. Nothing gives it its place in the row of routes.
-    pub preference: Option<u32>,
-    /// How much of the messages it takes among those of its preference, as SRV records have it (RFC 2782), while all of
-    /// them have room; beyond that, each takes what it can.
-    pub weight: NonZeroU32,
-    /// What may leave over it.
-    pub limits: Limits,
-    /// What may leave over it to each domain of recipients, in any spelling; `*` is for each that is not named.
-    pub per_domain: BTreeMap<String, Limits>,
-    /// How many slots are tried at first, if there may be as many. 5, as Postfix does (`initial_destination_concurrency`).
-    pub initial_concurrency: NonZeroU32,
-    /// How many slots there may be. 20, as Postfix does (`default_destination_concurrency_limit`).
-    pub max_concurrency: NonZeroU32,
-    /// When it is taken for broken.
-    pub breaker: BreakerSettings,
-}
-
-impl RouteSettings {
-    /// A route without limits.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            preference: None,
-            weight: NonZeroU32::MIN,
-            limits: Limits::default(),
-            per_domain: BTreeMap::new(),
-            initial_concurrency: NonZeroU32::MIN.saturating_add(4),
-            max_concurrency: NonZeroU32::MIN.saturating_add(19),
-            breaker: BreakerSettings::default(),
-        }
-    }
-
-    /// The same with a smooth rate.
-    #[must_use]
-    pub const fn rate(mut self, rate: Rate) -> Self {
-        self.limits.rate = Some(rate);
-        self
-    }
-
-    /// The same with one more hard quota.
-    #[must_use]
-    pub fn quota(mut self, quota: Quota) -> Self {
-        self.limits.quotas.push(quota);
-        self
-    }
-
-    /// The same with limits for a domain of recipients, or for each (`*`).
-    #[must_use]
-    pub fn per_domain(mut self, domain: impl Into<String>, limits: impl Into<Limits>) -> Self {
-        self.per_domain.insert(domain.into(), limits.into());
-        self
-    }
-
-    /// The same with at most so many slots at once.
-    #[must_use]
-    pub fn max_concurrency(mut self, most: NonZeroU32) -> Self {
-        self.max_concurrency = most;
-        self
-    }
-
-    /// How many slots the route begins with: a route that may have few begins with all of them.
-    pub(crate) fn initial_slots(&self) -> u32 {
-        self.initial_concurrency.min(self.max_concurrency).get()
-    }
-}
-
-impl RouteSettings {
-    /// Whether the settings make sense together.
-    ///
-    /// # Errors
-    /// [`SettingsError`] names what does not.
-    pub fn check(&self) -> Result<(), SettingsError> {
-        if self.name.is_empty() {
-            return Err(SettingsError::UnnamedRoute);
-        }
-        if let Some(domain) = self.per_domain.keys().find(|name| spell(name).is_none()) {
-            return Err(SettingsError::InvalidDomain { route: self.name.clone(), domain: domain.clone() });
-        }
-        check_span("breaker.slow", self.breaker.slow)?;
-        check_span("breaker.suspect_after", self.breaker.suspect_after)?;
-        check_span("breaker.probe_after", self.breaker.probe_after)
-    }
-}
-
-/// When a route is taken for broken, and when it is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "plain data; written with the rest from default()")]
-pub struct BreakerSettings {
-    /// The share of failed attempts that opens it.
-    pub open_at: Share,
-    /// Over how many of the last attempts.
-    pub over: NonZeroU32,
-    /// An attempt that takes longer counts as failed here. Where another route takes mail, a route that keeps silent for so
-    /// long is broken at once. A probe that takes longer is waited for no more: the next goes `probe_after` later.
-    pub slow: Duration,
-    /// Where another route takes mail, a route that keeps silent for so long gets nothing more that may go elsewhere, until
-    /// it is heard or `slow` is over: an answer to a message, or a connection that opens where none carries a message. What
-    /// is in flight goes on.
-    ///
-    /// A route that answers slowly has more time, up to `slow`: twice what it took twice in the last 10 to 20 minutes, or in
-    /// its last 10 to 20 words where it has less mail. So a server that answers slowly is left twice at the most; and one
-    /// that was that slow twice, and dies then, is left that much later. A large message that is alone in flight is silent
-    /// too: new ones go elsewhere meanwhile, and where it takes longer than `slow`, until a probe went well.
-    pub suspect_after: Duration,
-    /// After how long one message is tried on a route that is broken: the probe.
-    pub probe_after: Duration,
-}
-
-impl Default for BreakerSettings {
-    /// Half of the last 20, 10 s (a server that takes longer holds up its way), 1.5 s (so that mail goes elsewhere within
-    /// 2 s), 30 s.
-    fn default() -> Self {
-        Self {
-            open_at: Share { percent: 50 },
-            over: NonZeroU32::MIN.saturating_add(19),
-            slow: Duration::from_secs(10),
-            suspect_after: Duration::from_millis(1_500),
-            probe_after: Duration::from_secs(30),
-        }
-    }
-}
-
-/// A share from 1% to 100%.
-///
-/// ```
-/// use mailkit_dispatch::Share;
-/// assert_eq!("50%".parse::<Share>().unwrap().percent(), 50);
-/// assert!("0%".parse::<Share>().is_err() && "101%".parse::<Share>().is_err());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Share {
-    percent: u8,
-}
-
-impl Share {
-    /// In hundredths.
-    #[must_use]
-    pub const fn percent(self) -> u8 {
-        self.percent
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.percent)
-    }
-}
-
-impl FromStr for Share {
-    type Err = InvalidShare;
-
-    fn from_str(text: &str) -> Result<Self, InvalidShare> {
-        let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
-        match percent {
-            Some(percent @ 1..=100) => Ok(Self { percent }),
-            _ => Err(InvalidShare { text: text.chars().take(64).collect() }),
-        }
-    }
-}
-
-/// A text that is no share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidShare {
-    text: String,
-}
-
-impl fmt::Display for InvalidShare {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a share from `1%` to `100%`", self.text.escape_debug())
-    }
-}
-
-impl Error for InvalidShare {}
-
-/// Settings that contradict each other, or mean nothing.
+/// Settings that are invalid or contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// There is no route: nothing would ever be sent.
+    /// There is no route, so nothing could be sent.
     NoRoute,
-    /// A route without a name.
+    /// A route has no name.
     UnnamedRoute,
-    /// Two routes have this name.
+    /// Two routes have the same name.
     DuplicateRoute(String),
-    /// A span of time that is too short or too long.
+    /// A duration is too short or too long.
     Span {
-        /// Which setting.
+        /// The name of the setting.
         setting: &'static str,
-        /// What it is.
+        /// Its value.
         value: Duration,
-        /// What it may be.
+        /// The values allowed.
         bounds: SpanBounds,
     },
-    /// The first wait before a retry is longer than the longest.
+    /// `retry.first` is longer than `retry.max`.
     FirstRetryAfterMax {
-        /// The first.
+        /// The value of `retry.first`.
         first: Duration,
-        /// The longest.
+        /// The value of `retry.max`.
         max: Duration,
     },
-    /// Limits for what is no domain.
+    /// The key of a per-domain limit is neither a domain nor `*`.
     InvalidDomain {
-        /// The route.
+        /// The name of the route.
         route: String,
-        /// What stands in the place of a domain.
+        /// The key.
         domain: String,
     },
-    /// A factor below one would make each wait shorter than the last.
+    /// `retry.factor` is below 1, which would make each wait shorter than the one before.
     RetryFactor,
 }
 
@@ -314,7 +179,7 @@ impl fmt::Display for SettingsError {
 
 impl Error for SettingsError {}
 
-/// Refuses what can never work.
+/// Checks the settings of a dispatcher and of its routes together.
 pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<(), SettingsError> {
     if routes.is_empty() {
         return Err(SettingsError::NoRoute);
@@ -330,19 +195,6 @@ pub(crate) fn check(settings: &Settings, routes: &[&RouteSettings]) -> Result<()
     check_span("max_local_wait", settings.max_local_wait)?;
     check_span("idle_timeout", settings.idle_timeout)?;
     settings.retry.check()
-}
-
-/// A domain as addresses spell it.
-fn spell(name: &str) -> Option<String> {
-    match name {
-        "*" => Some(name.to_owned()),
-        name => Domain::parse(name).ok().map(|domain| domain.as_ascii().to_owned()),
-    }
-}
-
-/// Limits by domain, as addresses spell it; what is no domain was refused before.
-pub(crate) fn spelled(limits: &BTreeMap<String, Limits>) -> BTreeMap<String, Limits> {
-    limits.iter().filter_map(|(name, limits)| Some((spell(name)?, limits.clone()))).collect()
 }
 
 pub(crate) fn check_span(setting: &'static str, value: Duration) -> Result<(), SettingsError> {

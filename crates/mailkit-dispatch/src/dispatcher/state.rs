@@ -17,7 +17,8 @@ use super::lease_term::LeaseTerm;
 use super::limit::Scopes;
 use super::route::Route;
 use super::route_cycle::RouteCycles;
-use super::settings::{RouteSettings, Settings};
+use super::route_settings::RouteSettings;
+use super::settings::Settings;
 use crate::classify::FailureClass;
 
 /// How many outcomes may wait to be written down before nothing more is sent.

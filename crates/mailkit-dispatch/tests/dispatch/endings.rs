@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mailkit_dispatch::{
     DeadReason, Deliver, DeliveryFailure, Dispatcher, Event, FailureClass, Jobs, Outcome, Rate, RecipientResult,
-    RetrySettings, RouteSettings, Settings,
+    RetrySettings, RouteSettings,
 };
 use mailkit_queue::{OnAmbiguous, Queue, QueueError, RecipientOutcome, RecipientStatus, State};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ async fn only_recipients_that_were_not_accepted_are_tried_again() {
             "no" => said(address, RecipientStatus::Permanent, 550, "no"),
             _ => said(address, RecipientStatus::Accepted, 250, "ok"),
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), failure: None })
+        Some(Outcome::new(job.message().recipients().iter().map(each).collect()))
     });
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
@@ -47,8 +47,8 @@ async fn a_message_is_tried_as_often_as_allowed_with_growing_waits_and_then_dead
     let (queue, server) = (queue(), Server::new());
     queue.enqueue(message(&["u@example.org"])).await.unwrap();
     server.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Temporary, "451 later"))));
-    let retry = RetrySettings { attempts: NonZeroU32::new(5).unwrap(), ..RetrySettings::default() };
-    let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
+    let retry = RetrySettings::default().with_attempts(NonZeroU32::new(5).unwrap());
+    let dispatcher = start_with(&queue, seeded().with_retry(retry), &[(RouteSettings::new("main"), &server)]);
     let mut events = dispatcher.events();
     assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
     let times = server.times();
@@ -70,8 +70,8 @@ async fn a_message_too_old_for_another_attempt_is_dead() {
     let (queue, server) = (queue(), Server::new());
     queue.enqueue(message(&["u@example.org"])).await.unwrap();
     server.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Temporary, "451 later"))));
-    let retry = RetrySettings { give_up_after: 100 * SECOND, ..RetrySettings::default() };
-    let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
+    let retry = RetrySettings::default().with_give_up_after(100 * SECOND);
+    let dispatcher = start_with(&queue, seeded().with_retry(retry), &[(RouteSettings::new("main"), &server)]);
     let start = Instant::now();
     assert_eq!(dispatcher.until_empty().await.unwrap().dead, 1);
     assert!(start.elapsed() <= 100 * SECOND);
@@ -87,8 +87,8 @@ async fn the_age_of_a_scheduled_message_counts_from_its_time() {
     server.replies(|job| {
         (job.attempt() == 1).then(|| Outcome::failed(DeliveryFailure::new(FailureClass::Temporary, "451 later")))
     });
-    let retry = RetrySettings { give_up_after: 100 * SECOND, ..RetrySettings::default() };
-    let dispatcher = start_with(&queue, Settings { retry, ..seeded() }, &[(RouteSettings::new("main"), &server)]);
+    let retry = RetrySettings::default().with_give_up_after(100 * SECOND);
+    let dispatcher = start_with(&queue, seeded().with_retry(retry), &[(RouteSettings::new("main"), &server)]);
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1);
 }
 
@@ -101,12 +101,7 @@ async fn greylisting_waits_longer_and_a_server_may_name_its_time() {
         let (queue, server) = (queue(), Server::new());
         queue.enqueue(message(&["u@example.org"])).await.unwrap();
         server.replies(move |job| {
-            let failure = DeliveryFailure {
-                fault: class.into(),
-                message: "450 later".to_owned(),
-                retry_after,
-                can_convert: false,
-            };
+            let failure = DeliveryFailure::new(class, "450 later").with_retry_after(retry_after);
             (job.attempt() == 1).then(|| Outcome::failed(failure))
         });
         let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
@@ -264,7 +259,7 @@ async fn a_commit_point_is_refused_when_the_lease_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_message_to_ten_thousand_holds_nobody_up() {
     let (queue, server) = (queue(), Server::new());
-    let route = RouteSettings::new("main").per_domain("*", "1000/s".parse::<Rate>().unwrap());
+    let route = RouteSettings::new("main").with_domain_limits("*", "1000/s".parse::<Rate>().unwrap());
     let addresses: Vec<String> = (0..10_000).map(|number| format!("user@host{number}.example.org")).collect();
     let all: Vec<&str> = addresses.iter().map(String::as_str).collect();
     queue.enqueue(message(&all)).await.unwrap();

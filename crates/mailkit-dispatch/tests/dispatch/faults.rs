@@ -53,7 +53,7 @@ async fn record(queue: &MemoryQueue, id: QueueId) -> Record {
 
 fn twice() -> Settings {
     let attempts = NonZeroU32::new(2).unwrap();
-    Settings { retry: RetrySettings { attempts, ..RetrySettings::default() }, ..seeded() }
+    seeded().with_retry(RetrySettings::default().with_attempts(attempts))
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,9 +316,9 @@ async fn a_recipient_that_one_route_cannot_address_goes_over_another_and_the_res
             let status = if is_bob { RecipientStatus::Accepted } else { RecipientStatus::Temporary };
             let (code, text) = (is_bob.then_some(250), "the server does not offer SMTPUTF8".to_owned());
             let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
-            RecipientResult { outcome, fault: (!is_bob).then(|| FailureClass::Capability.into()) }
+            RecipientResult::new(outcome).with_fault((!is_bob).then(|| FailureClass::Capability.into()))
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), failure: None })
+        Some(Outcome::new(job.message().recipients().iter().map(each).collect()))
     };
     primary.replies(lacks);
     let dispatcher = run(&queue, &primary, &backup);
@@ -351,9 +351,9 @@ async fn a_login_that_one_recipient_asks_for_stops_nobody_else_where_the_server_
             let status = if is_relayed { RecipientStatus::Temporary } else { RecipientStatus::Accepted };
             let (code, text) = (Some(if is_relayed { 530 } else { 250 }), "words".to_owned());
             let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
-            RecipientResult { outcome, fault: is_relayed.then(|| FailureClass::Login.into()) }
+            RecipientResult::new(outcome).with_fault(is_relayed.then(|| FailureClass::Login.into()))
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(each).collect(), failure: None })
+        Some(Outcome::new(job.message().recipients().iter().map(each).collect()))
     });
     let id = queue.enqueue(message(&["bob@example.org", "joe@example.net"])).await.unwrap().id;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);

@@ -59,7 +59,7 @@ async fn a_message_that_was_leased_while_there_was_room_stays_though_the_route_i
             (call == Call::Lease).then_some(Fault::Late(SECOND * 3 / 10))
         }
     });
-    let route = RouteSettings::new("main").max_concurrency(NonZeroU32::MIN);
+    let route = RouteSettings::new("main").with_max_concurrency(NonZeroU32::MIN);
     let builder = Dispatcher::builder(slow).settings(seeded()).route(route, Arc::new(Batches));
     let (start, dispatcher) = (Instant::now(), builder.start().unwrap());
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1_000);

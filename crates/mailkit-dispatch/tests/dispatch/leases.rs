@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use mailkit_dispatch::{BootClock, Deliver, Dispatcher, Jobs, Outcome, RouteSettings, Settings};
+use mailkit_dispatch::{BootClock, Deliver, Dispatcher, Jobs, Outcome, RouteSettings};
 use mailkit_queue::{
     Clock, LeaseRequest, MemoryQueue, Queue, QueueSettings, RecipientOutcome, RecipientStatus, Settlement, State,
     Timestamp,
@@ -88,7 +88,7 @@ async fn pause_in_the_middle(pause: impl FnOnce(&Clocks, &Arc<MemoryQueue>) + Se
     let deliver: Arc<dyn Deliver> = Arc::<Careful>::clone(&server);
     let shared: Arc<dyn Queue> = Arc::<MemoryQueue>::clone(&queue);
     let dispatcher = Dispatcher::builder(shared)
-        .settings(Settings { lease: LEASE, ..seeded() })
+        .settings(seeded().with_lease(LEASE))
         .route(RouteSettings::new("main"), deliver)
         .boot_clock(clocks.boot())
         .start()

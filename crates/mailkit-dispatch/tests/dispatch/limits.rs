@@ -20,7 +20,7 @@ fn main_route() -> RouteSettings {
 async fn a_smooth_rate_is_reached_and_never_exceeded() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 141).await;
-    let dispatcher = start(&queue, &[(main_route().rate("14/s".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_rate("14/s".parse().unwrap()), &server)]);
     dispatcher.until_empty().await.unwrap();
     assert!(server.most_within(SECOND, false) <= 15, "T · rate + 1");
     assert!(server.most_within(SECOND / 14, false) <= 1, "no burst");
@@ -36,7 +36,7 @@ async fn recipients_count_where_the_rate_says_so() {
         let to: Vec<String> = (0..=number % 4).map(|n| format!("u{n}@example.org")).collect();
         queue.enqueue(message(&to.iter().map(String::as_str).collect::<Vec<_>>())).await.unwrap();
     }
-    let dispatcher = start(&queue, &[(main_route().rate("10/s recipients".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_rate("10/s recipients".parse().unwrap()), &server)]);
     dispatcher.until_empty().await.unwrap();
     for seconds in 1..4u32 {
         let most = server.most_within(seconds * SECOND, true);
@@ -48,7 +48,7 @@ async fn recipients_count_where_the_rate_says_so() {
 async fn a_hard_quota_holds_in_every_window() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 35).await;
-    let dispatcher = start(&queue, &[(main_route().quota("10/10s messages".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_quota("10/10s messages".parse().unwrap()), &server)]);
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!(stats.sent, 35);
     assert_eq!(server.most_within(10 * SECOND, false), 10);
@@ -63,7 +63,7 @@ async fn a_message_of_more_recipients_than_a_quota_ever_lets_through_dies_at_onc
     let (queue, server) = (queue(), Server::new());
     let id = queue.enqueue(message(&["a@b.example", "c@b.example", "d@b.example"])).await.unwrap().id;
     enqueue(&queue, 2).await;
-    let dispatcher = start(&queue, &[(main_route().quota("2/1h recipients".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_quota("2/1h recipients".parse().unwrap()), &server)]);
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.dead), (2, 1));
     assert_eq!(queue.get(id).await.unwrap().unwrap().state, State::Dead);
@@ -77,7 +77,7 @@ async fn one_slow_domain_holds_up_no_other() {
         queue.enqueue(message(&[&to])).await.unwrap();
     }
     let slow: Limits = "1/s".parse::<mailkit_dispatch::Rate>().unwrap().into();
-    let dispatcher = start(&queue, &[(main_route().per_domain("Slow.EXAMPLE", slow), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_domain_limits("Slow.EXAMPLE", slow), &server)]);
     tokio::time::sleep(3 * SECOND).await;
     assert!(server.count() >= 102, "{}", server.count());
     assert!(server.count() <= 105, "{}", server.count());
@@ -94,7 +94,7 @@ async fn each_domain_has_its_own_share_of_a_limit_for_all() {
         queue.enqueue(message(&[&format!("u@d{}.example", number % 4)])).await.unwrap();
     }
     let each: Limits = "2/s".parse::<mailkit_dispatch::Rate>().unwrap().into();
-    let dispatcher = start(&queue, &[(main_route().per_domain("*", each), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_domain_limits("*", each), &server)]);
     dispatcher.until_empty().await.unwrap();
     let took = *server.times().last().unwrap();
     assert!(took >= Duration::from_millis(4_500) && took < 7 * SECOND, "10 to each of 4 domains took {took:?}");
@@ -124,7 +124,7 @@ async fn high_priority_overtakes_bulk_that_waits_for_a_limit() {
         bulk.priority = Priority::Low;
         queue.enqueue(bulk).await.unwrap();
     }
-    let dispatcher = start(&queue, &[(main_route().rate("2/s".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_rate("2/s".parse().unwrap()), &server)]);
     tokio::time::sleep(5 * SECOND).await;
     let mut urgent = message(&["boss@example.org"]);
     urgent.priority = Priority::High;
@@ -139,11 +139,11 @@ async fn high_priority_overtakes_bulk_that_waits_for_a_limit() {
 async fn a_rate_that_is_changed_while_running_holds_from_then_on() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 100).await;
-    let dispatcher = start(&queue, &[(main_route().rate("2/s".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_rate("2/s".parse().unwrap()), &server)]);
     tokio::time::sleep(5 * SECOND).await;
     let before = server.count();
     assert!((10..=11).contains(&before), "{before}");
-    let faster = main_route().rate("20/s".parse().unwrap());
+    let faster = main_route().with_rate("20/s".parse().unwrap());
     dispatcher.update(plan(seeded(), &[(faster, &server)])).unwrap();
     dispatcher.until_empty().await.unwrap();
     assert!(server.most_within(SECOND, false) <= 21);
@@ -161,7 +161,7 @@ async fn settings_that_contradict_each_other_are_refused_and_change_nothing() {
     };
     let mut late = seeded();
     late.retry.first = late.retry.max * 2;
-    let short = |milliseconds| Settings { lease: Duration::from_millis(milliseconds), ..seeded() };
+    let short = |milliseconds| seeded().with_lease(Duration::from_millis(milliseconds));
     assert_eq!(refused(seeded(), &[]), SettingsError::NoRoute);
     assert_eq!(refused(seeded(), &[main_route(), main_route()]), SettingsError::DuplicateRoute("main".to_owned()));
     assert!(matches!(refused(late, &[main_route()]), SettingsError::FirstRetryAfterMax { .. }));
@@ -169,7 +169,7 @@ async fn settings_that_contradict_each_other_are_refused_and_change_nothing() {
         let error = refused(short(milliseconds), &[main_route()]);
         assert!(matches!(error, SettingsError::Span { setting: "lease", .. }), "{milliseconds}");
     }
-    let nowhere = main_route().per_domain("no domain", "1/s".parse::<mailkit_dispatch::Rate>().unwrap());
+    let nowhere = main_route().with_domain_limits("no domain", "1/s".parse::<mailkit_dispatch::Rate>().unwrap());
     assert!(matches!(refused(seeded(), &[nowhere]), SettingsError::InvalidDomain { .. }));
     enqueue(&queue, 3).await;
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 3);
@@ -192,7 +192,7 @@ async fn a_route_may_have_any_number_of_slots_from_one() {
 async fn dispatchers_that_share_a_queue_share_its_quota() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 24).await;
-    let route = main_route().quota("8/10s recipients".parse().unwrap());
+    let route = main_route().with_quota("8/10s recipients".parse().unwrap());
     let one = start(&queue, &[(route.clone(), &server)]);
     let other = start(&queue, &[(route, &server)]);
     one.until_empty().await.unwrap();
@@ -205,8 +205,10 @@ async fn a_message_that_acquires_a_quota_while_its_route_closes_goes_elsewhere()
     let (queue, primary, backup) = (queue(), Server::new(), Server::new());
     primary.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Login, "535 no"))));
     let slow = Wrapped::new(&queue, |call| (call == Call::Acquire).then_some(Fault::Late(SECOND * 3 / 10)));
-    let routes =
-        [(main_route().quota("100/1h messages".parse().unwrap()), &primary), (RouteSettings::new("backup"), &backup)];
+    let routes = [
+        (main_route().with_quota("100/1h messages".parse().unwrap()), &primary),
+        (RouteSettings::new("backup"), &backup),
+    ];
     let dispatcher = Dispatcher::builder(slow).plan(plan(seeded(), &routes)).start().unwrap();
     enqueue(&queue, 1).await;
     tokio::time::sleep(SECOND / 5).await;
@@ -225,7 +227,7 @@ async fn a_message_that_found_no_connection_has_its_quota_released() {
         is_first.then(|| Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "reset")))
     });
     enqueue(&queue, 1).await;
-    let dispatcher = start(&queue, &[(main_route().quota("1/1h messages".parse().unwrap()), &server)]);
+    let dispatcher = start(&queue, &[(main_route().with_quota("1/1h messages".parse().unwrap()), &server)]);
     dispatcher.until_empty().await.unwrap();
     assert!(server.times()[1] < 60 * SECOND, "{:?}", server.times());
 }

@@ -134,13 +134,13 @@ impl Deliver for Moody {
 
 fn plan(rng: &mut Rng, servers: &[Arc<Moody>]) -> Plan {
     let attempts = NonZeroU32::new(60).unwrap();
-    let retry = RetrySettings { first: 500 * MS, max: 2_000 * MS, attempts, ..RetrySettings::default() };
-    let plan = Plan::new().settings(Settings { seed: Some(rng.u64(..)), retry, ..Settings::default() });
+    let retry = RetrySettings::default().with_first(500 * MS).with_max(2_000 * MS).with_attempts(attempts);
+    let plan = Plan::new().settings(Settings::default().with_seed(Some(rng.u64(..))).with_retry(retry));
     let (are_equal, last) = (rng.bool(), servers.len() - 1);
     (0..).zip(servers).fold(plan, |plan, (place, server)| {
         let is_last = place == last;
         let most = if is_last { 20 } else { rng.u32(1..7) };
-        let mut route = RouteSettings::new(format!("r{place}")).max_concurrency(NonZeroU32::new(most).unwrap());
+        let mut route = RouteSettings::new(format!("r{place}")).with_max_concurrency(NonZeroU32::new(most).unwrap());
         let preference = if are_equal { 1 } else { u32::try_from(place).unwrap() };
         route.preference = Some(if is_last { 9 } else { preference });
         plan.route(route, Arc::<Moody>::clone(server) as Arc<dyn Deliver>)

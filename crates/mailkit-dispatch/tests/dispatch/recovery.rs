@@ -109,7 +109,7 @@ async fn a_server_that_was_slow_twice_is_left_later_when_it_dies() {
 #[tokio::test(start_paused = true)]
 async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
     for slow in [3, 9, 12] {
-        let two = two_with(primary().max_concurrency(NonZeroU32::MIN), backup());
+        let two = two_with(primary().with_max_concurrency(NonZeroU32::MIN), backup());
         two.backup.opens_in(300 * SECOND);
         two.backup.set_up(false);
         enqueue(&two.queue, 20).await;
@@ -128,7 +128,7 @@ async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
 #[tokio::test(start_paused = true)]
 async fn what_only_waits_for_a_limit_is_not_awaited() {
     let two_ways = NonZeroU32::new(2).unwrap();
-    let two = two_with(primary().max_concurrency(two_ways).rate("1/4s burst 2".parse().unwrap()), backup());
+    let two = two_with(primary().with_max_concurrency(two_ways).with_rate("1/4s burst 2".parse().unwrap()), backup());
     two.primary.takes(600 * SECOND);
     enqueue(&two.queue, 1).await;
     sleep(SECOND / 2).await;

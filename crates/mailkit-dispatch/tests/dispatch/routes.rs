@@ -17,7 +17,7 @@ async fn concurrency_grows_with_success_up_to_its_maximum() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 3_000).await;
     let most = NonZeroU32::new(12).unwrap();
-    let dispatcher = start(&queue, &[(RouteSettings::new("main").max_concurrency(most), &server)]);
+    let dispatcher = start(&queue, &[(RouteSettings::new("main").with_max_concurrency(most), &server)]);
     dispatcher.until_empty().await.unwrap();
     assert_eq!(server.peak.load(Ordering::SeqCst), 12);
 }
@@ -155,7 +155,7 @@ async fn a_refused_recipient_is_no_failure_of_the_route() {
             let enhanced = Some("5.1.1".to_owned());
             RecipientOutcome::new(address.clone(), status).with_code(550).with_enhanced(enhanced).with_text(text).into()
         };
-        Some(Outcome { recipients: job.message().recipients().iter().map(refused).collect(), failure: None })
+        Some(Outcome::new(job.message().recipients().iter().map(refused).collect()))
     });
     enqueue(&queue, 100).await;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
@@ -198,7 +198,7 @@ async fn a_paused_route_gets_nothing_until_it_is_resumed() {
 #[tokio::test(start_paused = true)]
 async fn a_message_for_one_route_waits_for_it_while_others_flow() {
     let (queue, primary, backup) = (queue(), Server::new(), Server::new());
-    let limited = RouteSettings::new("primary").rate("1/m".parse().unwrap());
+    let limited = RouteSettings::new("primary").with_rate("1/m".parse().unwrap());
     let dispatcher = start(&queue, &[(limited, &primary), (RouteSettings::new("backup"), &backup)]);
     enqueue(&queue, 30).await;
     let mut pinned = message(&["u@example.org"]);

@@ -160,7 +160,7 @@ pub(crate) fn queue() -> Arc<MemoryQueue> {
 
 /// Settings with chance that repeats.
 pub(crate) fn seeded() -> Settings {
-    Settings { seed: Some(42), ..Settings::default() }
+    Settings::default().with_seed(Some(42))
 }
 
 pub(crate) fn message(recipients: &[&str]) -> NewMessage {

@@ -39,36 +39,31 @@ fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
 fn limits(rng: &mut Rng) -> Limits {
     let rates = ["3/s", "10/s", "40/s", "10/s burst 3", "8/s recipients", "12/s recipients burst 2"];
     let quotas = ["4/3s messages", "6/4s recipients", "9/5s messages"];
-    Limits {
-        rate: rng.bool().then(|| one_of(rng, &rates).parse().unwrap()),
-        quotas: if rng.u8(0..3) == 0 { vec![one_of(rng, &quotas).parse().unwrap()] } else { Vec::new() },
-    }
+    let rate = rng.bool().then(|| one_of(rng, &rates).parse().unwrap());
+    let quotas = if rng.u8(0..3) == 0 { vec![one_of(rng, &quotas).parse().unwrap()] } else { Vec::new() };
+    Limits::new().with_rate(rate).with_quotas(quotas)
 }
 
 fn schedule(rng: &mut Rng, world: &Shared) -> Schedule {
     let attempts = rng.u32(2..7);
-    let retry = RetrySettings {
-        first: 500 * MILLISECOND,
-        max: 2_000 * MILLISECOND,
-        attempts: NonZeroU32::new(attempts).unwrap(),
-        give_up_after: Duration::from_secs(1_000),
-        ..RetrySettings::default()
-    };
-    let mut settings = Settings {
-        retry,
-        lease: Duration::from_secs(5),
-        max_local_wait: MILLISECOND * rng.u32(100..2_000),
-        seed: Some(rng.u64(..)),
-        ..Settings::default()
-    };
+    let retry = RetrySettings::default()
+        .with_first(500 * MILLISECOND)
+        .with_max(2_000 * MILLISECOND)
+        .with_attempts(NonZeroU32::new(attempts).unwrap())
+        .with_give_up_after(Duration::from_secs(1_000));
+    let mut settings = Settings::default()
+        .with_retry(retry)
+        .with_lease(Duration::from_secs(5))
+        .with_max_local_wait(MILLISECOND * rng.u32(100..2_000))
+        .with_seed(Some(rng.u64(..)));
     let tenant = rng.bool().then(|| limits(rng));
     settings.tenants.extend(tenant.clone().map(|limits| ("greedy".to_owned(), limits)));
     let mut routes = Vec::new();
     for name in ["one", "two"].into_iter().take(rng.usize(1..3)) {
-        let mut route = RouteSettings::new(name).max_concurrency(NonZeroU32::new(rng.u32(1..6)).unwrap());
+        let mut route = RouteSettings::new(name).with_max_concurrency(NonZeroU32::new(rng.u32(1..6)).unwrap());
         route.limits = limits(rng);
         if rng.u8(0..3) == 0 {
-            route = route.per_domain("*", limits(rng));
+            route = route.with_domain_limits("*", limits(rng));
         }
         route.preference = rng.bool().then_some(1);
         route.breaker.probe_after = MILLISECOND * rng.u32(500..3_000);

@@ -103,7 +103,7 @@ async fn a_store_that_failed_stops_all_and_nothing_hangs() {
 async fn leases_are_renewed_for_as_long_as_a_message_takes() {
     let server = Server::new();
     server.takes(300 * SECOND);
-    let (shaky, dispatcher) = shaky(&server, Settings { lease: 10 * SECOND, ..seeded() });
+    let (shaky, dispatcher) = shaky(&server, seeded().with_lease(10 * SECOND));
     enqueue(&shaky.inner, 12).await;
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (12, 0));
@@ -188,7 +188,7 @@ async fn who_waits_for_the_end_is_told_when_nothing_is_sent_any_more() {
 #[tokio::test(start_paused = true)]
 async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
     let server = Server::new();
-    let (shaky, dispatcher) = shaky(&server, Settings { lease: 5 * SECOND, ..seeded() });
+    let (shaky, dispatcher) = shaky(&server, seeded().with_lease(5 * SECOND));
     server.takes(10 * SECOND);
     enqueue(&shaky.inner, 1).await;
     sleep(SECOND / 2).await;

@@ -89,7 +89,7 @@ async fn longest_wait_beside(
 
 #[tokio::test(start_paused = true)]
 async fn no_message_waits_behind_one_that_is_stuck_though_another_was_answered() {
-    let primary = RouteSettings::new("primary").max_concurrency(NonZeroU32::MIN);
+    let primary = RouteSettings::new("primary").with_max_concurrency(NonZeroU32::MIN);
     let longest = longest_wait_beside(primary, |seen| Arc::new(AnswersTheFirst(seen)), 2).await;
     assert!(longest < 2 * SECOND, "{longest:?}");
 }
@@ -139,7 +139,7 @@ async fn a_primary_that_dies_after_it_came_back_is_probed_again() {
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_has_used_up_its_limit_is_no_place_for_mail() {
     let backup = || RouteSettings::new("backup");
-    for backup in [backup().rate("2/h".parse().unwrap()), backup().quota("1/1d messages".parse().unwrap())] {
+    for backup in [backup().with_rate("2/h".parse().unwrap()), backup().with_quota("1/1d messages".parse().unwrap())] {
         let two = two_with(RouteSettings::new("primary"), backup);
         two.enqueue_for("backup").await;
         two.enqueue_for("backup").await;

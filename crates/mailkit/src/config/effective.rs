@@ -121,7 +121,7 @@ impl<'a> Effective<'a> {
 
 impl Retry {
     fn new(retry: &RetrySettings) -> Self {
-        let RetrySettings { first, factor, max, attempts, give_up_after } = *retry;
+        let RetrySettings { first, factor, max, attempts, give_up_after, .. } = *retry;
         Self {
             first: format_span(first),
             factor,
@@ -141,7 +141,7 @@ impl<'a> Dkim<'a> {
 impl<'a> RouteShown<'a> {
     fn new(route: &'a Route) -> Self {
         let settings = route.settings();
-        let Limits { rate, quotas } = &settings.limits;
+        let Limits { rate, quotas, .. } = &settings.limits;
         let per_domain = |(domain, limits): (&'a String, &Limits)| Some((domain.as_str(), limits.rate?.to_string()));
         Self {
             name: route.name(),
@@ -176,7 +176,7 @@ impl Pool {
 
 impl Breaker {
     fn new(breaker: &BreakerSettings) -> Self {
-        let BreakerSettings { open_at, over, slow, suspect_after, probe_after } = *breaker;
+        let BreakerSettings { open_at, over, slow, suspect_after, probe_after, .. } = *breaker;
         Self {
             open_at: open_at.to_string(),
             over: over.get(),

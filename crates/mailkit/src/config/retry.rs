@@ -20,13 +20,12 @@ impl RetrySection {
     /// The settings, or what is wrong with them as a whole.
     pub(super) fn settings(self) -> Result<RetrySettings, String> {
         let defaults = RetrySettings::default();
-        let settings = RetrySettings {
-            first: self.first.as_ref().map_or(defaults.first, |span| span.0),
-            factor: self.factor.map_or(defaults.factor, |Decimal(factor)| factor),
-            max: self.max.as_ref().map_or(defaults.max, |span| span.0),
-            attempts: self.attempts.map_or(defaults.attempts, Number::as_non_zero),
-            give_up_after: self.give_up_after.as_ref().map_or(defaults.give_up_after, |span| span.0),
-        };
+        let settings = defaults
+            .with_first(self.first.as_ref().map_or(defaults.first, |span| span.0))
+            .with_factor(self.factor.map_or(defaults.factor, |Decimal(factor)| factor))
+            .with_max(self.max.as_ref().map_or(defaults.max, |span| span.0))
+            .with_attempts(self.attempts.map_or(defaults.attempts, Number::as_non_zero))
+            .with_give_up_after(self.give_up_after.as_ref().map_or(defaults.give_up_after, |span| span.0));
         settings.check().map_err(|error| error.to_string())?;
         if settings.first < FAST_RETRY && settings.max > FAST_RETRY_MAX {
             return Err(format!(

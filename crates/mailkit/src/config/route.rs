@@ -83,7 +83,7 @@ impl RouteSection {
             route = route.conversion(policy);
         }
         let settings = route.settings_mut();
-        settings.limits = Limits { rate: self.rate.map(|Word(rate)| rate), quotas: self.quota.0 };
+        settings.limits = Limits::new().with_rate(self.rate.map(|Word(rate)| rate)).with_quotas(self.quota.0);
         settings.per_domain = self.per_domain.into_iter().map(|(domain, Word(rate))| (domain, rate.into())).collect();
         settings.breaker = self.breaker.settings();
         settings.preference = self.preference.map(Number::as_u32);
@@ -118,13 +118,12 @@ impl PoolSection {
 impl BreakerSection {
     fn settings(self) -> BreakerSettings {
         let defaults = BreakerSettings::default();
-        BreakerSettings {
-            open_at: self.open_at.map_or(defaults.open_at, |Word(share)| share),
-            over: self.over.map_or(defaults.over, Number::as_non_zero),
-            slow: self.slow.map_or(defaults.slow, |span| span.0),
-            suspect_after: self.suspect_after.map_or(defaults.suspect_after, |span| span.0),
-            probe_after: self.probe_after.map_or(defaults.probe_after, |span| span.0),
-        }
+        defaults
+            .with_open_at(self.open_at.map_or(defaults.open_at, |Word(share)| share))
+            .with_over(self.over.map_or(defaults.over, Number::as_non_zero))
+            .with_slow(self.slow.map_or(defaults.slow, |span| span.0))
+            .with_suspect_after(self.suspect_after.map_or(defaults.suspect_after, |span| span.0))
+            .with_probe_after(self.probe_after.map_or(defaults.probe_after, |span| span.0))
     }
 }
 

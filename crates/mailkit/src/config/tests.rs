@@ -60,13 +60,12 @@ fn each_setting_of_a_route_is_read() {
     assert_eq!(primary.limits.rate, Some("14/s".parse().unwrap()));
     assert_eq!(primary.limits.quotas, ["500/1d recipients".parse().unwrap()]);
     let seconds = Duration::from_secs;
-    let breaker = mailkit_dispatch::BreakerSettings {
-        open_at: "40%".parse().unwrap(),
-        over: NonZeroU32::new(30).unwrap(),
-        slow: seconds(20),
-        suspect_after: seconds(3),
-        probe_after: seconds(15),
-    };
+    let breaker = mailkit_dispatch::BreakerSettings::default()
+        .with_open_at("40%".parse().unwrap())
+        .with_over(NonZeroU32::new(30).unwrap())
+        .with_slow(seconds(20))
+        .with_suspect_after(seconds(3))
+        .with_probe_after(seconds(15));
     assert_eq!((primary.breaker, routes[1].settings_mut().preference), (breaker, Some(7)));
 }
 

@@ -11,12 +11,15 @@ use crate::{Error, ErrorKind};
 /// What came of a message that was given to a mailer.
 pub(super) fn outcome(result: Result<Report, Error>) -> Outcome {
     match result {
-        Ok(report) => Outcome { failure: refusal_of_all(&report), recipients: recipients(report.recipients, None) },
+        Ok(report) => {
+            let failure = refusal_of_all(&report);
+            Outcome::new(recipients(report.recipients, None)).with_failure(failure)
+        }
         Err(error) => {
             let failure = failure(&error);
             let entries = error.report().map(|report| report.recipients.clone()).unwrap_or_default();
             let recipients = recipients(entries, Some(&failure));
-            Outcome { recipients, failure: Some(failure) }
+            Outcome::new(recipients).with_failure(Some(failure))
         }
     }
 }
@@ -70,7 +73,7 @@ fn recipient(
         .with_code(reply.map(|reply| reply.code().get()))
         .with_enhanced(reply.and_then(Reply::enhanced).map(|enhanced| enhanced.to_string()))
         .with_text(text);
-    Some(RecipientResult { outcome, fault })
+    Some(RecipientResult::new(outcome).with_fault(fault))
 }
 
 /// The refusal of the transaction as a whole, where there was one: of MAIL, DATA or the content, for a reason of the route
@@ -109,7 +112,7 @@ pub(super) fn failure(error: &Error) -> DeliveryFailure {
     };
     let can_convert = could_convert(error);
     // While the pool leaves the server alone, another attempt would come to nothing.
-    DeliveryFailure { retry_after: error.retry_in(), can_convert, ..DeliveryFailure::new(fault, format!("{error:#}")) }
+    DeliveryFailure::new(fault, format!("{error:#}")).with_retry_after(error.retry_in()).with_conversion(can_convert)
 }
 
 /// Whether content was read, and is not what it was.

@@ -159,7 +159,7 @@ impl Route {
     pub(crate) fn into_parts(self) -> Result<(RouteSettings, Mailer), Error> {
         // More ways than connections would wait for each other.
         let most = self.settings.max_concurrency.min(self.pool.max_size);
-        let settings = self.settings.max_concurrency(most);
+        let settings = self.settings.with_max_concurrency(most);
         let mailer = Mailer::with_pool(self.config, self.pool)?.with_conversion(self.conversion);
         Ok((
             settings,

@@ -132,7 +132,7 @@ impl Chaos {
                 let (address, text) = (address.clone(), "said".to_owned());
                 RecipientOutcome::new(address, status).with_code(code).with_text(text).into()
             };
-            Outcome { recipients: job.message().recipients().iter().map(said).collect(), failure: None }
+            Outcome::new(job.message().recipients().iter().map(said).collect())
         };
         if matches!(fate, Fate::Well | Fate::Silent(true) | Fate::Panic(true) | Fate::Drop(true)) {
             self.deliver_to(&job);
