@@ -1,7 +1,7 @@
-//! Whose fault a refusal is: one pure table over the step, the reply code, the enhanced status code and the text.
+//! Classification of failures: one pure table over the step, the reply code, the enhanced status code and the text.
 //!
-//! The first row that matches decides. Rows that name an enhanced status code or a text stand before those that name a
-//! reply code only, since servers choose the reply code freely and say more precisely what they mean in the others.
+//! The first matching row decides. Rows with an enhanced status code or a text come before rows with only a reply code,
+//! since servers choose reply codes freely, and enhanced codes and texts are more precise.
 
 mod failure_class;
 mod table;
@@ -9,7 +9,7 @@ mod table;
 pub use self::failure_class::FailureClass;
 use crate::enum_text::string_enum;
 
-/// The step of a session in which something failed.
+/// The step of an SMTP session in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the table has to cover each of them")]
 pub enum Step {
@@ -29,14 +29,14 @@ pub enum Step {
     Mail,
     /// RCPT.
     Rcpt,
-    /// DATA, up to its 354.
+    /// DATA, up to the 354 reply.
     Data,
-    /// The content, and the reply to its end.
+    /// The content, and the reply to the end of data.
     Content,
 }
 
 impl Step {
-    /// All of them, in the order of a session.
+    /// All steps, in the order of a session.
     pub const ALL: [Self; 10] = [
         Self::Connect,
         Self::Tls,
@@ -68,22 +68,23 @@ impl Step {
     }
 }
 
-/// A server's refusal (4yz or 5yz), as far as the table looks at it.
+/// A negative reply (4yz or 5yz), with the parts that the table uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal<'a> {
     /// The reply code (RFC 5321 §4.2).
     pub code: u16,
-    /// Subject and detail of the enhanced status code (RFC 3463); its class is that of the reply code (RFC 2034 §4).
+    /// Subject and detail of the enhanced status code (RFC 3463). Its class equals that of the reply code (RFC 2034
+    /// §4).
     pub enhanced: Option<(u16, u16)>,
-    /// The text behind the codes.
+    /// The text after the codes.
     pub text: &'a str,
     /// For a reply to RCPT: whether the server accepted other recipients in the same transaction before.
     pub others_accepted: bool,
 }
 
 impl<'a> Refusal<'a> {
-    /// A refusal with this code and text, where no other recipient was accepted before.
+    /// A refusal with this code and text, without other recipients accepted before it.
     #[must_use]
     pub const fn new(code: u16, enhanced: Option<(u16, u16)>, text: &'a str) -> Self {
         Self { code, enhanced, text, others_accepted: false }
@@ -101,12 +102,11 @@ impl<'a> Refusal<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the three subjects that the dispatcher tells apart")]
 pub enum Subject {
-    /// The route: its connection, its login, its account. It says nothing about the message, which goes to the next
-    /// available route at once.
+    /// The route: its connection, login or account. The message goes to the next available route at once.
     Route,
-    /// This sender, or this mail, on this route: another route may take it, and this one may take other mail.
+    /// The sender or the message on this route. Another route may accept it, and this route may accept other mail.
     Sender,
-    /// The message or a recipient: every route would say the same.
+    /// The message or a recipient. Every route would refuse it.
     Message,
 }
 
@@ -127,19 +127,19 @@ impl Subject {
 
 string_enum!(Step, Subject);
 
-/// Whose fault a failure is, and of which kind.
+/// The classification of a failure: what it is about, its class, and whether it is permanent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct Disposition {
     /// What the failure is about.
     pub subject: Subject,
-    /// Its kind.
+    /// The class of the failure.
     pub class: FailureClass,
-    /// Whether the subject was refused for good. A fault of a route never is: routes are repaired.
+    /// Whether the refusal is permanent. A failure of a route never is: routes get repaired.
     pub is_permanent: bool,
 }
 
-/// What a class means where no reply says more: see [`FailureClass::subject`].
+/// The classification of a class alone, without a reply: see [`FailureClass::subject`].
 impl From<FailureClass> for Disposition {
     fn from(class: FailureClass) -> Self {
         Self {
@@ -150,7 +150,7 @@ impl From<FailureClass> for Disposition {
     }
 }
 
-/// Whose fault a failure in this step is. Without a reply it is the connection's, or that of what secures it.
+/// Classifies a failure in a step of an SMTP session. Without a reply, the connection failed, or its TLS or login did.
 ///
 /// ```
 /// use mailkit_dispatch::{FailureClass, Refusal, Step, Subject, classify};

@@ -1,29 +1,35 @@
-//! When, where and how fast mail leaves a queue.
+//! Workers that send mail from a queue: rate limits, retries, circuit breakers, routes.
 //!
 //! ```text
-//!           lease              assign                  pick                   deliver
-//!  Queue ──────────► leaser ───────────► rows ────────────────────► Jobs ─────────────► Deliver (one call a slot)
-//!    ▲               batches, sized      one a route,  limits, hard  one stream               │
-//!    │               by what is on       by priority   quotas,       for each                 │
-//!    │               its way                           breaker       way                      │ Outcome
-//!    │    settle                 Settlement                      judge                        ▼
-//!    └──────────── settler ◄──────────────────────────────── retry, dead, held ◄───────── Job::finish
-//!                  tries again while                               │
-//!                  the store is away                               └─► window and breaker of the route learn from it
+//!           lease               assign                       select                  deliver
+//!  Queue ──────────► leaser ─────────────► ready queues ───────────────► Jobs ─────────────► Deliver
+//!    ▲               batches, sized        one per route,   rates,       one stream          one call per slot
+//!    │               by the messages       by priority      quotas,      per delivery            │
+//!    │               in flight                              breaker      slot                    │ Outcome
+//!    │    settle                  Settlement                decide                               ▼
+//!    └──────────── settler ◄───────────────────────── retry, dead, held ◄──────────────── Job::finish
+//!                  retries while                             │
+//!                  the store is unavailable                  └─► concurrency limit and breaker of the route
 //! ```
 //!
-//! A [`Dispatcher`] takes messages from a [`Queue`](mailkit_queue::Queue) and hands them to a [`Deliver`], as fast as the
-//! limits of routes, of recipients' domains and of tenants allow ([`Rate`], [`Quota`]), over as many slots as the server of
-//! a route bears, and over the next route while one is broken. What came of each goes back into the queue.
+//! A [`Dispatcher`] leases messages from a [`Queue`](mailkit_queue::Queue) and hands them to the [`Deliver`] of a
+//! route. It sends as fast as the limits of routes, recipient domains and tenants allow ([`Rate`], [`Quota`]), through
+//! as many delivery slots (connections) as the server of the route can take. If a route fails, its mail goes over the
+//! next route. The result of every attempt is stored in the queue.
 //!
-//! This crate knows no socket, no SMTP and no database: whoever implements [`Deliver`] does, and the queue.
+//! This crate contains no sockets, no SMTP and no database: these belong to the implementations of [`Deliver`] and of
+//! the queue.
 //!
-//! What is promised:
+//! Guarantees:
 //!
-//! - Every message that was leased is settled: sent, tried again later, dead, held, or given back as it was. An outcome is
-//!   kept for as long as the lease may live.
-//! - In no window of time does more leave than the limits say; see [`Rate`] and [`Quota`] for the exact words.
-//! - A message is tried again only for recipients that were not accepted, and one that may have been delivered says so.
+//! - Every leased message is settled: sent, rescheduled, dead, held, or abandoned unchanged. An outcome that the store
+//!   does not take is kept and retried for as long as the lease may live.
+//! - No window of time exceeds a limit; [`Rate`] and [`Quota`] say exactly what that means.
+//! - A message is retried only for recipients that were not accepted, and one that may have been delivered is recorded
+//!   as ambiguous.
+//!
+//! Without the feature `dispatcher`, the crate is only the table that classifies failures ([`classify()`]), without any
+//! dependency.
 
 mod classify;
 #[cfg(feature = "dispatcher")]

@@ -80,21 +80,21 @@ fn routes(server: Option<&str>, config: Option<Config>) -> Result<Vec<Route>, Fa
     }
 }
 
-/// Opens the queue; a store that is away is waited for.
+/// Opens the queue; waits while the store is unavailable.
 async fn wait_for(place: &Place) -> Result<OpenQueue, Error> {
     let mut told = false;
     loop {
         match place.open().await {
             Err(error) if matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::StoreMissing) => {
                 if !std::mem::replace(&mut told, true) {
-                    let words = Failure::from(error).text();
-                    tracing::warn!(queue = %place.url, words, "the queue's store is away: waiting for it");
+                    let error = Failure::from(error).text();
+                    tracing::warn!(queue = %place.url, error, "the queue's store is unavailable, waiting for it");
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             Ok(queue) => {
                 if told {
-                    tracing::info!(queue = %place.url, "the queue's store is back");
+                    tracing::info!(queue = %place.url, "the queue's store is available again");
                 }
                 return Ok(queue);
             }

@@ -146,9 +146,9 @@ fn a_worker_waits_for_a_store_that_is_away_and_says_so() {
     mailkit(["enqueue", "--queue", &there].iter().chain(&crate::run::LETTER)).assert_code(0);
     let mut worker =
         Worker::start(["work", "--queue", &url(&away), "--server", &sink.plain(), "--until-empty", "--json"]);
-    worker.wait_for("the queue's store is away: waiting for it");
+    worker.wait_for("the queue's store is unavailable, waiting for it");
     std::fs::rename(here, away).unwrap();
-    worker.wait_for("the queue's store is back");
+    worker.wait_for("the queue's store is available again");
     assert_eq!(worker.join().assert_code(0).json()["sent"], 1);
 }
 

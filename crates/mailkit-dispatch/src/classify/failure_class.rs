@@ -1,65 +1,65 @@
-//! The classes of failure: what each means for the message and for its route.
+//! The classes of failures: what each means for the message and for its route.
 
 use std::time::Duration;
 
 use super::Subject;
 use crate::enum_text::string_enum;
 
-/// What kind of trouble an attempt had.
+/// The class of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "whoever acts on classes shall notice a new one")]
 pub enum FailureClass {
-    /// No connection, or it broke or timed out before the content had left whole.
+    /// The connection could not be opened, or failed or timed out before the content had been sent completely.
     Connection,
-    /// The server closes the connection (421): it sheds load, or goes down.
+    /// The server closes the connection (421), because of load or because it shuts down.
     Closing,
-    /// The server serves no more connections of ours at once.
+    /// The server allows no more concurrent connections.
     TooManyConnections,
-    /// The server asks to come slower.
+    /// The server asks for a lower rate.
     Rate,
-    /// The server takes mail of unknown senders at a second attempt only.
+    /// Greylisting (RFC 6647): the server accepts mail of an unknown sender at a later attempt only.
     Greylisted,
-    /// A mailbox is full.
+    /// The mailbox of the recipient is full.
     MailboxFull,
-    /// Any other refusal for now.
+    /// Any other temporary refusal.
     Temporary,
-    /// The content had left whole, and no answer came: nobody can know.
+    /// The content was sent completely, and no answer came: the message may have been delivered.
     Ambiguous,
-    /// Refused for good.
+    /// Refused permanently.
     Permanent,
-    /// The login, the certificate or the settings of the route are wrong: the message is innocent.
+    /// The login, the certificate or the settings of the route are wrong, whatever the message.
     Login,
-    /// The content could not be read here for now: neither the message nor the route is at fault.
+    /// The content cannot be read from the local store now: neither the message nor the route is at fault.
     Content,
-    /// A fault of the sending program: it panicked, or dropped the message.
+    /// A defect of the sending program: the delivery panicked, or dropped the message.
     Defect,
-    /// The account of the route has sent as much as it may for now.
+    /// The account at the server has reached a sending limit.
     AccountLimit,
-    /// The route does not take mail of this sender.
+    /// The server does not accept mail of this sender.
     SenderRefused,
-    /// The route does not take the size, or a parameter, with which MAIL announces the message.
+    /// The server does not accept the size or a parameter that MAIL announces.
     Unsupported,
-    /// The server takes no more recipients in one transaction.
+    /// The server accepts no more recipients in one transaction.
     TooManyRecipients,
-    /// The server of the route lacks an extension or the size that the message needs.
+    /// The server lacks an extension that the message needs, or its size limit is too low.
     Capability,
-    /// A rule of the sender's own forbids the recipient.
+    /// A local rule forbids the recipient.
     NotAllowed,
 }
 
-/// What a class means: one row of the table.
+/// What a class means.
 struct Meaning {
     name: &'static str,
-    /// What it is about, where no reply says more.
+    /// What the failure is about, if the reply does not say more.
     subject: Subject,
-    /// Whether the breaker of the route counts it as a failure, and its window shrinks.
+    /// Whether it counts as a failure for the breaker and the concurrency limit of the route.
     breaker: bool,
-    /// The least time until the next attempt, in seconds; the retry settings may make it more.
+    /// The minimum time until the next attempt, in seconds; the retry settings may make it longer.
     wait: u64,
 }
 
 impl FailureClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 18] = [
         Self::Connection,
         Self::Closing,
@@ -86,11 +86,11 @@ impl FailureClass {
             Self::Connection => ("connection", Subject::Route, true, 0),
             Self::Closing => ("closing", Subject::Route, true, 0),
             Self::TooManyConnections => ("too-many-connections", Subject::Route, true, 0),
-            // Limits are mostly kept by the minute.
+            // Most servers count per minute.
             Self::Rate => ("rate", Subject::Route, true, 60),
             // Postgrey, and most others, take a message after 5 minutes.
             Self::Greylisted => ("greylisted", Subject::Message, false, 300),
-            // A person has to clear it up.
+            // The owner of the mailbox has to delete something.
             Self::MailboxFull => ("mailbox-full", Subject::Message, false, 900),
             Self::Temporary => ("temporary", Subject::Message, false, 0),
             Self::Ambiguous => ("ambiguous", Subject::Message, true, 0),
@@ -109,37 +109,37 @@ impl FailureClass {
         Meaning { name, subject, breaker, wait }
     }
 
-    /// The word for it, as logs and metrics use it.
+    /// The name of the class, as logs and metrics use it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.meaning().name
     }
 
-    /// What it is about, where no reply says more.
+    /// What the failure is about, if the reply does not say more.
     #[must_use]
     pub const fn subject(self) -> Subject {
         self.meaning().subject
     }
 
-    /// Whether the breaker of the route counts it as a failure.
+    /// Whether the breaker of the route counts it as a failure, if the failure is about the route.
     #[must_use]
     pub const fn counts_for_breaker(self) -> bool {
         self.meaning().breaker
     }
 
-    /// Whether it says nothing about the route: the fault is on our side, or nothing was sent.
+    /// Whether it says nothing about the route: the fault is local, or nothing was sent.
     #[must_use]
     pub const fn is_neutral(self) -> bool {
         matches!(self, Self::Content | Self::Defect | Self::Capability | Self::NotAllowed)
     }
 
-    /// The least time until the message is tried again.
+    /// The minimum time until the message is tried again.
     #[must_use]
     pub const fn min_wait(self) -> Duration {
         Duration::from_secs(self.meaning().wait)
     }
 
-    /// Whether nothing of the message can have reached a mailbox, nor a server's count of messages.
+    /// Whether the failure came before MAIL, so that the server cannot have counted the message.
     #[must_use]
     pub const fn is_before_mail(self) -> bool {
         matches!(self, Self::Connection | Self::TooManyConnections | Self::Login | Self::Capability)

@@ -1,4 +1,4 @@
-//! The rows, and how one is found.
+//! The rows of the table, and the search for the first match.
 
 use super::{Disposition, FailureClass, Refusal, Step, Subject};
 
@@ -271,9 +271,9 @@ const ROWS: &[Row] = &[
     // The rate at which a mailbox receives (X.1.x, X.2.x) is the recipient's; any other is that of our sending.
     Row::message(FailureClass::Rate).at(&[Rcpt]).enhanced(&[(1, ANY), (2, ANY)]).texts(RATE).transient(),
     Row::route(FailureClass::Rate).texts(RATE).transient(),
-    // The sender: any other refusal of MAIL (RFC 5321 §3.3), the sender's address or system (RFC 3463 §3.2 X.1.7, X.1.8),
-    // and what servers check behind RCPT though it is about the sender.
-    // Not the address: the size (RFC 1870 §6.1), or a parameter of the command (RFC 5321 §4.1.1.11).
+    // The sender: any other refusal of MAIL (RFC 5321 §3.3), the sender's address or system (RFC 3463 §3.2 X.1.7,
+    // X.1.8), and what servers check behind RCPT though it is about the sender. Not the address: the size (RFC 1870
+    // §6.1), or a parameter of the command (RFC 5321 §4.1.1.11).
     Row::sender(FailureClass::SenderRefused).at(&[Mail]).enhanced(&[(1, ANY), (7, ANY)]),
     Row::sender(FailureClass::Unsupported).at(&[Mail]).codes(&[504, 552, 555]),
     Row::sender(FailureClass::SenderRefused).at(&[Mail]),

@@ -1,4 +1,4 @@
-//! A job whose message was not delivered, through nobody's fault: the message goes back as it was.
+//! A job whose message was not sent, without a failure: the message returns to the queue unchanged.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use super::runtime::Shared;
 use crate::classify::FailureClass;
 
 impl Shared {
-    /// Takes back a message that was handed out, as if it had not been: it is no attempt, its quotas are released, and its
-    /// route learns nothing.
+    /// Returns a message that was handed out, as if it had not been: this is no attempt, its permit is released, and
+    /// the state of its route does not change.
     pub(crate) fn abandon(self: &Arc<Self>, mut in_flight: InFlight) {
         let permit = in_flight.permit.take();
         let (now, clock, index) = (Instant::now(), self.clock(), in_flight.route);
@@ -19,10 +19,10 @@ impl Shared {
         tracing::warn!(
             queue_id = %in_flight.message.lease.id(),
             route = &*state.routes[index].name,
-            "message given back unsent: its lease was over before its content had left, as after a pause of this process"
+            "message returned to the queue unsent: its lease expired before its content was sent, as after a pause of this process"
         );
         state.job_ended(&in_flight);
-        // A fault of ours: neither breaker nor window counts it, and a probe goes to the next message.
+        // A local reason: neither breaker nor concurrency limit counts it, and the next message becomes the probe.
         let effect = state.apply_feedback(
             index,
             in_flight.slot,

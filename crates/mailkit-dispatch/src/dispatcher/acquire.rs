@@ -1,4 +1,4 @@
-//! A message that pays from hard quotas before it leaves.
+//! Acquires the hard quotas of a message before it is sent.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,19 +15,19 @@ use super::runtime::Shared;
 /// The wait for a quota that will never have room for the message.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A message that has paid.
-pub(crate) struct Acquired {
+/// A message with the permit for its quotas.
+pub(crate) struct Permitted {
     pub(crate) message: Box<Leased>,
     pub(crate) permit: Permit,
-    /// It has to leave until then, or the quota would count it in the wrong window.
+    /// The latest time to send it: later, the quota would count it in the wrong window.
     pub(crate) until: Instant,
 }
 
-/// A message that pays.
+/// A message whose quotas are being acquired.
 pub(crate) struct Acquire {
     shared: Arc<Shared>,
     index: usize,
-    /// `None` once it has paid, or was given back.
+    /// `None` once the quotas are acquired, or the message was returned.
     message: Option<Box<Leased>>,
     until: Instant,
     answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
@@ -44,19 +44,19 @@ impl Acquire {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, message: Box<Leased>) -> Self {
         let now = Instant::now();
         let requests = shared.state().limit_requests(index, &message, now);
-        let windows = requests.iter().flatten().map(|spend| spend.window);
-        // Half of it, since a spend's window has its margin in it already.
+        let windows = requests.iter().flatten().map(|request| request.window);
+        // Half of it, since the window of a request includes the margin already.
         let until = now + margin(windows.min().unwrap_or(Duration::ZERO) / 2);
         let answer = Box::pin(acquire(Arc::clone(&shared.queue), requests));
         Self { shared, index, message: Some(message), until, answer }
     }
 
-    /// Ready with nothing where it could not pay, and the message was given back.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Acquired>> {
+    /// Ready with `None` if a quota is exhausted, and the message was returned to the ready queue.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Permitted>> {
         let Poll::Ready(answer) = self.answer.as_mut().poll(context) else { return Poll::Pending };
         let Some(message) = self.message.take() else { return Poll::Ready(None) };
         match answer {
-            Answer::Acquired(permit) => return Poll::Ready(Some(Acquired { message, permit, until: self.until })),
+            Answer::Acquired(permit) => return Poll::Ready(Some(Permitted { message, permit, until: self.until })),
             Answer::Full(full, retry_after) => {
                 let now = Instant::now();
                 let wait = retry_after.unwrap_or(NEVER).max(Duration::from_millis(1));
@@ -77,7 +77,7 @@ impl Drop for Acquire {
     }
 }
 
-/// Pays all quotas at once. Where that is refused, each scope is asked alone which one has no room.
+/// Acquires all quotas at once. If that is refused, each is requested alone to find the one that is exhausted.
 async fn acquire(queue: Arc<dyn Queue>, requests: Vec<Vec<LimitRequest>>) -> Answer {
     let all: Vec<LimitRequest> = requests.iter().flatten().cloned().collect();
     let refused = match queue.acquire(&all).await {
@@ -86,21 +86,21 @@ async fn acquire(queue: Arc<dyn Queue>, requests: Vec<Vec<LimitRequest>>) -> Ans
         Err(error) => return Answer::Failed(error),
     };
     let mut full = (all.first().cloned(), refused);
-    for spend in all {
-        match queue.acquire(std::slice::from_ref(&spend)).await {
+    for request in all {
+        match queue.acquire(std::slice::from_ref(&request)).await {
             Ok(Acquired::Permit(permit)) => {
-                // What cannot be given back counts until its window is over: too much rather than too little.
+                // A permit that cannot be released counts until its window is over, so the quota is never exceeded.
                 let _ = queue.release(permit).await;
             }
             Ok(Acquired::Full { retry_after, .. }) => {
-                full = (Some(spend), retry_after);
+                full = (Some(request), retry_after);
                 break;
             }
             Err(error) => return Answer::Failed(error),
         }
     }
     match full {
-        (Some(spend), retry_after) => Answer::Full(Box::new(spend), retry_after),
+        (Some(request), retry_after) => Answer::Full(Box::new(request), retry_after),
         (None, _) => Answer::Acquired(Permit::default()),
     }
 }

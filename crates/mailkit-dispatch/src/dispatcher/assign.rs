@@ -1,4 +1,4 @@
-//! Which route a message waits for.
+//! Which route a leased message is assigned to.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use super::route::Route;
 use super::route_cycle::AlternativeRoute;
 use super::state::{Phase, State};
 
-/// A message that names a route that nobody knows is looked at so often.
+/// The wait of a message whose route does not exist.
 const UNKNOWN_ROUTE_WAIT: Duration = Duration::from_secs(60);
-/// A message that found its route's row full comes back after this, or up to twice that.
+/// The wait of a message whose route has a full ready queue; jitter makes it up to twice as long.
 const OVERFLOW_WAIT: Duration = Duration::from_secs(1);
 
-/// Where there is room, as the leaser needs to know.
+/// How many messages the leaser should lease, and when it has to look again.
 #[derive(Debug, Default)]
 pub(crate) struct Capacity {
     /// How many messages to lease.
     pub(crate) messages: usize,
-    /// Routes whose own messages are to be left in the queue.
+    /// Routes without room: their pinned messages stay in the queue.
     pub(crate) skip: Vec<String>,
-    /// When there may be room without anything else happening.
+    /// When the capacity may change without any other event.
     pub(crate) recheck_at: Option<Instant>,
-    /// A route with room can only be filled with messages that are meant for it alone: look for some now and then.
+    /// Only routes that take pinned messages alone have room: lease a small sample from time to time to find some.
     pub(crate) is_sample: bool,
 }
 
-/// What a request for messages brought.
+/// The result of a lease request.
 pub(crate) struct Batch {
     pub(crate) messages: Vec<Leased>,
-    /// Read before the store was asked.
+    /// The time before the request was sent.
     pub(crate) requested_at: ClockReading,
-    /// For how long they are leased.
+    /// The duration of the leases.
     pub(crate) duration: Duration,
 }
 
 impl State {
-    /// Where there is room now.
+    /// How many more messages the routes can take now.
     pub(crate) fn capacity(&self, now: Instant) -> Capacity {
         let mut room = Capacity::default();
         if self.is_backed_up() {
@@ -75,14 +75,14 @@ impl State {
         room
     }
 
-    /// Whether so much room is free at a route that it is worth leasing more.
+    /// Whether a route has enough room to make another lease request worthwhile.
     pub(crate) fn has_room(&self, index: usize, now: Instant) -> bool {
         let Some(route) = self.routes.get(index) else { return false };
         let target = route.target(self.settings.max_local_wait, now);
         route.ready.len() <= target - target / 4 && route.ready.len() < target
     }
 
-    /// Takes in what was leased.
+    /// Assigns leased messages to routes. Returns the routes that got some.
     pub(crate) fn accept(&mut self, batch: Batch, now: Instant, clock: Timestamp) -> Vec<usize> {
         let Batch { messages, requested_at, duration } = batch;
         let mut touched = Vec::new();
@@ -90,7 +90,7 @@ impl State {
             let token = message.lease.token();
             let term = LeaseTerm::new(token, requested_at, duration);
             if self.leases.insert(token.id, term).is_some() {
-                // It waits here under a lease that has run out.
+                // It is still in a ready queue, under an expired lease.
                 self.forget_waiting(token.id);
             }
             let index = self.assign(Box::new(message), now, clock);
@@ -99,10 +99,10 @@ impl State {
         touched
     }
 
-    /// Puts a message into the row of its route, or back into the queue. Returns the route.
+    /// Puts a message into the ready queue of a route, or abandons or reschedules it. Returns the route.
     pub(crate) fn assign(&mut self, message: Box<Leased>, now: Instant, clock: Timestamp) -> Option<usize> {
         if self.phase != Phase::Running {
-            // It was leased while the dispatcher was told to drain: nobody would take it out of a row.
+            // The dispatcher began to drain while the lease request was in flight: the message would not be sent.
             self.abandon(*message, Settlement::untouched());
             return None;
         }
@@ -136,8 +136,8 @@ impl State {
         Some(index)
     }
 
-    /// Gives a message back that no route takes now. Where routes that are open have passed it on, it waits: it would be
-    /// leased for them again at once.
+    /// Returns a message that no route takes now to the queue. If available routes have declined it, it is rescheduled:
+    /// otherwise it would be leased for them again at once.
     fn return_unroutable(&mut self, message: Leased, clock: Timestamp) {
         let id = message.lease.id();
         if self.route_cycles.get(id).is_none_or(|cycle| cycle.declined.is_empty()) {
@@ -150,7 +150,7 @@ impl State {
 
     fn reschedule_unknown_route(&mut self, message: Leased, clock: Timestamp) {
         let name = message.route.clone().unwrap_or_default();
-        tracing::warn!(queue_id = %message.lease.id(), route = name, "a message names a route that is not there");
+        tracing::warn!(queue_id = %message.lease.id(), route = name, "the route that the message is pinned to does not exist");
         if clock - message.open_since > self.settings.retry.give_up_after {
             let text = format!("no route is named `{}`", name.escape_debug());
             self.dead_letter(message, &name.into(), DeadReason::Age, &text);
@@ -159,8 +159,9 @@ impl State {
         }
     }
 
-    /// The route for a message that may take any: one that wants a probe, else among those of the lowest preference that
-    /// are open by weight, those with room first. Routes that passed it on in this round are left out.
+    /// The route for a message that is not pinned: one that needs a probe, else one of the available routes with the
+    /// lowest preference, drawn by weight among those with room. Routes that declined the message in this cycle are
+    /// left out.
     fn choose_route(&mut self, id: QueueId, now: Instant) -> Option<usize> {
         let mut indexes = self.by_preference();
         if let Some(cycle) = self.route_cycles.get(id) {
@@ -206,7 +207,7 @@ impl State {
         })
     }
 
-    /// The other routes that may carry a message.
+    /// The other routes that a message may use.
     pub(crate) fn alternatives(&self, message: &Leased, index: usize, now: Instant) -> Vec<AlternativeRoute<'_>> {
         if message.route.is_some() {
             return Vec::new();
@@ -222,7 +223,7 @@ impl State {
         others.map(other).collect()
     }
 
-    /// Empties the row of a route that is closed: its messages go elsewhere, or back into the queue.
+    /// Empties the ready queue of an unavailable route: its messages go to other routes or back into the queue.
     pub(crate) fn redistribute(&mut self, index: usize, now: Instant, clock: Timestamp) -> Vec<usize> {
         let mut touched = Vec::new();
         let mut messages = Vec::new();
@@ -237,7 +238,7 @@ impl State {
     }
 }
 
-/// For how long a message that comes to a route has to be put off; nothing where it may wait here.
+/// How long a message for this route has to be rescheduled; `None` if it may wait in the ready queue.
 fn defer_for(route: &Route, max_local_wait: Duration, now: Instant) -> Option<Duration> {
     if !route.is_open() {
         let until = route.suspended_until.or(route.breaker.probe_at()).filter(|at| *at > now);
@@ -249,7 +250,7 @@ fn defer_for(route: &Route, max_local_wait: Duration, now: Instant) -> Option<Du
     }
 }
 
-/// When something about a route changes by itself.
+/// When the state of a route changes without any other event.
 fn recheck_at(route: &Route, now: Instant) -> Option<Instant> {
     if route.paused || route.removed {
         return None;

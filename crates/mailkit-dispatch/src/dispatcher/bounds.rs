@@ -1,4 +1,4 @@
-//! How short and how long a span of time may be, and what was probably meant by one that is not.
+//! Bounds of durations in settings, and the unit that was probably meant by a value out of bounds.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::settings::SettingsError;
 use super::span::{self, UNITS};
 
-/// The shortest and the longest value of a span of time.
+/// The minimum and maximum of a duration in settings.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,19 +22,19 @@ pub struct SpanBounds {
 }
 
 impl SpanBounds {
-    /// From the shortest to the longest, both included.
+    /// Bounds from the minimum to the maximum, both included.
     #[must_use]
     pub const fn new(least: Duration, most: Duration) -> Self {
         Self { least, most }
     }
 
-    /// The shortest.
+    /// The minimum.
     #[must_use]
     pub const fn least(&self) -> Duration {
         self.least
     }
 
-    /// The longest.
+    /// The maximum.
     #[must_use]
     pub const fn most(&self) -> Duration {
         self.most
@@ -46,7 +46,7 @@ impl SpanBounds {
         (self.least..=self.most).contains(&value)
     }
 
-    /// Refuses a value beyond the bounds.
+    /// Checks that a value lies within the bounds.
     ///
     /// # Errors
     /// [`SettingsError::Span`] names the setting, the bound, and the unit that was probably meant.
@@ -57,7 +57,7 @@ impl SpanBounds {
         }
     }
 
-    /// What is wrong with a value beyond the bounds: an error message goes on with it behind "is".
+    /// The end of an error message for a value out of bounds, to follow "is".
     pub fn refusal(&self, value: Duration) -> impl fmt::Display + use<> {
         Refusal { bounds: *self, value }
     }
@@ -97,7 +97,7 @@ fn meant(bounds: SpanBounds, value: Duration) -> Vec<String> {
     UNITS.iter().rev().filter(|(_, unit)| fits(*unit)).map(|(name, _)| format!("{number}{name}")).collect()
 }
 
-/// Writes a span of time as settings do: `90s`, `7d`.
+/// Formats a duration as settings write it: `90s`, `7d`.
 ///
 /// ```
 /// use std::time::Duration;

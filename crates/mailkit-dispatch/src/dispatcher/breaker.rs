@@ -1,17 +1,17 @@
-//! The breaker of a route.
+//! The circuit breaker of a route.
 //!
 //! ```text
-//!            too many failed, or a cohort          probe_after
+//!            too many failures, or a cohort        probe_after
 //!   closed ───────────────────────────────► open ─────────────► half open: one message at a time
 //!     ▲                                       ▲                     │ │
-//!     └─── the probe went well ───────────────┼─────────────────────┘ │
+//!     └─── the probe succeeded ───────────────┼─────────────────────┘ │
 //!                                             └── the probe failed ───┘
 //!                                                 or took longer than slow
 //! ```
 //!
-//! A probe that took too long ends as it does; where it goes well after all, that closes the breaker too.
+//! A probe that takes longer than `slow` is not cancelled. If it succeeds late, it closes the breaker too.
 //!
-//! A route that is silent while another is heard is half open as well: what is in flight there is the probe.
+//! A suspected route is reported as half open, too: the messages in flight show whether it works.
 
 use std::collections::VecDeque;
 
@@ -20,15 +20,16 @@ use tokio::time::Instant;
 use super::breaker_settings::BreakerSettings;
 use crate::enum_text::string_enum;
 
-/// Where a breaker stands.
+/// The state of a circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the three states of a breaker")]
 pub enum BreakerState {
-    /// The route works.
+    /// The route takes mail.
     Closed,
-    /// One message at a time tries whether it works again; or it is silent, and what is in flight shows whether it works.
+    /// One message at a time probes whether the route works again; or the route is suspected, and the messages in
+    /// flight show whether it works.
     HalfOpen,
-    /// Nothing goes over the route.
+    /// The route gets no messages.
     Open,
 }
 
@@ -36,7 +37,7 @@ impl BreakerState {
     /// All states.
     pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
 
-    /// The word for it.
+    /// The name of the state, as logs and metrics use it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,9 +56,9 @@ pub(crate) struct Breaker {
     /// Whether each of the last attempts failed.
     last: VecDeque<bool>,
     failed: usize,
-    /// When a probe may go: there where it is open.
+    /// When a probe may start; `None` while the breaker is closed.
     probe_at: Option<Instant>,
-    /// Since when a probe is under way.
+    /// The start of the probe in flight.
     probing: Option<Instant>,
 }
 
@@ -86,32 +87,32 @@ impl Breaker {
         self.probe_at.is_none()
     }
 
-    /// When a probe may go, where one waits for its time.
+    /// When a probe may start; `None` while the breaker is closed.
     pub(crate) const fn probe_at(&self) -> Option<Instant> {
         self.probe_at
     }
 
-    /// Whether a probe may go now.
+    /// Whether a probe may start now.
     pub(crate) fn wants_probe(&self, now: Instant) -> bool {
         self.probing.is_none() && self.probe_at.is_some_and(|at| at <= now)
     }
 
-    /// A probe goes; or it has got as far as its server.
+    /// A probe starts, or has reached its server.
     pub(crate) const fn probe(&mut self, now: Instant) {
         self.probing = Some(now);
     }
 
-    /// When the probe is waited for no longer.
+    /// When the probe in flight is no longer waited for.
     pub(crate) fn probe_deadline(&self) -> Option<Instant> {
         self.probing.map(|since| since + self.settings.slow)
     }
 
-    /// The probe ended without telling anything: the next may go.
+    /// The probe ended without a result: the next may start.
     pub(crate) const fn probe_ended(&mut self) {
         self.probing = None;
     }
 
-    /// Counts an attempt. Returns whether the share of failed ones is too large.
+    /// Counts an attempt. Returns whether the share of failed attempts has reached `open_at`.
     pub(crate) fn count(&mut self, failed: bool) -> bool {
         let over = self.settings.over.get() as usize;
         self.last.push_back(failed);

@@ -18,22 +18,24 @@ pub struct BreakerSettings {
     pub over: NonZeroU32,
     /// An attempt that takes longer counts as failed. 10 s: a server that takes longer blocks its delivery slot.
     ///
-    /// If another route can take the mail, a route that has not responded for this long opens its breaker at once. A probe
-    /// that takes longer is no longer waited for, and the next probe starts after [`probe_after`](Self::probe_after).
+    /// If another route can take the mail, a route that has not responded for this long opens its breaker at once. A
+    /// probe that takes longer is no longer waited for, and the next probe starts after
+    /// [`probe_after`](Self::probe_after).
     pub slow: Duration,
-    /// How long a route may go without a response before it is suspected to be dead. 1.5 s, so that mail moves to another
-    /// route within 2 s.
+    /// How long a route may go without a response before it is suspected to be dead. 1.5 s, so that mail moves to
+    /// another route within 2 s.
     ///
-    /// A suspected route gets no new messages that another route can take. Messages in flight continue. The suspicion ends
-    /// with the next response: an answer to a message, or a connection that opens while no message is in flight. If no
-    /// response arrives within [`slow`](Self::slow), the breaker opens.
+    /// A suspected route gets no new messages that another route can take. Messages in flight continue. The suspicion
+    /// ends with the next response: an answer to a message, or a connection that opens while no message is in flight.
+    /// If no response arrives within [`slow`](Self::slow), the breaker opens.
     ///
-    /// The threshold adapts to slow servers, up to `slow`: it is twice the second-longest response time of the last 10 to 20
-    /// minutes, or of the last 10 to 20 responses on a route with less mail. A server that is always slow is therefore
-    /// suspected at most twice. A server that was slow twice and then dies is suspected correspondingly later.
+    /// The threshold adapts to slow servers, up to `slow`: it is twice the second-longest response time of the last 10
+    /// to 20 minutes, or of the last 10 to 20 responses on a route with less mail. A server that is always slow is
+    /// therefore suspected at most twice. A server that was slow twice and then dies is suspected correspondingly
+    /// later.
     ///
-    /// While a large message is the only one in flight, no response arrives either: new messages go to another route until
-    /// it is done. If it takes longer than `slow`, they do so until a probe succeeds.
+    /// While a large message is the only one in flight, no response arrives either: new messages go to another route
+    /// until it is done. If it takes longer than `slow`, they do so until a probe succeeds.
     pub suspect_after: Duration,
     /// How long the breaker stays open before one message is sent as a probe. 30 s.
     pub probe_after: Duration,

@@ -1,27 +1,30 @@
-//! How many slots a route has at once: learnt from what comes back, as Postfix's queue manager does it.
+//! How many delivery slots a route may use at once: concurrency by feedback, like Postfix's queue manager.
 //!
-//! Each success lets the window grow by a fraction, so that as many successes as there are slots add one; each failure
-//! shrinks it alike, and one counter starts again when the other moves the window (hysteresis). A cohort of failures,
-//! as many in a row as there are slots, means that the route is dead. Beyond Postfix, a server that turns away a
-//! connection while others work has told how many it serves: that is a ceiling, tried again ever more rarely.
+//! Each success raises the limit by a fraction, so that as many successes as there are slots add one slot. Each failure
+//! lowers it in the same way. When the limit moves in one direction, the counter for the other direction restarts
+//! (hysteresis). As many failures in a row as there are slots, a *cohort*, mean that the route is dead.
+//!
+//! Beyond Postfix: a server that refuses a connection while others are in use has shown how many it allows. That number
+//! is the *learned limit*. It is tested again after 60 s, and after each test that fails, half as often, down to every
+//! 10 minutes.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When a ceiling is first tried again; each failed try doubles it.
+/// The time until a learned limit is first tested; each failed test doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
-/// The longest time between tries.
+/// The longest time between tests.
 const MAX_RETRY: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
     current: u32,
     max: u32,
-    /// Fractions of a step up, and of one down.
+    /// Progress towards one slot more, and towards one less, from 0 to 1.
     success: f64,
     failure: f64,
-    /// Failures in a row, in cohorts.
+    /// Consecutive failures, in cohorts.
     cohorts: f64,
     learned: Option<LearnedLimit>,
 }
@@ -31,7 +34,7 @@ struct LearnedLimit {
     slots: u32,
     retry_at: Instant,
     between: Duration,
-    /// Whether it was tried since it was learnt.
+    /// Whether it was tested since it was learned.
     tried: bool,
 }
 
@@ -53,7 +56,7 @@ impl ConcurrencyLimit {
         self.current = self.current.min(max);
     }
 
-    /// Begins again with one slot, after the route was taken for dead.
+    /// Restarts with one slot, after the breaker was open.
     pub(crate) const fn reset(&mut self) {
         self.current = 1;
         self.success = 0.0;
@@ -61,7 +64,7 @@ impl ConcurrencyLimit {
         self.cohorts = 0.0;
     }
 
-    /// Something went well; `in_use` says whether as many slots are open as may be. Returns whether the window grew.
+    /// An attempt succeeded. `in_use` says whether all allowed slots are open. Returns whether the limit grew.
     pub(crate) fn on_success(&mut self, in_use: bool, now: Instant) -> bool {
         self.cohorts = 0.0;
         if !in_use {
@@ -71,7 +74,7 @@ impl ConcurrencyLimit {
             if now < learned.retry_at {
                 return false;
             }
-            // One slot more; where that is too many, learn() sets it back.
+            // Test one slot more. If that is too many, learn_limit() sets it back.
             learned.slots += 1;
             learned.retry_at = now + learned.between;
             learned.tried = true;
@@ -87,7 +90,7 @@ impl ConcurrencyLimit {
         true
     }
 
-    /// Something failed. Returns whether a whole cohort has.
+    /// An attempt failed. Returns whether a whole cohort has failed.
     pub(crate) fn on_failure(&mut self) -> bool {
         let feedback = 1.0 / f64::from(self.current);
         self.cohorts += feedback;
@@ -97,11 +100,11 @@ impl ConcurrencyLimit {
             self.failure = 0.0;
             self.success = 0.0;
         }
-        // Fractions of thirds and the like fall a little short of one.
+        // The sum of floating-point fractions may fall a little short of one.
         self.cohorts > 1.0 - 1e-6
     }
 
-    /// The server turned a slot away while so many others stood.
+    /// The server refused a connection while `others` were open.
     pub(crate) fn learn_limit(&mut self, others: u32, now: Instant) {
         let slots = others.max(1);
         let between = match &self.learned {
@@ -119,7 +122,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn as_many_successes_as_ways_add_one() {
+    async fn as_many_successes_as_slots_add_one() {
         let (mut limit, now) = (ConcurrencyLimit::new(2, 4), Instant::now());
         assert!(!limit.on_success(true, now) && limit.on_success(true, now));
         assert_eq!(limit.current(), 3);
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_ceiling_is_tried_ever_more_rarely() {
+    async fn a_learned_limit_is_tested_less_and_less_often() {
         let mut limit = ConcurrencyLimit::new(5, 20);
         limit.learn_limit(4, Instant::now());
         limit.learn_limit(3, Instant::now());

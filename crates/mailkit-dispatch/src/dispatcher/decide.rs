@@ -1,4 +1,4 @@
-//! From what came of an attempt to what becomes of the message: no state, no clock, no chance of its own.
+//! Decides what happens to a message after an attempt: a pure function without state, clock or randomness of its own.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use super::retry::RetrySettings;
 use super::route_cycle::{AlternativeRoute, is_final, is_route_failure, may_use_other_route};
 use crate::classify::{Disposition, FailureClass};
 
-/// After so many defects on one message, it is taken for the cause.
+/// After this many defects, a message is taken for their cause.
 const MAX_DEFECTS: u32 = 3;
 
-/// What the judge goes by, beside message and outcome.
+/// The input of a decision, besides the message and the outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttemptContext<'a> {
     pub(crate) retry: &'a RetrySettings,
@@ -24,45 +24,45 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) route: &'a str,
     /// The other routes that may carry the message.
     pub(crate) alternatives: &'a [AlternativeRoute<'a>],
-    /// How many rounds over the routes ended without an attempt that counts.
+    /// How many route cycles ended without an attempt that counts.
     pub(crate) failed_cycles: u32,
-    /// Whether the routes that could convert the message were asked to.
+    /// Whether the routes that could convert the message have been offered it to convert.
     pub(crate) is_conversion_pass: bool,
-    /// Whether the last octet may have left, where whoever delivered did not say.
+    /// Whether the last octet may have been sent, if the delivery did not say.
     pub(crate) may_be_delivered: bool,
-    /// How often the sending program failed on this message, this time included.
+    /// How often the delivery panicked on this message or dropped it, this time included.
     pub(crate) defects: u32,
     pub(crate) now: Timestamp,
     /// In 0..1.
     pub(crate) random: f64,
 }
 
-/// What becomes of a message.
+/// What happens to a message after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) text: String,
     pub(crate) recipients: Vec<RecipientOutcome>,
     pub(crate) outcome: AttemptOutcome,
     pub(crate) next: Next,
-    /// Whose fault it was, if anything failed: the one with the longest wait, where recipients differ.
+    /// What failed, if anything did: the fault with the longest wait if recipients differ.
     pub(crate) fault: Option<Disposition>,
-    /// Whether it is an attempt of the message. A failure of the route is none.
+    /// Whether it counts as an attempt of the message. A failure of the route does not.
     pub(crate) counts: bool,
-    /// Whether anything was tried at all: a route that lacks a capability is only passed over.
+    /// Whether anything was tried at all: a route that lacks a capability is only skipped.
     pub(crate) is_tried: bool,
     pub(crate) routing: Routing,
-    /// Whether the route could carry the message if it were converted.
+    /// Whether the route could send the message if it were converted.
     pub(crate) can_convert: bool,
     /// Why it is dead, if it is.
     pub(crate) dead: DeadReason,
 }
 
-/// Where a message goes that its route did not take.
+/// Where a message goes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Routing {
     /// Nowhere: it has ended, or its attempt counts.
     Done,
-    /// To the next available route at once; this one has passed it on for these recipients, empty for all.
+    /// To the next available route at once; this one has declined these recipients, empty for all.
     NextRoute { recipients: HashSet<Address> },
     /// To the routes that can convert it, at once.
     Convert,
@@ -70,7 +70,7 @@ pub(crate) enum Routing {
     WaitForRoute,
 }
 
-/// What failed, with what is to be decided on it.
+/// A failed attempt that is being decided.
 struct FailedAttempt<'a> {
     message: &'a Leased,
     results: Vec<RecipientResult>,
@@ -89,8 +89,9 @@ pub(crate) fn decide(message: &Leased, outcome: Outcome, context: AttemptContext
     }
     let Outcome { recipients: mut results, failure } = outcome;
     let failure = failure.or_else(|| {
-        let silent = results.is_empty();
-        silent.then(|| DeliveryFailure::new(FailureClass::Defect, "the delivery reported no outcome for any recipient"))
+        results
+            .is_empty()
+            .then(|| DeliveryFailure::new(FailureClass::Defect, "the delivery reported no outcome for any recipient"))
     });
     fill_in_unnamed(message, &mut results, failure.as_ref(), context.may_be_delivered);
     let fault = failure.as_ref().map(|failure| failure.fault).or_else(|| worst(&results));
@@ -115,7 +116,7 @@ pub(crate) fn decide(message: &Leased, outcome: Outcome, context: AttemptContext
     Decision { text: case.text, recipients, outcome, next, fault, counts, is_tried, routing, can_convert, dead }
 }
 
-/// Every recipient was accepted, as nearly always.
+/// Every recipient was accepted: the usual case.
 fn accepted(results: Vec<RecipientResult>) -> Decision {
     Decision {
         text: results.first().map(|result| reply_line(&result.outcome)).unwrap_or_default(),
@@ -140,7 +141,7 @@ fn outcomes(results: Vec<RecipientResult>) -> Vec<RecipientOutcome> {
 }
 
 impl FailedAttempt<'_> {
-    /// The recipients that another route may take the message for.
+    /// The recipients that another route may accept.
     fn moving(&self) -> impl Iterator<Item = &RecipientResult> {
         let may = |result: &&RecipientResult| {
             result.outcome.status.is_open() && fault_of(result).is_some_and(may_use_other_route)
@@ -148,21 +149,21 @@ impl FailedAttempt<'_> {
         self.results.iter().filter(may)
     }
 
-    /// Whether no route takes the message for this recipient, neither this one nor any other, as it is.
+    /// Whether no route, neither this one nor any other, accepts the message for this recipient as it is.
     fn is_undeliverable(&self, result: &RecipientResult) -> bool {
         let has_declined =
             |other: &AlternativeRoute<'_>| other.declined.is_some_and(|it| it.is_final(&result.outcome.address));
         fault_of(result).is_some_and(is_final) && self.context.alternatives.iter().all(has_declined)
     }
 
-    /// Whether no route carries the message as it is, and one of them could convert it.
+    /// Whether no route sends the message as it is, and one of them could convert it.
     fn converts(&self) -> bool {
         let mut others = self.context.alternatives.iter();
         let can = self.can_convert || others.any(|other| other.declined.is_some_and(|declined| declined.can_convert));
         can && !self.context.is_conversion_pass && self.moving().any(|result| self.is_undeliverable(result))
     }
 
-    /// Ends the recipients that no route takes the message for.
+    /// Refuses the recipients that no route accepts.
     fn end_undeliverable(&mut self) {
         let undeliverable: Vec<bool> = self.results.iter().map(|result| self.is_undeliverable(result)).collect();
         if !undeliverable.contains(&true) {
@@ -178,7 +179,7 @@ impl FailedAttempt<'_> {
         }
     }
 
-    /// Why no route takes it, in the words of each.
+    /// The reasons of all routes, as one text.
     fn no_route(&self) -> String {
         let mut all = format!("no route can carry the message: {}: {}", self.context.route, self.text);
         for other in self.context.alternatives {
@@ -226,15 +227,16 @@ impl FailedAttempt<'_> {
         }
     }
 
-    /// Whom the route passes on: empty where that is everybody who is left.
+    /// The recipients that move to another route: empty if these are all that are left.
     fn moving_recipients(&self) -> HashSet<Address> {
         let open = self.results.iter().filter(|result| result.outcome.status.is_open()).count();
         let moving: HashSet<Address> = self.moving().map(|result| result.outcome.address.clone()).collect();
         if moving.len() == open { HashSet::new() } else { moving }
     }
 
-    /// The number that the wait grows with, and whether the message waits for a route. It does where all that is open
-    /// failed for a reason of the route, or another route was not asked yet; then it is no attempt.
+    /// The number that the backoff grows with, and whether the message waits for a route. It waits for a route if all
+    /// open recipients failed because of the route, or if another route has not been tried yet; then this counts as no
+    /// attempt.
     fn attempt(&self) -> (u32, Routing) {
         let attempt = self.message.attempts.saturating_add(1);
         let mut open = self.results.iter().filter(|result| result.outcome.status.is_open());
@@ -246,14 +248,14 @@ impl FailedAttempt<'_> {
         let fails = self.moving().filter_map(fault_of).any(is_route_failure) || others.iter().any(has_failed);
         match all_move && (is_unasked || fails) {
             false => (attempt, Routing::Done),
-            // It may be there any moment.
+            // The other route may become available at any time.
             true if is_unasked => (1, Routing::WaitForRoute),
             true => (attempt.saturating_add(self.context.failed_cycles), Routing::WaitForRoute),
         }
     }
 }
 
-/// Says of each recipient that the outcome does not name what follows from the trouble.
+/// Adds a result for each recipient that the outcome does not name, according to the failure.
 fn fill_in_unnamed(
     message: &Leased,
     recipients: &mut Vec<RecipientResult>,
@@ -261,7 +263,7 @@ fn fill_in_unnamed(
     may_be_delivered: bool,
 ) {
     for result in recipients.iter_mut().filter(|result| result.fault.is_some_and(may_use_other_route)) {
-        // Whether it is lost is decided when every route was asked.
+        // The recipient is refused only when every route has been tried.
         if result.outcome.status == RecipientStatus::Permanent {
             result.outcome.status = RecipientStatus::Temporary;
         }
@@ -286,8 +288,8 @@ fn fill_in_unnamed(
     recipients.extend(rest);
 }
 
-/// The fault that has the longest wait: that of the account, which suspends the route; a refusal for good only where there
-/// is nothing else.
+/// The fault with the longest wait. An account limit comes first, since it suspends the route; permanent refusals come
+/// last.
 fn worst(recipients: &[RecipientResult]) -> Option<Disposition> {
     recipients
         .iter()
@@ -305,7 +307,7 @@ fn fault_of(recipient: &RecipientResult) -> Option<Disposition> {
     Some(recipient.fault.unwrap_or_else(|| by_status.into()))
 }
 
-/// What the server said of the recipient that it refused, where nothing was said of the whole: the gravest refusal.
+/// The reply to the recipient with the gravest refusal, if there is no failure of the whole.
 fn reply_of(results: &[RecipientResult]) -> String {
     let refused = results.iter().filter_map(|result| Some((fault_of(result)?, &result.outcome)));
     let gravest = refused.max_by_key(|(fault, _)| (!fault.is_permanent, fault.class.min_wait()));
@@ -315,7 +317,7 @@ fn reply_of(results: &[RecipientResult]) -> String {
     reply_line(outcome)
 }
 
-/// A reply in one line.
+/// A reply as one line.
 pub(crate) fn reply_line(outcome: &RecipientOutcome) -> String {
     let most = "999 ".len() + outcome.enhanced.as_ref().map_or(0, String::len) + 1 + outcome.text.len();
     let mut line = String::with_capacity(most);
@@ -337,7 +339,7 @@ pub(crate) fn reply_line(outcome: &RecipientOutcome) -> String {
     line
 }
 
-/// What came of the attempt as a whole.
+/// The outcome of the attempt as a whole.
 fn summarise(results: &[RecipientResult], fault: Option<Disposition>) -> AttemptOutcome {
     let count = |wanted| results.iter().filter(|result| result.outcome.status == wanted).count();
     let accepted = count(RecipientStatus::Accepted);

@@ -28,16 +28,17 @@ use crate::classify::Disposition;
 /// ```
 #[async_trait]
 pub trait Deliver: Send + Sync + 'static {
-    /// Delivers jobs through one delivery slot (one connection) until `jobs` ends or the connection fails. One call runs for
-    /// each slot that the route has open.
+    /// Delivers jobs through one delivery slot (one connection) until `jobs` ends or the connection fails. One call
+    /// runs for each slot that the route has open.
     ///
-    /// Where the protocol allows it, take the next job before the last one is answered: its commands are pipelined behind.
+    /// Where the protocol allows it, take the next job before the last one is answered: its commands are pipelined
+    /// behind.
     ///
-    /// Open the connection *before* taking the first job: a job is counted against the limits when it is taken, and should
-    /// be sent then. If the connection cannot be opened, call [`Jobs::connection_failed`].
+    /// Open the connection *before* taking the first job: a job is counted against the limits when it is taken, and
+    /// should be sent then. If the connection cannot be opened, call [`Jobs::connection_failed`].
     ///
-    /// [Finish](crate::Job::finish) every job. A job that is dropped, also by a panic, counts as a failed attempt that may
-    /// have delivered the message. A panic before the first job counts as a connection that could not be opened.
+    /// [Finish](crate::Job::finish) every job. A job that is dropped, also by a panic, counts as a failed attempt that
+    /// may have delivered the message. A panic before the first job counts as a connection that could not be opened.
     async fn deliver(&self, jobs: &mut Jobs);
 }
 
@@ -85,7 +86,7 @@ setters!(Outcome {
 pub struct RecipientResult {
     /// The status of the recipient, with the server's reply.
     pub outcome: RecipientOutcome,
-    /// Why the recipient was not accepted, as [`classify`](crate::classify) says. `None` derives it from the status.
+    /// Why the recipient was not accepted, as [`classify`](crate::classify()) says. `None` derives it from the status.
     pub fault: Option<Disposition>,
 }
 
@@ -119,8 +120,8 @@ pub struct DeliveryFailure {
     /// The least time until another attempt, if the server named one.
     pub retry_after: Option<Duration>,
     /// Whether the route could send the message if it were converted, for a
-    /// [capability](crate::FailureClass::Capability) that the route lacks. The route is offered the message again when no
-    /// other route can send it as it is.
+    /// [capability](crate::FailureClass::Capability) that the route lacks. The route is offered the message again when
+    /// no other route can send it as it is.
     pub can_convert: bool,
 }
 

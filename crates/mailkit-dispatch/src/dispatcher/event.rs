@@ -1,4 +1,4 @@
-//! What happens, as a stream for whoever wants to know.
+//! The events of a dispatcher.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,74 +9,74 @@ use super::breaker::BreakerState;
 use crate::classify::FailureClass;
 use crate::enum_text::string_enum;
 
-/// Something that happened.
+/// An event of a dispatcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A message was tried.
+    /// An attempt to deliver a message ended.
     Attempted {
         /// The message.
         id: QueueId,
-        /// Over which route.
+        /// The route used.
         route: Arc<str>,
-        /// Which attempt it was; the first is 1.
+        /// The number of the attempt, starting with 1.
         attempt: u32,
-        /// What kind of trouble there was, if any.
+        /// The class of the failure, if the attempt failed.
         class: Option<FailureClass>,
-        /// What became of each recipient.
+        /// The result for each recipient.
         recipients: Vec<RecipientOutcome>,
-        /// How long it took.
+        /// How long the attempt took.
         took: Duration,
     },
-    /// Every recipient of a message was accepted, and that is written down.
+    /// Every recipient of a message was accepted, and the queue has stored that.
     Sent {
         /// The message.
         id: QueueId,
-        /// Over which route the last of them was.
+        /// The route of the last attempt.
         route: Arc<str>,
     },
-    /// A message will be tried again.
+    /// A message was rescheduled after an attempt.
     Retried {
         /// The message.
         id: QueueId,
-        /// Over which route it was tried.
+        /// The route of the attempt.
         route: Arc<str>,
-        /// What kind of trouble there was.
+        /// The class of the failure.
         class: FailureClass,
-        /// When it is tried again at the earliest.
+        /// The earliest time of the next attempt.
         at: Timestamp,
     },
     /// A message is dead.
     Dead {
         /// The message.
         id: QueueId,
-        /// Why.
+        /// Why the message is dead.
         reason: DeadReason,
     },
-    /// A message may have been delivered, and is held for a person to decide.
+    /// A message may have been delivered, and is held until an operator decides.
     Held {
         /// The message.
         id: QueueId,
     },
-    /// A route was opened, closed, paused or resumed, fell silent or was heard again.
+    /// The breaker of a route changed, the route was paused or resumed, or it was suspected or responded again.
     RouteChanged {
         /// The route.
         route: Arc<str>,
-        /// Where its breaker stands.
+        /// The state of its breaker.
         breaker: BreakerState,
-        /// Whether it is paused by hand.
+        /// Whether it is paused by an operator.
         paused: bool,
     },
-    /// The queue's store is out of reach; nothing is sent until it is back.
+    /// The queue's store is unavailable; nothing is sent until it is available again.
     StoreUnavailable {
-        /// Why, in the store's words.
+        /// The error message of the store.
         message: String,
     },
-    /// The queue's store is back.
+    /// The queue's store is available again.
     StoreAvailable,
-    /// The queue's store has failed for good, and the dispatcher stops.
+    /// The queue's store has failed permanently, and the dispatcher stops.
     StoreFailed {
-        /// Why, in the store's words.
+        /// The error message of the store.
         message: String,
     },
 }
@@ -85,28 +85,28 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "whoever counts reasons shall notice a new one")]
 pub enum DeadReason {
-    /// A recipient was refused for good, and nobody is left to try.
+    /// A recipient was refused permanently, and no other recipient is left to try.
     Refused,
-    /// It was tried as often as the settings allow.
+    /// The maximum number of attempts was reached ([`RetrySettings::attempts`](crate::RetrySettings::attempts)).
     Attempts,
-    /// It became too old.
+    /// It was not delivered in time ([`RetrySettings::give_up_after`](crate::RetrySettings::give_up_after)).
     Age,
-    /// Its own last moment is over.
+    /// The expiry time of the message has passed.
     Expired,
-    /// The sending program failed on it again and again.
+    /// The delivery panicked on it or dropped it repeatedly.
     Defect,
-    /// It has more recipients than a quota ever lets through.
+    /// It has more recipients than a quota allows in one window.
     OverQuota,
-    /// A rule of the sender's own forbids its recipients.
+    /// A local rule forbids its recipients.
     NotAllowed,
 }
 
 impl DeadReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 7] =
         [Self::Refused, Self::Attempts, Self::Age, Self::Expired, Self::Defect, Self::OverQuota, Self::NotAllowed];
 
-    /// The word for it, as metrics use it.
+    /// The name of the reason, as logs and metrics use it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -18,7 +18,8 @@ pub(crate) const EVENT_BUFFER: usize = 1_024;
 
 /// The events of a dispatcher, from the subscription to the shutdown.
 ///
-/// A subscriber that falls more than 1,024 events behind loses the oldest of them and gets one [`Lagged`] in their place.
+/// A subscriber that falls more than 1,024 events behind loses the oldest of them and gets one [`Lagged`] in their
+/// place.
 ///
 /// ```
 /// use mailkit_dispatch::{Dispatcher, Event};

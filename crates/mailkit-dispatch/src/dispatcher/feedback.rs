@@ -1,4 +1,4 @@
-//! What the outcome of a job means for its route.
+//! How the outcome of a job changes its route: concurrency limit, breaker, liveness, suspension.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,27 +13,29 @@ use super::deliver::{DeliveryFailure, Outcome, RecipientResult};
 use super::event::Event;
 use super::in_flight::InFlight;
 use super::log::log_attempt;
+use super::route::MAX_REFUSED_SENDERS;
 use super::route_cycle::Declined;
 use super::state::{EventDetails, PendingSettlement, State};
 use crate::classify::{Disposition, FailureClass, Subject};
 
-/// How many messages with defects are remembered.
+/// The number of messages whose defects are counted.
 const MAX_DEFECTS: usize = 10_000;
 
-/// So many slots in a row that could not be opened, with no other at work, are a cohort, however large the window is.
+/// This many consecutive failures to connect, with no other connection in use, open the breaker, however high the
+/// concurrency limit is.
 const MAX_FAILED_OPENS: u32 = 3;
 
-/// What has to be looked at after an outcome.
+/// How an outcome changed the state of its route.
 #[derive(Debug, Default)]
 pub(crate) struct RouteEffect {
-    /// The route closed: what waits for it goes elsewhere.
+    /// The route became unavailable: its ready queue has to be redistributed.
     pub(crate) closed: bool,
-    /// It may have more slots now, or gets messages again.
+    /// The route may open more slots, or takes messages again.
     pub(crate) grown: bool,
 }
 
 impl State {
-    /// Takes in what came of a job.
+    /// Applies the outcome of a job.
     pub(crate) fn finish(
         &mut self,
         in_flight: InFlight,
@@ -49,8 +51,8 @@ impl State {
         let is_response = !decision.fault.is_some_and(|fault| is_neutral(fault.class));
         let is_back = is_response && self.on_response(in_flight.route, now);
         let is_accepted = decision.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted);
-        // A recipient that the route cannot address, or takes after a login only, says nothing about the route beside one
-        // that it accepted.
+        // If a recipient was accepted, then another one that the route cannot address, or takes only after a login,
+        // says nothing about the route.
         let is_own = |class: FailureClass| matches!(class, FailureClass::Capability | FailureClass::Login);
         let fault = decision.fault.filter(|fault| !is_accepted || !is_own(fault.class));
         let mut effect = self.apply_feedback(in_flight.route, in_flight.slot, fault, now - in_flight.started_at, now);
@@ -61,7 +63,7 @@ impl State {
         effect
     }
 
-    /// What the outcome says of the account behind the route. Returns whether the route closed for it.
+    /// Applies what the outcome says about the account at the server. Returns whether the route became unavailable.
     fn update_account(&mut self, index: usize, in_flight: &InFlight, decision: &Decision, now: Instant) -> bool {
         let route = &mut self.routes[index];
         if decision.recipients.iter().any(|recipient| recipient.status == RecipientStatus::Accepted) {
@@ -76,7 +78,11 @@ impl State {
                 let is_several = route.refused_sender(in_flight.message.envelope.reverse_path());
                 if is_several && route.breaker.is_closed() {
                     let reply = &*decision.text;
-                    tracing::warn!(route = &*route.name, reply, "the route refuses one sender after another");
+                    tracing::warn!(
+                        route = &*route.name,
+                        reply,
+                        "route unavailable: its server refused {MAX_REFUSED_SENDERS} different senders in a row"
+                    );
                     self.close_route(index, now);
                     return true;
                 }
@@ -87,7 +93,7 @@ impl State {
         false
     }
 
-    /// Lets nothing go over a route for a while whose account has sent as much as it may. Returns whether that is news.
+    /// Suspends a route whose account has reached a sending limit. Returns whether it was not suspended before.
     fn suspend(&mut self, index: usize, reply: &str, now: Instant) -> bool {
         let route = &mut self.routes[index];
         let Some(pause) = route.suspend(now) else { return false };
@@ -96,7 +102,7 @@ impl State {
             route = &*route.name,
             reply,
             retry_in_s = pause.as_secs(),
-            "the account of the route has reached a limit: nothing goes over it for a while"
+            "route suspended: its account has reached a sending limit"
         );
         true
     }
@@ -132,7 +138,7 @@ impl State {
         decide(&in_flight.message, outcome, context)
     }
 
-    /// Counts an attempt, tells of it, and hands it on to be written down.
+    /// Counts and logs an attempt, emits its event, and queues its settlement.
     fn record_attempt(&mut self, in_flight: InFlight, decision: Decision, now: Instant) {
         let took = now - in_flight.started_at;
         let route = &mut self.routes[in_flight.route];
@@ -158,7 +164,7 @@ impl State {
         self.unsettled.push(PendingSettlement { lease: in_flight.message.lease, settlement, event: Some(event) });
     }
 
-    /// Remembers which routes a message was offered to.
+    /// Remembers which routes declined a message.
     fn update_route_cycle(&mut self, id: QueueId, route: &Arc<str>, decision: &Decision) {
         let declined = |recipients: &HashSet<Address>| {
             let (route, text, can_convert) = (Arc::clone(route), decision.text.clone(), decision.can_convert);
@@ -185,7 +191,7 @@ impl State {
         *count
     }
 
-    /// Lets window and breaker of a route learn from an attempt.
+    /// Updates the concurrency limit and the breaker of a route after an attempt.
     pub(crate) fn apply_feedback(
         &mut self,
         index: usize,
@@ -198,7 +204,7 @@ impl State {
         let route = &mut self.routes[index];
         let others = u32::try_from(route.active_slots().saturating_sub(1)).unwrap_or(u32::MAX);
         let in_use = others + 1 >= route.concurrency.current();
-        // A mailbox that receives too fast is no failure of the route.
+        // The rate limit of a mailbox is no failure of the route.
         let counts = |fault: Disposition| {
             fault.class.counts_for_breaker()
                 && (fault.subject == Subject::Route || fault.class == FailureClass::Ambiguous)
@@ -211,7 +217,7 @@ impl State {
             slot.proven |= !failed && !is_neutral;
         }
         if is_detached {
-            // The route has gone on without it. But a probe that is answered at last has found the server.
+            // The route no longer waits for this slot. But a late answer to a probe shows that the server is alive.
             let is_back = probe && !failed && !is_neutral;
             return if is_back { self.on_probe_result(index, false, now) } else { RouteEffect::default() };
         }
@@ -246,7 +252,7 @@ impl State {
             route.opened();
             route.recovering &= route.concurrency.current() < route.settings.initial_slots();
         }
-        // Silence that ends like this was none of a server that is only slow.
+        // The missing response ended in a failure: the server was not just slow.
         let is_dead = failed && self.is_avoided(index, now);
         if share || cohort || is_dead || class == Some(FailureClass::Login) {
             self.close_route(index, now);
@@ -255,7 +261,7 @@ impl State {
         RouteEffect { closed: false, grown }
     }
 
-    /// The probe of a route came back.
+    /// The probe of a route ended.
     fn on_probe_result(&mut self, index: usize, failed: bool, now: Instant) -> RouteEffect {
         let route = &mut self.routes[index];
         if failed {
@@ -276,14 +282,14 @@ impl State {
 
     pub(crate) fn close_route(&mut self, index: usize, now: Instant) {
         let route = &mut self.routes[index];
-        // One that is stuck would else count as the probe that is in flight.
+        // Otherwise a stuck slot would count as the probe in flight.
         route.detach_slots();
         route.breaker.open(now);
         route.wake_all();
         self.emit_route_changed(index, now);
     }
 
-    /// A slot could not be opened, or broke without a job on it.
+    /// A slot could not connect, or lost its connection without a job in flight.
     pub(crate) fn connection_failed(
         &mut self,
         index: usize,
@@ -293,7 +299,7 @@ impl State {
     ) -> RouteEffect {
         self.routes[index].delay_opening(now);
         let fault = failure.fault;
-        // Whatever it was, a slot that is not there is a failure of the route.
+        // Whatever the reason, a connection that cannot be opened is a failure of the route.
         if fault.class == FailureClass::AccountLimit && self.suspend(index, &failure.message, now) {
             return RouteEffect { closed: true, grown: false };
         }
@@ -311,7 +317,7 @@ impl State {
 }
 
 impl State {
-    /// Whether nothing but this slot could carry the messages that wait for its route.
+    /// Whether only this slot could send the messages in the ready queue of its route.
     pub(crate) fn is_only_slot(&self, index: usize, slot: u64) -> bool {
         let Some(route) = self.routes.get(index) else { return false };
         let alone =
@@ -321,7 +327,7 @@ impl State {
         alone && (!elsewhere || is_pinned)
     }
 
-    /// Counts trouble with a slot as an attempt of a message that was not handed out.
+    /// Records the failure of a slot for a message that was not handed out.
     pub(crate) fn count_as_attempt(
         &mut self,
         in_flight: InFlight,
@@ -329,7 +335,7 @@ impl State {
         now: Instant,
         clock: Timestamp,
     ) {
-        // Whatever was said, no message was in flight.
+        // Whatever the failure says, no message was in flight.
         let is_known = failure.fault.subject == Subject::Route || failure.fault.class == FailureClass::Defect;
         let fault = if is_known { failure.fault } else { FailureClass::Connection.into() };
         let decision =

@@ -18,26 +18,28 @@ use super::span::LONGEST_SPAN;
 use super::state::{Phase, State};
 use super::stats::{RouteStats, Stats};
 
-/// At a shutdown, messages whose content has not begun to leave get this long, or until the deadline: a healthy server takes
-/// MAIL and RCPT within it.
+/// At a shutdown, how long messages whose content has not begun to leave may continue, at most until the deadline. A
+/// healthy server answers MAIL and RCPT within it.
 const UNSENT_GRACE: Duration = Duration::from_secs(1);
-/// How often a wait for the queue looks by itself.
+/// How often the queue is polled while waiting for it to be empty.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// After the deadline of a shutdown, the outcomes that are there get this long to be written down.
+/// After the deadline of a shutdown, how long outcomes may take to be stored.
 const FINAL_SETTLE_TIME: Duration = Duration::from_secs(1);
 
-/// A running dispatcher. Dropped without [`shutdown`](Self::shutdown), it stops at once: what was in flight counts as
-/// maybe delivered when its lease runs out.
+/// A running dispatcher.
+///
+/// Dropping it without [`shutdown`](Self::shutdown) stops it at once: messages in flight become ambiguous when their
+/// leases expire.
 #[derive(Debug)]
 #[must_use = "a dispatcher that is dropped stops"]
 pub struct Dispatcher {
     pub(super) shared: Arc<Shared>,
-    /// Until it is shut down.
+    /// The background tasks, until the shutdown.
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Dispatcher {
-    /// A dispatcher of that queue, to be given its routes.
+    /// Starts building a dispatcher of this queue.
     #[must_use]
     pub fn builder(queue: Arc<dyn Queue>) -> Builder {
         Builder { queue, plan: Plan::new(), boot: BootClock::system() }
@@ -53,12 +55,12 @@ impl Dispatcher {
     pub fn events(&self) -> Events {
         match &self.shared.state().event_sender {
             Some(event_sender) => Events::new(event_sender.subscribe()),
-            // It has stopped: the stream has ended.
+            // It has stopped: the stream ends at once.
             None => Events::new(broadcast::channel(1).1),
         }
     }
 
-    /// Figures since the start.
+    /// Statistics since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let now = Instant::now();
@@ -83,13 +85,13 @@ impl Dispatcher {
         }
     }
 
-    /// Stops handing messages to a route; those in flight end as they do. Messages go to other routes, or wait in the
-    /// queue. Returns whether there is such a route.
+    /// Pauses a route. Messages in flight continue; others go to other routes, or wait in the queue. Returns whether
+    /// the route exists.
     pub fn pause(&self, route: &str) -> bool {
         self.set_paused(route, true)
     }
 
-    /// Lets messages go over a route again. Returns whether there is such a route.
+    /// Resumes a paused route. Returns whether the route exists.
     pub fn resume(&self, route: &str) -> bool {
         self.set_paused(route, false)
     }
@@ -115,11 +117,11 @@ impl Dispatcher {
         true
     }
 
-    /// Takes another plan. Routes are known by their names: what limits, windows and breakers remember stays. A route
-    /// that is not named any more ends what is in flight.
+    /// Replaces the plan. Routes keep their identity by name, with the state of limits, concurrency and breaker. A
+    /// route that is no longer named gets no new messages; its messages in flight continue.
     ///
     /// # Errors
-    /// Settings that contradict each other; nothing changes then.
+    /// The settings are invalid or contradict each other; then nothing changes.
     pub fn update(&self, plan: Plan) -> Result<(), SettingsError> {
         plan.check()?;
         let (now, clock) = (Instant::now(), self.shared.clock());
@@ -138,15 +140,15 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Returns when nothing is scheduled, ready or leased.
+    /// Waits until no message is scheduled, ready or leased.
     ///
     /// # Errors
-    /// The store has failed, or the dispatcher was shut down. A store that is away is waited for.
+    /// The store has failed, or the dispatcher was shut down. While the store is unavailable, this waits.
     pub async fn until_empty(&self) -> Result<mailkit_queue::Stats, QueueError> {
         self.until(|stats| stats.unfinished() == 0).await
     }
 
-    /// Returns when nothing is ready or leased; messages may be scheduled for later.
+    /// Waits until no message is ready or leased; messages may still be scheduled for later.
     ///
     /// # Errors
     /// As for [`until_empty`](Self::until_empty).
@@ -166,38 +168,38 @@ impl Dispatcher {
                 Ok(_) | Err(_) => {}
             }
             if self.shared.state().phase == Phase::Stopped {
-                return Err(QueueError::Failed("the dispatcher has stopped, and nothing more is sent".into()));
+                return Err(QueueError::Failed("the dispatcher has stopped".into()));
             }
-            let _ = tokio::time::timeout(POLL_INTERVAL, progress).await; // Woken or not: it is looked at again.
+            let _ = tokio::time::timeout(POLL_INTERVAL, progress).await; // On a timeout, too, it looks again.
         }
     }
 
-    /// Takes no more messages and lets those in flight end until the deadline; what then still is in flight is given
-    /// up and counts as maybe delivered. All others go back into the queue as they were: so do, after a second, those whose
-    /// content has not begun to leave, where [`Job::lease_check`](crate::Job::lease_check) says so. The streams of
-    /// [`events`](Self::events) end.
+    /// Stops leasing, and lets messages in flight finish until the deadline. Messages that are in flight after the
+    /// deadline are given up and become ambiguous. All other leased messages return to the queue unchanged; after one
+    /// second this includes messages in flight whose content has not begun to leave, as
+    /// [`Job::lease_check`](crate::Job::lease_check) tells. The streams of [`events`](Self::events) end.
     ///
-    /// Returns how many were given up, or could not be given back to a store that is away.
+    /// Returns how many messages were given up, or could not be returned because the store was unavailable.
     pub async fn shutdown(&self, deadline: Duration) -> usize {
         let now = Instant::now();
         let deadline = now + deadline.min(LONGEST_SPAN);
         self.drain();
         let is_done = |state: &State| state.routes.iter().all(|route| route.in_flight == 0);
-        // A server that hangs before the content is not waited for: nothing is lost with it.
+        // A server that hangs before the content is not waited for: nothing was sent to it.
         let _ = timeout_at(deadline.min(now + UNSENT_GRACE), self.until_drained(is_done)).await;
         self.abort_unsent();
-        // What is not done by then is given up.
+        // What is still in flight then is given up.
         let _ = timeout_at(deadline, self.until_drained(is_done)).await;
         let given_up = self.give_up_slots();
         let last = deadline.max(Instant::now() + FINAL_SETTLE_TIME);
-        // What the store does not take by then is counted below.
+        // What the store has not stored by then is counted below.
         let _ = timeout_at(last, self.until_drained(State::is_idle)).await;
         let unsettled = self.shared.state().leases.len();
         self.stop();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let end = Instant::now() + FINAL_SETTLE_TIME;
         for mut task in tasks {
-            // One that panicked has ended too. One that waits for a store which does not answer is not waited for.
+            // A task that panicked has ended, too. A task that waits for an unresponsive store is aborted.
             if timeout_at(end, &mut task).await.is_err() {
                 task.abort();
             }
@@ -231,12 +233,12 @@ impl Dispatcher {
                     return;
                 }
             }
-            // Woken or not: it is looked at again.
+            // On a timeout, too, it looks again.
             let _ = tokio::time::timeout(POLL_INTERVAL, progress).await;
         }
     }
 
-    /// Ends slots on which no content has begun to leave: their messages go back into the queue as they were.
+    /// Ends slots on which no content has begun to leave: their messages return to the queue unchanged.
     fn abort_unsent(&self) {
         let state = self.shared.state();
         let slots = state.routes.iter().flat_map(|route| route.slots.values());
@@ -245,7 +247,7 @@ impl Dispatcher {
         }
     }
 
-    /// Ends slots that are at work, which drops their jobs. Returns how many jobs that were.
+    /// Ends all slots, which drops their jobs. Returns how many jobs had begun to send content.
     fn give_up_slots(&self) -> usize {
         let state = self.shared.state();
         let mut jobs = 0;
@@ -269,7 +271,7 @@ impl Dispatcher {
         let events = std::mem::take(&mut state.events);
         if let Some(event_sender) = state.event_sender.take() {
             for event in events {
-                // It fails where nobody listens.
+                // This fails if nobody subscribes.
                 let _ = event_sender.send(event);
             }
         }
@@ -284,7 +286,7 @@ impl Dispatcher {
 
 impl Drop for Dispatcher {
     fn drop(&mut self) {
-        // How many they were, nobody asks any more.
+        // The number is of no interest here.
         let _ = self.give_up_slots();
         self.stop();
     }

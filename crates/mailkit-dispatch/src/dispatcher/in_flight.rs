@@ -1,4 +1,4 @@
-//! A message that was handed out, and what the dispatcher remembers of it.
+//! A message that was handed out for delivery, with what the dispatcher keeps of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,24 +12,24 @@ use super::job::LeaseCheck;
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) message: Box<Leased>,
-    /// The place of its route.
+    /// The index of its route.
     pub(crate) route: usize,
     pub(crate) slot: u64,
     pub(crate) started_at: Instant,
     pub(crate) permit: Option<Permit>,
-    /// Whether a message that is to be held passed its gate.
+    /// Whether the commit point was recorded, for a message that is held when ambiguous.
     pub(crate) committed: Option<Arc<AtomicBool>>,
-    /// What was asked before content left; `None` where whoever delivers does not ask.
+    /// The lease check that the delivery uses, which also tells whether content may have left; `None` if it uses none.
     pub(crate) check: Option<Arc<LeaseCheck>>,
 }
 
 impl InFlight {
-    /// Whether content may have begun to leave.
+    /// Whether the content may have begun to leave.
     pub(crate) fn content_may_have_started(&self) -> bool {
         self.check.as_ref().is_none_or(|check| check.content_may_have_started())
     }
 
-    /// Whether the last octet may have left.
+    /// Whether the last octet may have been sent.
     pub(crate) fn may_be_delivered(&self) -> bool {
         match (&self.committed, self.message.on_ambiguous) {
             (_, OnAmbiguous::Resend) => self.content_may_have_started(),

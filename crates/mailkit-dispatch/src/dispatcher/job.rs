@@ -1,4 +1,4 @@
-//! One message in flight, and the gate before its last octet.
+//! A message handed out for delivery, with its lease check and its commit point.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use super::route_cycle::is_final;
 use super::runtime::Shared;
 use crate::classify::FailureClass;
 
-/// One message to be delivered now.
+/// A message to deliver now.
 #[must_use = "a job that is dropped counts as a failed attempt"]
 pub struct Job {
     shared: Arc<Shared>,
@@ -31,28 +31,28 @@ impl Job {
         self.in_flight.as_ref().expect("a job that was not finished")
     }
 
-    /// The message: envelope (only the recipients that are still to be delivered to), content, Message-ID, what the
-    /// transaction asks for, the trace.
+    /// The message: envelope (with the recipients that are still undelivered), content, Message-ID, delivery options,
+    /// trace.
     #[must_use]
     pub fn message(&self) -> &Leased {
         &self.in_flight().message
     }
 
-    /// The message's name in the queue.
+    /// The ID of the message in the queue.
     #[must_use]
     pub fn id(&self) -> QueueId {
         self.message().lease.id()
     }
 
-    /// Which attempt this is; the first is 1.
+    /// The number of this attempt, starting with 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.message().attempts.saturating_add(1)
     }
 
-    /// Whether another configured route may still carry the message as it is: it was not asked in this round, or failed for
-    /// a reason that passes. `false` means that this route is the last one, so that a message which it can only carry
-    /// converted is to be converted now.
+    /// Whether another configured route may still send the message unchanged: it has not been tried in this cycle, or
+    /// its failure was temporary. `false` means that this route is the last one: if it can only send the message
+    /// converted, convert it now.
     #[must_use]
     pub fn may_go_elsewhere(&self) -> bool {
         let in_flight = self.in_flight();
@@ -64,8 +64,8 @@ impl Job {
             && others.iter().any(|other| other.declined.is_none_or(|declined| !is_final(declined.fault)))
     }
 
-    /// For a message that shall be held when it is ambiguous: the gate that it has to pass before the last octet of
-    /// its content leaves. Nothing for all others.
+    /// The commit point of a message that is held when its delivery is ambiguous: record it before sending the last
+    /// octet of the content (the final dot). `None` for a message that is sent again instead.
     pub fn commit_point(&mut self) -> Option<CommitPoint> {
         let in_flight =
             self.in_flight.as_mut().filter(|in_flight| in_flight.message.on_ambiguous == OnAmbiguous::Hold)?;
@@ -77,12 +77,11 @@ impl Job {
         })
     }
 
-    /// Tells, at any later time, whether the lease of the message still runs: whoever delivers asks before the first
-    /// octet of the content leaves, and again before the last.
+    /// A check whether the lease of the message is still valid. Check before sending the first octet of the content,
+    /// and again before the last.
     ///
-    /// The first time that it says so is the moment in which content begins to leave. A message that is given up at a
-    /// shutdown before that moment goes back into the queue as it was; one whose lease nobody asks for may have been
-    /// delivered.
+    /// The first check that succeeds records that the content begins to leave. A message that a shutdown interrupts before
+    /// that returns to the queue unchanged. If the lease is never checked, an interrupted message counts as ambiguous.
     #[must_use]
     #[expect(clippy::expect_used, reason = "whatever takes it consumes the job")]
     pub fn lease_check(&mut self) -> Arc<LeaseCheck> {
@@ -96,23 +95,24 @@ impl Job {
         check
     }
 
-    /// Gives the message back as it was: its lease is over, or for another reason nothing of it was delivered and nobody
-    /// is at fault. It is no attempt.
+    /// Returns the message to the queue unchanged, because its lease has expired or because nothing of it was sent for
+    /// a reason that is not a failure. This is no attempt.
     pub fn abandon(mut self) {
         if let Some(in_flight) = self.in_flight.take() {
             self.shared.abandon(in_flight);
         }
     }
 
-    /// Says what came of a round: somebody was accepted, and others were refused for the number of recipients in one
-    /// transaction. What is known is written down, and the message is ready again at once for the rest. It is no attempt.
+    /// Reports one of several transactions of the message: some recipients were accepted, and others were refused
+    /// because the server takes no more in one transaction. The results are stored, and the message is ready again at
+    /// once for the remaining recipients. This is no attempt.
     pub fn finish_transaction(mut self, recipients: Vec<RecipientResult>) {
         if let Some(in_flight) = self.in_flight.take() {
             self.shared.finish_transaction(in_flight, recipients);
         }
     }
 
-    /// Says what came of it.
+    /// Reports the outcome of the attempt.
     pub fn finish(mut self, outcome: Outcome) {
         if let Some(in_flight) = self.in_flight.take() {
             self.shared.finish(in_flight, outcome);
@@ -125,8 +125,8 @@ impl Drop for Job {
         if let Some(in_flight) = self.in_flight.take() {
             let Some(in_flight) = self.shared.return_unsent(in_flight) else { return };
             let text = match std::thread::panicking() {
-                true => "the sending program panicked",
-                false => "the attempt was given up before it ended",
+                true => "the delivery panicked",
+                false => "the delivery dropped the message before it ended",
             };
             self.shared.finish(in_flight, Outcome::failed(DeliveryFailure::new(FailureClass::Defect, text)));
         }
@@ -139,12 +139,14 @@ impl fmt::Debug for Job {
     }
 }
 
-/// Tells whether the lease of a message still runs, and remembers that its content may have begun to leave. Cheap to ask.
+/// Checks whether the lease of a message is still valid, and records that its content may have begun to leave. Cheap to
+/// call.
 ///
-/// Both the wall clock and a clock that never steps can end a lease, whichever says that more time has passed: so a process
-/// that was stopped, or a machine that was suspended, does not go on with messages that other workers have taken.
+/// A lease ends by the wall clock or by a monotonic clock that runs during suspend, whichever ends it first. So a
+/// process that was stopped, or a machine that was suspended, does not continue with messages that other workers have
+/// leased meanwhile.
 pub struct LeaseCheck {
-    /// Weak, since a connection that is kept may hold the check of the message that it sent last.
+    /// Weak, since an idle connection may hold the check of its last message.
     shared: Weak<Shared>,
     token: LeaseToken,
     /// Whether content was allowed to leave.
@@ -152,8 +154,8 @@ pub struct LeaseCheck {
 }
 
 impl LeaseCheck {
-    /// Whether octets of the content may leave now: whether the lease still runs. Once it does not, the content must not
-    /// leave whole.
+    /// Whether octets of the content may be sent now: whether the lease is still valid. If it is not, the content must
+    /// not be sent completely.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let is_valid = self.shared.upgrade().is_some_and(|shared| shared.is_leased(self.token));
@@ -175,7 +177,7 @@ impl fmt::Debug for LeaseCheck {
     }
 }
 
-/// What a message that shall be held has to pass before the last octet of its content leaves.
+/// The point after which a message may have been delivered: stored in the queue before the final dot is sent.
 pub struct CommitPoint {
     shared: Arc<Shared>,
     token: LeaseToken,
@@ -183,12 +185,12 @@ pub struct CommitPoint {
 }
 
 impl CommitPoint {
-    /// Writes down that the message may be delivered from here on.
+    /// Stores that the message may be delivered from here on.
     ///
     /// # Errors
-    /// The lease is lost, or the store is away: then the content must not leave whole.
+    /// The lease is lost, or the store is unavailable: then the content must not be sent completely.
     pub async fn record(&self) -> Result<(), QueueError> {
-        // Before the answer: who is dropped while it waits may have been marked.
+        // Set before the store answers: a job that is dropped meanwhile may have been committed.
         self.committed.store(true, Ordering::Release);
         let marked = self.shared.queue.record_commit_point(self.token).await;
         if marked.is_err() {

@@ -1,4 +1,4 @@
-//! The jobs of one slot: a stream that gives a message whenever one may leave.
+//! The jobs of one delivery slot: a stream that yields a message whenever one may be sent.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -10,7 +10,7 @@ use futures_core::Stream;
 use mailkit_queue::Leased;
 use tokio::time::{Instant, Sleep};
 
-use super::acquire::{Acquire, Acquired};
+use super::acquire::{Acquire, Permitted};
 use super::deliver::DeliveryFailure;
 use super::in_flight::InFlight;
 use super::job::Job;
@@ -18,23 +18,23 @@ use super::runtime::Shared;
 use super::select::Selection;
 use super::state::{Phase, State};
 
-/// Gives the jobs of one slot, each when it may leave.
+/// The stream of jobs of one delivery slot (one connection). It yields each job when the limits allow it to be sent.
 ///
-/// It ends when there was nothing to do for a while, when the route shall have fewer slots, when it was closed or paused,
-/// and when the dispatcher shuts down. Until then, a job that is not there yet is waited for.
-#[must_use = "it gives jobs when it is polled"]
+/// The stream ends when the slot was idle for [`Settings::idle_timeout`](crate::Settings::idle_timeout), when the
+/// concurrency limit of the route shrinks, when the route becomes unavailable, and when the dispatcher shuts down.
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct Jobs {
     shared: Arc<Shared>,
     index: usize,
     slot: u64,
     acquiring: Option<Acquire>,
-    acquired: Option<Acquired>,
+    acquired: Option<Permitted>,
     sleep: Pin<Box<Sleep>>,
-    /// Since when there was nothing to do.
+    /// Since when the slot has had no work.
     idle_since: Option<Instant>,
 }
 
-/// What a slot is told.
+/// What a slot does next.
 enum NextAction {
     Job(InFlight),
     Acquire(Box<Leased>),
@@ -48,14 +48,15 @@ impl Jobs {
         Self { shared, index, slot, acquiring: None, acquired: None, sleep, idle_since: None }
     }
 
-    /// The next job; nothing when there are no more.
+    /// The next job, or `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<Job> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Says that the slot could not be opened, or broke with no job on it.
+    /// Reports that the connection could not be opened, or failed while no job was in flight.
     ///
-    /// A route that cannot be reached at all has its messages tried by that, one for each call.
+    /// If no other route and no other connection can send the waiting messages, each call counts as a failure of one of
+    /// them.
     pub fn connection_failed(&mut self, failure: DeliveryFailure) {
         self.shared.connection_failed(self.index, self.slot, failure);
     }
@@ -91,7 +92,7 @@ impl Jobs {
             Selection::Acquire(message) => NextAction::Acquire(message),
             Selection::Wait(until) => {
                 let route = &mut state.routes[self.index];
-                // A slot is free: what waits here waits for a limit.
+                // A slot is free: a message that still waits is throttled.
                 route.liveness.slot_freed();
                 route.note_throttled(until.is_some(), now);
                 let idle_too_long = self.idle_since.is_some_and(|since| now - since >= idle_timeout);
@@ -105,7 +106,7 @@ impl Jobs {
         }
     }
 
-    /// Whether the slot may carry another message.
+    /// Whether the slot may send another message.
     fn may_continue(&self, state: &State) -> bool {
         let Some(route) = state.routes.get(self.index) else { return false };
         let Some(slot) = route.slots.get(&self.slot) else { return false };
@@ -116,8 +117,8 @@ impl Jobs {
         is_wanted && state.phase == Phase::Running && !slot.detached && !route.is_disabled()
     }
 
-    /// The slot is open: it asks for the first time. Where jobs are in flight already, only an answer to one is a word of
-    /// the server: one that greets may never answer.
+    /// The slot has connected: it asks for its first job. While jobs are in flight, only an answer to one of them
+    /// counts as a response: a server that greets may never answer.
     fn opened(&self, state: &mut State, now: Instant) {
         let Some(route) = state.routes.get_mut(self.index) else { return };
         let Some(slot) = route.slots.get_mut(&self.slot).filter(|slot| !slot.open) else { return };
@@ -152,7 +153,7 @@ impl Jobs {
         }
     }
 
-    /// Sleeps until a limit lets something go, or the slot has been idle for too long. Ready when it shall look again.
+    /// Sleeps until a limit allows the next message, or until the idle timeout. Ready when the slot has to look again.
     fn poll_sleep(&mut self, until: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
         let wake_at = match until {
@@ -163,14 +164,15 @@ impl Jobs {
             None => *self.idle_since.get_or_insert(now) + self.shared.state().settings.idle_timeout,
         };
         let set = self.sleep.deadline();
-        // Setting a timer costs more than looking once too often when an earlier one fires.
+        // Resetting a timer costs more than one spurious wake-up.
         if wake_at < set || set <= now || self.sleep.is_elapsed() {
             self.sleep.as_mut().reset(wake_at);
         }
         self.sleep.as_mut().poll(context)
     }
 
-    /// Lets a message that has paid go, once smooth limits let it; where that takes too long, it gets its money back.
+    /// Hands out a message that has acquired its quotas, as soon as the smooth rates allow it. If that takes too long,
+    /// its permit is released.
     fn poll_acquired(&mut self, context: &mut Context<'_>) -> Poll<Option<Job>> {
         let shared = Arc::clone(&self.shared);
         let Some(acquired) = self.acquired.take() else { return Poll::Ready(None) };

@@ -1,4 +1,4 @@
-//! How long a lease runs, by clocks that run while the process is stopped.
+//! How long a lease is valid, by clocks that run while the process is stopped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use mailkit_queue::{LeaseToken, Timestamp};
 
-/// A clock that never steps, and that runs while the process is stopped or the machine is suspended. Tests hand in one of
-/// their own.
+/// A monotonic clock that runs while the process is stopped or the machine is suspended. Tests pass their own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,14 +19,14 @@ use mailkit_queue::{LeaseToken, Timestamp};
 pub struct BootClock(Arc<dyn Fn() -> Duration + Send + Sync>);
 
 impl BootClock {
-    /// A clock that asks the function for the time since any fixed moment.
+    /// A clock whose function returns the time since any fixed moment.
     #[must_use]
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The system's clock: CLOCK_BOOTTIME on Linux, elsewhere the monotonic clock, which on some systems stands still
-    /// while the machine is suspended.
+    /// The system's clock: `CLOCK_BOOTTIME` on Linux, elsewhere the monotonic clock, which stops during suspend on some
+    /// systems.
     #[must_use]
     pub fn system() -> Self {
         #[cfg(unix)]
@@ -70,14 +69,14 @@ impl fmt::Debug for BootClock {
     }
 }
 
-/// What both clocks say at one moment.
+/// The readings of both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClockReading {
     pub(crate) wall: Timestamp,
     pub(crate) boot: Duration,
 }
 
-/// A lease, and when it is over.
+/// A lease and its end by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeaseTerm {
     pub(crate) token: LeaseToken,
@@ -86,8 +85,8 @@ pub(crate) struct LeaseTerm {
 }
 
 impl LeaseTerm {
-    /// A lease that runs for `duration`. `requested_at` was read before the store was asked for it, so that the holder's
-    /// lease is over no later than the store's.
+    /// A lease that runs for `duration`. `requested_at` was read before the store was asked for it, so that the
+    /// holder's lease is over no later than the store's.
     pub(crate) fn new(token: LeaseToken, requested_at: ClockReading, duration: Duration) -> Self {
         let ClockReading { wall, boot } = requested_at;
         Self { token, wall_end: wall + duration, boot_end: boot.saturating_add(duration) }

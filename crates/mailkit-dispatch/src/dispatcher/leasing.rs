@@ -13,13 +13,13 @@ use super::lease_term::LeaseTerm;
 use super::runtime::Shared;
 use super::state::Phase;
 
-/// How many messages are leased at once at the most.
+/// The maximum number of messages per lease request.
 const BATCH: usize = 512;
-/// How many are looked at to find some for a route that others do not fill.
+/// The number of messages leased as a sample, to find pinned messages for a route that has room.
 const SAMPLE: usize = 16;
-/// How often.
+/// The minimum time between samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
-/// The first wait when the store is away, and the longest.
+/// The first and the longest wait between calls of an unavailable store.
 const STORE_RETRY_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
 
 /// Leases messages until the dispatcher drains.
@@ -44,8 +44,8 @@ pub(crate) async fn lease(shared: Arc<Shared>) {
         }
         let mut request = LeaseRequest::new(most, duration);
         request.skip_routes = capacity.skip;
-        // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases; and it may have to
-        // wait for others who write.
+        // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases; and it may have
+        // to wait for others who write.
         let renewed = renew_from(&shared, duration, duration / 4).await;
         if !begin_leasing(&shared) {
             return;
@@ -77,29 +77,32 @@ pub(crate) async fn lease(shared: Arc<Shared>) {
     }
 }
 
-/// Where there is room; nothing once no more is to be leased.
+/// How many messages to lease; `None` when no more are to be leased.
 fn find_capacity(shared: &Arc<Shared>) -> Option<(Capacity, Duration)> {
     let mut state = shared.state();
     if state.phase != Phase::Running {
         return None;
     }
-    // A route that waited to open a slot may do so now.
+    // A route whose wait before the next connection is over opens one now.
     let now = Instant::now();
     for index in 0..state.routes.len() {
         if state.routes[index].resumes(now) {
-            tracing::info!(route = &*state.routes[index].name, "the route is tried again after a limit of its account");
+            tracing::info!(
+                route = &*state.routes[index].name,
+                "route resumed after the suspension for a sending limit of its account"
+            );
         }
         if state.routes[index].reopens(now) {
             shared.scale_slots(&mut state, index, now);
         }
     }
     let clock = shared.clock();
-    for silent in state.check_liveness(now) {
-        for index in state.redistribute(silent, now, clock) {
+    for suspected in state.check_liveness(now) {
+        for index in state.redistribute(suspected, now, clock) {
             shared.scale_slots(&mut state, index, now);
         }
     }
-    // Where the store is away, leasing is how one learns that it is back.
+    // While the store is unavailable, a lease request shows when it is back.
     let capacity = match state.store_unavailable {
         true => Capacity { messages: 1, ..Capacity::default() },
         false => state.capacity(now),
@@ -110,7 +113,7 @@ fn find_capacity(shared: &Arc<Shared>) -> Option<(Capacity, Duration)> {
     Some((capacity, lease))
 }
 
-/// Says that messages are in flight here, which a shutdown waits for; not once no more are to be leased.
+/// Marks a lease request as in flight, which a shutdown waits for. Returns `false` when no more are to be leased.
 fn begin_leasing(shared: &Shared) -> bool {
     let mut state = shared.state();
     state.leasing = state.phase == Phase::Running;
@@ -177,7 +180,7 @@ pub(crate) async fn renew(shared: Arc<Shared>) {
     }
 }
 
-/// Renews the leases that run for no longer than so much more.
+/// Renews the leases that expire within `left`.
 async fn renew_from(shared: &Arc<Shared>, duration: Duration, left: Duration) -> Result<(), QueueError> {
     let requested_at = shared.read_clocks();
     let old: Vec<_> = {
@@ -202,13 +205,16 @@ async fn renew_from(shared: &Arc<Shared>, duration: Duration, left: Duration) ->
 }
 
 impl Shared {
-    /// Notes that the store did not do what it was asked, and stops all where that is for good.
+    /// Handles a failed call of the store; stops the dispatcher if the failure is permanent.
     pub(crate) fn on_store_error(&self, error: &QueueError) {
         let error_text = error_chain(error);
         let mut state = self.state();
         match error {
             QueueError::Failed(_) | QueueError::Damaged(_) if state.phase != Phase::Stopped => {
-                tracing::error!(error = error_text, "the queue's store has failed: nothing more is sent");
+                tracing::error!(
+                    error = error_text,
+                    "the queue's store has failed permanently: this worker stops: {error_text}"
+                );
                 state.phase = Phase::Stopped;
                 state.store_unavailable = true;
                 state.emit(|| Event::StoreFailed { message: error_text });
@@ -219,23 +225,26 @@ impl Shared {
                 self.progress.notify_waiters();
             }
             QueueError::Unavailable(_) if !state.store_unavailable => {
-                tracing::warn!(error = error_text, "the queue's store is away: nothing is sent until it is back");
+                tracing::warn!(
+                    error = error_text,
+                    "the queue's store is unavailable, nothing is sent until it is back: {error_text}"
+                );
                 state.store_unavailable = true;
                 state.emit(|| Event::StoreUnavailable { message: error_text });
             }
             QueueError::Unavailable(_) => {}
-            _ => tracing::warn!(error = error_text, "the queue refused something"),
+            _ => tracing::warn!(error = error_text, "the queue refused a request: {error_text}"),
         }
         self.close(state);
     }
 
-    /// Notes that the store did what it was asked.
+    /// Handles a successful call of the store after it was unavailable.
     pub(crate) fn on_store_available(self: &Arc<Self>) {
         let mut state = self.state();
         if !state.store_unavailable || state.phase == Phase::Stopped {
             return;
         }
-        tracing::info!("the queue's store is back");
+        tracing::info!("the queue's store is available again");
         state.store_unavailable = false;
         state.emit(|| Event::StoreAvailable);
         self.scale_all_slots(&mut state);
@@ -244,7 +253,7 @@ impl Shared {
     }
 }
 
-/// An error and what led to it.
+/// An error with its sources.
 fn error_chain(error: &QueueError) -> String {
     let mut chain = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! Limits at work: one scope (a route, a domain of recipients, a tenant) and what may leave in it now.
+//! The state of limits by scope (a route, a recipient domain, a tenant).
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::rate::{Rate, Unit};
 use super::settings::Limits;
 
-/// What a message weighs in a scope.
+/// The weight of a message in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {
     pub(crate) recipients: u32,
@@ -31,7 +31,7 @@ impl Weight {
     }
 }
 
-/// governor's clock: tokio's, so that a paused one holds the limits too.
+/// The clock for governor: tokio's, so that tests can pause it.
 #[derive(Clone, Debug)]
 struct TokioClock;
 
@@ -43,8 +43,8 @@ impl Clock for TokioClock {
     }
 }
 
-/// governor's state, which can also be asked without being changed: a message that has to pass several limits is
-/// counted by all of them or by none. The lock around all that is dispatched makes both steps one.
+/// The state for governor, which can also be read without being changed: a message with several limits is counted by
+/// all of them or by none. The lock of the dispatcher makes both steps atomic.
 #[derive(Debug, Default)]
 struct State {
     /// Nanoseconds; zero before the first.
@@ -52,7 +52,7 @@ struct State {
     peek_only: AtomicBool,
 }
 
-/// The limiter's hand on its state.
+/// The handle of the limiter on its state.
 #[derive(Debug)]
 struct StateHandle(Arc<State>);
 
@@ -72,14 +72,14 @@ impl StateStore for StateHandle {
     }
 }
 
-/// A smooth rate at work.
+/// The state of a smooth rate.
 #[derive(Debug)]
 struct Smooth {
     rate: Rate,
     limiter: RateLimiter<NotKeyed, StateHandle, TokioClock>,
     state: Arc<State>,
-    /// A message of more recipients than the burst goes when the burst is whole, and nothing follows before it would
-    /// be whole again.
+    /// A message with more recipients than the burst is sent when the full burst is available. Nothing follows until
+    /// this time, when the rate has made up for it.
     free_at: Option<Instant>,
 }
 
@@ -91,7 +91,7 @@ impl Smooth {
         Some(Self { rate, limiter, state, free_at: None })
     }
 
-    /// When so much may leave, where that is not now.
+    /// When this weight is allowed; `None` if it is allowed now.
     fn ready_at(&self, weight: Weight, now: Instant) -> Option<Instant> {
         if let Some(free_at) = self.free_at.filter(|free_at| *free_at > now) {
             return Some(free_at);
@@ -122,7 +122,7 @@ impl Smooth {
     }
 }
 
-/// Where limits hold, and how they stand.
+/// The limits of one scope, and their state.
 #[derive(Debug)]
 pub(crate) struct Scope {
     /// The name under which the store keeps the quotas.
@@ -131,9 +131,9 @@ pub(crate) struct Scope {
     smooth: Option<Smooth>,
     /// When a quota has room again.
     blocked_until: Option<Instant>,
-    /// The time of the message that was put back last: the next one comes behind it.
+    /// The time given to the message that was rescheduled last: the next one follows it.
     booked: Option<Instant>,
-    /// The pass over waiting messages that counted last, and how much waits here by its count.
+    /// The last pass over the ready queue, and the weight that waited in it.
     waiting: (u64, u32),
 }
 
@@ -143,7 +143,7 @@ impl Scope {
         Self { key, limits, smooth, blocked_until: None, booked: None, waiting: (0, 0) }
     }
 
-    /// Takes other limits. A new rate begins with nothing to spare: what left under the old one counts.
+    /// Replaces the limits. A new rate starts without a burst, since what was sent under the old one counts.
     pub(crate) fn update(&mut self, limits: &Limits, now: Instant) {
         if self.limits.rate != limits.rate {
             self.smooth = limits.rate.and_then(Smooth::new);
@@ -158,21 +158,21 @@ impl Scope {
         self.booked = None;
     }
 
-    /// When a message may leave, where that is not now.
+    /// When a message is allowed; `None` if it is allowed now.
     pub(crate) fn ready_at(&self, weight: Weight, now: Instant) -> Option<Instant> {
         let smooth = self.smooth.as_ref().and_then(|smooth| smooth.ready_at(weight, now));
         self.blocked_until.filter(|until| *until > now).max(smooth)
     }
 
-    /// Counts a message as leaving: [`look`](Self::look) said that it may.
+    /// Counts a message as sent, after [`ready_at`](Self::ready_at) allowed it.
     pub(crate) fn take(&mut self, weight: Weight, now: Instant) {
         if let Some(smooth) = &mut self.smooth {
             smooth.take(weight.of(smooth.rate.unit()), now);
         }
     }
 
-    /// What a message has to pay from the quotas; each counts `margin` longer than asked for, which makes up for the
-    /// time between paying and leaving.
+    /// The limit requests of a message. Each window is longer by `margin`, which covers the time between acquiring and
+    /// sending.
     pub(crate) fn limit_requests(&self, weight: Weight, requests: &mut Vec<LimitRequest>) {
         requests.extend(self.limits.quotas.iter().map(|quota| {
             let key = format!("{}/{}ms/{}", self.key, quota.window().as_millis(), quota.unit().as_str());
@@ -185,17 +185,18 @@ impl Scope {
         !self.limits.quotas.is_empty()
     }
 
-    /// Whether no window will ever have room for so much.
+    /// Whether the weight exceeds a quota even of an empty window.
     pub(crate) fn is_never(&self, weight: Weight) -> bool {
         self.limits.quotas.iter().any(|quota| u64::from(weight.of(quota.unit())) > quota.limit().get())
     }
 
-    /// A quota has no room before that time.
+    /// Blocks the scope until a quota has room.
     pub(crate) fn block_until(&mut self, until: Instant) {
         self.blocked_until = Some(until);
     }
 
-    /// Counts one more waiting message in this pass, and returns when its turn comes: `first` is that of the first.
+    /// Counts one more waiting message in this pass. Returns its estimated time; `first` is the time of the first
+    /// message.
     pub(crate) fn queue_up(&mut self, pass: u64, weight: Weight, first: Instant) -> Instant {
         let before = if self.waiting.0 == pass { self.waiting.1 } else { 0 };
         let amount = self.smooth.as_ref().map_or(1, |smooth| weight.of(smooth.rate.unit()));
@@ -203,16 +204,16 @@ impl Scope {
         first + self.interval(before).min(A_YEAR)
     }
 
-    /// A time for a message that is put back: not before `at`, and behind those put back before.
+    /// The time for a message to be rescheduled to: not before `at`, and after those rescheduled before.
     pub(crate) fn book(&mut self, weight: Weight, at: Instant, now: Instant) -> Instant {
         let at = self.booked.filter(|booked| *booked > now).map_or(at, |booked| booked.max(at));
         let amount = self.smooth.as_ref().map_or(1, |smooth| weight.of(smooth.rate.unit()));
-        // A backlog of days is not booked out: whoever comes back too early is put back again.
+        // A backlog of days is not planned in full: a message that returns too early is rescheduled again.
         self.booked = Some((at + self.interval(amount)).min(now + FARTHEST));
         at
     }
 
-    /// The time that so much takes.
+    /// The time that this amount takes.
     fn interval(&self, amount: u32) -> Duration {
         match &self.smooth {
             Some(smooth) => smooth.interval(amount),
@@ -220,7 +221,7 @@ impl Scope {
         }
     }
 
-    /// How many may leave within a time, as far as the smooth rate goes.
+    /// How many the smooth rate allows within a time.
     pub(crate) fn within(&self, time: Duration) -> u32 {
         self.smooth.as_ref().map_or(u32::MAX, |smooth| {
             let number = time.as_nanos() / smooth.rate.interval().as_nanos().max(1);
@@ -228,7 +229,7 @@ impl Scope {
         })
     }
 
-    /// Whether it is as if it were new: it can be forgotten.
+    /// Whether its state equals that of a new scope, so that it can be dropped.
     fn is_idle(&self, now: Instant) -> bool {
         let past = |time: Option<Instant>| time.is_none_or(|time| time <= now);
         let full = Weight { recipients: self.smooth.as_ref().map_or(1, |smooth| smooth.rate.burst().get()) };
@@ -244,24 +245,24 @@ impl Scope {
     }
 }
 
-/// Between messages that a quota put back, as they come back.
+/// The time between messages rescheduled by a quota.
 const BETWEEN: Duration = Duration::from_millis(200);
-/// How far ahead messages are put back.
+/// How far ahead messages are rescheduled at most.
 const FARTHEST: Duration = Duration::from_secs(3_600);
 const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// How much longer than its window a quota counts: a hundredth, from 10 ms to 1 s.
+/// How much longer than its window a quota counts: 1%, from 10 ms to 1 s.
 pub(crate) fn margin(window: Duration) -> Duration {
     (window / 100).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// The scopes of one kind, made when they are first needed: domains of recipients, or tenants.
+/// The scopes of one kind, created on demand: recipient domains, or tenants.
 #[derive(Debug)]
 pub(crate) struct Scopes {
     prefix: String,
     limits: BTreeMap<String, Limits>,
     scopes: HashMap<String, Scope>,
-    /// How many there may be before those that are idle are forgotten.
+    /// The number of scopes at which idle ones are dropped.
     most: usize,
 }
 
@@ -288,7 +289,7 @@ impl Scopes {
         self.limits.is_empty()
     }
 
-    /// The scope of a name, where it has limits.
+    /// The scope of a name; `None` if it has no limits.
     pub(crate) fn of(&mut self, name: &str, now: Instant) -> Option<&mut Scope> {
         if self.limits.is_empty() {
             return None;

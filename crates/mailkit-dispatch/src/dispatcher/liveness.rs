@@ -1,10 +1,13 @@
-//! How long nothing was heard of a route, and whether that is too long.
+//! How long a route has gone without a response, and whether it is suspected to be dead.
 //!
-//! A server that is dead may not say so, and one that lives may take minutes for an answer (RFC 5321 §4.5.3.2). So nobody
-//! is cut off here: a route that is silent only gets nothing new that could go elsewhere, until it is heard again. When it
-//! was not heard for as long as an attempt may take, its breaker opens, and a probe brings it back. What is too long is learnt
-//! from the route itself: twice what it took twice in the last minutes. Once is an accident: a server that was dead, and is
-//! back, answers quickly as before.
+//! A dead server may keep its connections open, and a live one may take minutes to answer (RFC 5321 §4.5.3.2). So
+//! messages in flight are never cut off. A route that has not responded for too long is *suspected*: it gets no new
+//! messages that another route can take, until it responds. If it does not respond within `breaker.slow`, its breaker
+//! opens, and a probe has to succeed before it gets mail again.
+//!
+//! The threshold adapts to the route: it is twice the second-longest response time of the last minutes. The longest
+//! alone does not count, since one slow response may be an accident: a server that was down for a while answers quickly
+//! once it is back.
 
 use std::time::Duration;
 
@@ -14,30 +17,31 @@ use super::assign::earliest;
 use super::breaker_settings::BreakerSettings;
 use super::state::State;
 
-/// For how long a wait is remembered, at the least.
+/// The minimum time for which a response time is remembered.
 const MEMORY: Duration = Duration::from_secs(600);
-/// So many times a usual long wait is too long.
+/// A route is suspected after this many times its usual longest response time.
 const USUAL_WAIT_FACTOR: u32 = 2;
-/// For how many waits, at the least: a route that seldom has mail has few within the time.
+/// The minimum number of response times remembered: a route with little mail has few of them within [`MEMORY`].
 const MIN_REMEMBERED_WAITS: u32 = 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
-    /// Since when something is awaited and nothing was heard.
+    /// The start of the wait for a response; `None` while none is expected.
     since: Option<Instant>,
-    /// Whether it is no more than that a message waits for a slot that is busy.
+    /// Whether only a message that waits for a busy slot started the wait.
     is_slot_wait: bool,
-    /// Whether it was found too long, and another route takes what would come here.
+    /// Whether the route is suspected to be dead.
     suspected: bool,
-    /// The two longest waits that ended well: of the span of memory that began last, and of the one before.
+    /// The two longest response times of the current memory period and of the one before.
     longest: [[Duration; 2]; 2],
+    /// The start of the current memory period.
     began: Option<Instant>,
-    /// How many there were since.
+    /// How many responses came in the current period.
     waits: u32,
 }
 
 impl Liveness {
-    /// A slot is being opened, or a job was handed out.
+    /// A slot is being opened, or a job was handed out: a response is expected.
     pub(crate) fn expect_response(&mut self, now: Instant) {
         self.is_slot_wait = false;
         if self.since.is_none() {
@@ -46,7 +50,7 @@ impl Liveness {
         }
     }
 
-    /// A message waits for a slot that is busy.
+    /// A message waits for a slot, and all slots are busy.
     pub(crate) fn expect_slot(&mut self, now: Instant) {
         if self.since.is_none() {
             self.expect_response(now);
@@ -54,7 +58,7 @@ impl Liveness {
         }
     }
 
-    /// A slot is free.
+    /// A slot became free: a wait that only a busy slot started is over.
     pub(crate) const fn slot_freed(&mut self) {
         if self.is_slot_wait && !self.suspected {
             self.is_slot_wait = false;
@@ -62,9 +66,9 @@ impl Liveness {
         }
     }
 
-    /// The route was heard. Returns whether it had been found silent.
+    /// The route responded. Returns whether it had been suspected.
     ///
-    /// What is still in flight is not awaited from now on: it may never end, while all that comes later does.
+    /// Messages that are still in flight no longer count as waiting: they may never end, while later ones are answered.
     pub(crate) fn on_response(&mut self, now: Instant) -> bool {
         if let Some(since) = self.since.take() {
             let [first, second] = &mut self.longest[0];
@@ -77,7 +81,7 @@ impl Liveness {
         std::mem::take(&mut self.suspected)
     }
 
-    /// Nothing is awaited any more, though nothing was heard. Returns whether it had been found silent.
+    /// No response is expected any more, although none came. Returns whether the route had been suspected.
     pub(crate) const fn stop_waiting(&mut self) -> bool {
         self.since = None;
         self.is_slot_wait = false;
@@ -96,7 +100,7 @@ impl Liveness {
         self.suspected
     }
 
-    /// For how long it may be silent: never longer than an attempt may take at all.
+    /// How long the route may go without a response before it is suspected: never longer than `breaker.slow`.
     pub(crate) fn threshold(&self, settings: &BreakerSettings) -> Duration {
         let mut longest = self.longest.concat();
         longest.sort_unstable();
@@ -104,7 +108,7 @@ impl Liveness {
         (usual * USUAL_WAIT_FACTOR).clamp(settings.suspect_after.min(settings.slow), settings.slow)
     }
 
-    /// Lets waits be forgotten that are long over.
+    /// Starts a new memory period when the current one is old enough.
     fn rotate_memory(&mut self, now: Instant) {
         let age = now - *self.began.get_or_insert(now);
         if age >= MEMORY && self.waits >= MIN_REMEMBERED_WAITS {
@@ -115,14 +119,14 @@ impl Liveness {
 }
 
 impl State {
-    /// Finds routes that have been silent for too long, while another is heard. Returns those whose row is to be shared
-    /// out; what is in flight there goes on.
+    /// Suspects routes that have not responded for too long while another route is responsive. Returns the routes whose
+    /// ready queue has to be redistributed; messages in flight continue.
     pub(crate) fn check_liveness(&mut self, now: Instant) -> Vec<usize> {
         let mut suspected = Vec::new();
         for index in 0..self.routes.len() {
             let route = &self.routes[index];
             if route.breaker.probe_deadline().is_some_and(|at| at <= now) {
-                // It may be swallowed for minutes, and the server be back long before.
+                // The probe may hang for minutes, and the server may be back long before.
                 self.close_route(index, now);
                 suspected.push(index);
                 continue;
@@ -134,7 +138,7 @@ impl State {
             let is_new = if route.is_open() {
                 self.suspect_route(index, broken_at <= now, now)
             } else {
-                // A probe whose way does not open need not wait for it.
+                // A message waiting for a probe that cannot connect may use another route.
                 route.ready.first().is_some_and(|message| message.route.is_none())
             };
             suspected.extend(is_new.then_some(index));
@@ -142,7 +146,7 @@ impl State {
         suspected
     }
 
-    /// A route was heard. Returns whether it had been silent for too long.
+    /// A route responded. Returns whether it had been suspected.
     pub(crate) fn on_response(&mut self, index: usize, now: Instant) -> bool {
         let route = &mut self.routes[index];
         let was_suspected = route.liveness.on_response(now);
@@ -155,7 +159,7 @@ impl State {
         was_suspected
     }
 
-    /// Something that was awaited of a route has ended without a word.
+    /// Something that a response was expected for has ended without one.
     pub(crate) fn on_unanswered_end(&mut self, index: usize, now: Instant) {
         let route = &mut self.routes[index];
         let is_awaited = route.liveness.since().is_none() || route.opening > 0 || route.has_jobs();
@@ -164,7 +168,7 @@ impl State {
         }
     }
 
-    /// Turns from a route that is silent. Returns whether that is news.
+    /// Suspects a route, or opens its breaker. Returns whether its state changed.
     fn suspect_route(&mut self, index: usize, is_broken: bool, now: Instant) -> bool {
         let route = &mut self.routes[index];
         if is_broken {
@@ -179,7 +183,7 @@ impl State {
         is_new
     }
 
-    /// When there may be something to find: silence tells nobody.
+    /// When [`check_liveness`](Self::check_liveness) has to run next: a missing response triggers nothing by itself.
     pub(crate) fn liveness_check_at(&self, now: Instant) -> Option<Instant> {
         let awaited = self.routes.iter().filter(|route| self.routes.len() > 1 && !route.slots.is_empty());
         let deadlines = awaited.flat_map(|route| <[Instant; 2]>::from(route.liveness_deadlines(now)));
@@ -187,19 +191,19 @@ impl State {
         times.filter(|at| *at > now).fold(None, |first, at| earliest(first, Some(at)))
     }
 
-    /// Whether a route is silent, and another takes what would come to it.
+    /// Whether a route is suspected and another route can take its mail.
     pub(crate) fn is_avoided(&self, index: usize, now: Instant) -> bool {
         self.routes[index].liveness.is_suspected() && self.has_responsive_alternative(index, now)
     }
 
-    /// Whether a message that was taken from a route's row may go back into it.
+    /// Whether a message that was taken from a route's ready queue may go back into it.
     pub(crate) fn may_requeue(&self, index: usize, now: Instant) -> bool {
         let route = &self.routes[index];
         route.is_open() && !self.is_avoided(index, now) || route.breaker.wants_probe(now)
     }
 
-    /// Whether another route takes mail: one that is past its own patience may not, and one whose limit is used up would
-    /// only put it off.
+    /// Whether another route can take mail: it must not be overdue itself, and it must have room within its limits, or
+    /// mail would only be rescheduled there.
     fn has_responsive_alternative(&self, index: usize, now: Instant) -> bool {
         let mut others = self.routes.iter().enumerate().filter(|(other, _)| *other != index);
         let max_local_wait = self.settings.max_local_wait;
@@ -217,24 +221,24 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn patience_is_learnt_and_forgotten() {
+    async fn the_threshold_is_learned_and_forgotten() {
         let settings = BreakerSettings::default();
         let mut liveness = Liveness::default();
-        let patience = |liveness: &Liveness| liveness.threshold(&settings);
-        let learnt = [
+        let threshold = |liveness: &Liveness| liveness.threshold(&settings);
+        let learned = [
             (SECOND / 2, settings.suspect_after),
             (60 * SECOND, settings.suspect_after),
             (3 * SECOND, 6 * SECOND),
             (SECOND, 6 * SECOND),
             (8 * SECOND, settings.slow),
         ];
-        for (took, patient) in learnt {
+        for (took, expected) in learned {
             liveness.expect_response(Instant::now());
             tokio::time::advance(took).await;
             assert!(!liveness.on_response(Instant::now()));
-            assert_eq!(patience(&liveness), patient);
+            assert_eq!(threshold(&liveness), expected);
         }
-        for (waits, patient) in
+        for (waits, expected) in
             [(MIN_REMEMBERED_WAITS, settings.slow), (1, settings.slow), (MIN_REMEMBERED_WAITS, settings.suspect_after)]
         {
             for _ in 0..waits {
@@ -244,12 +248,12 @@ mod tests {
             tokio::time::advance(MEMORY).await;
             liveness.expect_response(Instant::now());
             liveness.stop_waiting();
-            assert_eq!(patience(&liveness), patient, "{waits} waits later");
+            assert_eq!(threshold(&liveness), expected, "{waits} waits later");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_lasts_from_the_first_that_is_awaited_to_the_first_that_is_heard() {
+    async fn a_wait_lasts_from_the_first_expectation_to_the_first_response() {
         let mut liveness = Liveness::default();
         let start = Instant::now();
         liveness.expect_response(start);

@@ -1,16 +1,36 @@
-//! What the log says of attempts: a line for each, and one for each recipient that was refused beside others.
-//!
-//! A field that has nothing to say is left out.
+//! Log lines of attempts and of failed connections: one per attempt, and one per refused recipient if there are several
+//! recipients. A field without a value is left out.
 
 use std::time::Duration;
 
 use mailkit_queue::{RecipientOutcome, RecipientStatus};
+use tokio::time::Instant;
 
 use super::decide::{Decision, reply_line};
+use super::deliver::DeliveryFailure;
 use super::in_flight::InFlight;
+use super::state::State;
 
-/// How many refused recipients of one attempt have a line of their own.
+/// The number of refused recipients of one attempt that get a line of their own.
 const MAX_RECIPIENTS: usize = 100;
+
+impl State {
+    /// Logs that a slot could not connect or lost its connection, and when the next one is tried.
+    pub(crate) fn log_connection_failure(&self, index: usize, failure: &DeliveryFailure, now: Instant) {
+        let route = &self.routes[index];
+        let next = route.suspended_until.or(route.breaker.probe_at()).or(route.reopen_at);
+        let retry_in = next.map_or(Duration::ZERO, |at| at - now);
+        tracing::warn!(
+            route = &*route.name,
+            class = failure.fault.class.as_str(),
+            error = failure.message,
+            "connection failed: {} (route={}, retry in {:.1?})",
+            failure.message,
+            route.name,
+            retry_in
+        );
+    }
+}
 
 pub(crate) fn log_attempt(in_flight: &InFlight, route: &str, decision: &Decision, took: Duration) {
     let message = &in_flight.message;
@@ -38,7 +58,7 @@ pub(crate) fn log_attempt(in_flight: &InFlight, route: &str, decision: &Decision
     }
 }
 
-/// Whether the server said something against this recipient.
+/// Whether the server refused this recipient.
 fn is_refused(recipient: &RecipientOutcome) -> bool {
     let is_open_or_lost = matches!(recipient.status, RecipientStatus::Temporary | RecipientStatus::Permanent);
     is_open_or_lost && recipient.code.is_some()

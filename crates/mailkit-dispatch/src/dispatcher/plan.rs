@@ -1,4 +1,4 @@
-//! What a dispatcher is to do, and how one is started.
+//! The settings and routes of a dispatcher, and how it is started.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use super::settings::{Settings, SettingsError, check};
 use super::state::State;
 use super::{leasing, settling};
 
-/// What a dispatcher is to do: its settings and its routes.
+/// The settings and routes of a dispatcher.
 #[derive(Clone, Default)]
 pub struct Plan {
     pub(super) settings: Settings,
@@ -24,20 +24,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// No route yet, and the usual settings.
+    /// A plan with default settings and without routes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With these settings.
+    /// Sets the settings.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// With one more route. Without preferences, messages go to the first that is open.
+    /// Adds a route. Without preferences, messages use the first available route.
     #[must_use]
     pub fn route(mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
         self.routes.push((settings, deliver));
@@ -57,7 +57,7 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// Makes a dispatcher.
+/// Builds and starts a [`Dispatcher`].
 #[derive(Clone)]
 pub struct Builder {
     pub(super) queue: Arc<dyn Queue>,
@@ -66,41 +66,41 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// With another clock for leases, beside the queue's: for tests that simulate a suspended machine.
+    /// Sets the monotonic clock for leases, for tests that simulate a suspended machine.
     #[must_use]
     pub fn boot_clock(mut self, clock: BootClock) -> Self {
         self.boot = clock;
         self
     }
 
-    /// With these settings.
+    /// Sets the settings.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.plan = self.plan.settings(settings);
         self
     }
 
-    /// With one more route. Without preferences, messages go to the first that is open.
+    /// Adds a route. Without preferences, messages use the first available route.
     #[must_use]
     pub fn route(mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>) -> Self {
         self.plan = self.plan.route(settings, deliver);
         self
     }
 
-    /// With settings and routes of a plan, in place of those named before.
+    /// Replaces all settings and routes by those of a plan.
     #[must_use]
     pub fn plan(mut self, plan: Plan) -> Self {
         self.plan = plan;
         self
     }
 
-    /// Starts it, on the tokio runtime that this is called in. A store that is away is waited for.
+    /// Starts the dispatcher on the current tokio runtime. If the store is unavailable, the dispatcher waits for it.
     ///
     /// # Errors
-    /// Settings that contradict each other.
+    /// The settings are invalid or contradict each other.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// When called outside of a tokio runtime.
     pub fn start(self) -> Result<Dispatcher, SettingsError> {
         self.plan.check()?;
         let Plan { settings, routes } = self.plan;

@@ -1,4 +1,4 @@
-//! Limits as settings write them: smooth rates and hard quotas.
+//! Rates and quotas as settings write them.
 
 use std::error::Error;
 use std::fmt;
@@ -13,10 +13,10 @@ use crate::enum_text::string_enum;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "whoever counts shall notice a new one")]
 pub enum Unit {
-    /// Messages, whatever number of recipients they have.
+    /// Messages, however many recipients they have.
     #[default]
     Messages,
-    /// Recipients. Those of one message leave together.
+    /// Recipients. All recipients of one message count at once.
     Recipients,
 }
 
@@ -24,7 +24,7 @@ impl Unit {
     /// All units.
     pub const ALL: [Self; 2] = [Self::Messages, Self::Recipients];
 
-    /// The word for it.
+    /// The name of the unit, as settings write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,9 +38,11 @@ string_enum!(Unit);
 
 /// A smooth rate: `14/s`, `5/m`, `100/h recipients`, `10/s burst 20`.
 ///
-/// In any span of time T, at most `T · rate + burst` leave; with recipients as the unit, the recipients of one message
-/// count as the burst where they are more. The burst is 1 unless it is given, or what 5 ms let through where that is
-/// more: timers tick in milliseconds, and without it no rate beyond a thousand a second could be reached.
+/// In any period T, at most `T · rate + burst` are sent. If the unit is recipients and one message has more recipients
+/// than the burst, that number takes the place of the burst. The default burst is 1, or the amount of 5 ms if that is
+/// more: timers have a resolution of milliseconds, so without it no rate above 1,000/s could be reached.
+///
+/// Each dispatcher keeps the rate for itself.
 ///
 /// ```
 /// use mailkit_dispatch::Rate;
@@ -58,16 +60,16 @@ pub struct Rate {
     burst: Option<NonZeroU32>,
 }
 
-/// A tick of a timer, several times over.
+/// A few ticks of a timer.
 const TICK: Duration = Duration::from_millis(5);
-/// More than a million a second cannot be told apart from no limit.
+/// More than a million per second is practically no limit.
 const LEAST_INTERVAL: Duration = Duration::from_micros(1);
 
 impl Rate {
-    /// So many in each span.
+    /// A rate of `amount` per `per`.
     ///
     /// # Errors
-    /// A span shorter than a millisecond or longer than 100 years, and more than a million a second.
+    /// The period is shorter than a millisecond or longer than 100 years, or the rate is above a million per second.
     pub fn new(amount: NonZeroU32, per: Duration, unit: Unit) -> Result<Self, InvalidLimit> {
         let rate = Self { amount, per, unit, burst: None };
         match is_sane(per) && rate.interval() >= LEAST_INTERVAL {
@@ -76,33 +78,33 @@ impl Rate {
         }
     }
 
-    /// The same, with so many at once after a pause.
+    /// Sets how many may be sent at once after a pause.
     #[must_use]
     pub const fn with_burst(mut self, burst: NonZeroU32) -> Self {
         self.burst = Some(burst);
         self
     }
 
-    /// In which span of time so many may leave: a second for `14/s`.
+    /// The period of the rate: one second for `14/s`.
     #[must_use]
     pub const fn per(&self) -> Duration {
         self.per
     }
 
-    /// What it counts.
+    /// The unit that is counted.
     #[must_use]
     pub const fn unit(&self) -> Unit {
         self.unit
     }
 
-    /// The time between two, rounded up: rounded down, it would let more through than the rate.
+    /// The interval between two units, rounded up so that the rate is never exceeded.
     #[must_use]
     pub fn interval(&self) -> Duration {
         let nanoseconds = self.per.as_nanos().div_ceil(u128::from(self.amount.get()));
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
 
-    /// How many may go at once after a pause.
+    /// How many may be sent at once after a pause.
     #[must_use]
     pub fn burst(&self) -> NonZeroU32 {
         self.burst.unwrap_or_else(|| {
@@ -146,11 +148,10 @@ impl FromStr for Rate {
     }
 }
 
-/// A hard quota: at most so many in every window of that length, shared by all workers of a queue:
+/// A hard quota, shared by all workers of a queue: at most `limit` in every window of that length, such as
 /// `500/1d recipients`.
 ///
-/// It counts when a job is taken by whoever delivers, and so never exceeds a server's count by more than what is on its
-/// way.
+/// A message counts when its job is handed out, so the server never counts more than the quota allows.
 ///
 /// ```
 /// use mailkit_dispatch::Quota;
@@ -169,10 +170,10 @@ pub struct Quota {
 const QUOTA: &str = "a quota such as `500/1d recipients` or `100/1h messages`";
 
 impl Quota {
-    /// So many in each window.
+    /// A quota of `limit` per `window`.
     ///
     /// # Errors
-    /// A window shorter than a millisecond or longer than 100 years.
+    /// The window is shorter than a millisecond or longer than 100 years.
     pub fn new(limit: NonZeroU64, window: Duration, unit: Unit) -> Result<Self, InvalidLimit> {
         let quota = Self { limit, window, unit };
         match is_sane(window) {
@@ -181,19 +182,19 @@ impl Quota {
         }
     }
 
-    /// How many.
+    /// How many are allowed in each window.
     #[must_use]
     pub const fn limit(&self) -> NonZeroU64 {
         self.limit
     }
 
-    /// How long the window is.
+    /// The length of the window.
     #[must_use]
     pub const fn window(&self) -> Duration {
         self.window
     }
 
-    /// What it counts.
+    /// The unit that is counted.
     #[must_use]
     pub const fn unit(&self) -> Unit {
         self.unit
@@ -224,7 +225,7 @@ fn is_sane(span: Duration) -> bool {
     span >= Duration::from_millis(1) && span <= span::LONGEST_SPAN && span.subsec_nanos().is_multiple_of(1_000_000)
 }
 
-/// A text that is no limit, or one that lets nothing through.
+/// A text that is not a valid rate or quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidLimit {
     text: String,

@@ -1,10 +1,10 @@
-//! The messages that wait for a route, in the order in which they may go.
+//! The ready queue of a route: leased messages in the order in which they may be sent.
 
 use std::collections::VecDeque;
 
 use mailkit_queue::{Leased, Priority, QueueId};
 
-/// A row for each priority. Within one, messages keep the order of the queue, in which tenants take turns.
+/// A FIFO per priority. Within a priority, messages keep the order of the store, which is fair among tenants.
 #[derive(Debug, Default)]
 pub(crate) struct ReadyQueue {
     by_priority: [VecDeque<Box<Leased>>; Priority::ALL.len()],
@@ -23,7 +23,7 @@ impl ReadyQueue {
         self.by_priority[message.priority as usize].push_back(message);
     }
 
-    /// Puts a message back where it was taken from.
+    /// Returns a message to the front.
     pub(crate) fn push_front(&mut self, message: Box<Leased>) {
         self.by_priority[message.priority as usize].push_front(message);
     }
@@ -36,7 +36,7 @@ impl ReadyQueue {
         self.by_priority.get_mut(position.priority)?.remove(position.index)
     }
 
-    /// The first place from here on that has a message.
+    /// The first position from here on that has a message.
     pub(crate) fn next_from(&self, mut position: Position) -> Option<Position> {
         while position.index >= self.by_priority.get(position.priority)?.len() {
             position = Position { priority: position.priority + 1, index: 0 };
@@ -59,7 +59,7 @@ impl ReadyQueue {
     }
 }
 
-/// A place in the rows.
+/// A position in the ready queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
     priority: usize,

@@ -8,9 +8,9 @@ use super::settings::{SettingsError, check_span};
 
 /// When a message is tried again, and when it is given up.
 ///
-/// Exponential backoff with jitter: attempt n (the first is 1) is followed by a wait of `d/2 + random(d/2)`, where
-/// `d = min(max, first · factor^(n-1))`. A [`FailureClass`](crate::FailureClass) may make d longer, never shorter. The jitter
-/// keeps messages that failed together from coming back together.
+/// Exponential backoff with jitter: attempt n (the first is 1) is followed by a wait of `d/2 + random(d/2)`, where `d =
+/// min(max, first · factor^(n-1))`. A [`FailureClass`](crate::FailureClass) may make d longer, never shorter. The
+/// jitter keeps messages that failed together from coming back together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RetrySettings {

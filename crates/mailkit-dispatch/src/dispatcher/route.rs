@@ -1,4 +1,4 @@
-//! A route at work.
+//! The state of a route and of its delivery slots.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,17 +19,18 @@ use super::ready_queue::ReadyQueue;
 use super::route_settings::{RouteSettings, spelled};
 use super::stats::Outcomes;
 
-/// The least that waits here for a route that works, and the most.
+/// The minimum and maximum target for the ready queue of an available route.
 const ROOM: std::ops::RangeInclusive<usize> = 4..=1_024;
-/// After a slot could not be opened, the next one waits so long; twice as long each time in a row.
+/// The wait before the next connection after one failed to open; doubled by each consecutive failure.
 const REOPEN_WAIT: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const MAX_REOPEN_WAIT: Duration = Duration::from_secs(10);
 
-/// So many different senders refused in a row, with none taken between, speak against the route: fewer may be typos.
-const MAX_REFUSED_SENDERS: usize = 5;
-/// How long a route is suspended whose account has sent as much as it may; twice as long each time in a row. Providers
-/// count by the hour or by the day, in windows that slide.
+/// This many different senders refused in a row, with none accepted between, make the route unavailable: fewer may be
+/// typos.
+pub(crate) const MAX_REFUSED_SENDERS: usize = 5;
+/// How long a route is suspended when its account reaches a sending limit; doubled each time in a row. Providers count
+/// per hour or per day, in sliding windows.
 const SUSPENSION: Duration = Duration::from_secs(600);
 /// The longest suspension.
 const MAX_SUSPENSION: Duration = Duration::from_secs(4 * 3_600);
@@ -45,49 +46,49 @@ pub(crate) struct Route {
     pub(crate) scope: Scope,
     pub(crate) domains: Scopes,
     pub(crate) slots: BTreeMap<u64, Slot>,
-    /// Slots that are being opened, and slots that were left behind.
+    /// The number of slots that are connecting, and of slots that are detached.
     pub(crate) opening: usize,
     pub(crate) detached: usize,
-    /// Slots that wait for a job, and how to wake them.
+    /// Idle slots that wait for a job, with their wakers.
     pub(crate) parked: Vec<(u64, Waker)>,
     /// Jobs handed out and not finished.
     pub(crate) in_flight: u32,
     pub(crate) paused: bool,
-    /// Its account has sent as much as it may: nothing goes over it before that time.
+    /// The end of the suspension, if its account has reached a sending limit.
     pub(crate) suspended_until: Option<Instant>,
-    /// How often in a row it was suspended.
+    /// The number of consecutive suspensions.
     suspensions: u32,
-    /// The different senders that it refused in a row, up to [`SEVERAL_SENDERS`].
+    /// The different senders that it refused in a row, up to [`MAX_REFUSED_SENDERS`].
     refused_senders: Vec<ReversePath>,
-    /// Taken out of the settings; it comes back under the same name.
+    /// Removed from the settings; it may return under the same name.
     pub(crate) removed: bool,
-    /// Its breaker closed a short while ago: it takes no more than it has slots for.
+    /// Its breaker closed recently: it takes no more messages than it has slots for.
     pub(crate) recovering: bool,
-    /// No slot is opened before.
+    /// No slot is opened before this time.
     pub(crate) reopen_at: Option<Instant>,
     pub(crate) failed_opens: u32,
     pub(crate) outcomes: Outcomes,
-    /// Since when a limit holds it up, and for how long all in all.
+    /// Since when a limit delays mail, and for how long in total.
     pub(crate) throttled_since: Option<Instant>,
     pub(crate) throttled: Duration,
 }
 
-/// One call of `deliver`.
+/// A delivery slot: one call of `deliver`.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     /// Jobs handed out and not finished.
     pub(crate) jobs: u32,
-    /// Whether it has asked for a job: it is open.
+    /// Whether it has asked for a job, and so has connected.
     pub(crate) open: bool,
-    /// Whether a job went well on it.
+    /// Whether a job has succeeded on it.
     pub(crate) proven: bool,
-    /// It carries one message, to see whether the route works again.
+    /// Whether it sends one message as a probe.
     pub(crate) probe: bool,
-    /// It is waited for no longer: it ends what it has, and counts no more.
+    /// Whether the route no longer waits for it: its jobs continue, but it no longer counts.
     pub(crate) detached: bool,
     /// Whether it was given a job.
     pub(crate) had_job: bool,
-    /// What tells whether the content of each of its jobs has begun to leave, where whoever delivers asks for the lease.
+    /// The lease checks of its jobs, which tell whether their content may have begun to leave.
     pub(crate) checks: Vec<Arc<LeaseCheck>>,
     pub(crate) abort: Option<AbortHandle>,
 }
@@ -124,7 +125,7 @@ impl Route {
         }
     }
 
-    /// Takes other settings; windows, breaker and what limits remember stay.
+    /// Replaces the settings; the state of limits, concurrency and breaker stays.
     pub(crate) fn update(&mut self, settings: RouteSettings, deliver: Arc<dyn Deliver>, now: Instant) {
         self.scope.update(&settings.limits, now);
         self.domains.update(&spelled(&settings.per_domain), now);
@@ -135,22 +136,23 @@ impl Route {
         self.removed = false;
     }
 
-    /// Whether nothing may go over it, whatever its breaker says.
+    /// Whether it may not be used, whatever the state of its breaker.
     pub(crate) const fn is_disabled(&self) -> bool {
         self.paused || self.removed || self.suspended_until.is_some()
     }
 
-    /// Whether messages go over it.
+    /// Whether it is available.
     pub(crate) const fn is_open(&self) -> bool {
         !self.is_disabled() && self.breaker.is_closed()
     }
 
-    /// Whether one message may try it.
+    /// Whether it needs one message as a probe.
     pub(crate) fn wants_probe(&self, now: Instant) -> bool {
         !self.is_disabled() && self.breaker.wants_probe(now) && self.ready.is_empty()
     }
 
-    /// Its account has sent as much as it may. Returns until when it is suspended, where that is news.
+    /// Suspends it, since its account has reached a sending limit. Returns for how long; `None` if it was suspended
+    /// already.
     pub(crate) fn suspend(&mut self, now: Instant) -> Option<Duration> {
         if self.suspended_until.is_some() {
             return None;
@@ -161,17 +163,17 @@ impl Route {
         Some(pause)
     }
 
-    /// Whether its suspension is over. True once for each.
+    /// Whether its suspension has just ended. True once for each suspension.
     pub(crate) fn resumes(&mut self, now: Instant) -> bool {
         self.suspended_until.take_if(|until| *until <= now).is_some()
     }
 
-    /// It took a message of a sender, or refused one for another reason than its sender and itself.
+    /// It accepted a sender, or refused a message for a reason that concerns neither sender nor route.
     pub(crate) fn accepted_sender(&mut self) {
         self.refused_senders.clear();
     }
 
-    /// The account may send again.
+    /// A recipient was accepted: the next suspension starts with the shortest time.
     pub(crate) const fn accepted(&mut self) {
         self.suspensions = 0;
     }
@@ -184,8 +186,8 @@ impl Route {
         self.refused_senders.len() >= MAX_REFUSED_SENDERS
     }
 
-    /// How many messages shall wait here: twice what is in flight, so that none of the slots runs dry while more are
-    /// leased, and no more than the rate lets go in the time that a message may wait here.
+    /// The target length of the ready queue: twice the messages in flight, so that no slot is idle during a lease
+    /// request, and at most what the rate lets through within `max_local_wait`.
     pub(crate) fn target(&self, max_local_wait: Duration, now: Instant) -> usize {
         if self.scope.ready_at(Weight { recipients: 1 }, now).is_some_and(|at| at - now > max_local_wait) {
             return 0;
@@ -194,25 +196,25 @@ impl Route {
         (2 * busy).clamp(*ROOM.start(), *ROOM.end()).min(self.max_waiting(max_local_wait))
     }
 
-    /// What the target comes to at the most. A message that was leased while there was room finds it, though the route has
-    /// become less busy since.
+    /// The maximum of the target. A message that was leased when there was room is kept, even if the target has become
+    /// smaller since.
     pub(crate) fn max_waiting(&self, max_local_wait: Duration) -> usize {
         (self.scope.within(max_local_wait) as usize).clamp(1, *ROOM.end())
     }
 
-    /// How many more messages shall wait here.
+    /// How many more messages the ready queue should hold.
     pub(crate) fn room(&self, max_local_wait: Duration, now: Instant) -> usize {
         self.target(max_local_wait, now).saturating_sub(self.ready.len())
     }
 
-    /// A slot could not be opened: the next one waits.
+    /// A slot could not connect: the next one waits.
     pub(crate) fn delay_opening(&mut self, now: Instant) {
         self.failed_opens = self.failed_opens.saturating_add(1);
         let wait = REOPEN_WAIT.saturating_mul(1 << (self.failed_opens - 1).min(16)).min(MAX_REOPEN_WAIT);
         self.reopen_at = Some(now + wait);
     }
 
-    /// Whether the wait before another slot is over, and messages wait for one. True once for each such wait.
+    /// Whether the wait before the next connection has just ended, and messages wait. True once for each wait.
     pub(crate) fn reopens(&mut self, now: Instant) -> bool {
         let over = !self.ready.is_empty() && self.reopen_at.is_some_and(|at| at <= now);
         if over {
@@ -226,30 +228,30 @@ impl Route {
         self.reopen_at = None;
     }
 
-    /// When it has been silent for too long: then it gets nothing more that may go elsewhere, and at the second time it
-    /// is taken for broken. Where nothing is awaited yet, that may begin at any time.
+    /// When it is suspected, and when its breaker opens, unless it responds. If no response is expected yet, the times
+    /// count from now.
     pub(crate) fn liveness_deadlines(&self, now: Instant) -> (Instant, Instant) {
         let settings = self.breaker.settings();
         let since = self.liveness.since().unwrap_or(now);
         (since + self.liveness.threshold(settings), since + settings.slow)
     }
 
-    /// How many slots it has, but for those that were left behind.
+    /// The number of slots, without those that are detached.
     pub(crate) fn active_slots(&self) -> usize {
         self.slots.len() - self.detached
     }
 
-    /// Whether a slot carries something, other than those that were left behind.
+    /// Whether a slot has jobs in flight, detached slots aside.
     pub(crate) fn has_jobs(&self) -> bool {
         self.slots.values().any(|slot| slot.jobs > 0 && !slot.detached)
     }
 
-    /// Whether a message that waits here waits for a slot that is busy, and may be stuck.
+    /// Whether a message waits for a slot while all slots are busy, and so may be stuck.
     pub(crate) fn is_busy(&self) -> bool {
         !self.ready.is_empty() && self.parked.is_empty() && (self.has_jobs() || self.opening > 0)
     }
 
-    /// Leaves all slots behind: what they carry ends as it does, and nobody else waits for that.
+    /// Detaches all slots: their jobs continue, and the route no longer waits for them.
     pub(crate) fn detach_slots(&mut self) {
         for slot in self.slots.values_mut() {
             slot.detached = true;
@@ -273,7 +275,7 @@ impl Route {
         }
     }
 
-    /// Keeps count of the time in which a limit holds it up.
+    /// Tracks the time during which a limit delays mail.
     pub(crate) fn note_throttled(&mut self, throttled: bool, now: Instant) {
         match (throttled, self.throttled_since) {
             (true, None) => self.throttled_since = Some(now),

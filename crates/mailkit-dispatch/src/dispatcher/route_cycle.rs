@@ -1,10 +1,11 @@
-//! The routes that a message was offered to since it last waited: its round.
+//! Which routes have declined a message since it was last rescheduled: its route cycle.
 //!
-//! A route that fails, refuses the sender or lacks a capability says nothing about the message, which goes to the next
-//! available route at once. Each route is asked once in a round. When no other is available, the round ends: the message
-//! waits, and the next round may ask every route again, since logins are repaired and servers learn. Routes that refused
-//! the sender for good are asked in fewer and fewer of the rounds, lest they are flooded while another route is down. What
-//! is known of a round is in the memory of this dispatcher only: another one that gets the message begins a round of its own.
+//! If a route fails, refuses the sender or lacks a capability, the message goes to the next available route at once.
+//! Each route is tried once per cycle. When no other route is available, the cycle ends and the message is rescheduled.
+//! The next cycle may try every route again, since logins get repaired and servers get reconfigured. Routes that
+//! refused the sender permanently are tried in fewer and fewer cycles, so that they are not flooded while another route
+//! is down. Cycles are kept in the memory of the dispatcher only: another dispatcher that leases the message starts a
+//! new one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,36 +15,37 @@ use mailkit_queue::QueueId;
 
 use crate::classify::{Disposition, FailureClass, Subject};
 
-/// How many messages a generation remembers. Beyond it, the older generation is forgotten: those messages begin anew.
+/// The number of messages in a generation. When it is full, the older generation is forgotten, and its messages start a
+/// new cycle.
 const GENERATION: usize = 20_000;
 
-/// A route that did not take a message, for a reason that is not the message's.
+/// A route that declined a message for a reason that concerns the route or the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Declined {
     /// The route.
     pub(crate) route: Arc<str>,
     pub(crate) fault: Disposition,
-    /// Why, in the server's words or ours.
+    /// The server's reply or the error message.
     pub(crate) text: String,
-    /// Whom it concerned; empty means every recipient.
+    /// The recipients concerned; empty means all.
     pub(crate) recipients: HashSet<Address>,
-    /// Whether the route could carry the message if it were converted.
+    /// Whether the route could send the message if it were converted.
     pub(crate) can_convert: bool,
 }
 
 impl Declined {
-    /// Whether the route will not take the message for this recipient, however often it is asked.
+    /// Whether the route will never accept the message for this recipient as it is.
     pub(crate) fn is_final(&self, recipient: &Address) -> bool {
         is_final(self.fault) && (self.recipients.is_empty() || self.recipients.contains(recipient))
     }
 }
 
-/// Whether another route may take what failed for this reason.
+/// Whether another route may accept what failed for this reason.
 pub(crate) fn may_use_other_route(fault: Disposition) -> bool {
     fault.subject != Subject::Message
 }
 
-/// Whether the same route would fail for this reason again, as it is.
+/// Whether the same route would fail again for this reason.
 pub(crate) fn is_final(fault: Disposition) -> bool {
     fault.class == FailureClass::Capability || refuses_sender_finally(fault)
 }
@@ -52,19 +54,19 @@ fn refuses_sender_finally(fault: Disposition) -> bool {
     fault.subject == Subject::Sender && fault.is_permanent
 }
 
-/// Whether it is a failure of the route that somebody repairs, or that passes.
+/// Whether it is a failure of the route that passes or gets repaired.
 pub(crate) fn is_route_failure(fault: Disposition) -> bool {
     fault.subject == Subject::Route && fault.class != FailureClass::Capability
 }
 
-/// What is known of one message.
+/// The cycle of one message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteCycle {
-    /// The routes that did not take it in this round.
+    /// The routes that declined it in this cycle.
     pub(crate) declined: Vec<Declined>,
-    /// How many rounds ended without an attempt that counts.
+    /// How many cycles ended without an attempt that counts.
     pub(crate) failed_cycles: u32,
-    /// Whether it is offered once more to the routes that could carry it converted.
+    /// Whether it is offered once more to the routes that could send it converted.
     pub(crate) is_conversion_pass: bool,
 }
 
@@ -74,7 +76,7 @@ impl RouteCycle {
     }
 }
 
-/// The rounds of all messages that have one.
+/// The cycles of all messages that have one.
 #[derive(Debug, Default)]
 pub(crate) struct RouteCycles {
     young: HashMap<QueueId, RouteCycle>,
@@ -86,7 +88,7 @@ impl RouteCycles {
         self.young.get(&id).or_else(|| self.old.get(&id))
     }
 
-    /// A route did not take the message: it is not asked again in this round.
+    /// A route declined the message: it is not tried again in this cycle.
     pub(crate) fn add_declined(&mut self, id: QueueId, declined: Declined) {
         self.change(id, |cycle| {
             cycle.declined.retain(|other| other.route != declined.route);
@@ -94,7 +96,7 @@ impl RouteCycles {
         });
     }
 
-    /// No route carries the message as it is: those that could convert it are asked once more.
+    /// No route sends the message as it is: those that could convert it are tried once more.
     pub(crate) fn convert(&mut self, id: QueueId, last: Declined) {
         self.add_declined(id, last);
         self.change(id, |cycle| {
@@ -103,7 +105,7 @@ impl RouteCycles {
         });
     }
 
-    /// The round is over, and the message waits for a route.
+    /// The cycle is over, and the message is rescheduled.
     pub(crate) fn end(&mut self, id: QueueId) {
         self.change(id, |cycle| {
             let failed_cycles = cycle.failed_cycles.saturating_add(1);
@@ -113,17 +115,17 @@ impl RouteCycles {
         });
     }
 
-    /// The message was tried, or has ended.
+    /// The message had an attempt that counts, or has ended.
     pub(crate) fn remove(&mut self, id: QueueId) {
         for route_cycles in [&mut self.young, &mut self.old] {
-            // Nearly always; then there is nothing to look up.
+            // Mostly empty; then there is nothing to look up.
             if !route_cycles.is_empty() {
                 route_cycles.remove(&id);
             }
         }
     }
 
-    /// Routes have changed: every message may ask every one of them.
+    /// The routes have changed: every message may try all of them.
     pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
@@ -139,13 +141,13 @@ impl RouteCycles {
     }
 }
 
-/// Another route that may carry the message, as far as its settings go.
+/// Another route that may send the message, according to its settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlternativeRoute<'a> {
     pub(crate) name: &'a str,
-    /// Whether mail goes over it now, or a probe may.
+    /// Whether it is available now, or needs a probe.
     pub(crate) is_available: bool,
-    /// What it said in this round.
+    /// Its answer in this cycle, if it declined the message.
     pub(crate) declined: Option<&'a Declined>,
 }
 

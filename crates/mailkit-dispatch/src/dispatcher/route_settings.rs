@@ -17,16 +17,16 @@ pub struct RouteSettings {
     /// The name of the route.
     pub name: String,
     /// The preference, as in MX records (RFC 5321 §5.1): the available routes with the lowest number take all messages.
-    /// Routes with a higher number take over when none of those is available. `None` stands for the position of the route in
-    /// the list of routes, counted from 0.
+    /// Routes with a higher number take over when none of those is available. `None` stands for the position of the
+    /// route in the list of routes, counted from 0.
     pub preference: Option<u32>,
-    /// The share of messages among available routes of the same preference, as in SRV records (RFC 2782). 1. A route without
-    /// room for more messages takes less than its share, and the others take more.
+    /// The share of messages among available routes of the same preference, as in SRV records (RFC 2782). 1. A route
+    /// without room for more messages takes less than its share, and the others take more.
     pub weight: NonZeroU32,
     /// Limits of all mail over this route.
     pub limits: Limits,
-    /// Limits of mail over this route by domain of the recipients; `*` applies to each domain without an entry of its own.
-    /// IDNA A-labels and U-labels are the same domain, in upper or lower case.
+    /// Limits of mail over this route by domain of the recipients; `*` applies to each domain without an entry of its
+    /// own. IDNA A-labels and U-labels are the same domain, in upper or lower case.
     pub per_domain: BTreeMap<String, Limits>,
     /// How many delivery slots (connections) the route starts with, at most
     /// [`max_concurrency`](Self::max_concurrency). 5, like Postfix's `initial_destination_concurrency`.

@@ -1,4 +1,4 @@
-//! Where all tasks meet: the queue, the state behind its lock, and what wakes whom.
+//! What all tasks share: the queue, the state behind its lock, and the notifications between tasks.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +19,11 @@ use crate::classify::FailureClass;
 pub(crate) struct Shared {
     pub(crate) queue: Arc<dyn Queue>,
     state: Mutex<State>,
-    /// The leaser shall look again.
+    /// Wakes the leaser.
     pub(crate) changed: Notify,
-    /// The settler has something to write down.
+    /// Wakes the settler.
     pub(crate) outcomes: Notify,
-    /// Somebody waits for an end: look again.
+    /// Wakes tasks that wait for the queue or the dispatcher to become idle.
     pub(crate) progress: Notify,
     runtime: Handle,
     boot: BootClock,
@@ -41,7 +41,7 @@ impl Shared {
         Self { queue, state: Mutex::new(state), changed, outcomes, progress, runtime, boot }
     }
 
-    /// The state. A panic elsewhere leaves it whole: nothing that may panic runs while it is changed.
+    /// Locks the state. A poisoned lock is used: no code that may panic runs while the state is changed.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.has_subscribers =
@@ -58,21 +58,21 @@ impl Shared {
         ClockReading { wall: self.clock(), boot: self.boot.now() }
     }
 
-    /// Whether a lease of this dispatcher still runs.
+    /// Whether a lease of this dispatcher is still valid.
     pub(crate) fn is_leased(&self, token: LeaseToken) -> bool {
         let now = self.read_clocks();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.leases.get(&token.id).is_some_and(|term| term.token == token && !term.is_over(now))
     }
 
-    /// Opens the lock; tells and wakes whoever is concerned by what was done under it.
+    /// Unlocks the state, then sends the events and wakes the settler.
     pub(crate) fn close(&self, mut state: MutexGuard<'_, State>) {
         let events = std::mem::take(&mut state.events);
         let event_sender = state.event_sender.as_ref().filter(|_| !events.is_empty()).cloned();
         let outcomes = !state.unsettled.is_empty() && state.settling == 0;
         drop(state);
         for event in events {
-            // It fails where nobody listens.
+            // This fails if nobody subscribes.
             let _ = event_sender.as_ref().map(|event_sender| event_sender.send(event));
         }
         if outcomes {
@@ -80,7 +80,7 @@ impl Shared {
         }
     }
 
-    /// Takes in what came of a job.
+    /// Applies the outcome of a job.
     pub(crate) fn finish(self: &Arc<Self>, mut in_flight: InFlight, outcome: Outcome) {
         let refused = outcome.failure.as_ref().is_some_and(|failure| failure.fault.class.is_before_mail());
         let permit = in_flight.permit.take().filter(|_| refused);
@@ -92,25 +92,20 @@ impl Shared {
         self.release_permit(permit);
     }
 
-    /// A slot could not be opened, or broke without a job on it.
+    /// A slot could not connect, or lost its connection without a job in flight.
     pub(crate) fn connection_failed(self: &Arc<Self>, index: usize, slot: u64, failure: DeliveryFailure) {
         let (now, clock) = (Instant::now(), self.clock());
         let mut state = self.state();
         if state.routes[index].slots.get(&slot).is_none_or(|slot| slot.detached) {
             return;
         }
-        tracing::warn!(
-            route = &*state.routes[index].name,
-            class = failure.fault.class.as_str(),
-            text = failure.message,
-            "connection failed"
-        );
         let effect = state.connection_failed(index, slot, &failure, now);
+        state.log_connection_failure(index, &failure, now);
         let is_counted = state.is_only_slot(index, slot);
         if effect.closed && !is_counted {
             self.apply_effect(&mut state, index, &effect, now, clock);
         } else if let Some(message) = is_counted.then(|| state.routes[index].ready.pop()).flatten() {
-            // A message whose only route cannot be reached has been tried.
+            // The attempt is recorded for a message whose only route cannot be reached.
             let in_flight =
                 InFlight { message, route: index, slot, started_at: now, permit: None, committed: None, check: None };
             state.count_as_attempt(in_flight, failure, now, clock);
@@ -119,14 +114,14 @@ impl Shared {
         self.close(state);
     }
 
-    /// A call of `deliver` unwinds. The jobs that it had failed by that; where it had none, the slot did.
+    /// A call of `deliver` panicked. Its jobs have failed; if it had none, the connection counts as failed.
     pub(crate) fn panicked(self: &Arc<Self>, index: usize, slot: u64) {
         let is_idle = self.state().routes[index].slots.get(&slot).is_some_and(|slot| !slot.had_job);
         if is_idle {
             self.connection_failed(
                 index,
                 slot,
-                DeliveryFailure::new(FailureClass::Defect, "the sending program panicked before it took a message"),
+                DeliveryFailure::new(FailureClass::Defect, "the delivery panicked before it took a message"),
             );
         }
     }
@@ -151,7 +146,7 @@ impl Shared {
         }
     }
 
-    /// Wakes as many slots of a route as there are messages for, and opens new ones where those are too few.
+    /// Wakes idle slots of a route for the messages in its ready queue, and opens more slots if those are too few.
     pub(crate) fn scale_slots(self: &Arc<Self>, state: &mut State, index: usize, now: Instant) {
         if state.phase != Phase::Running || state.is_backed_up() {
             return;
@@ -162,7 +157,7 @@ impl Shared {
             return;
         }
         if !route.breaker.is_closed() {
-            // The one message that assign() let in is the probe.
+            // The one message that assign() put into the ready queue is the probe.
             if route.slots.values().all(|slot| !slot.probe || slot.detached) {
                 self.open_slot(state, index, true);
             }
@@ -187,7 +182,7 @@ impl Shared {
         }
     }
 
-    /// Looks after the slots of all routes.
+    /// Does the same for all routes.
     pub(crate) fn scale_all_slots(self: &Arc<Self>, state: &mut State) {
         let now = Instant::now();
         for index in 0..state.routes.len() {
@@ -204,7 +199,8 @@ impl Shared {
         route.liveness.expect_response(Instant::now());
         let shared = Arc::clone(self);
         let task = self.runtime.spawn(async move {
-            // Made in here: a runtime that has ended drops the future at once, and `Jobs` would ask for the lock again.
+            // Created inside: a runtime that has ended drops the future at once, and dropping `Jobs` would lock the
+            // state again.
             let mut jobs = Jobs::new(shared, index, id);
             deliver.deliver(&mut jobs).await;
         });
@@ -223,7 +219,7 @@ impl Shared {
         let Some(slot) = slot else { return };
         let is_new = !slot.detached && route.reopen_at.is_none_or(|at| at <= now);
         if !slot.had_job && !slot.probe && !route.ready.is_empty() && is_new {
-            // It carried nothing though there was something: no reason to try again at once.
+            // It took no message although one waited: do not open another slot at once.
             route.delay_opening(now);
         }
         let is_probe = |slot: &super::route::Slot| slot.probe && !slot.detached;
@@ -246,15 +242,15 @@ impl Shared {
         self.close(state);
     }
 
-    /// Gives back what a message paid that did not go out.
+    /// Releases the permit of a message that was not sent.
     pub(crate) fn release_permit(&self, permit: Option<Permit>) {
         let Some(permit) = permit else { return };
         let queue = Arc::clone(&self.queue);
-        // Where that fails, the quota has room a window later: never too much.
+        // If that fails, the quota is freed one window later, and is never exceeded.
         self.runtime.spawn(async move { queue.release(permit).await });
     }
 
-    /// Takes back a message that a slot had and did not carry.
+    /// Returns a message that a slot had selected and did not send to the ready queue.
     pub(crate) fn return_message(self: &Arc<Self>, index: usize, message: Box<Leased>) {
         let now = Instant::now();
         let mut state = self.state();

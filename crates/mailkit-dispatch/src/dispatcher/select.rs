@@ -1,4 +1,4 @@
-//! Which message a slot carries next, if any may go.
+//! Selects the next message of a slot, if the limits allow one.
 
 use mailkit_queue::{Leased, LimitRequest, Timestamp};
 use tokio::time::Instant;
@@ -9,28 +9,28 @@ use super::limit::{Scope, Scopes, Weight};
 use super::ready_queue::Position;
 use super::state::State;
 
-/// What a slot that asks for a job gets.
+/// The answer to a slot that asks for a job.
 pub(crate) enum Selection {
-    /// This message, which all limits have counted.
+    /// Send this message; all limits have counted it.
     Send(Box<Leased>),
-    /// This message, once it has paid.
+    /// Acquire the quotas of this message first.
     Acquire(Box<Leased>),
-    /// Nothing before that time, or before something happens.
+    /// Nothing until that time, or until another event.
     Wait(Option<Instant>),
 }
 
-/// What is to be done with a message that waits.
+/// What to do with a message in the ready queue.
 enum Eligibility {
     Ready,
     Wait(Instant),
     Reschedule(Instant),
     DeadLetter(DeadReason, &'static str),
-    /// Its lease has run out: the queue has it again.
+    /// Its lease has expired: the message belongs to the queue again.
     LeaseExpired,
 }
 
 impl State {
-    /// The first message of a route that may go. Those that have to wait long are put back, the others stay.
+    /// The first message of a route that may be sent. Messages that have to wait for long are rescheduled, others stay.
     pub(crate) fn select(&mut self, index: usize, now: Instant, clock: Timestamp) -> Selection {
         let pass = self.next_number();
         let mut wait = None;
@@ -68,7 +68,7 @@ impl State {
         let route = &mut self.routes[index];
         let Some(message) = route.ready.get(found) else { return Eligibility::LeaseExpired };
         if message.expires_at - clock < self.settings.lease / 2 {
-            // It was renewed, or it is over.
+            // The lease was renewed, or it has expired.
             let token = message.lease.token();
             let renewed = self.leases.get(&token.id).filter(|term| term.token == token);
             if renewed.is_none_or(|term| term.wall_remaining(clock).is_zero()) {
@@ -76,7 +76,7 @@ impl State {
             }
         }
         if message.message_expires_at.is_some_and(|at| at <= clock) {
-            return Eligibility::DeadLetter(DeadReason::Expired, "its last moment was over before it could be sent");
+            return Eligibility::DeadLetter(DeadReason::Expired, "it expired before it could be sent");
         }
         let mut blocking: Option<Instant> = None;
         let mut never = false;
@@ -88,9 +88,10 @@ impl State {
             }
         });
         match blocking {
-            _ if never => {
-                Eligibility::DeadLetter(DeadReason::OverQuota, "it has more recipients than a quota ever lets through")
-            }
+            _ if never => Eligibility::DeadLetter(
+                DeadReason::OverQuota,
+                "it has more recipients than a quota allows in one window",
+            ),
             None => Eligibility::Ready,
             Some(turn) if turn - now <= max_local_wait => Eligibility::Wait(turn),
             Some(turn) => {
@@ -105,7 +106,7 @@ impl State {
         }
     }
 
-    /// Counts a message as leaving, in all scopes.
+    /// Counts a message against the smooth rates of all its scopes.
     pub(crate) fn consume_rates(&mut self, index: usize, message: &Leased, now: Instant) {
         let route = &mut self.routes[index];
         each_scope(message, &mut route.scope, &mut route.domains, &mut self.tenants, now, |scope, weight| {
@@ -113,7 +114,7 @@ impl State {
         });
     }
 
-    /// When a message may leave as far as smooth rates go, where that is not now.
+    /// When the smooth rates allow a message; `None` if they allow it now.
     pub(crate) fn rates_ready_at(&mut self, index: usize, message: &Leased, now: Instant) -> Option<Instant> {
         let route = &mut self.routes[index];
         let mut latest = None;
@@ -132,7 +133,7 @@ impl State {
         any
     }
 
-    /// What a message has to pay, scope by scope.
+    /// The limit requests of a message, by scope.
     pub(crate) fn limit_requests(&mut self, index: usize, message: &Leased, now: Instant) -> Vec<Vec<LimitRequest>> {
         let route = &mut self.routes[index];
         let mut all = Vec::new();
@@ -146,7 +147,7 @@ impl State {
         all
     }
 
-    /// A quota of the scope that has this spend has no room before that time.
+    /// Blocks the scope of this request until its quota has room.
     pub(crate) fn block_limit(
         &mut self,
         index: usize,

@@ -14,8 +14,9 @@ use super::span::LONGEST_SPAN;
 
 /// The bounds of [`Settings::lease`].
 ///
-/// If a lease expires while its worker is alive, the message is sent twice; a worker may be delayed by a second, for example
-/// by a busy disk or a machine without a free core. The mail of a worker that died waits until its leases expire.
+/// If a lease expires while its worker is alive, the message is sent twice; a worker may be delayed by a second, for
+/// example by a busy disk or a machine without a free core. The mail of a worker that died waits until its leases
+/// expire.
 pub const LEASE_BOUNDS: SpanBounds = SpanBounds::new(Duration::from_secs(5), Duration::from_secs(86_400));
 
 /// Durations that only have to be longer than zero.
@@ -31,8 +32,8 @@ pub struct Settings {
     pub lease: Duration,
     /// The longest time that a leased message waits in memory for a rate limit or quota. 5 s.
     ///
-    /// A message that has to wait longer is rescheduled in the queue, where it holds no lease. This also bounds how many
-    /// messages are leased for a route with a rate: at most what the rate lets through within this time.
+    /// A message that has to wait longer is rescheduled in the queue, where it holds no lease. This also bounds how
+    /// many messages are leased for a route with a rate: at most what the rate lets through within this time.
     pub max_local_wait: Duration,
     /// How long a delivery slot without work stays open before it ends. 1 s.
     pub idle_timeout: Duration,

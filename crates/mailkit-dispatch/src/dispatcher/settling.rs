@@ -1,4 +1,4 @@
-//! The task that writes down what came of messages.
+//! The task that stores the outcomes of messages in the queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::runtime::Shared;
 use super::state::{EventDetails, PendingSettlement, Phase, State};
 use crate::classify::FailureClass;
 
-/// How many outcomes are written at once: a durable store makes one write of them.
+/// The number of concurrent settlements: a durable store commits them together.
 const AT_ONCE: usize = 64;
-/// The first wait when the store is away, and the longest.
+/// The first and the longest wait between calls of an unavailable store.
 const STORE_RETRY_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
 
-/// Writes down outcomes until the dispatcher has stopped. What the store does not take is tried again for as long as the
-/// lease may live: only the store can say that it is lost.
+/// Stores outcomes until the dispatcher has stopped. An outcome that an unavailable store does not take is retried
+/// until the store accepts it or says that the lease is lost.
 pub(crate) async fn settle(shared: Arc<Shared>) {
     let mut wait = *STORE_RETRY_WAIT.start();
     loop {
@@ -47,7 +47,7 @@ pub(crate) async fn settle(shared: Arc<Shared>) {
     }
 }
 
-/// Returns what could not be written.
+/// Returns the settlements that the store did not take.
 async fn settle_batch(shared: &Arc<Shared>, batch: Vec<PendingSettlement>) -> Vec<PendingSettlement> {
     let mut writes =
         futures_util::stream::iter(batch).map(|pending| settle_one(shared, pending)).buffer_unordered(AT_ONCE);
@@ -72,7 +72,7 @@ async fn settle_batch(shared: &Arc<Shared>, batch: Vec<PendingSettlement>) -> Ve
     left
 }
 
-/// What became of a message, once it is written down; without a state where the lease was lost.
+/// The result of a settlement; `state` is `None` if the lease was lost.
 struct Settled {
     token: LeaseToken,
     state: Option<MessageState>,
@@ -91,7 +91,7 @@ async fn settle_one(shared: &Arc<Shared>, pending: PendingSettlement) -> Result<
                 Err(Box::new(PendingSettlement { lease: refused.lease, settlement: refused.settlement, event }))
             }
             error => {
-                tracing::warn!(queue_id = %token.id, %error, "what came of a message could not be written down");
+                tracing::warn!(queue_id = %token.id, %error, "the outcome of a message could not be stored: {error}");
                 Ok(Settled { token, state: None, next, event })
             }
         },
@@ -114,7 +114,7 @@ fn finish_batch(shared: &Arc<Shared>, left: Vec<PendingSettlement>) {
     }
 }
 
-/// Forgets the lease, and tells what became of the message.
+/// Forgets the lease, and emits the event of the message.
 fn on_settled(state: &mut State, settled: Settled) {
     let Settled { token, state: now, next, event } = settled;
     let id = token.id;
@@ -127,12 +127,12 @@ fn on_settled(state: &mut State, settled: Settled) {
     match (now, next) {
         (MessageState::Sent, _) => state.emit(|| Event::Sent { id, route }),
         (MessageState::Dead, _) => {
-            tracing::warn!(queue_id = %id, route = &*route, reason = dead.as_str(), "a message is dead");
+            tracing::warn!(queue_id = %id, route = &*route, reason = dead.as_str(), "message is dead ({dead})");
             *state.dead.entry(dead).or_default() += 1;
             state.emit(|| Event::Dead { id, reason: dead });
         }
         (MessageState::Held, _) => {
-            tracing::warn!(queue_id = %id, route = &*route, "a message may have been delivered, and is held");
+            tracing::warn!(queue_id = %id, route = &*route, "message may have been delivered, and is held until an operator decides");
             state.emit(|| Event::Held { id });
         }
         (_, Next::At(at)) => {

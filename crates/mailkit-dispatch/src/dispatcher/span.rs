@@ -1,8 +1,8 @@
-//! Spans of time as settings write them: `30s`, `5m`, `1d`.
+//! Durations as settings write them: `30s`, `5m`, `1d`.
 
 use std::time::Duration;
 
-/// Longer than anything is waited for or kept, and no clock runs over by it: 100 years.
+/// The longest duration allowed in settings, 100 years: no clock overflows by it.
 pub const LONGEST_SPAN: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The units, largest first, in milliseconds.

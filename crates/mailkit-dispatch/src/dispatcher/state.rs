@@ -1,4 +1,4 @@
-//! All that changes while mail is dispatched, behind one lock that is never held across an await.
+//! The mutable state of a dispatcher, behind one lock that is never held across an await.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -21,16 +21,16 @@ use super::route_settings::RouteSettings;
 use super::settings::Settings;
 use crate::classify::FailureClass;
 
-/// How many outcomes may wait to be written down before nothing more is sent.
+/// The number of outcomes that may wait to be stored before nothing more is sent.
 const MAX_UNSETTLED: usize = 1_024;
 
-/// What the dispatcher does.
+/// The phase of the life of a dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Running,
     /// Nothing new is leased or handed out.
     Draining,
-    /// All is over: shut down, or the store has failed.
+    /// Shut down, or stopped because the store has failed.
     Stopped,
 }
 
@@ -39,40 +39,40 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) routes: Vec<Route>,
     pub(crate) tenants: Scopes,
-    /// Every lease that this dispatcher has, and when it is over.
+    /// All leases of this dispatcher.
     pub(crate) leases: ById<LeaseTerm>,
-    /// The store was asked for messages, and has not answered yet.
+    /// Whether a lease request is in flight.
     pub(crate) leasing: bool,
-    /// What is to be written down.
+    /// Settlements to be stored.
     pub(crate) unsettled: Vec<PendingSettlement>,
-    /// How many outcomes are being written down.
+    /// The number of settlements being stored.
     pub(crate) settling: usize,
-    /// Messages on which the sending program failed, and how often.
+    /// How often the delivery panicked on a message or dropped it.
     pub(crate) defects: HashMap<QueueId, u32>,
-    /// Which routes messages were offered to since they last waited.
+    /// Which routes have declined messages in the current cycle.
     pub(crate) route_cycles: RouteCycles,
-    /// The store is out of reach.
+    /// Whether the store is unavailable.
     pub(crate) store_unavailable: bool,
     pub(crate) dead: BTreeMap<DeadReason, u64>,
     pub(crate) random: fastrand::Rng,
-    /// Numbers slots, and passes over rows.
+    /// The last number given to a slot or to a pass over a ready queue.
     pub(crate) counter: u64,
-    /// The leaser waits for room.
+    /// Whether the leaser waits for room.
     pub(crate) leaser_waits: bool,
-    /// Events to be told once the lock is open.
+    /// Events to be sent after unlocking.
     pub(crate) events: Vec<Event>,
-    /// Whether anybody listens to events.
+    /// Whether anybody subscribes to events.
     pub(crate) has_subscribers: bool,
-    /// Where events go; `None` once the dispatcher has stopped.
+    /// The sender of events; `None` once the dispatcher has stopped.
     pub(crate) event_sender: Option<broadcast::Sender<Event>>,
 }
 
-/// A lease in flight back into the queue.
+/// A settlement that the queue has not stored yet.
 #[derive(Debug)]
 pub(crate) struct PendingSettlement {
     pub(crate) lease: Lease,
     pub(crate) settlement: Settlement,
-    /// What to tell when it is written down; nothing for a message that was not tried.
+    /// The details of the event to emit once it is stored; `None` for a message that was not tried.
     pub(crate) event: Option<EventDetails>,
 }
 
@@ -113,22 +113,22 @@ impl State {
         self.counter
     }
 
-    /// Whether nothing may be handed out, since outcomes cannot be written down.
+    /// Whether nothing may be handed out, because outcomes cannot be stored.
     pub(crate) const fn is_backed_up(&self) -> bool {
         self.store_unavailable || self.unsettled.len() + self.settling > MAX_UNSETTLED
     }
 
-    /// Gives a message back that was not tried.
+    /// Returns a message that was not tried to the queue.
     pub(crate) fn abandon(&mut self, message: Leased, settlement: Settlement) {
         self.unsettled.push(PendingSettlement { lease: message.lease, settlement, event: None });
     }
 
-    /// Gives a message back that shall not come again before a time.
+    /// Returns a message to the queue, to be leased again after a wait.
     pub(crate) fn reschedule(&mut self, message: Leased, wait: Duration, clock: Timestamp) {
         self.abandon(message, Settlement::not_before(clock + wait.max(Duration::from_millis(1))));
     }
 
-    /// Ends a message that was not tried, and cannot be.
+    /// Makes a message that cannot be tried dead.
     pub(crate) fn dead_letter(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, text: &str) {
         let settlement = Settlement::untouched().with_text(text).with_next(Next::Dead);
         let event = EventDetails { route: Arc::clone(route), class: None, dead: reason };
@@ -148,7 +148,7 @@ impl State {
         self.emit(|| Event::RouteChanged { route: name, breaker, paused });
     }
 
-    /// Takes other settings. Routes that are not named any more stay in their place, closed.
+    /// Replaces the settings. Routes that are no longer named keep their index, unavailable.
     pub(crate) fn apply_plan(
         &mut self,
         settings: Settings,
@@ -175,7 +175,7 @@ impl State {
         !self.leasing && self.leases.is_empty() && self.unsettled.is_empty() && self.settling == 0
     }
 
-    /// The store says that leases are lost: who waits with one of them is forgotten.
+    /// Forgets leases that the store says are lost, with the messages that wait under them.
     pub(crate) fn forget_lost_leases(&mut self, tokens: &[LeaseToken]) {
         for token in tokens {
             if self.forget_lease(*token) {
@@ -184,7 +184,7 @@ impl State {
         }
     }
 
-    /// Forgets a lease; returns whether it was there. The message may have another one by now, which stays.
+    /// Forgets a lease. Returns whether it was known; a newer lease of the same message stays.
     pub(crate) fn forget_lease(&mut self, token: LeaseToken) -> bool {
         match self.leases.entry(token.id) {
             Entry::Occupied(held) if held.get().token == token => {
@@ -195,14 +195,14 @@ impl State {
         }
     }
 
-    /// Takes a message out of the rows.
+    /// Removes a message from the ready queues.
     pub(crate) fn forget_waiting(&mut self, id: QueueId) {
         for route in &mut self.routes {
             route.ready.forget(id);
         }
     }
 
-    /// The places of the routes, those of the lowest preference first.
+    /// The indexes of the routes, those of the lowest preference first.
     pub(crate) fn by_preference(&self) -> Vec<usize> {
         let mut indexes: Vec<usize> = (0..self.routes.len()).collect();
         indexes.sort_by_key(|index| (self.preference(*index), *index));

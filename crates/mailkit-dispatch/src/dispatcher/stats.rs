@@ -1,4 +1,4 @@
-//! Figures of a dispatcher.
+//! Statistics of a dispatcher.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,63 +9,63 @@ use super::breaker::BreakerState;
 use super::event::DeadReason;
 use crate::classify::FailureClass;
 
-/// Figures of a dispatcher, since it started.
+/// Statistics of a dispatcher since it started.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Its routes, in their order.
+    /// Its routes, in the order of the settings.
     pub routes: Vec<RouteStats>,
-    /// Whether the queue's store is out of reach.
+    /// Whether the queue's store is unavailable.
     pub store_unavailable: bool,
-    /// Outcomes that are not written down yet.
+    /// Outcomes that the queue has not stored yet.
     pub unsettled: usize,
-    /// Messages that died, by reason.
+    /// Messages that became dead, by reason.
     pub dead: BTreeMap<DeadReason, u64>,
 }
 
-/// Figures of a route.
+/// Statistics of a route.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RouteStats {
     /// Its name.
     pub name: String,
-    /// How many slots it may have now.
+    /// The number of delivery slots (connections) that it may use now.
     pub concurrency_limit: u32,
-    /// How many its server serves, where that was learnt.
+    /// The number of connections that its server allows, if the server has refused more.
     pub learned_limit: Option<u32>,
-    /// How many slots it has.
+    /// The number of delivery slots (connections) in use or being opened.
     pub active_slots: usize,
     /// Messages in flight.
     pub in_flight: u32,
-    /// Messages that wait here for it.
+    /// Leased messages that wait for it in memory.
     pub waiting: usize,
-    /// Where its breaker stands.
+    /// The state of its breaker.
     pub breaker: BreakerState,
-    /// Whether it is paused by hand.
+    /// Whether it is paused by an operator.
     pub paused: bool,
-    /// For how long its own limits have held it up.
+    /// How long its own limits have delayed mail, in total.
     pub throttled: Duration,
-    /// What became of recipients and attempts.
+    /// Results of attempts and recipients.
     pub outcomes: Outcomes,
 }
 
-/// What became of recipients, and of attempts.
+/// Results of attempts and recipients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcomes {
-    /// Attempts, whatever came of them.
+    /// Attempts, successful or not.
     pub attempts: u64,
     /// Recipients that were accepted.
     pub accepted: u64,
-    /// Recipients that were refused for now.
+    /// Recipients that were refused temporarily.
     pub temporary: u64,
-    /// Recipients that were refused for good.
+    /// Recipients that were refused permanently.
     pub permanent: u64,
-    /// Recipients of whom nobody can know.
+    /// Recipients that may or may not have got the message.
     pub ambiguous: u64,
-    /// Recipients that were not reached, since the connection failed.
+    /// Recipients that were not reached because the connection failed.
     pub network: u64,
-    /// Attempts that had trouble, by class.
+    /// Failed attempts, by class.
     pub failures: BTreeMap<FailureClass, u64>,
 }
 
@@ -78,7 +78,7 @@ impl Outcomes {
         }
     }
 
-    /// Counts the recipients that a round has ended, which is no attempt.
+    /// Counts the recipients that one of several transactions has settled, which is no attempt.
     pub(crate) fn count_ended(&mut self, recipients: &[RecipientOutcome]) {
         let ended = |recipient: &&RecipientOutcome| !recipient.status.is_open();
         recipients

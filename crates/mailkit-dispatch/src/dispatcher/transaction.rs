@@ -1,4 +1,4 @@
-//! A transaction that reached a part of the recipients: the rest goes in a further one at once.
+//! One of several transactions of a message: the remaining recipients follow in another one at once.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use super::state::PendingSettlement;
 use crate::classify::FailureClass;
 
 impl Shared {
-    /// Writes down what became of recipients in a round and makes the message ready again at once. It is no attempt, so
-    /// that however many rounds a message needs, it has had one attempt when the last recipient is accepted.
+    /// Stores the results of one transaction and makes the message ready again at once. This is no attempt: however
+    /// many transactions a message needs, it has had one attempt when the last recipient is accepted.
     pub(crate) fn finish_transaction(self: &Arc<Self>, mut in_flight: InFlight, recipients: Vec<RecipientResult>) {
         let recipients: Vec<RecipientOutcome> = recipients.into_iter().map(|result| result.outcome).collect();
         let unused = in_flight.permit.take().map(|permit| unused(permit, &in_flight, &recipients));
@@ -58,8 +58,8 @@ impl Shared {
     }
 }
 
-/// What of a receipt the next round acquires again: a quota of messages counts the message once, and one of recipients
-/// those that are left.
+/// The part of a permit that the next transaction acquires again: a quota of messages counts the message once, and a
+/// quota of recipients counts the remaining ones.
 fn unused(mut permit: Permit, in_flight: &InFlight, recipients: &[RecipientOutcome]) -> Permit {
     let all = in_flight.message.recipients().len() as u64;
     let accepted = count_accepted(recipients) as u64;

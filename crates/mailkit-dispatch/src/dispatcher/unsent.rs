@@ -1,4 +1,4 @@
-//! Messages that are given up at a shutdown before any of their content has left: they go back as they were.
+//! Messages that a shutdown interrupts before any of their content was sent: they return to the queue unchanged.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::runtime::Shared;
 use super::state::{Phase, State};
 
 impl State {
-    /// Watches whether the content of a job begins to leave.
+    /// Tracks whether the content of a job begins to leave.
     pub(crate) fn watch(&mut self, index: usize, slot: u64, check: &Arc<LeaseCheck>) {
         let slot = self.routes.get_mut(index).and_then(|route| route.slots.get_mut(&slot));
         if let Some(slot) = slot.filter(|slot| !slot.checks.iter().any(|other| Arc::ptr_eq(other, check))) {
@@ -19,7 +19,7 @@ impl State {
         }
     }
 
-    /// Counts a job as no longer in flight.
+    /// Removes a job from the counts of jobs in flight.
     pub(crate) fn job_ended(&mut self, in_flight: &InFlight) {
         let route = &mut self.routes[in_flight.route];
         route.in_flight = route.in_flight.saturating_sub(1);
@@ -42,8 +42,8 @@ impl Slot {
 }
 
 impl Shared {
-    /// Puts a message back that was given up at a shutdown before its content began to leave: it is as ready as before,
-    /// and it was no attempt. Returns the message otherwise.
+    /// Returns a message to the queue that a shutdown interrupted before its content began to leave; this is no
+    /// attempt. Gives the message back to the caller otherwise.
     pub(crate) fn return_unsent(self: &Arc<Self>, mut in_flight: InFlight) -> Option<InFlight> {
         let mut state = self.state();
         if state.phase == Phase::Running || in_flight.content_may_have_started() || std::thread::panicking() {
@@ -53,7 +53,7 @@ impl Shared {
         tracing::info!(
             queue_id = %in_flight.message.lease.id(),
             route = &*state.routes[in_flight.route].name,
-            "message put back: none of its content had left when this worker stopped"
+            "message returned to the queue: none of its content was sent before this worker stopped"
         );
         state.job_ended(&in_flight);
         state.abandon(*in_flight.message, Settlement::untouched());
