@@ -1,3 +1,4 @@
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -150,6 +151,20 @@ fn a_worker_waits_for_a_store_that_is_away_and_says_so() {
     std::fs::rename(here, away).unwrap();
     worker.wait_for("the queue's store is available again");
     assert_eq!(worker.join().assert_code(0).json()["sent"], 1);
+}
+
+#[test]
+fn a_failed_connection_is_logged_with_its_reason_its_route_and_the_time_of_the_next_one() {
+    let store = Store::new();
+    store.enqueue(&[]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("smtp://127.0.0.1:{port}?tls=none");
+    let mut worker = store.worker(&server, &[]);
+    let line = worker.wait_for("connection failed: ");
+    for part in [&format!("127.0.0.1:{port}"), "refused", "(route=", "retry in "] {
+        assert!(line.contains(part), "{part} is missing in {line}");
+    }
+    worker.end("-TERM").assert_code(0);
 }
 
 #[test]
