@@ -63,7 +63,7 @@ impl Outcome {
     #[must_use]
     pub fn accepted(recipients: &[mailkit_address::Address], reply: &str) -> Self {
         let accepted = |address: &mailkit_address::Address| {
-            RecipientOutcome::new(address.clone(), RecipientStatus::Accepted).with_code(250).with_text(words).into()
+            RecipientOutcome::new(address.clone(), RecipientStatus::Accepted).with_code(250).with_text(reply).into()
         };
         Self::new(recipients.iter().map(accepted).collect())
     }
