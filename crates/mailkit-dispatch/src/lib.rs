@@ -39,9 +39,9 @@ mod enum_text;
 pub use self::classify::{Disposition, FailureClass, Refusal, Step, Subject, classify};
 #[cfg(feature = "dispatcher")]
 pub use self::dispatcher::{
-    BootClock, BreakerSettings, BreakerState, Builder, CommitPoint, DeadReason, Deliver, DeliveryFailure,
-    Dispatcher, Event, Events, InvalidLimit, InvalidShare, Job, Jobs, LEASE_BOUNDS, LONGEST_SPAN, Lagged, LeaseCheck,
-    Limits, Outcome, Outcomes, Plan, Quota, Rate, RecipientResult, RetrySettings, RouteSettings, RouteStats, Settings,
+    BootClock, BreakerSettings, BreakerState, Builder, CommitPoint, DeadReason, Deliver, DeliveryFailure, Dispatcher,
+    Event, Events, InvalidLimit, InvalidShare, Job, Jobs, LEASE_BOUNDS, LONGEST_SPAN, Lagged, LeaseCheck, Limits,
+    Outcome, Outcomes, Plan, Quota, Rate, RecipientResult, RetrySettings, RouteSettings, RouteStats, Settings,
     SettingsError, Share, SpanBounds, Stats, Unit, format_span,
 };
 pub use self::enum_text::ParseEnumError;
