@@ -109,7 +109,7 @@ impl Envelope {
         &self.reverse_path
     }
 
-    /// Whom the message goes to: at least one, each once.
+    /// The recipients of the message: at least one, each once.
     #[must_use]
     pub fn recipients(&self) -> &[Address] {
         match &self.recipients {
@@ -124,7 +124,7 @@ impl Envelope {
             Recipients::One(only) => (Some(only), None),
             Recipients::Many(addresses) => (None, Some(addresses)),
         };
-        let many = many.into_iter().flat_map(|addresses| (0..addresses.len()).map(move |at| addresses[at].clone()));
+        let many = many.into_iter().flat_map(|addresses| (0..).map_while(move |at| addresses.get(at).cloned()));
         only.into_iter().chain(many)
     }
 
