@@ -137,7 +137,7 @@ fn two_workers_share_the_work() {
 }
 
 #[test]
-fn a_worker_waits_for_a_store_that_is_away_and_says_so() {
+fn a_worker_waits_for_a_store_that_is_unavailable_and_says_so() {
     let store = Store::new();
     let sink = SinkProcess::start(&[]);
     let (away, here) = (store.folder.path().join("away"), store.folder.path().join("here"));

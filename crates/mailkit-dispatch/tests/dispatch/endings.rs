@@ -1,4 +1,4 @@
-//! How attempts end, and what becomes of messages then.
+//! How attempts end, and the states of messages after them.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -138,7 +138,7 @@ impl Deliver for Faulty {
             match job.message().recipients()[0].local_part() {
                 "panic" => panic!("a fault made on purpose"),
                 "drop" => drop(job),
-                "gate" => {
+                "commit" => {
                     job.commit_point().expect("a message to be held has a commit_point").record().await.unwrap();
                     drop(job);
                 }
@@ -208,7 +208,7 @@ async fn a_sender_that_panics_before_it_takes_a_message_has_failed_on_it_and_ano
 #[tokio::test(start_paused = true)]
 async fn a_dropped_job_that_shall_be_held_is_so_only_once_its_commit_point_is_recorded() {
     let queue = queue();
-    for who in ["drop@example.org", "gate@example.org"] {
+    for who in ["drop@example.org", "commit@example.org"] {
         let mut wary = message(&[who]);
         wary.on_ambiguous = OnAmbiguous::Hold;
         queue.enqueue(wary).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whose fault a failure is decides where a message goes: to another route, to wait, or to its end.
+//! The subject of a failure decides whether a message goes to another route, waits or ends.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ fn run(queue: &Arc<MemoryQueue>, primary: &Arc<Server>, backup: &Arc<Server>) ->
     start(queue, &[(RouteSettings::new("primary"), primary), (RouteSettings::new("backup"), backup)])
 }
 
-fn failed(fault: impl Into<Disposition>, words: &str) -> Option<Outcome> {
-    Some(Outcome::failed(DeliveryFailure::new(fault, words)))
+fn failed(fault: impl Into<Disposition>, message: &str) -> Option<Outcome> {
+    Some(Outcome::failed(DeliveryFailure::new(fault, message)))
 }
 
 const fn refused_sender(is_permanent: bool) -> Disposition {
@@ -163,11 +163,11 @@ async fn a_sender_that_every_route_refuses_for_good_is_dead_at_once_and_for_now_
     backup.replies(|job| (job.attempt() < 3).then(|| failed(refused_sender(false), "mail: 450 two")).flatten());
     let id = queue.enqueue(from("ann@example.com")).await.unwrap().id;
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1);
-    assert_eq!(record(&queue, id).await.attempts, 3, "each round over the routes is an attempt");
+    assert_eq!(record(&queue, id).await.attempts, 3, "each route cycle is an attempt");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_is_broken_when_it_refuses_several_different_senders_in_a_row() {
+async fn a_route_is_unavailable_when_it_refuses_several_different_senders_in_a_row() {
     let (queue, primary, backup) = two();
     primary.replies(|_| failed(refused_sender(true), "mail: 550 no"));
     let dispatcher = run(&queue, &primary, &backup);
@@ -248,7 +248,7 @@ async fn a_message_waits_for_a_route_that_may_carry_it_and_leaves_by_whichever_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_settings_let_every_route_be_asked_again() {
+async fn new_settings_make_every_route_eligible_again() {
     let (queue, primary, backup) = two();
     primary.replies(|_| failed(FailureClass::Capability, "the server does not offer 8BITMIME"));
     let dispatcher = run(&queue, &primary, &backup);
@@ -349,7 +349,7 @@ async fn a_login_that_one_recipient_asks_for_stops_nobody_else_where_the_server_
         let each = |address: &Address| {
             let (is_relayed, address) = (address.local_part() == "joe", address.clone());
             let status = if is_relayed { RecipientStatus::Temporary } else { RecipientStatus::Accepted };
-            let (code, text) = (Some(if is_relayed { 530 } else { 250 }), "words".to_owned());
+            let (code, text) = (Some(if is_relayed { 530 } else { 250 }), "text".to_owned());
             let outcome = RecipientOutcome::new(address, status).with_code(code).with_text(text);
             RecipientResult::new(outcome).with_fault(is_relayed.then(|| FailureClass::Login.into()))
         };
@@ -378,7 +378,7 @@ async fn sizes_and_parameters_refused_for_many_senders_do_not_stop_the_route() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_that_refuses_a_sender_for_good_is_seldom_asked_while_the_other_is_away() {
+async fn a_route_that_refuses_a_sender_permanently_is_tried_rarely_while_the_other_is_unavailable() {
     let (queue, primary, backup) = two();
     primary.replies(|_| failed(refused_sender(true), "mail: 550 no"));
     let dispatcher = run(&queue, &primary, &backup);

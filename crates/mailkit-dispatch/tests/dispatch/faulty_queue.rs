@@ -1,4 +1,4 @@
-//! A queue whose calls fail, before they took effect or after, or take their time.
+//! A queue whose calls fail before or after they take effect, or return late.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use mailkit_queue::{
 };
 use tokio::time::sleep;
 
-/// What is asked of the store.
+/// A call of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Enqueue,
@@ -24,7 +24,7 @@ pub(crate) enum Call {
     Stats,
 }
 
-/// How it goes wrong.
+/// How a call fails.
 pub(crate) enum Fault {
     Before(QueueError),
     /// It is done, and the answer is lost.

@@ -1,4 +1,4 @@
-//! Messages flow, and end where they shall.
+//! Messages are delivered, and end in the right state.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -63,5 +63,5 @@ async fn a_message_that_was_leased_while_there_was_room_stays_though_the_route_i
     let builder = Dispatcher::builder(slow).settings(seeded()).route(route, Arc::new(Batches));
     let (start, dispatcher) = (Instant::now(), builder.start().unwrap());
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1_000);
-    assert_eq!(settled.load(Ordering::SeqCst), 1_000, "none was put back, in {:?}", start.elapsed());
+    assert_eq!(settled.load(Ordering::SeqCst), 1_000, "none was rescheduled, in {:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! A lease ends by the clock that says so first, and a message whose lease is over is given back as it was.
+//! A lease ends by whichever clock ends it first, and a message whose lease is over is abandoned unchanged.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -110,7 +110,7 @@ async fn a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_under
         .await;
         let counts = (server.abandoned.load(Ordering::SeqCst), server.delivered.load(Ordering::SeqCst));
         assert_eq!((counts, ambiguous), ((1, 1), 0), "by the wall clock: {by_wall}");
-        // What was given back was no attempt.
+        // An abandoned message had no attempt.
         assert_eq!(*server.attempts.lock().unwrap(), [1, 1]);
     }
 }

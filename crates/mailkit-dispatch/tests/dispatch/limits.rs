@@ -1,4 +1,4 @@
-//! Nothing leaves faster than it may, and what may leave is not held up by what may not.
+//! No limit is exceeded, and mail under a limit does not delay other mail.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn a_hard_quota_holds_in_every_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_of_more_recipients_than_a_quota_ever_lets_through_dies_at_once() {
+async fn a_message_with_more_recipients_than_a_quota_allows_is_dead_at_once() {
     let (queue, server) = (queue(), Server::new());
     let id = queue.enqueue(message(&["a@b.example", "c@b.example", "d@b.example"])).await.unwrap().id;
     enqueue(&queue, 2).await;
@@ -70,7 +70,7 @@ async fn a_message_of_more_recipients_than_a_quota_ever_lets_through_dies_at_onc
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_slow_domain_holds_up_no_other() {
+async fn a_slow_domain_delays_no_other() {
     let (queue, server) = (queue(), Server::new());
     for number in 0..300 {
         let to = format!("u{number}@{}", if number < 200 { "slow.example" } else { "fast.example" });

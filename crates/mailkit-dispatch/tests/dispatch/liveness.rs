@@ -1,4 +1,4 @@
-//! A server that dies without a word, and one that is only slow.
+//! A server that stops responding, and one that is only slow.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,19 +22,19 @@ async fn mail_goes_over_the_backup_within_2_s_while_the_primary_accepts_and_neve
         sleep(SECOND / 100).await;
     }
     assert!(start.elapsed() < 2 * SECOND, "{:?}", start.elapsed());
-    assert_eq!(two.breaker(), BreakerState::HalfOpen, "what is on its way shows whether it lives");
+    assert_eq!(two.breaker(), BreakerState::HalfOpen, "the messages in flight show whether it works");
     let stuck = two.primary.count() - 20;
     sleep(12 * SECOND).await;
     assert_eq!(two.breaker(), BreakerState::Open, "no server needs so long");
     assert_eq!(two.primary.count() - 20, stuck, "it got nothing more");
     sleep(30 * SECOND).await;
-    assert_eq!(two.primary.count() - 20, stuck + 1, "one probe, and no second while that is on its way");
+    assert_eq!(two.primary.count() - 20, stuck + 1, "one probe, and no second one while it is in flight");
     two.primary.takes(SECOND / 50);
     feed.await.unwrap();
     let stats = two.dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (1_020, 0));
     let seen = tally(&[two.primary.ids(), two.backup.ids()].concat());
-    assert!(seen.len() == 1_020 && seen.values().all(|times| *times == 1), "each once, those on their way too");
+    assert!(seen.len() == 1_020 && seen.values().all(|times| *times == 1), "each once, those in flight too");
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn a_primary_that_recovers_gets_its_mail_back_though_what_it_swallowed_nev
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_primary_that_dies_again_is_left_as_quickly_as_before() {
+async fn a_primary_that_dies_again_is_suspected_as_quickly_as_before() {
     let two = two().await;
     for round in 1..3 {
         two.primary.takes(8 * SECOND);
@@ -74,7 +74,7 @@ async fn a_primary_that_dies_again_is_left_as_quickly_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dead_server_swallowed_does_not_close_the_route_again_when_it_fails_at_last() {
+async fn messages_that_a_dead_server_never_answered_do_not_open_the_breaker_again_when_they_fail() {
     let two = two().await;
     two.primary.takes(100 * SECOND);
     two.primary.replies(|job| {
@@ -131,7 +131,7 @@ async fn no_message_waits_for_a_primary_that_swallows_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_takes_3_s_for_every_message_is_not_left_once_that_is_known() {
+async fn a_server_that_takes_3_s_for_every_message_is_not_suspected_once_that_is_known() {
     let two = two().await;
     let mut events = two.dispatcher.events();
     two.primary.takes(3 * SECOND);
@@ -156,7 +156,7 @@ async fn a_server_that_takes_3_s_for_every_message_is_not_left_once_that_is_know
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_speaks_again_gets_its_mail_back_at_once() {
+async fn a_server_that_responds_again_gets_its_mail_back_at_once() {
     let two = two().await;
     two.primary.takes(5 * SECOND);
     enqueue(&two.queue, 1).await;
@@ -175,7 +175,7 @@ async fn a_server_that_speaks_again_gets_its_mail_back_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_that_ends_in_a_cut_closes_the_route() {
+async fn a_missing_response_that_ends_in_a_broken_connection_opens_the_breaker() {
     let two = two().await;
     two.primary.takes(4 * SECOND);
     two.primary.replies(|_| Some(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "reset"))));
@@ -187,11 +187,11 @@ async fn silence_that_ends_in_a_cut_closes_the_route() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn content_that_cannot_be_read_is_neither_a_word_nor_a_failure_of_the_route() {
+async fn content_that_cannot_be_read_is_neither_a_response_nor_a_failure_of_the_route() {
     let two = two().await;
     two.primary.takes(3 * SECOND);
     two.primary.replies(|job| {
-        let unread = DeliveryFailure::new(FailureClass::Content, "the store is away");
+        let unread = DeliveryFailure::new(FailureClass::Content, "the store is unavailable");
         (job.attempt() == 1).then(|| Outcome::failed(unread))
     });
     enqueue(&two.queue, 5).await;
@@ -204,7 +204,7 @@ async fn content_that_cannot_be_read_is_neither_a_word_nor_a_failure_of_the_rout
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_for_a_silent_route_alone_stays_there() {
+async fn a_message_that_is_pinned_to_a_suspected_route_stays_there() {
     let two = two().await;
     two.primary.takes(4 * SECOND);
     for _ in 0..8 {
@@ -214,12 +214,12 @@ async fn a_message_for_a_silent_route_alone_stays_there() {
     }
     let start = Instant::now();
     assert_eq!(two.dispatcher.until_empty().await.unwrap().sent, 28);
-    assert!(start.elapsed() < 10 * SECOND, "{:?}: none was put off", start.elapsed());
+    assert!(start.elapsed() < 10 * SECOND, "{:?}: none was rescheduled", start.elapsed());
     assert_eq!(two.backup.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_all_routes_are_silent_mail_waits_for_all_of_them() {
+async fn if_no_route_responds_mail_waits_for_all_of_them() {
     let two = two().await;
     two.primary.takes(6 * SECOND);
     two.backup.takes(6 * SECOND);
@@ -230,7 +230,7 @@ async fn where_all_routes_are_silent_mail_waits_for_all_of_them() {
     let start = Instant::now();
     enqueue(&two.queue, 2).await;
     assert_eq!(two.dispatcher.until_empty().await.unwrap().sent, 26);
-    assert!(start.elapsed() < 10 * SECOND, "{:?}: none was put off", start.elapsed());
+    assert!(start.elapsed() < 10 * SECOND, "{:?}: none was rescheduled", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! The dispatcher against the queue in memory, with servers made up here and a clock that is paused.
+//! The dispatcher with the queue in memory, simulated servers and a paused clock.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 

@@ -1,4 +1,4 @@
-//! Servers whose moods change by chance, before one that is always well: no message waits for long.
+//! Servers whose behaviour changes at random, before one that always works: no message waits for long.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,7 @@ const MOODS: [Mood; 9] = [
 struct Moody {
     mood: Mutex<Mood>,
     rng: Mutex<Rng>,
-    /// How many ride on a connection at once.
+    /// How many messages are in flight on a connection at once.
     depth: usize,
     seen: Arc<Server>,
 }
@@ -147,7 +147,7 @@ fn plan(rng: &mut Rng, servers: &[Arc<Moody>]) -> Plan {
     })
 }
 
-/// Little mail, while moods change. Returns the longest wait for a first hand-out.
+/// Little mail, while the behaviour changes. Returns the longest wait for a first hand-out.
 async fn run(seed: u64) -> Duration {
     let mut rng = Rng::with_seed(seed);
     let queue = queue();

@@ -1,4 +1,4 @@
-//! How a route that was silent comes back, and what is learnt from its silence.
+//! How a route that did not respond recovers, and how the threshold adapts to slow servers.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn backup() -> RouteSettings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_swallowed_does_not_keep_the_next_from_going() {
+async fn a_probe_that_is_never_answered_does_not_prevent_the_next_one() {
     let two = two().await;
     two.primary.takes(600 * SECOND);
     let feed = two.feed(1_200, SECOND / 10);
@@ -40,7 +40,7 @@ async fn a_probe_that_is_swallowed_does_not_keep_the_next_from_going() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lone_route_is_probed_again_though_a_probe_was_swallowed() {
+async fn a_lone_route_is_probed_again_although_a_probe_was_never_answered() {
     let (queue, server) = (queue(), Server::new());
     server.set_up(false);
     let dispatcher = start(&queue, &[(primary(), &server)]);
@@ -76,7 +76,7 @@ async fn a_probe_that_is_answered_at_last_brings_the_mail_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_slow_to_greet_is_learnt_from_seldom_mail() {
+async fn the_threshold_adapts_to_a_server_that_greets_slowly_also_with_little_mail() {
     for every in [100, 1_500] {
         let two = two_with(primary(), backup());
         two.primary.opens_in(6 * SECOND);
@@ -89,7 +89,7 @@ async fn a_server_that_is_slow_to_greet_is_learnt_from_seldom_mail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_was_slow_twice_is_left_later_when_it_dies() {
+async fn a_server_that_was_slow_twice_is_suspected_later_when_it_dies() {
     let two = two().await;
     for most in [2, 2, 11, 11] {
         two.primary.takes(8 * SECOND);
@@ -127,8 +127,8 @@ async fn mail_does_not_wait_for_a_dead_backup_while_the_primary_is_slow() {
 
 #[tokio::test(start_paused = true)]
 async fn what_only_waits_for_a_limit_is_not_awaited() {
-    let two_ways = NonZeroU32::new(2).unwrap();
-    let two = two_with(primary().with_max_concurrency(two_ways).with_rate("1/4s burst 2".parse().unwrap()), backup());
+    let two_slots = NonZeroU32::new(2).unwrap();
+    let two = two_with(primary().with_max_concurrency(two_slots).with_rate("1/4s burst 2".parse().unwrap()), backup());
     two.primary.takes(600 * SECOND);
     enqueue(&two.queue, 1).await;
     sleep(SECOND / 2).await;
@@ -140,9 +140,9 @@ async fn what_only_waits_for_a_limit_is_not_awaited() {
     assert!(two.dispatcher.stats().routes[0].waiting > 0);
 }
 
-/// Waits for the word of a slot that was left behind while the probe's way is opened: either may come first.
+/// A detached slot responds while the slot of the probe connects: either may come first.
 #[tokio::test(start_paused = true)]
-async fn a_word_of_a_way_that_was_left_does_not_hold_up_what_waits_for_a_probe() {
+async fn a_response_on_a_detached_slot_does_not_delay_a_message_that_waits_for_a_probe() {
     for tenths in (395..420).step_by(3) {
         let two = two().await;
         sleep(3 * SECOND).await;
@@ -158,7 +158,7 @@ async fn a_word_of_a_way_that_was_left_does_not_hold_up_what_waits_for_a_probe()
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_dead_routes_of_three_hold_nothing_up_for_longer_than_both_take_to_be_found() {
+async fn two_dead_routes_of_three_delay_no_message_for_longer_than_both_take_to_be_detected() {
     let (queue, servers) = (queue(), [Server::new(), Server::new(), Server::new()]);
     let routes: Vec<_> = ["a", "b", "c"].into_iter().map(RouteSettings::new).zip(&servers).collect();
     let dispatcher = start(&queue, &routes);

@@ -1,4 +1,4 @@
-//! Routes: how many slots, which one, broken, paused, back.
+//! Routes: their concurrency, the choice of one, failures, pauses and recovery.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
@@ -36,18 +36,18 @@ async fn a_server_that_sheds_load_is_served_with_as_many_connections_as_it_takes
     sleep(45 * SECOND).await;
     let seen = server.count() - seen;
     let away = server.turned_away.load(Ordering::SeqCst) - away;
-    assert!(seen > 8 * 45 * 4, "all ways are used: {seen}");
+    assert!(seen > 8 * 45 * 4, "all slots are used: {seen}");
     assert!(away * 50 < seen, "{away} of {seen} were turned away");
     let retried = queue.stats().await.unwrap().scheduled;
-    assert!(retried * 50 < seen as u64, "{retried} were put off");
+    assert!(retried * 50 < seen as u64, "{retried} were rescheduled");
     server.most.store(10, Ordering::SeqCst);
     sleep(240 * SECOND).await;
     assert_eq!(dispatcher.shutdown(SECOND).await, 0);
-    assert_eq!(server.peak.load(Ordering::SeqCst), 10, "the ceiling is tried again");
+    assert_eq!(server.peak.load(Ordering::SeqCst), 10, "the learned limit is tested again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_says_421_to_messages_settles_too() {
+async fn a_server_that_answers_messages_with_421_settles_too() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 10_000).await;
     let counter = std::sync::Arc::downgrade(&server);
@@ -91,7 +91,7 @@ async fn a_dead_primary_sends_traffic_to_the_backup_and_gets_it_back() {
     let (on_primary, on_backup) = (primary.count(), backup.count());
     assert!(on_backup > 0, "within 2 s");
     sleep(40 * SECOND).await;
-    assert!(primary.count() <= on_primary, "nothing but probes, and they found no way");
+    assert!(primary.count() <= on_primary, "nothing but probes, and they could not connect");
     assert!(backup.count() >= on_backup + 390);
     primary.set_up(true);
     sleep(40 * SECOND).await;
@@ -105,7 +105,7 @@ async fn a_dead_primary_sends_traffic_to_the_backup_and_gets_it_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_greets_with_a_refusal_is_a_broken_route_whatever_its_words() {
+async fn a_refused_greeting_makes_the_route_unavailable_whatever_its_text() {
     let (queue, primary, backup) = (queue(), Server::new(), Server::new());
     primary.refuses(FailureClass::Temporary);
     enqueue(&queue, 20).await;

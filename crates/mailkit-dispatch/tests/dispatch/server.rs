@@ -1,4 +1,4 @@
-//! A server made up for tests: what it does is set, what it saw is kept.
+//! A simulated server for tests: its behaviour can be set, and it records the messages that it gets.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep};
 /// What a server does with a message.
 pub(crate) type Reply = Box<dyn Fn(&Job) -> Option<Outcome> + Send + Sync>;
 
-/// A server: takes so many connections, needs so long for each message.
+/// A server with a limit of connections and a duration of each message.
 pub(crate) struct Server {
     pub(crate) up: AtomicBool,
-    /// How it turns connections away where it is not up.
+    /// The class of failure with which it refuses connections while it is not up.
     pub(crate) refuses: Mutex<FailureClass>,
     pub(crate) most: AtomicUsize,
     pub(crate) takes: Mutex<Duration>,
@@ -158,7 +158,7 @@ pub(crate) fn queue() -> Arc<MemoryQueue> {
     Arc::new(MemoryQueue::with(QueueSettings::default(), Clock::tokio()))
 }
 
-/// Settings with chance that repeats.
+/// Settings with a fixed seed.
 pub(crate) fn seeded() -> Settings {
     Settings::default().with_seed(Some(42))
 }

@@ -92,7 +92,7 @@ async fn records(queue: &MemoryQueue) -> Vec<Record> {
     queue.list(&Filter::new().with_limit(1_000)).await.unwrap().records
 }
 
-/// Looks who is over, and that whoever was still is.
+/// Records which messages are in a terminal state, and checks that none has left one.
 async fn note_over(queue: &MemoryQueue, world: &Shared) {
     let records = records(queue).await;
     let mut world = look(world);
@@ -225,7 +225,7 @@ fn hold(limits: &Limits, taken: &[Taken], recipients: impl Fn(&Taken) -> u32) {
             let span = taken.at - start.at;
             for (quota, total) in limits.quotas.iter().zip(&mut hard) {
                 let quota: &Quota = quota;
-                if span < quota.window() && !taken.refunded {
+                if span < quota.window() && !taken.released {
                     *total += u64::from(weight(quota.unit(), *number));
                     assert!(*total <= quota.limit().get(), "{total} within {span:?}: {quota}");
                 }

@@ -1,4 +1,4 @@
-//! An orderly stop: what becomes of messages in flight, and of who listens.
+//! An orderly shutdown: messages in flight, and subscribers to events.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A store that goes away and comes back, leases that are renewed, and an orderly end.
+//! A store that becomes unavailable and available again, leases that are renewed, and an orderly shutdown.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use crate::server::{Server, enqueue, plan, queue, received, seeded, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A queue whose store can be taken away.
+/// A queue whose store can be made unavailable.
 struct Shaky {
     inner: Arc<MemoryQueue>,
     failure: Arc<AtomicU8>,
 }
 
-const THERE: u8 = 0;
-const AWAY: u8 = 1;
+const AVAILABLE: u8 = 0;
+const UNAVAILABLE: u8 = 1;
 const FAILED: u8 = 2;
 /// Leases cannot be renewed.
 const NOT_RENEWING: u8 = 3;
-/// Failed, but for looking.
+/// Failed, except for statistics.
 const FAILED_BUT_SEEN: u8 = 4;
 
 fn fault(failure: u8, call: Call) -> Option<Fault> {
-    let away = |words: &str| Some(Fault::Before(QueueError::Unavailable(words.into())));
+    let unavailable = |message: &str| Some(Fault::Before(QueueError::Unavailable(message.into())));
     match failure {
-        AWAY => away("away"),
-        NOT_RENEWING if call == Call::Renew => away("not now"),
+        UNAVAILABLE => unavailable("unavailable"),
+        NOT_RENEWING if call == Call::Renew => unavailable("not now"),
         FAILED_BUT_SEEN if call == Call::Stats => None,
         FAILED | FAILED_BUT_SEEN => Some(Fault::Before(QueueError::Failed("broken".into()))),
         _ => None,
@@ -40,7 +40,7 @@ fn fault(failure: u8, call: Call) -> Option<Fault> {
 }
 
 fn shaky(server: &Arc<Server>, settings: Settings) -> (Shaky, Dispatcher) {
-    let shaky = Shaky { inner: queue(), failure: Arc::new(AtomicU8::new(THERE)) };
+    let shaky = Shaky { inner: queue(), failure: Arc::new(AtomicU8::new(AVAILABLE)) };
     let failure = Arc::clone(&shaky.failure);
     let queue = Wrapped::new(&shaky.inner, move |call| fault(failure.load(Ordering::SeqCst), call));
     let plan = plan(settings, &[(RouteSettings::new("main"), server)]);
@@ -49,36 +49,36 @@ fn shaky(server: &Arc<Server>, settings: Settings) -> (Shaky, Dispatcher) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcomes_survive_a_store_that_is_away_for_less_than_a_lease() {
+async fn outcomes_survive_a_store_that_is_unavailable_for_less_than_a_lease() {
     let server = Server::new();
     let (shaky, dispatcher) = shaky(&server, seeded());
     let mut events = dispatcher.events();
     enqueue(&shaky.inner, 500).await;
     sleep(SECOND / 4).await;
-    shaky.failure.store(AWAY, Ordering::SeqCst);
+    shaky.failure.store(UNAVAILABLE, Ordering::SeqCst);
     sleep(20 * SECOND).await;
     let sent = server.count();
     assert!(sent > 0 && sent < 500, "nothing is sent that could not be written down: {sent}");
     assert!(dispatcher.stats().store_unavailable && dispatcher.stats().unsettled > 0);
-    shaky.failure.store(THERE, Ordering::SeqCst);
+    shaky.failure.store(AVAILABLE, Ordering::SeqCst);
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((stats.sent, stats.ambiguous_total), (500, 0));
     assert_eq!(server.count(), 500, "none was sent twice");
-    let told: Vec<Event> = received(&mut events);
-    let away = told.iter().filter(|event| matches!(event, Event::StoreUnavailable { .. })).count();
-    let back = told.iter().filter(|event| matches!(event, Event::StoreAvailable)).count();
-    assert_eq!((away, back), (1, 1));
+    let seen: Vec<Event> = received(&mut events);
+    let unavailable = seen.iter().filter(|event| matches!(event, Event::StoreUnavailable { .. })).count();
+    let available = seen.iter().filter(|event| matches!(event, Event::StoreAvailable)).count();
+    assert_eq!((unavailable, available), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dispatcher_that_starts_without_its_store_waits_for_it() {
     let server = Server::new();
     let (shaky, dispatcher) = shaky(&server, seeded());
-    shaky.failure.store(AWAY, Ordering::SeqCst);
+    shaky.failure.store(UNAVAILABLE, Ordering::SeqCst);
     enqueue(&shaky.inner, 5).await;
     sleep(60 * SECOND).await;
     assert_eq!(server.count(), 0);
-    shaky.failure.store(THERE, Ordering::SeqCst);
+    shaky.failure.store(AVAILABLE, Ordering::SeqCst);
     sleep(6 * SECOND).await;
     assert_eq!(server.count(), 5);
     drop(dispatcher);
@@ -111,7 +111,7 @@ async fn leases_are_renewed_for_as_long_as_a_message_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_does_not_have_a_dispatcher_take_its_own_leases_away() {
+async fn a_step_of_the_clock_does_not_end_the_leases_of_the_dispatcher_itself() {
     let (jumped, tokio, server) = (Arc::new(AtomicU64::new(0)), Clock::tokio(), Server::new());
     let hours = Arc::clone(&jumped);
     let clock = Clock::new(move || tokio.now() + 3_600 * SECOND * hours.load(Ordering::SeqCst) as u32);
@@ -120,7 +120,7 @@ async fn a_clock_that_jumps_does_not_have_a_dispatcher_take_its_own_leases_away(
     enqueue(&queue, 4).await;
     let dispatcher = start(&queue, &[(RouteSettings::new("main"), &server)]);
     sleep(SECOND).await;
-    assert_eq!(server.count(), 4, "all are on their way");
+    assert_eq!(server.count(), 4, "all are in flight");
     jumped.store(1, Ordering::SeqCst);
     enqueue(&queue, 4).await;
     let stats = dispatcher.until_empty().await.unwrap();
@@ -128,7 +128,7 @@ async fn a_clock_that_jumps_does_not_have_a_dispatcher_take_its_own_leases_away(
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_ends_what_is_on_its_way_and_leaves_the_rest_untouched() {
+async fn shutdown_finishes_messages_in_flight_and_leaves_the_rest_untouched() {
     let (queue, server) = (queue(), Server::new());
     server.takes(2 * SECOND);
     enqueue(&queue, 100).await;
@@ -143,7 +143,7 @@ async fn shutdown_ends_what_is_on_its_way_and_leaves_the_rest_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_waits_for_what_is_just_being_leased_and_gives_it_back() {
+async fn shutdown_waits_for_a_lease_request_in_flight_and_abandons_its_messages() {
     let (queue, server) = (queue(), Server::new());
     enqueue(&queue, 5).await;
     let slow = Wrapped::new(&queue, |call| (call == Call::Lease).then_some(Fault::Late(SECOND)));
@@ -169,24 +169,24 @@ async fn what_is_not_done_at_the_deadline_is_given_up_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_the_end_is_told_when_nothing_is_sent_any_more() {
+async fn waiting_for_the_end_fails_when_the_dispatcher_has_stopped() {
     let server = Server::new();
     let (broken, dispatcher) = shaky(&server, seeded());
     enqueue(&broken.inner, 500).await;
     sleep(SECOND / 4).await;
     broken.failure.store(FAILED_BUT_SEEN, Ordering::SeqCst);
-    let told = timeout(60 * SECOND, dispatcher.until_empty()).await;
-    assert!(matches!(told, Ok(Err(QueueError::Failed(_)))), "{told:?}");
+    let ended = timeout(60 * SECOND, dispatcher.until_empty()).await;
+    assert!(matches!(ended, Ok(Err(QueueError::Failed(_)))), "{ended:?}");
 
     let (shaky, dispatcher) = shaky(&server, seeded());
     enqueue(&shaky.inner, 1).await;
     dispatcher.shutdown(Duration::ZERO).await;
-    let told = timeout(60 * SECOND, dispatcher.until_empty()).await;
-    assert!(matches!(told, Ok(Err(QueueError::Failed(_)))), "{told:?}");
+    let ended = timeout(60 * SECOND, dispatcher.until_empty()).await;
+    assert!(matches!(ended, Ok(Err(QueueError::Failed(_)))), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
+async fn a_late_outcome_under_a_lost_lease_does_not_change_the_next_lease() {
     let server = Server::new();
     let (shaky, dispatcher) = shaky(&server, seeded().with_lease(5 * SECOND));
     server.takes(10 * SECOND);
@@ -198,16 +198,16 @@ async fn a_late_word_under_a_lost_lease_leaves_the_next_lease_alone() {
     assert_eq!(other.len(), 1, "the lease ran out, and another worker has the message");
     sleep(7 * SECOND).await;
     let stats = shaky.inner.stats().await.unwrap();
-    assert_eq!((server.count(), stats.leased, stats.sent), (1, 1, 0), "the word has come, under the first lease");
-    shaky.failure.store(THERE, Ordering::SeqCst);
-    // The other worker is killed: two leases have ended without a word.
+    assert_eq!((server.count(), stats.leased, stats.sent), (1, 1, 0), "the outcome is late, under the first lease");
+    shaky.failure.store(AVAILABLE, Ordering::SeqCst);
+    // The other worker is killed: two leases have expired without an outcome.
     let stats = dispatcher.until_empty().await.unwrap();
     assert_eq!((server.count(), stats.sent, stats.ambiguous_total), (2, 1, 2));
 }
 
 /// Else it would end its own leases, and send again what is in flight.
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_cannot_renew_behind_a_jump_of_the_clock_does_not_lease_before_it_can() {
+async fn after_a_step_of_the_clock_a_worker_leases_nothing_until_it_can_renew() {
     let server = Server::new();
     let (jumped, tokio) = (Arc::new(AtomicU64::new(0)), Clock::tokio());
     let hours = Arc::clone(&jumped);
@@ -234,7 +234,7 @@ async fn a_worker_that_cannot_renew_behind_a_jump_of_the_clock_does_not_lease_be
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_beyond_all_time_is_as_good_as_none() {
+async fn a_deadline_beyond_the_range_of_the_clock_is_accepted() {
     let (queue, server) = (queue(), Server::new());
     server.takes(60 * SECOND);
     enqueue(&queue, 3).await;

@@ -1,4 +1,4 @@
-//! Slots that are stuck while their route speaks, and what is left of them.
+//! Slots that are stuck while their route responds, and how they end.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Deliver for ShedsOne {
     }
 }
 
-/// So many messages at once, then one a second. Returns the longest wait of those.
+/// A batch of messages at once, then one a second. Returns the longest wait of the later ones.
 async fn longest_wait_beside(
     settings: RouteSettings,
     make: fn(Arc<Server>) -> Arc<dyn Deliver>,
@@ -137,7 +137,7 @@ async fn a_primary_that_dies_after_it_came_back_is_probed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backup_that_has_used_up_its_limit_is_no_place_for_mail() {
+async fn a_backup_whose_limit_is_exhausted_is_no_alternative() {
     let backup = || RouteSettings::new("backup");
     for backup in [backup().with_rate("2/h".parse().unwrap()), backup().with_quota("1/1d messages".parse().unwrap())] {
         let two = two_with(RouteSettings::new("primary"), backup);

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_the_content_for_now_is_the_trouble_of_the_whole() {
+    fn a_temporary_refusal_of_the_content_is_a_failure_of_the_whole_message() {
         let refused = Status::Refused { step: Step::Content, reply: reply(451, "rate limit exceeded") };
         let failure = outcome(Ok(Report::new(vec![entry(refused)], 1))).failure.unwrap();
         assert_eq!((failure.fault.subject, failure.fault.class), (Subject::Route, FailureClass::Rate));

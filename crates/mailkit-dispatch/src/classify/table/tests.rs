@@ -225,7 +225,7 @@ fn every_reply_in_every_step_has_one_subject_and_a_fault_of_the_route_is_never_f
     for step in Step::ALL {
         for code in 400..600 {
             for enhanced in [None, Some((0, 0)), Some((1, 1)), Some((4, 5)), Some((7, 1)), Some((7, 8))] {
-                let found = classify(step, Some(&Refusal::new(code, enhanced, "words")));
+                let found = classify(step, Some(&Refusal::new(code, enhanced, "text")));
                 assert!(found.subject != ROUTE || !found.is_permanent, "{step:?} {code} {enhanced:?}");
                 assert!(found.subject == ROUTE || step >= Mail, "{step:?} {code} {enhanced:?}");
                 assert!(!found.is_permanent || code >= 500, "{step:?} {code}");

@@ -1,4 +1,4 @@
-//! Slots out, and a store, that fail in every manner.
+//! Delivery slots and a store that fail in every manner.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -39,8 +39,8 @@ pub(super) struct Taken {
     pub(super) route: usize,
     pub(super) tenant: Option<Tenant>,
     pub(super) recipients: Vec<Address>,
-    /// Nothing went out, and quotas got back what it paid.
-    pub(super) refunded: bool,
+    /// Nothing was sent, and its permit was released.
+    pub(super) released: bool,
 }
 
 pub(super) type Shared = Arc<Mutex<World>>;
@@ -49,7 +49,7 @@ pub(super) fn look(world: &Shared) -> MutexGuard<'_, World> {
     world.lock().unwrap()
 }
 
-/// A slot out that fails in every manner.
+/// A delivery slot that fails in every manner.
 pub(super) struct Chaos {
     pub(super) world: Shared,
     pub(super) route: usize,
@@ -100,7 +100,7 @@ impl Chaos {
         assert!(!world.over.contains_key(&job.id()), "{} was taken when it was over", job.id());
         let (tenant, recipients) = (job.message().tenant.clone(), job.message().recipients().to_vec());
         let (at, epoch, route) = (Instant::now(), world.epoch, self.route);
-        world.taken.push(Taken { at, epoch, route, tenant, recipients, refunded: false });
+        world.taken.push(Taken { at, epoch, route, tenant, recipients, released: false });
         world.taken.len() - 1
     }
 
@@ -123,7 +123,7 @@ impl Chaos {
             None => false,
         };
         if shut {
-            look(&self.world).taken[place].refunded = true;
+            look(&self.world).taken[place].released = true;
             job.finish(Outcome::failed(DeliveryFailure::new(FailureClass::Connection, "the commit_point is shut")));
             return false;
         }
@@ -144,14 +144,14 @@ impl Chaos {
             Fate::Later => all(&job, RecipientStatus::Temporary, 450),
             Fate::Refused => all(&job, RecipientStatus::Permanent, 550),
             Fate::Cut(class) => Outcome::failed(DeliveryFailure::new(*class, "cut")),
-            Fate::Silent(_) => Outcome::failed(DeliveryFailure::new(FailureClass::Ambiguous, "silence")),
+            Fate::Silent(_) => Outcome::failed(DeliveryFailure::new(FailureClass::Ambiguous, "no response")),
             // Unwinds like a panic, without a report on standard error.
             Fate::Panic(_) => resume_unwind(Box::new("a fault made on purpose")),
             Fate::Drop(_) => return true,
         };
         let goes_on = outcome.failure.is_none();
         if matches!(fate, Fate::Cut(FailureClass::Connection | FailureClass::TooManyConnections)) {
-            look(&self.world).taken[place].refunded = true;
+            look(&self.world).taken[place].released = true;
         }
         job.finish(outcome);
         goes_on
@@ -190,7 +190,7 @@ pub(super) fn fault(world: &mut World) -> Option<Fault> {
     if world.rng.u8(0..100) >= world.shaky {
         return None;
     }
-    let error = QueueError::Unavailable("away".into());
+    let error = QueueError::Unavailable("unavailable".into());
     Some(match world.rng.u8(0..3) {
         0 => Fault::Before(error),
         1 => Fault::After(error),
