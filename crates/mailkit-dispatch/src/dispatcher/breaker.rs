@@ -42,7 +42,7 @@ impl BreakerState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
-            Self::HalfOpen => "half-open",
+            Self::HalfOpen => "half_open",
             Self::Open => "open",
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_opens_at_its_share_and_not_before_it_has_seen_enough() {
+    async fn it_opens_at_its_share_and_not_before_enough_attempts() {
         let mut breaker = Breaker::new(BreakerSettings::default());
         assert!((0..19).all(|_| !breaker.count(true)), "19 of 20");
         assert!(breaker.count(true));
