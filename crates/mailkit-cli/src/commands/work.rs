@@ -20,7 +20,7 @@ use crate::place::{self, Place};
 use crate::signals::Signals;
 use worker::{Done, Until};
 
-/// How long is waited before a store that is away is tried again.
+/// The wait before an unavailable store is opened again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long what is on its way may take to end, unless somebody says otherwise.
 const DRAIN: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use crate::enum_text::string_enum;
 
 /// The class of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "whoever acts on classes shall notice a new one")]
+#[expect(clippy::exhaustive_enums, reason = "code that acts on classes must handle a new one")]
 pub enum FailureClass {
     /// The connection could not be opened, or failed or timed out before the content had been sent completely.
     Connection,

@@ -16,7 +16,7 @@ const UNKNOWN_ROUTE_WAIT: Duration = Duration::from_secs(60);
 /// The wait of a message whose route has a full ready queue; jitter makes it up to twice as long.
 const OVERFLOW_WAIT: Duration = Duration::from_secs(1);
 
-/// How many messages the leaser should lease, and when it has to look again.
+/// How many messages the leaser should lease, and when to compute that again.
 #[derive(Debug, Default)]
 pub(crate) struct Capacity {
     /// How many messages to lease.

@@ -73,7 +73,7 @@ impl fmt::Display for Refusal {
         let Self { bounds, value } = self;
         write!(f, "{}, and has to be ", Span(*value))?;
         match value < &bounds.least {
-            true if bounds.least < Duration::from_millis(1) => f.write_str("longer than nothing")?,
+            true if bounds.least < Duration::from_millis(1) => f.write_str("longer than 0s")?,
             true => write!(f, "{} at least", Span(bounds.least))?,
             false => write!(f, "{} at most", Span(bounds.most))?,
         }
@@ -90,7 +90,7 @@ impl fmt::Display for Refusal {
 /// The same number in each unit that brings it within the bounds.
 fn meant(bounds: SpanBounds, value: Duration) -> Vec<String> {
     let written = span::print(value, false);
-    let number = written.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let number = written.trim_end_matches(|unit: char| !unit.is_ascii_digit());
     let Some(count) = number.parse::<u64>().ok().filter(|count| *count > 0) else { return Vec::new() };
     let in_unit = |milliseconds: u64| count.checked_mul(milliseconds).map(Duration::from_millis);
     let fits = |milliseconds| in_unit(milliseconds).is_some_and(|value| bounds.contains(value));

@@ -1,4 +1,4 @@
-//! Maps by message, for what is looked up several times for each.
+//! Maps with the id of a message as the key, and a cheap hash function for it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -7,7 +7,7 @@ use mailkit_queue::QueueId;
 
 pub(crate) type ById<T> = HashMap<QueueId, T, BuildHasherDefault<IdHasher>>;
 
-/// Takes an id for its own hash: it ends in 80 random bits, which the store has drawn and nobody outside chooses.
+/// Uses the id as its own hash: it ends in 80 random bits, which the store draws and no sender can choose.
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
 
@@ -24,8 +24,8 @@ impl Hasher for IdHasher {
 
     #[expect(clippy::cast_possible_truncation, reason = "the lower half, mixed with the upper one")]
     fn write_u128(&mut self, bits: u128) {
-        // Ids of one millisecond follow each other: by an odd factor that comes from the golden ratio, neighbours lie far
-        // apart, also in the upper bits, which a table compares first.
+        // Ids of one millisecond may be consecutive. An odd factor from the golden ratio (Fibonacci hashing) spreads
+        // them over all bits, including the upper ones, which the table compares first.
         let folded = (bits as u64) ^ (bits >> 64) as u64;
         self.0 = (self.0.rotate_left(5) ^ folded).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_that_follow_each_other_are_spread_over_all_of_a_table() {
+    fn consecutive_ids_are_spread_over_the_whole_table() {
         let hasher = BuildHasherDefault::<IdHasher>::default();
         let hashes: Vec<u64> = (0..4096).map(|low| hasher.hash_one(QueueId::from_bits((77 << 80) | low))).collect();
         let indexes: HashSet<u64> = hashes.iter().map(|hash| hash % 4096).collect();

@@ -1,7 +1,7 @@
 //! How many delivery slots a route may use at once: concurrency by feedback, like Postfix's queue manager.
 //!
 //! Each success raises the limit by a fraction, so that as many successes as there are slots add one slot. Each failure
-//! lowers it in the same way. When the limit moves in one direction, the counter for the other direction restarts
+//! lowers it correspondingly. When the limit moves in one direction, the counter for the other direction restarts
 //! (hysteresis). As many failures in a row as there are slots, a *cohort*, mean that the route is dead.
 //!
 //! Beyond Postfix: a server that refuses a connection while others are in use has shown how many it allows. That number

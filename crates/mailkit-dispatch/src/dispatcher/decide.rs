@@ -13,7 +13,7 @@ use super::retry::RetrySettings;
 use super::route_cycle::{AlternativeRoute, is_final, is_route_failure, may_use_other_route};
 use crate::classify::{Disposition, FailureClass};
 
-/// After this many defects, a message is taken for their cause.
+/// After this many defects, the message is assumed to cause them.
 const MAX_DEFECTS: u32 = 3;
 
 /// The input of a decision, besides the message and the outcome.
@@ -33,7 +33,7 @@ pub(crate) struct AttemptContext<'a> {
     /// How often the delivery panicked on this message or dropped it, this time included.
     pub(crate) defects: u32,
     pub(crate) now: Timestamp,
-    /// In 0..1.
+    /// A random number in 0..1.
     pub(crate) random: f64,
 }
 
@@ -132,8 +132,8 @@ fn accepted(results: Vec<RecipientResult>) -> Decision {
     }
 }
 
-/// What became of each recipient, without whose fault it was. In a list of its own: one that is collected in the place of
-/// the other is moved once more to be made smaller.
+/// The outcome of each recipient, without its fault. The list has an allocation of its own: a list that is collected in
+/// place is moved once more to be shrunk.
 fn outcomes(results: Vec<RecipientResult>) -> Vec<RecipientOutcome> {
     let mut outcomes = Vec::with_capacity(results.len());
     outcomes.extend(results.into_iter().map(|result| result.outcome));

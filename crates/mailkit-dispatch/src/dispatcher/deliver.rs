@@ -1,4 +1,4 @@
-//! The interface of whatever sends messages, and what it reports of each.
+//! The trait that sends the messages of a route, and the results that it reports.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::classify::Disposition;
 /// ```
 /// use mailkit_dispatch::{Deliver, Jobs, Outcome};
 ///
-/// struct Swallow;
+/// struct AcceptAll;
 ///
 /// #[async_trait::async_trait]
-/// impl Deliver for Swallow {
+/// impl Deliver for AcceptAll {
 ///     async fn deliver(&self, jobs: &mut Jobs) {
 ///         while let Some(job) = jobs.next().await {
-///             let outcome = Outcome::accepted(job.message().recipients(), "250 2.0.0 taken");
+///             let outcome = Outcome::accepted(job.message().recipients(), "250 2.0.0 Ok");
 ///             job.finish(outcome);
 ///         }
 ///     }
@@ -31,8 +31,7 @@ pub trait Deliver: Send + Sync + 'static {
     /// Delivers jobs through one delivery slot (one connection) until `jobs` ends or the connection fails. One call
     /// runs for each slot that the route has open.
     ///
-    /// Where the protocol allows it, take the next job before the last one is answered: its commands are pipelined
-    /// behind.
+    /// If the protocol allows it, take the next job before the last one is answered, and pipeline its commands.
     ///
     /// Open the connection *before* taking the first job: a job is counted against the limits when it is taken, and
     /// should be sent then. If the connection cannot be opened, call [`Jobs::connection_failed`].
@@ -117,7 +116,7 @@ pub struct DeliveryFailure {
     pub fault: Disposition,
     /// The error message or the server's reply, with the step that failed.
     pub message: String,
-    /// The least time until another attempt, if the server named one.
+    /// The minimum time until another attempt, if the server named one.
     pub retry_after: Option<Duration>,
     /// Whether the route could send the message if it were converted, for a
     /// [capability](crate::FailureClass::Capability) that the route lacks. The route is offered the message again when
@@ -126,14 +125,14 @@ pub struct DeliveryFailure {
 }
 
 impl DeliveryFailure {
-    /// A failure of this kind with this message.
+    /// A failure with this classification and this error message.
     pub fn new(fault: impl Into<Disposition>, message: impl Into<String>) -> Self {
         Self { fault: fault.into(), message: message.into(), retry_after: None, can_convert: false }
     }
 }
 
 setters!(DeliveryFailure {
-    /// Sets the least time until another attempt.
+    /// Sets the minimum time until another attempt.
     with_retry_after(retry_after: Option<Duration>);
     /// Sets whether the route could send the message if it were converted.
     with_conversion(can_convert: bool);

@@ -83,7 +83,7 @@ pub enum Event {
 
 /// Why a message is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "whoever counts reasons shall notice a new one")]
+#[expect(clippy::exhaustive_enums, reason = "code that counts reasons must handle a new one")]
 pub enum DeadReason {
     /// A recipient was refused permanently, and no other recipient is left to try.
     Refused,

@@ -51,7 +51,8 @@ impl Dispatcher {
         &self.shared.queue
     }
 
-    /// Subscribes to the events from now until the shutdown. Subscribers that fall behind lose events, and are told so.
+    /// Subscribes to the events from now until the shutdown. A subscriber that falls behind loses events and gets one
+    /// [`Lagged`](crate::Lagged) in their place.
     pub fn events(&self) -> Events {
         match &self.shared.state().event_sender {
             Some(event_sender) => Events::new(event_sender.subscribe()),
@@ -130,7 +131,7 @@ impl Dispatcher {
         for index in 0..state.routes.len() {
             if !state.routes[index].is_open() {
                 state.routes[index].wake_all();
-                // All routes are staffed below, also those that got something.
+                // Slots are opened below for all routes, those that got messages included.
                 let _ = state.redistribute(index, now, clock);
             }
         }
@@ -170,7 +171,8 @@ impl Dispatcher {
             if self.shared.state().phase == Phase::Stopped {
                 return Err(QueueError::Failed("the dispatcher has stopped".into()));
             }
-            let _ = tokio::time::timeout(POLL_INTERVAL, progress).await; // On a timeout, too, it looks again.
+            // The condition is checked again after a timeout, too.
+            let _ = tokio::time::timeout(POLL_INTERVAL, progress).await;
         }
     }
 
@@ -233,7 +235,7 @@ impl Dispatcher {
                     return;
                 }
             }
-            // On a timeout, too, it looks again.
+            // The condition is checked again after a timeout, too.
             let _ = tokio::time::timeout(POLL_INTERVAL, progress).await;
         }
     }
@@ -286,7 +288,7 @@ impl Dispatcher {
 
 impl Drop for Dispatcher {
     fn drop(&mut self) {
-        // The number is of no interest here.
+        // The number of jobs is not needed here.
         let _ = self.give_up_slots();
         self.stop();
     }

@@ -91,7 +91,7 @@ impl Job {
         };
         let in_flight = self.in_flight.as_mut().expect("a job that was not finished");
         let check = Arc::clone(in_flight.check.get_or_insert_with(|| new(in_flight.message.lease.token())));
-        self.shared.state().watch(in_flight.route, in_flight.slot, &check);
+        self.shared.state().track_content(in_flight.route, in_flight.slot, &check);
         check
     }
 
@@ -192,11 +192,11 @@ impl CommitPoint {
     pub async fn record(&self) -> Result<(), QueueError> {
         // Set before the store answers: a job that is dropped meanwhile may have been committed.
         self.committed.store(true, Ordering::Release);
-        let marked = self.shared.queue.record_commit_point(self.token).await;
-        if marked.is_err() {
+        let recorded = self.shared.queue.record_commit_point(self.token).await;
+        if recorded.is_err() {
             self.committed.store(false, Ordering::Release);
         }
-        marked
+        recorded
     }
 }
 

@@ -153,7 +153,7 @@ impl Jobs {
         }
     }
 
-    /// Sleeps until a limit allows the next message, or until the idle timeout. Ready when the slot has to look again.
+    /// Sleeps until a limit allows the next message, or until the idle timeout. Ready when the slot selects again.
     fn poll_sleep(&mut self, until: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
         let wake_at = match until {

@@ -92,8 +92,8 @@ impl LeaseTerm {
         Self { token, wall_end: wall + duration, boot_end: boot.saturating_add(duration) }
     }
 
-    /// How long the lease still runs, by the clock that says less. Either may be wrong: the wall clock steps, and where
-    /// there is no CLOCK_BOOTTIME the other one stands still while the machine is suspended.
+    /// How long the lease still runs, by the clock that says less. Either may be wrong: the wall clock steps, and the
+    /// other one, on systems without CLOCK_BOOTTIME, stops while the machine is suspended.
     pub(crate) fn remaining(&self, now: ClockReading) -> Duration {
         self.wall_remaining(now.wall).min(self.boot_end.saturating_sub(now.boot))
     }

@@ -44,8 +44,8 @@ pub(crate) async fn lease(shared: Arc<Shared>) {
         }
         let mut request = LeaseRequest::new(most, duration);
         request.skip_routes = capacity.skip;
-        // After a clock that jumped, or a sleep of the whole machine, leasing would end our own leases; and it may have
-        // to wait for others who write.
+        // After a step of the clock or a suspend of the machine, the lease request would end our own expired leases.
+        // And it may have to wait for other writers of the store.
         let renewed = renew_from(&shared, duration, duration / 4).await;
         if !begin_leasing(&shared) {
             return;
@@ -69,7 +69,7 @@ pub(crate) async fn lease(shared: Arc<Shared>) {
             }
             Some(error) => {
                 shared.on_store_error(&error);
-                // Woken or not: it is tried again.
+                // The request is repeated after a timeout, too.
                 let _ = tokio::time::timeout(wait, shared.changed.notified()).await;
                 wait = (wait * 2).min(*STORE_RETRY_WAIT.end());
             }
@@ -172,7 +172,7 @@ pub(crate) async fn renew(shared: Arc<Shared>) {
             }
             state.settings.lease
         };
-        // Seen at every quarter, a lease is renewed before three quarters of its time are over.
+        // Checked at every quarter, a lease is renewed before three quarters of its time are over.
         sleep(duration / 4).await;
         if let Err(error) = renew_from(&shared, duration, duration / 2).await {
             shared.on_store_error(&error);

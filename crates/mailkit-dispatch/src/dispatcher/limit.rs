@@ -239,7 +239,7 @@ impl Scope {
             && !self.has_unit_of_messages()
     }
 
-    /// With messages as the unit, looking cannot tell whether a burst is whole.
+    /// If the unit is messages, `ready_at` cannot tell whether the whole burst is available.
     fn has_unit_of_messages(&self) -> bool {
         self.smooth.as_ref().is_some_and(|smooth| smooth.rate.unit() == Unit::Messages && smooth.rate.burst().get() > 1)
     }

@@ -131,12 +131,12 @@ impl State {
                 suspected.push(index);
                 continue;
             }
-            let (suspect_at, broken_at) = route.liveness_deadlines(now);
+            let (suspect_at, breaker_opens_at) = route.liveness_deadlines(now);
             if suspect_at > now || !self.has_responsive_alternative(index, now) {
                 continue;
             }
             let is_new = if route.is_open() {
-                self.suspect_route(index, broken_at <= now, now)
+                self.suspect_route(index, breaker_opens_at <= now, now)
             } else {
                 // A message waiting for a probe that cannot connect may use another route.
                 route.ready.first().is_some_and(|message| message.route.is_none())
@@ -169,9 +169,9 @@ impl State {
     }
 
     /// Suspects a route, or opens its breaker. Returns whether its state changed.
-    fn suspect_route(&mut self, index: usize, is_broken: bool, now: Instant) -> bool {
+    fn suspect_route(&mut self, index: usize, opens_breaker: bool, now: Instant) -> bool {
         let route = &mut self.routes[index];
-        if is_broken {
+        if opens_breaker {
             self.close_route(index, now);
             return true;
         }

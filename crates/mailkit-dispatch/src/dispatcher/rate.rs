@@ -11,7 +11,7 @@ use crate::enum_text::string_enum;
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "whoever counts shall notice a new one")]
+#[expect(clippy::exhaustive_enums, reason = "code that counts must handle a new one")]
 pub enum Unit {
     /// Messages, however many recipients they have.
     #[default]
@@ -39,7 +39,7 @@ string_enum!(Unit);
 /// A smooth rate: `14/s`, `5/m`, `100/h recipients`, `10/s burst 20`.
 ///
 /// In any period T, at most `T · rate + burst` are sent. If the unit is recipients and one message has more recipients
-/// than the burst, that number takes the place of the burst. The default burst is 1, or the amount of 5 ms if that is
+/// than the burst, that number replaces the burst. The default burst is 1, or the amount of 5 ms if that is
 /// more: timers have a resolution of milliseconds, so without it no rate above 1,000/s could be reached.
 ///
 /// Each dispatcher keeps the rate for itself.
@@ -72,7 +72,7 @@ impl Rate {
     /// The period is shorter than a millisecond or longer than 100 years, or the rate is above a million per second.
     pub fn new(amount: NonZeroU32, per: Duration, unit: Unit) -> Result<Self, InvalidLimit> {
         let rate = Self { amount, per, unit, burst: None };
-        match is_sane(per) && rate.interval() >= LEAST_INTERVAL {
+        match is_valid_period(per) && rate.interval() >= LEAST_INTERVAL {
             true => Ok(rate),
             false => Err(InvalidLimit::new(&rate.to_string(), RATE)),
         }
@@ -176,7 +176,7 @@ impl Quota {
     /// The window is shorter than a millisecond or longer than 100 years.
     pub fn new(limit: NonZeroU64, window: Duration, unit: Unit) -> Result<Self, InvalidLimit> {
         let quota = Self { limit, window, unit };
-        match is_sane(window) {
+        match is_valid_period(window) {
             true => Ok(quota),
             false => Err(InvalidLimit::new(&quota.to_string(), QUOTA)),
         }
@@ -220,8 +220,8 @@ impl FromStr for Quota {
     }
 }
 
-/// Whole milliseconds, and within what clocks can add.
-fn is_sane(span: Duration) -> bool {
+/// Whether a period has whole milliseconds and lies within the range of the clocks.
+fn is_valid_period(span: Duration) -> bool {
     span >= Duration::from_millis(1) && span <= span::LONGEST_SPAN && span.subsec_nanos().is_multiple_of(1_000_000)
 }
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_lets_nothing_through_is_a_limit() {
+    fn a_limit_that_allows_nothing_is_refused() {
         for text in
             ["0/s", "5", "5/", "/s", "5/0s", "5/x", "-1/s", "5/s burst 0", "5/s burst", "5/s often", "4000000/s"]
         {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_spreads_over_the_whole_half() {
+    fn jitter_covers_the_upper_half_of_the_wait() {
         let retry = RetrySettings::default();
         assert_eq!(retry.wait(1, Duration::ZERO, 0.0), Duration::from_secs(15));
         assert_eq!(retry.wait(2, Duration::ZERO, 0.5), Duration::from_secs(45));

@@ -118,7 +118,7 @@ impl RouteCycles {
     /// The message had an attempt that counts, or has ended.
     pub(crate) fn remove(&mut self, id: QueueId) {
         for route_cycles in [&mut self.young, &mut self.old] {
-            // Mostly empty; then there is nothing to look up.
+            // The maps are empty most of the time.
             if !route_cycles.is_empty() {
                 route_cycles.remove(&id);
             }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_has_a_bound_and_the_oldest_goes_first() {
+    fn the_number_of_cycles_is_bounded_and_the_oldest_are_forgotten_first() {
         let mut route_cycles = RouteCycles::default();
         let count = 3 * GENERATION as u128;
         for number in 0..count {

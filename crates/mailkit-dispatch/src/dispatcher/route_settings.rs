@@ -10,15 +10,15 @@ use super::rate::{Quota, Rate};
 use super::setters::setters;
 use super::settings::{Limits, SettingsError, check_span};
 
-/// Settings of one route: its place among the routes, its limits, its concurrency and its circuit breaker.
+/// Settings of one route: its preference among the routes, its limits, its concurrency and its circuit breaker.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RouteSettings {
     /// The name of the route.
     pub name: String,
     /// The preference, as in MX records (RFC 5321 §5.1): the available routes with the lowest number take all messages.
-    /// Routes with a higher number take over when none of those is available. `None` stands for the position of the
-    /// route in the list of routes, counted from 0.
+    /// Routes with a higher number take over when none of those is available. `None` means the position of the route
+    /// in the list of routes, counted from 0.
     pub preference: Option<u32>,
     /// The share of messages among available routes of the same preference, as in SRV records (RFC 2782). 1. A route
     /// without room for more messages takes less than its share, and the others take more.
@@ -97,7 +97,7 @@ impl RouteSettings {
 }
 
 setters!(RouteSettings {
-    /// Sets the preference; `None` stands for the position in the list of routes.
+    /// Sets the preference; `None` means the position in the list of routes.
     with_preference(preference: Option<u32>);
     /// Sets the share of messages among routes of the same preference.
     with_weight(weight: NonZeroU32);

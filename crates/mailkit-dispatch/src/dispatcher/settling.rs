@@ -38,7 +38,7 @@ pub(crate) async fn settle(shared: Arc<Shared>) {
         let is_incomplete = !left.is_empty();
         finish_batch(&shared, left);
         if is_incomplete {
-            // Woken or not: it is tried again.
+            // The settlements are repeated after a timeout, too.
             let _ = timeout(wait, shared.progress.notified()).await;
             wait = (wait * 2).min(*STORE_RETRY_WAIT.end());
         } else {

@@ -12,7 +12,7 @@ use super::state::{Phase, State};
 
 impl State {
     /// Tracks whether the content of a job begins to leave.
-    pub(crate) fn watch(&mut self, index: usize, slot: u64, check: &Arc<LeaseCheck>) {
+    pub(crate) fn track_content(&mut self, index: usize, slot: u64, check: &Arc<LeaseCheck>) {
         let slot = self.routes.get_mut(index).and_then(|route| route.slots.get_mut(&slot));
         if let Some(slot) = slot.filter(|slot| !slot.checks.iter().any(|other| Arc::ptr_eq(other, check))) {
             slot.checks.push(Arc::clone(check));
