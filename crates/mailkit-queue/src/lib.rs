@@ -1,4 +1,4 @@
-//! The contract of a mail queue: what a store keeps, who may change it, and what an acknowledgement promises.
+//! The contract of a mail queue: what a store keeps, which changes it allows, and what an acknowledgement promises.
 //!
 //! ```text
 //!  enqueue ──► scheduled ──► ready ──► leased ──► sent

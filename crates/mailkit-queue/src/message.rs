@@ -216,7 +216,8 @@ impl Enqueued {
     }
 }
 
-/// An idempotency key and what the message under it says: however often it is enqueued, there is one message.
+/// An idempotency key, and the fingerprint of the message under it. A message that is enqueued again under its key is stored
+/// once.
 ///
 /// The fingerprint tells whether a later message under the same key is the same message. It covers what the caller means,
 /// not the octets of the message, since Date and Message-ID differ each time that a message is built.
@@ -225,7 +226,7 @@ impl Enqueued {
 pub struct Idempotency {
     /// The key.
     pub key: IdempotencyKey,
-    /// The digest of what the message says.
+    /// The digest of the meaning of the message.
     pub fingerprint: Fingerprint,
 }
 

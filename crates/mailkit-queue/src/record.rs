@@ -9,7 +9,7 @@ use crate::settlement::{AttemptOutcome, RecipientStatus};
 use crate::state::State;
 use crate::text::{IdempotencyKey, Tag, Tenant, Traceparent};
 
-/// All that a queue knows about a message, without its content.
+/// The record of a message: everything that a queue stores about it except the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {

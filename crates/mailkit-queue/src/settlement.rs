@@ -42,7 +42,7 @@ impl Settlement {
         Self { route: Some(route.into()), counts: true, outcome, next, ..Self::untouched() }
     }
 
-    /// No attempt was made, and the message is as ready as before.
+    /// No attempt was made: the message is ready again, in the position that it had.
     #[must_use]
     pub fn untouched() -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Settlement {
         }
     }
 
-    /// No attempt was made, and none is to be made before that time.
+    /// No attempt was made: the message is scheduled for that time.
     #[must_use]
     pub fn not_before(at: Timestamp) -> Self {
         Self { next: Next::At(at), ..Self::untouched() }

@@ -1,9 +1,9 @@
-//! Enums that are written as one word each in JSON, options, filters and logs.
+//! Enums whose values have names in JSON, options, filters and logs.
 
 use std::error::Error;
 use std::fmt;
 
-/// Defines an enum from one table of variants and their words: `ALL`, `as_str`, `Display`, `FromStr` and serde.
+/// Defines an enum from one table of variants and their names: `ALL`, `as_str`, `Display`, `FromStr` and serde.
 macro_rules! string_enum {
     (
         $(#[$meta:meta])*
@@ -20,7 +20,7 @@ macro_rules! string_enum {
             /// All values, in their order.
             pub const ALL: [Self; [$($word,)+].len()] = [$(Self::$variant,)+];
 
-            /// The word for the value in JSON, options, filters and logs.
+            /// The name of the value in JSON, options, filters and logs.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_parses_back_and_no_other_does() {
+    fn every_name_parses_back_and_no_other_text_does() {
         parses_back(&State::ALL);
         parses_back(&Command::ALL);
         parses_back(&Priority::ALL);
