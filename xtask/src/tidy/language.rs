@@ -6,10 +6,10 @@ use super::sources::{collect, has_word, read};
 use crate::failure::Failure;
 
 /// Folders whose code and comments were rewritten. Each later rename adds its own.
-const REWRITTEN: [&str; 2] = ["crates/mailkit-queue", "crates/mailkit-queue-sqlite"];
+const REWRITTEN: [&str; 3] = ["crates/mailkit-queue", "crates/mailkit-queue-sqlite", "crates/mailkit-dispatch"];
 
 /// Names that nothing in the tree has any more, each with the one that replaced it.
-const RETIRED_NAMES: [(&str, &str); 8] = [
+const RETIRED_NAMES: [(&str, &str); 18] = [
     ("Carriage", "DeliveryOptions"),
     ("OpenContent", "ContentSource"),
     ("QuotaSpend", "LimitRequest"),
@@ -18,6 +18,16 @@ const RETIRED_NAMES: [(&str, &str); 8] = [
     ("InvalidId", "ParseQueueIdError"),
     ("is_allowed_in", "applies_to"),
     ("Salvaged", "RecoveredMessage"),
+    ("Trouble", "DeliveryFailure"),
+    ("Desk", "Shared"),
+    ("Paying", "Acquire"),
+    ("most_ways", "max_concurrency"),
+    ("first_ways", "initial_concurrency"),
+    ("local_wait", "max_local_wait"),
+    ("least_wait", "min_wait"),
+    ("finish_round", "finish_transaction"),
+    ("StoreAway", "StoreUnavailable"),
+    ("store_away", "store_unavailable"),
 ];
 
 /// Names that mean something else in other folders, and are retired in the rewritten ones.
