@@ -14,6 +14,7 @@ use crate::enum_text::string_enum;
 #[non_exhaustive]
 pub enum Event {
     /// An attempt to deliver a message ended.
+    #[non_exhaustive]
     Attempted {
         /// The message.
         id: QueueId,
@@ -29,6 +30,7 @@ pub enum Event {
         took: Duration,
     },
     /// Every recipient of a message was accepted, and the queue has stored that.
+    #[non_exhaustive]
     Sent {
         /// The message.
         id: QueueId,
@@ -36,6 +38,7 @@ pub enum Event {
         route: Arc<str>,
     },
     /// A message was rescheduled after an attempt.
+    #[non_exhaustive]
     Retried {
         /// The message.
         id: QueueId,
@@ -47,6 +50,7 @@ pub enum Event {
         at: Timestamp,
     },
     /// A message is dead.
+    #[non_exhaustive]
     Dead {
         /// The message.
         id: QueueId,
@@ -54,11 +58,13 @@ pub enum Event {
         reason: DeadReason,
     },
     /// A message may have been delivered, and is held until an operator decides.
+    #[non_exhaustive]
     Held {
         /// The message.
         id: QueueId,
     },
     /// The breaker of a route changed, the route was paused or resumed, or it was suspected or responded again.
+    #[non_exhaustive]
     RouteChanged {
         /// The route.
         route: Arc<str>,
@@ -68,6 +74,7 @@ pub enum Event {
         paused: bool,
     },
     /// The queue's store is unavailable; nothing is sent until it is available again.
+    #[non_exhaustive]
     StoreUnavailable {
         /// The error message of the store.
         message: String,
@@ -75,6 +82,7 @@ pub enum Event {
     /// The queue's store is available again.
     StoreAvailable,
     /// The queue's store has failed permanently, and the dispatcher stops.
+    #[non_exhaustive]
     StoreFailed {
         /// The error message of the store.
         message: String,

@@ -28,7 +28,7 @@ pub(crate) const EVENT_BUFFER: usize = 1_024;
 ///     let mut events = dispatcher.events();
 ///     while let Some(item) = events.next().await {
 ///         match item {
-///             Ok(Event::Dead { id, reason }) => println!("{id} is dead: {reason}"),
+///             Ok(Event::Dead { id, reason, .. }) => println!("{id} is dead: {reason}"),
 ///             Ok(_) => {}
 ///             Err(lagged) => println!("{lagged}"),
 ///         }

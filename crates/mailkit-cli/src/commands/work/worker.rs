@@ -91,7 +91,7 @@ async fn done(dispatcher: &Dispatcher, until: Until) -> Result<(), QueueError> {
 async fn failed(dispatcher: &Dispatcher) -> Result<(), QueueError> {
     let mut events = dispatcher.events();
     while let Some(item) = events.next().await {
-        if let Ok(Event::StoreFailed { message }) = item {
+        if let Ok(Event::StoreFailed { message, .. }) = item {
             return Err(QueueError::Failed(message.into()));
         }
     }
