@@ -38,7 +38,7 @@ async fn a_content_without_its_checksum_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_worker_that_gets_nothing_since_the_first_one_is_damaged_looks_again_at_once() {
+async fn a_worker_that_gets_nothing_because_the_first_message_is_damaged_leases_again_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let enqueuer = open(&path).await;
@@ -86,7 +86,7 @@ async fn damage_that_is_met_at_work_stops_the_store_and_the_file_stays_as_it_is(
 }
 
 #[tokio::test]
-async fn what_is_readable_of_a_damaged_file_is_brought_out() {
+async fn the_readable_messages_of_a_damaged_file_are_recovered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
@@ -118,7 +118,7 @@ async fn what_is_readable_of_a_damaged_file_is_brought_out() {
 }
 
 #[test]
-fn nothing_is_brought_out_of_what_is_no_store() {
+fn nothing_is_recovered_from_a_file_that_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
     assert!(matches!(SqliteQueue::recover(&path), Err(QueueError::Missing(_))));
@@ -127,7 +127,7 @@ fn nothing_is_brought_out_of_what_is_no_store() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_cut_short_gives_what_is_left() {
+async fn the_messages_left_in_a_truncated_file_are_recovered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
@@ -168,7 +168,7 @@ async fn a_message_that_could_not_be_settled_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_file_beside_which_nothing_can_be_written_gives_its_mail_all_the_same() {
+async fn mail_is_recovered_from_a_file_in_a_folder_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mail #1?.db");
     let queue = open(&path).await;

@@ -138,7 +138,7 @@ async fn the_sqlite3_program_can_read_it() {
 }
 
 #[tokio::test]
-async fn a_recipient_that_is_longer_than_any_pattern_of_sqlite_is_looked_for_all_the_same() {
+async fn a_filter_finds_a_recipient_that_is_longer_than_any_pattern_of_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("mailkit.db")).await;
     queue.enqueue(message("x")).await.unwrap();

@@ -128,7 +128,7 @@ async fn what_an_operator_leaves_by_analyze_is_removed_and_mail_goes_on() {
 }
 
 #[tokio::test]
-async fn mail_is_brought_out_of_a_store_with_foreign_objects_without_running_them() {
+async fn mail_is_recovered_from_a_store_with_foreign_objects_without_running_them() {
     let (_folder, path) = changed_by(ENDLESS).await;
     assert_eq!(SqliteQueue::recover(&path).unwrap().count(), 1);
     // The messages themselves are not read from another object.
@@ -143,7 +143,7 @@ async fn mail_is_brought_out_of_a_store_with_foreign_objects_without_running_the
 
 /// SQLite ignores the case of names: a statement with `message_body` finds `MESSAGE_BODY`. The names of triggers are separate.
 #[tokio::test]
-async fn mail_is_not_brought_out_of_an_object_that_has_the_name_of_ours_in_another_case() {
+async fn mail_is_not_recovered_from_an_object_that_has_the_name_of_ours_in_another_case() {
     let virtual_table = "DROP VIEW mail; DROP TABLE message_body; CREATE VIRTUAL TABLE MESSAGE_BODY USING fts5(seq, sender,                          message_id, subject, tags, delivery, idempotency_key, traceparent, crc, chunks, content)";
     let (_folder, path) = changed_by(virtual_table).await;
     let error = SqliteQueue::recover(&path).map(drop).unwrap_err();
@@ -154,7 +154,7 @@ async fn mail_is_not_brought_out_of_an_object_that_has_the_name_of_ours_in_anoth
 }
 
 #[tokio::test]
-async fn a_file_with_our_mark_and_another_programs_tables_is_refused() {
+async fn a_file_with_our_application_id_and_the_tables_of_another_program_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for version in [0, 2] {
         let path = folder.path().join(format!("{version}.db"));

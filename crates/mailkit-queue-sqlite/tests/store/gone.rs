@@ -103,7 +103,7 @@ async fn a_log_that_was_removed_stops_the_store_and_what_was_acknowledged_is_kep
 
 /// A process that has created both may have written to the file.
 #[tokio::test]
-async fn a_log_that_was_removed_with_its_index_is_not_brought_into_a_file_that_another_process_has_opened() {
+async fn a_log_that_was_removed_with_its_index_is_not_copied_into_a_file_that_another_process_has_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let mut file = Vec::new();
@@ -130,7 +130,7 @@ async fn a_log_that_was_removed_is_noticed_and_saved_also_when_the_store_is_clos
 }
 
 #[tokio::test]
-async fn a_log_in_whose_place_another_lies_is_not_written_under_it() {
+async fn a_replaced_log_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let log = folder.path().join("mailkit.db-wal");
@@ -189,7 +189,7 @@ async fn an_index_of_the_log_that_was_removed_stops_the_store_before_it_writes_o
 /// A loop of symbolic links replaces a folder without permission, since root may search every folder.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_store_that_cannot_be_looked_at_for_a_moment_goes_on() {
+async fn a_store_whose_file_cannot_be_checked_for_a_moment_continues() {
     let folder = tempfile::tempdir().unwrap();
     let (there, aside) = (folder.path().join("there"), folder.path().join("aside"));
     std::fs::create_dir(&there).unwrap();

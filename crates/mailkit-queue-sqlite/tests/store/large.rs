@@ -49,7 +49,7 @@ fn chunks(path: &std::path::Path) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_message_goes_in_and_out_in_pieces() {
+async fn a_large_message_is_stored_and_read_in_chunks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
@@ -66,7 +66,7 @@ async fn a_large_message_goes_in_and_out_in_pieces() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_of_few_octets_is_kept_like_any_small_message() {
+async fn a_stream_of_few_octets_is_stored_like_any_small_message() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
@@ -104,7 +104,7 @@ async fn a_large_message_whose_key_is_known_is_not_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_message_that_is_purged_takes_its_pieces_along() {
+async fn purging_a_large_message_removes_its_chunks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
@@ -115,7 +115,7 @@ async fn a_large_message_that_is_purged_takes_its_pieces_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pieces_that_a_dead_process_left_behind_are_removed_when_they_are_old() {
+async fn orphaned_chunks_of_a_dead_process_are_removed_when_they_are_old() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let queue = open(&path).await;
@@ -154,7 +154,7 @@ impl<F: Fn() + Clone + Send + Sync + 'static> ContentSource for EndsLate<F> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_message_whose_pieces_were_taken_for_left_behind_is_not_acknowledged() {
+async fn a_large_message_whose_chunks_were_removed_as_orphaned_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let hours = Arc::new(AtomicU64::new(0));

@@ -22,8 +22,8 @@ fn in_a_folder(test: &str) -> Option<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_name_that_sqlite_takes_for_something_else_is_that_of_a_file() {
-    let test = "a_name_that_sqlite_takes_for_something_else_is_that_of_a_file";
+async fn a_path_that_sqlite_would_take_for_a_url_or_memory_names_a_file() {
+    let test = "a_path_that_sqlite_would_take_for_a_url_or_memory_names_a_file";
     let Some(folder) = in_a_folder(test) else { return };
     Connection::open(folder.join("other.db")).unwrap().execute_batch("CREATE TABLE list (item TEXT)").unwrap();
     for name in ["file:other.db", "file:other.db?mode=memory", ":memory:", "a?b#c%20d.db", " "] {
@@ -151,7 +151,7 @@ async fn a_path_where_no_store_can_be_is_named() {
 }
 
 #[tokio::test]
-async fn who_only_looks_makes_neither_a_store_nor_a_queue_in_one() {
+async fn a_command_that_only_reads_creates_neither_a_store_nor_a_queue() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let look = async |name: &str| SqliteQueue::builder(&path).queue(name).existing().open().await;
@@ -199,7 +199,7 @@ async fn mail_is_for_its_owner_alone() {
 /// `sqlite3` program may do so.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_store_that_is_looked_at_in_its_own_process_keeps_its_locks() {
+async fn a_store_that_its_own_process_opens_again_keeps_its_locks() {
     use std::os::unix::fs::MetadataExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");

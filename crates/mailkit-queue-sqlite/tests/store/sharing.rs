@@ -42,7 +42,7 @@ async fn two_stores_on_one_file_enqueue_and_deliver_each_message_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_notices_what_another_process_enqueued_within_a_second() {
+async fn a_waiting_worker_notices_within_a_second_that_another_process_has_enqueued() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let (here, there) = (open(&path).await, open(&path).await);
@@ -83,7 +83,7 @@ async fn queues_of_one_file_do_not_see_one_another() {
 }
 
 #[tokio::test]
-async fn a_worker_without_mail_is_not_woken_by_its_own_looking() {
+async fn a_worker_without_mail_is_not_woken_by_its_own_polling() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("mailkit.db")).await;
     let mut pinned = message("x");
@@ -102,7 +102,7 @@ async fn a_worker_without_mail_is_not_woken_by_its_own_looking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_many_make_at_once_is_one_store() {
+async fn a_store_that_many_create_at_once_is_one_store() {
     for _ in 0..5 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailkit.db");
@@ -117,7 +117,7 @@ async fn a_store_that_many_make_at_once_is_one_store() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_closes_does_not_wait_for_a_reader_and_has_nobody_wait() {
+async fn closing_does_not_wait_for_a_reader_and_delays_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mailkit.db");
     let (here, there) = (open(&path).await, open(&path).await);
