@@ -22,7 +22,7 @@ use worker::{Done, Until};
 
 /// The wait before an unavailable store is opened again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How long what is on its way may take to end, unless somebody says otherwise.
+/// The default time that messages in flight may take to end.
 const DRAIN: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(args: WorkArgs, config: Option<Config>, output: &mut Output) -> Result<Exit, Failure> {

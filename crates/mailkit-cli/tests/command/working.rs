@@ -94,7 +94,7 @@ fn told_twice_it_stops_at_once() {
     worker.signal("-TERM");
     // Signals that come together are one.
     wait_until(800);
-    worker.end("-TERM").assert_code(0).assert_says("stopped before all that was on its way had ended");
+    worker.end("-TERM").assert_code(0).assert_says("stopped before all messages in flight had ended");
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 

@@ -97,13 +97,13 @@ pub enum DeadReason {
     Refused,
     /// The maximum number of attempts was reached ([`RetrySettings::attempts`](crate::RetrySettings::attempts)).
     Attempts,
-    /// It was not delivered in time ([`RetrySettings::give_up_after`](crate::RetrySettings::give_up_after)).
+    /// The message was not delivered in time ([`RetrySettings::give_up_after`](crate::RetrySettings::give_up_after)).
     Age,
     /// The expiry time of the message has passed.
     Expired,
-    /// The delivery panicked on it or dropped it repeatedly.
+    /// The delivery panicked on the message or dropped it repeatedly.
     Defect,
-    /// It has more recipients than a quota allows in one window.
+    /// The message has more recipients than a quota allows in one window.
     OverQuota,
     /// A local rule forbids its recipients.
     NotAllowed,

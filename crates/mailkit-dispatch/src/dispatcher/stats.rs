@@ -13,7 +13,7 @@ use crate::classify::FailureClass;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Its routes, in the order of the settings.
+    /// The routes, in the order of the settings.
     pub routes: Vec<RouteStats>,
     /// Whether the queue's store is unavailable.
     pub store_unavailable: bool,
@@ -27,23 +27,23 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RouteStats {
-    /// Its name.
+    /// The name of the route.
     pub name: String,
-    /// The number of delivery slots (connections) that it may use now.
+    /// The number of delivery slots (connections) that the route may use now.
     pub concurrency_limit: u32,
-    /// The number of connections that its server allows, if the server has refused more.
+    /// The number of connections that the server allows, if it has refused more.
     pub learned_limit: Option<u32>,
     /// The number of delivery slots (connections) in use or being opened.
     pub active_slots: usize,
     /// Messages in flight.
     pub in_flight: u32,
-    /// Leased messages that wait for it in memory.
+    /// Leased messages that wait for the route in memory.
     pub waiting: usize,
-    /// The state of its breaker.
+    /// The state of the breaker.
     pub breaker: BreakerState,
-    /// Whether it is paused by an operator.
+    /// Whether the route is paused by an operator.
     pub paused: bool,
-    /// How long its own limits have delayed mail, in total.
+    /// How long the limits of the route have delayed mail, in total.
     pub throttled: Duration,
     /// Results of attempts and recipients.
     pub outcomes: Outcomes,

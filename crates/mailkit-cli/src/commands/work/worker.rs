@@ -69,7 +69,7 @@ pub(super) async fn run(
     tokio::select! {
         () = outbox.shutdown(drain) => {}
         () = signals.next() => {
-            tracing::warn!("stopped before all that was on its way had ended");
+            tracing::warn!("stopped before all messages in flight had ended");
             outbox.shutdown(Duration::ZERO).await;
         }
     }
