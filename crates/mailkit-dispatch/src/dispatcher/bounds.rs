@@ -17,33 +17,33 @@ use super::span::{self, UNITS};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanBounds {
-    least: Duration,
-    most: Duration,
+    min: Duration,
+    max: Duration,
 }
 
 impl SpanBounds {
     /// Bounds from the minimum to the maximum, both included.
     #[must_use]
-    pub const fn new(least: Duration, most: Duration) -> Self {
-        Self { least, most }
+    pub const fn new(min: Duration, max: Duration) -> Self {
+        Self { min, max }
     }
 
     /// The minimum.
     #[must_use]
-    pub const fn least(&self) -> Duration {
-        self.least
+    pub const fn min(&self) -> Duration {
+        self.min
     }
 
     /// The maximum.
     #[must_use]
-    pub const fn most(&self) -> Duration {
-        self.most
+    pub const fn max(&self) -> Duration {
+        self.max
     }
 
     /// Whether a value lies within the bounds.
     #[must_use]
     pub fn contains(&self, value: Duration) -> bool {
-        (self.least..=self.most).contains(&value)
+        (self.min..=self.max).contains(&value)
     }
 
     /// Checks that a value lies within the bounds.
@@ -72,10 +72,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bounds, value } = self;
         write!(f, "{}, and has to be ", Span(*value))?;
-        match value < &bounds.least {
-            true if bounds.least < Duration::from_millis(1) => f.write_str("longer than 0s")?,
-            true => write!(f, "{} at least", Span(bounds.least))?,
-            false => write!(f, "{} at most", Span(bounds.most))?,
+        match value < &bounds.min {
+            true if bounds.min < Duration::from_millis(1) => f.write_str("longer than 0s")?,
+            true => write!(f, "{} at least", Span(bounds.min))?,
+            false => write!(f, "{} at most", Span(bounds.max))?,
         }
         let meant = meant(*bounds, *value);
         let Some((last, others)) = meant.split_last() else { return Ok(()) };

@@ -153,13 +153,13 @@ fn with_setting(name: &str, value: &str) -> String {
 #[test]
 fn a_span_beyond_its_bounds_is_refused_with_the_bound_and_the_unit_that_was_meant() {
     for (name, bounds) in bounds::ALL {
-        let short = bounds.least().checked_sub(Duration::from_micros(1)).unwrap();
-        let long = bounds.most() + Duration::from_millis(1);
+        let short = bounds.min().checked_sub(Duration::from_micros(1)).unwrap();
+        let long = bounds.max() + Duration::from_millis(1);
         for (value, bound) in [(short, "at least"), (long, "at most")] {
             let told = refusal(&with_setting(name, &format!("\"{}us\"", value.as_micros())));
             assert!(told.contains(&format!("`{name}` is ")) && told.contains(bound), "{told}");
         }
-        for value in [bounds.least(), bounds.most()] {
+        for value in [bounds.min(), bounds.max()] {
             let text = with_setting(name, &format!("\"{}ms\"", value.as_millis()));
             let told = Config::parse(&text).err().map(|error| error.to_string()).unwrap_or_default();
             // What it may be by itself may still not go with the other settings.
@@ -356,10 +356,10 @@ const REFERENCE: &str = include_str!("../../../../docs/configuration.md");
 fn the_reference_has_every_span_with_its_bounds() {
     for (name, bounds) in bounds::ALL {
         let key = name.rsplit('.').next().unwrap();
-        let least = format_span(bounds.least());
-        let wanted = match bounds.most() == LONGEST_SPAN {
+        let least = format_span(bounds.min());
+        let wanted = match bounds.max() == LONGEST_SPAN {
             true => format!("span, from {least}"),
-            false => format!("span, {least} to {}", format_span(bounds.most())),
+            false => format!("span, {least} to {}", format_span(bounds.max())),
         };
         let quoted = format!("`{key}`");
         let mentions = REFERENCE.match_indices(&quoted).map(|(at, _)| &REFERENCE[at..]);
