@@ -88,8 +88,9 @@ impl QueueUrl {
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable) for a store that cannot be reached,
     /// [`ErrorKind::StoreMissing`](crate::ErrorKind::StoreMissing) where there is no folder for it,
     /// [`ErrorKind::StoreUnusable`](crate::ErrorKind::StoreUnusable) for a path where none can be,
-    /// [`ErrorKind::StoreDamaged`](crate::ErrorKind::StoreDamaged) for one that is damaged or not mailkit's, which is left
-    /// as it was, and [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where this build has no such store.
+    /// [`ErrorKind::StoreDamaged`](crate::ErrorKind::StoreDamaged) for one that is damaged or was not created by mailkit, and
+    /// [`ErrorKind::StoreIncompatible`](crate::ErrorKind::StoreIncompatible) for one with the schema of another version: both
+    /// are not changed; and [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where this build has no such store.
     pub async fn open(&self, settings: QueueSettings) -> Result<OpenQueue, Error> {
         self.open_where(settings, true).await
     }

@@ -27,15 +27,15 @@ pub(crate) enum QueueCommand {
     List(ListArgs),
     /// Shows a message, its recipients and its attempts
     Show(MessageId),
-    /// Takes up dead messages again, for the recipients that were not accepted; scheduled ones at once
+    /// Makes dead messages ready again, for the recipients that were not accepted, and scheduled ones at once
     Retry(ActArgs),
-    /// Sends held messages after all
+    /// Makes held messages ready again
     Release(ActArgs),
-    /// Takes back messages that are scheduled, ready or held
+    /// Cancels messages that are scheduled, ready or held
     Cancel(ActArgs),
-    /// Forgets finished messages: those sent and cancelled, others where --state names them
+    /// Removes finished messages: those sent and cancelled, others if --state names them
     Purge(PurgeArgs),
-    /// Writes messages as lines that `enqueue --ndjson` takes back, also out of a damaged store
+    /// Writes messages as lines for `enqueue --ndjson`, also from a damaged store
     Export(ExportArgs),
 }
 
@@ -119,7 +119,7 @@ pub(crate) struct ActArgs {
 
 #[derive(Args)]
 pub(crate) struct PurgeArgs {
-    /// Only those that were finished so long ago or longer
+    /// Only those that finished at least this long ago
     #[arg(long, value_name = "SPAN", value_parser = span::parse)]
     pub(crate) older_than: Option<Duration>,
     /// Only in this state: sent, dead, held or cancelled; repeats. Without it those sent and cancelled

@@ -25,7 +25,7 @@ pub(crate) struct WorkArgs {
     /// For how long a message is leased, 5s at least; renewed while this worker lives
     #[arg(long, value_name = "SPAN", value_parser = span::parse)]
     pub(crate) lease: Option<Duration>,
-    /// For how long messages on their way may take to end, once it is told to stop; 30s where the configuration has no
+    /// How long messages in flight may take to end when the worker is told to stop; 30s if the configuration has no
     /// drain
     #[arg(long, value_name = "SPAN", value_parser = span::parse)]
     pub(crate) drain: Option<Duration>,

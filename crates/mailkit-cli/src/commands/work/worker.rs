@@ -50,7 +50,7 @@ impl fmt::Display for Done {
     }
 }
 
-/// Works, and then lets what is on its way end; a signal while it does ends it at once.
+/// Runs the worker, then drains the messages in flight. A signal during the drain ends it at once.
 pub(super) async fn run(
     outbox: &Outbox,
     until: Until,
