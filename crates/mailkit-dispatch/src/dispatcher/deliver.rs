@@ -135,5 +135,5 @@ setters!(DeliveryFailure {
     /// Sets the minimum time until another attempt.
     with_retry_after(retry_after: Option<Duration>);
     /// Sets whether the route could send the message if it were converted.
-    with_conversion(can_convert: bool);
+    with_can_convert(can_convert: bool);
 });

@@ -112,7 +112,7 @@ pub(super) fn failure(error: &Error) -> DeliveryFailure {
     };
     let can_convert = could_convert(error);
     // While the pool leaves the server alone, another attempt would come to nothing.
-    DeliveryFailure::new(fault, format!("{error:#}")).with_retry_after(error.retry_in()).with_conversion(can_convert)
+    DeliveryFailure::new(fault, format!("{error:#}")).with_retry_after(error.retry_in()).with_can_convert(can_convert)
 }
 
 /// Whether content was read, and is not what it was.
