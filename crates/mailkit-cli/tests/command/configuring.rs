@@ -141,7 +141,7 @@ fn the_name_of_the_configuration_is_given_to_every_server() {
     let store = Store::new();
     let sink = SinkProcess::start(&["--fail", "ehlo=550 5.7.1 who are you"]);
     let config = store.file("c.toml", "hostname = \"relay.example.com\"\n");
-    for (more, name) in [(&["--config", &*config][..], "EHLO relay.example.com"), (&[], "EHLO ")] {
+    for (more, name) in [(&["--config", &*config][..], "the name relay.example.com"), (&[], "the name ")] {
         let ended = crate::run::send(&sink.plain(), more);
         ended.assert_code(69).assert_says(name).assert_says("`hostname` in the configuration");
     }
@@ -154,7 +154,7 @@ fn the_name_of_the_configuration_is_given_to_every_server() {
         assert!(shown["message_id"].as_str().unwrap().ends_with("@relay.example.com>"), "{id}: {shown}");
     }
     let own = format!("{}&ehlo=own.example", sink.plain());
-    crate::run::send(&own, &["--config", &config]).assert_says("EHLO own.example");
+    crate::run::send(&own, &["--config", &config]).assert_says("the name own.example");
 }
 
 #[test]
