@@ -134,7 +134,7 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     let is_more = each(conn, index, &condition, &values, |row, details| {
         let record = record(&row, details)?;
         if matches(&record) {
-            if records.len() == filter.limit {
+            if records.len() == filter.page_size() {
                 return Ok(false);
             }
             records.push(record);
@@ -145,12 +145,18 @@ fn page(conn: &Connection, queue: i64, filter: &Filter) -> Result<Page, StoreErr
     Ok(Page::new(records, next))
 }
 
+/// The condition on the class of the last attempt.
+const LAST_CLASS: &str =
+    " AND (SELECT class FROM attempt WHERE attempt.seq = message.seq ORDER BY number DESC LIMIT 1) = ?";
+
 /// The conditions of a filter that SQLite compares exactly.
 fn exact_conditions(filter: &Filter) -> impl Iterator<Item = (&'static str, Value)> {
     let time = |at: Timestamp| Value::from(at.as_millis());
     [
         (" AND ready_bucket.tenant = ?", filter.tenant.clone().map(Value::from)),
         (" AND ready_bucket.route = ?", filter.route.clone().map(Value::from)),
+        (" AND message_body.message_id = ?", filter.message_id.clone().map(Value::from)),
+        (LAST_CLASS, filter.class.clone().map(Value::from)),
         (" AND message.created_at >= ?", filter.since.map(time)),
         (" AND message.created_at < ?", filter.until.map(time)),
     ]

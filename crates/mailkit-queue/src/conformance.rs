@@ -24,6 +24,7 @@ mod commands;
 mod concurrency;
 mod enqueueing;
 mod expiry;
+mod filters;
 mod keys;
 mod leases;
 mod limits;
@@ -165,6 +166,10 @@ scenarios! { ($)
     concurrency {
         concurrent_workers_settle_each_message_once,
         concurrent_enqueues_are_all_stored,
+    }
+    filters {
+        a_list_is_filtered_by_message_id_and_failure_class,
+        a_page_has_at_most_a_thousand_messages,
     }
     random {
         random_operations_match_the_model,

@@ -219,7 +219,8 @@ impl Queue for MemoryQueue {
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
         let (mut records, mut from) = (Vec::new(), filter.cursor);
         // One more than the limit tells whether there is another page.
-        let most = filter.limit.saturating_add(1);
+        let limit = filter.page_size();
+        let most = limit + 1;
         while records.len() < most {
             from = self.store()?.0.list(filter, from, most, &mut records);
             if from.is_none() {
@@ -227,8 +228,8 @@ impl Queue for MemoryQueue {
             }
             tokio::task::yield_now().await;
         }
-        let is_more = records.len() > filter.limit;
-        records.truncate(filter.limit);
+        let is_more = records.len() > limit;
+        records.truncate(limit);
         let next = records.last().filter(|_| is_more).map(|record| record.id);
         Ok(Page::new(records, next))
     }

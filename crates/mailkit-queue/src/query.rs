@@ -29,17 +29,25 @@ pub struct Filter {
     pub tenant: Option<String>,
     /// Only messages that are pinned to this route.
     pub route: Option<String>,
+    /// Only messages with this Message-ID, in its angle brackets.
+    pub message_id: Option<String>,
+    /// Only messages whose last attempt ended in a failure of this class.
+    pub class: Option<String>,
     /// Only messages that were enqueued at this time or later.
     pub since: Option<Timestamp>,
     /// Only messages that were enqueued before this time.
     pub until: Option<Timestamp>,
-    /// The maximum number of messages on a page. The default is 50.
+    /// The maximum number of messages on a page. The default is 50, and a page never has more than
+    /// [`MAX_LIMIT`](Self::MAX_LIMIT).
     pub limit: usize,
     /// Only messages older than this one: the [`Page::next`] of the page before.
     pub cursor: Option<QueueId>,
 }
 
 impl Filter {
+    /// The maximum number of messages on one page.
+    pub const MAX_LIMIT: usize = 1_000;
+
     /// A filter that every message matches, with 50 messages on a page.
     #[must_use]
     pub const fn new() -> Self {
@@ -49,6 +57,8 @@ impl Filter {
             tag: None,
             tenant: None,
             route: None,
+            message_id: None,
+            class: None,
             since: None,
             until: None,
             limit: 50,
@@ -91,6 +101,20 @@ impl Filter {
         self
     }
 
+    /// Sets the Message-ID, with its angle brackets.
+    #[must_use]
+    pub fn with_message_id(mut self, message_id: impl Into<String>) -> Self {
+        self.message_id = Some(message_id.into());
+        self
+    }
+
+    /// Sets the class of the failure in which the last attempt ended.
+    #[must_use]
+    pub fn with_class(mut self, class: impl Into<String>) -> Self {
+        self.class = Some(class.into());
+        self
+    }
+
     /// Sets the time from which on messages were enqueued.
     #[must_use]
     pub fn with_since(mut self, since: impl Into<Option<Timestamp>>) -> Self {
@@ -110,6 +134,12 @@ impl Filter {
     pub const fn with_limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// For stores: the number of messages on a page, within its maximum.
+    #[must_use]
+    pub const fn page_size(&self) -> usize {
+        if self.limit < Self::MAX_LIMIT { self.limit } else { Self::MAX_LIMIT }
     }
 
     /// Sets the cursor.

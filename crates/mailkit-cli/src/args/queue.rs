@@ -57,13 +57,20 @@ pub(crate) struct FilterArgs {
     /// Only those that are pinned to this route
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
+    /// Only with this Message-ID, with or without its angle brackets
+    #[arg(long, value_name = "ID", value_parser = message_id)]
+    pub(crate) message_id: Option<String>,
+    /// Only those whose last attempt ended in a failure of this class, such as greylisted
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
 }
 
 impl FilterArgs {
     /// Whether nothing is left out.
     pub(crate) const fn is_empty(&self) -> bool {
-        let Self { state, recipient, tag, tenant, route } = self;
-        state.is_none() && recipient.is_none() && tag.is_none() && tenant.is_none() && route.is_none()
+        let Self { state, recipient, tag, tenant, route, message_id, class } = self;
+        let is_any = recipient.is_none() && tag.is_none() && tenant.is_none() && route.is_none();
+        is_any && state.is_none() && message_id.is_none() && class.is_none()
     }
 
     /// The filter that they ask for.
@@ -73,6 +80,8 @@ impl FilterArgs {
         filter.tag.clone_from(&self.tag);
         filter.tenant.clone_from(&self.tenant);
         filter.route.clone_from(&self.route);
+        filter.message_id.clone_from(&self.message_id);
+        filter.class.clone_from(&self.class);
         filter
     }
 }
@@ -105,12 +114,12 @@ pub(crate) struct MessageId {
 #[derive(Args)]
 pub(crate) struct ActArgs {
     /// The messages, or the beginnings of their ids; instead of a filter
-    #[arg(value_name = "ID", conflicts_with_all = ["state", "recipient", "tag", "tenant", "route", "all"])]
+    #[arg(value_name = "ID", conflicts_with_all = ["state", "recipient", "tag", "tenant", "route", "message_id", "class", "all"])]
     pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     /// All messages whose state allows it
-    #[arg(long, conflicts_with_all = ["state", "recipient", "tag", "tenant", "route"])]
+    #[arg(long, conflicts_with_all = ["state", "recipient", "tag", "tenant", "route", "message_id", "class"])]
     pub(crate) all: bool,
     /// Does it without asking; needed with a filter where there is no terminal
     #[arg(short, long)]
@@ -153,6 +162,11 @@ With --json: stats prints {\"scheduled\", \"ready\", \"leased\", \"sent\", \"dea
 An id may be cut short while no other message begins like that. With a filter, retry takes scheduled messages only where \
 an attempt was made, unless --state scheduled names them. An unknown id, and what a message's state does not allow, end in \
 65, a store that is not there in 66, one out of reach in 75, a damaged one in 78. None of these commands makes a store.";
+
+/// Adds the angle brackets that a Message-ID has in a queue.
+fn message_id(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(if text.starts_with('<') { text.to_owned() } else { format!("<{text}>") })
+}
 
 /// Reads a point in time.
 fn moment(text: &str) -> Result<Timestamp, String> {

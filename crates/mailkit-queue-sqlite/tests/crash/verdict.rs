@@ -72,9 +72,7 @@ impl Told {
         let stats = queue.stats().await.unwrap();
         assert_eq!(stats.unfinished() + stats.dead + stats.cancelled, 0, "{stats:?}");
 
-        let held = Filter::new().with_state(State::Held).with_limit(usize::MAX);
-        let held: HashSet<String> =
-            queue.list(&held).await.unwrap().records.iter().map(|record| record.id.to_string()).collect();
+        let held = held(&queue).await;
         assert_eq!(held.len() as u64, stats.held);
         let in_flight: HashSet<&String> = self.in_flight.iter().collect();
         for (id, holds) in &self.acknowledged {
@@ -95,5 +93,18 @@ impl Told {
             assert!(in_flight.contains(id), "{id} went {times} times, and was never in flight");
         }
         queue.close().await.unwrap();
+    }
+}
+
+/// The ids of all messages that are held.
+async fn held(queue: &impl Queue) -> HashSet<String> {
+    let (mut filter, mut ids) = (Filter::new().with_state(State::Held).with_limit(Filter::MAX_LIMIT), HashSet::new());
+    loop {
+        let page = queue.list(&filter).await.unwrap();
+        ids.extend(page.records.iter().map(|record| record.id.to_string()));
+        filter.cursor = page.next;
+        if page.next.is_none() {
+            return ids;
+        }
     }
 }

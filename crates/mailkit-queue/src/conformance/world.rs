@@ -138,7 +138,15 @@ impl World {
     }
 
     pub(super) async fn all(&self) -> Vec<Record> {
-        self.queue.list(&Filter { limit: 10_000, ..Filter::default() }).await.unwrap().records
+        let (mut filter, mut records) = (Filter::new().with_limit(Filter::MAX_LIMIT), Vec::new());
+        loop {
+            let page = self.queue.list(&filter).await.unwrap();
+            records.extend(page.records);
+            filter.cursor = page.next;
+            if page.next.is_none() {
+                return records;
+            }
+        }
     }
 
     /// Creates a message in that state. The queue must have no ready message. The lease of a leased message is dropped.

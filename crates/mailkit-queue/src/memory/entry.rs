@@ -44,7 +44,7 @@ pub(super) struct Entry {
     envelope: Envelope,
     /// The status of each recipient, in the order of the envelope.
     known: Vec<Known>,
-    message_id: Option<String>,
+    pub(super) message_id: Option<String>,
     subject: Option<String>,
     delivery: DeliveryOptions,
     pub(super) idempotency: Option<Idempotency>,
@@ -171,6 +171,11 @@ impl Entry {
             self.history.pop_front();
         }
         self.history.push_back(attempt);
+    }
+
+    /// The class of the failure in which the last attempt ended.
+    pub(super) fn last_class(&self) -> Option<&str> {
+        self.history.back()?.class.as_deref()
     }
 
     /// Whether every recipient was accepted.

@@ -35,6 +35,8 @@ impl Store {
                 && filter.tag.as_ref().is_none_or(|tag| entry.tags.iter().any(|known| **known == **tag))
                 && filter.tenant.as_ref().is_none_or(|tenant| entry.tenant.as_deref() == Some(tenant))
                 && filter.route.as_ref().is_none_or(|route| entry.route.as_deref() == Some(route))
+                && filter.message_id.as_ref().is_none_or(|id| entry.message_id.as_ref() == Some(id))
+                && filter.class.as_ref().is_none_or(|class| entry.last_class() == Some(class))
                 && filter.since.is_none_or(|since| entry.created_at >= since)
                 && filter.until.is_none_or(|until| entry.created_at < until)
                 && recipient.as_ref().is_none_or(|recipient| entry.goes_to(recipient))

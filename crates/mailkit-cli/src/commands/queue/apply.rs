@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// How many messages are looked at in one call.
-const PAGE: usize = 1_000;
+const PAGE: usize = Filter::MAX_LIMIT;
 /// How many messages are changed at once: stores write what waits together.
 const AT_ONCE: usize = 64;
 
@@ -30,7 +30,7 @@ pub(super) async fn run(
     if args.filter.is_empty() && !args.all {
         let name = command.as_str();
         return Err(Failure::usage(format!(
-            "{name} needs messages: give ids, or a filter such as --state, --recipient, --tag, --tenant, --route, or --all"
+            "{name} needs messages: give ids, or a filter such as --state, --recipient, --tag, --tenant, --route, --message-id, --class, or --all"
         )));
     }
     let found = matching(&args.filter.filter(), command, queue).await?;
