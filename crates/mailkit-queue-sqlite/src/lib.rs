@@ -36,6 +36,7 @@ mod checkpoint;
 mod close_tests;
 mod content;
 mod context;
+mod controls;
 mod delivery;
 mod details;
 mod enqueue;

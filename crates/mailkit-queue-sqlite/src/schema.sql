@@ -12,7 +12,9 @@ CREATE TABLE queue (
   held INTEGER NOT NULL DEFAULT 0,
   cancelled INTEGER NOT NULL DEFAULT 0,
   unfinished_bytes INTEGER NOT NULL DEFAULT 0,
-  ambiguous INTEGER NOT NULL DEFAULT 0
+  ambiguous INTEGER NOT NULL DEFAULT 0,
+  -- How often a control was changed.
+  controls_version INTEGER NOT NULL DEFAULT 0
 );
 
 -- A ready bucket has the messages of one priority, tenant and route; `ready` is the number of ready ones.
@@ -115,6 +117,17 @@ CREATE TABLE limit_usage (
   amount INTEGER NOT NULL,
   PRIMARY KEY (queue, key, bucket)
 ) WITHOUT ROWID;
+
+-- Small values that all who use the queue share, changed by compare-and-set.
+CREATE TABLE control (
+  queue INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  expires_at INTEGER,
+  PRIMARY KEY (queue, key)
+);
+CREATE INDEX control_expiring ON control (queue, expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE VIEW mail AS
 SELECT queue.name AS queue, message.id, message_body.subject, message_body.sender,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Acquired, Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest,
-    NewMessage, Page, Permit, Queue, QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats,
-    Timestamp,
+    Acquired, Clock, Command, Content, Control, ControlKey, ControlPut, ControlValue, Enqueued, Expected, Filter,
+    Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page, Permit, Queue, QueueError, QueueId,
+    QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -298,6 +298,33 @@ impl Queue for SqliteQueue {
 
     async fn stats(&self) -> Result<Stats, QueueError> {
         self.read_stats().await
+    }
+
+    async fn control_get(&self, key: &ControlKey) -> Result<Option<Control>, QueueError> {
+        self.read_control(key).await
+    }
+
+    async fn control_put(
+        &self,
+        key: &ControlKey,
+        value: Option<ControlValue>,
+        expected: Expected,
+        ttl: Option<Duration>,
+    ) -> Result<ControlPut, QueueError> {
+        self.write_control(key, value, expected, ttl).await
+    }
+
+    async fn control_list(
+        &self,
+        prefix: &str,
+        after: Option<&ControlKey>,
+        limit: usize,
+    ) -> Result<Vec<(ControlKey, Control)>, QueueError> {
+        self.read_controls(prefix, after, limit).await
+    }
+
+    async fn controls_version(&self) -> Result<u64, QueueError> {
+        self.read_controls_version().await
     }
 
     fn clock(&self) -> &Clock {

@@ -22,6 +22,7 @@
 mod clock;
 mod commands;
 mod concurrency;
+mod controls;
 mod enqueueing;
 mod expiry;
 mod filters;
@@ -170,6 +171,15 @@ scenarios! { ($)
     filters {
         a_list_is_filtered_by_message_id_and_failure_class,
         a_page_has_at_most_a_thousand_messages,
+    }
+    controls {
+        a_control_is_stored_replaced_and_removed,
+        a_control_is_changed_only_if_what_is_there_was_expected,
+        every_change_of_a_control_raises_the_version_of_all,
+        a_control_whose_time_is_over_is_gone,
+        controls_are_listed_by_prefix_and_in_pages,
+        no_update_of_a_control_is_lost_among_concurrent_writers,
+        a_waiting_worker_is_woken_by_a_control,
     }
     random {
         random_operations_match_the_model,

@@ -51,6 +51,11 @@ pub enum QueueError {
     },
     /// The token is stale: the lease was settled, or it expired and the store has ended it.
     LeaseLost(QueueId),
+    /// The store does not implement this part of the contract.
+    Unsupported {
+        /// The part.
+        what: &'static str,
+    },
     /// The store cannot filter by this field.
     UnsupportedFilter {
         /// The field of the filter.
@@ -100,6 +105,7 @@ impl ErrorMessage for QueueError {
                 f,
                 "the lease of message {id} was lost: it expired, and another worker may have leased the message"
             ),
+            Self::Unsupported { what } => write!(f, "the queue's store does not support {what}"),
             Self::UnsupportedFilter { field } => write!(f, "the queue's store cannot filter by {field}"),
             Self::Content(_) => f.write_str("the content of the message could not be read"),
             Self::Unavailable(_) => f.write_str("the queue's store cannot be reached"),

@@ -17,6 +17,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod content;
+mod control;
 mod error;
 mod id;
 mod lease;
@@ -34,6 +35,7 @@ mod text;
 
 pub use self::clock::{Clock, Timestamp};
 pub use self::content::{Chunks, Content, ContentSource};
+pub use self::control::{Control, ControlPut, ControlValue, ControlValueError, Expected};
 pub use self::error::{QueueError, SettleError};
 pub use self::id::{ParseQueueIdError, QueueId};
 pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
@@ -49,4 +51,4 @@ pub use self::settings::QueueSettings;
 pub use self::settlement::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};
 pub use self::state::State;
 pub use self::string_enum::ParseEnumError;
-pub use self::text::{IdempotencyKey, InvalidText, InvalidTextReason, Tag, Tenant, Traceparent};
+pub use self::text::{ControlKey, IdempotencyKey, InvalidText, InvalidTextReason, Tag, Tenant, Traceparent};

@@ -5,6 +5,7 @@
 //! become dead, and old finished ones are removed.
 
 mod content;
+mod controls;
 mod entry;
 mod index;
 mod keys;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use self::store::Store;
 use crate::clock::{Clock, Timestamp};
 use crate::content::Content;
+use crate::control::{Control, ControlPut, ControlValue, Expected};
 use crate::error::{QueueError, SettleError};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
@@ -34,6 +36,7 @@ use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::settlement::Settlement;
 use crate::state::State;
+use crate::text::ControlKey;
 
 /// The longest time that a worker waits before it leases again. A wake-up is lost if the worker that received it is dropped.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -250,6 +253,42 @@ impl Queue for MemoryQueue {
     async fn stats(&self) -> Result<Stats, QueueError> {
         let (store, now) = self.store()?;
         Ok(store.stats(now))
+    }
+
+    async fn control_get(&self, key: &ControlKey) -> Result<Option<Control>, QueueError> {
+        let (store, now) = self.store()?;
+        Ok(store.controls.get(key, now).cloned())
+    }
+
+    /// All controls together have up to 64 MiB.
+    async fn control_put(
+        &self,
+        key: &ControlKey,
+        value: Option<ControlValue>,
+        expected: Expected,
+        ttl: Option<Duration>,
+    ) -> Result<ControlPut, QueueError> {
+        let (mut store, now) = self.store()?;
+        let before = store.controls.version();
+        let put = store.controls.put(key, value, expected, ttl.map(|ttl| now + ttl), now);
+        if store.controls.version() != before {
+            self.wake();
+        }
+        put
+    }
+
+    async fn control_list(
+        &self,
+        prefix: &str,
+        after: Option<&ControlKey>,
+        limit: usize,
+    ) -> Result<Vec<(ControlKey, Control)>, QueueError> {
+        let (store, now) = self.store()?;
+        Ok(store.controls.list(prefix, after, limit, now))
+    }
+
+    async fn controls_version(&self) -> Result<u64, QueueError> {
+        Ok(self.store()?.0.controls.version())
     }
 
     fn clock(&self) -> &Clock {

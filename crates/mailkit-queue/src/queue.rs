@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::content::Content;
+use crate::control::{Control, ControlPut, ControlValue, Expected};
 use crate::error::{QueueError, SettleError};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
@@ -15,6 +16,7 @@ use crate::query::{Command, Filter, Page, Stats};
 use crate::record::Record;
 use crate::settlement::Settlement;
 use crate::state::State;
+use crate::text::ControlKey;
 
 /// A queue of mail.
 ///
@@ -166,6 +168,54 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// An error of the store.
     async fn stats(&self) -> Result<Stats, QueueError>;
+
+    /// Returns the control with this key, and `None` if there is none or it has expired.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn control_get(&self, _key: &ControlKey) -> Result<Option<Control>, QueueError> {
+        Err(QueueError::Unsupported { what: "controls" })
+    }
+
+    /// Stores the value of a control if the present control meets the condition. A value of `None` removes the control. With
+    /// a `ttl` the control expires after that time.
+    ///
+    /// A change raises [`controls_version`](Self::controls_version) and ends the [`wait`](Self::wait) of all workers. Removing
+    /// a control that does not exist changes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::Full`], or an error of the store.
+    async fn control_put(
+        &self,
+        _key: &ControlKey,
+        _value: Option<ControlValue>,
+        _expected: Expected,
+        _ttl: Option<Duration>,
+    ) -> Result<ControlPut, QueueError> {
+        Err(QueueError::Unsupported { what: "controls" })
+    }
+
+    /// Returns controls whose keys begin with the prefix, in the order of their keys. The list starts behind the key `after`,
+    /// and has up to `limit` controls, at most 1,000.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn control_list(
+        &self,
+        _prefix: &str,
+        _after: Option<&ControlKey>,
+        _limit: usize,
+    ) -> Result<Vec<(ControlKey, Control)>, QueueError> {
+        Err(QueueError::Unsupported { what: "controls" })
+    }
+
+    /// Returns the version of the controls, which every change of a control raises. The expiry of a control does not raise it.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn controls_version(&self) -> Result<u64, QueueError> {
+        Err(QueueError::Unsupported { what: "controls" })
+    }
 
     /// Returns the clock that the queue uses.
     fn clock(&self) -> &Clock;

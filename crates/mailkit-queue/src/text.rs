@@ -1,4 +1,4 @@
-//! Validated text: idempotency keys, tenants, tags and trace contexts.
+//! Validated text: idempotency keys, tenants, tags, trace contexts and the keys of controls.
 //!
 //! A store writes these values into its own format, and other programs show them. None contains a NUL or another control
 //! character, and each has a maximum length.
@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// The maximum length of a key, a tenant or a tag, in octets.
 const MAX_LENGTH: usize = 255;
+/// The maximum length of the key of a control: it contains a tenant, a route or an address.
+const MAX_CONTROL_KEY: usize = 512;
 
 /// Defines a newtype of text with the rule that every value meets.
 macro_rules! validated_text {
@@ -160,6 +162,11 @@ validated_text! {
     Traceparent, "a traceparent", check_traceparent
 }
 
+validated_text! {
+    /// The key of a control, such as `route/primary/paused`: 1 to 512 octets of UTF-8 without control characters.
+    ControlKey, "the key of a control", check_control_key
+}
+
 impl IdempotencyKey {
     /// A key from text that is known to be valid.
     pub(crate) fn from_valid(text: String) -> Self {
@@ -225,16 +232,20 @@ impl fmt::Display for InvalidText {
 
 impl Error for InvalidText {}
 
-fn check_length(text: &str) -> Result<(), InvalidTextReason> {
-    match text.len() {
-        0 => Err(InvalidTextReason::Empty),
-        1..=MAX_LENGTH => Ok(()),
-        _ => Err(InvalidTextReason::TooLong { max: MAX_LENGTH }),
-    }
+fn check_label(text: &str) -> Result<(), InvalidTextReason> {
+    check_plain(text, MAX_LENGTH)
 }
 
-fn check_label(text: &str) -> Result<(), InvalidTextReason> {
-    check_length(text)?;
+fn check_control_key(text: &str) -> Result<(), InvalidTextReason> {
+    check_plain(text, MAX_CONTROL_KEY)
+}
+
+fn check_plain(text: &str, max: usize) -> Result<(), InvalidTextReason> {
+    match text.len() {
+        0 => return Err(InvalidTextReason::Empty),
+        length if length > max => return Err(InvalidTextReason::TooLong { max }),
+        _ => {}
+    }
     text.chars()
         .find(|found| found.is_control())
         .map_or(Ok(()), |found| Err(InvalidTextReason::ControlCharacter(found)))
@@ -277,6 +288,8 @@ mod tests {
         assert_eq!(reason(Tag::new("a".repeat(256))), InvalidTextReason::TooLong { max: 255 });
         assert_eq!(reason(Tenant::new("\u{e9}".repeat(128))), InvalidTextReason::TooLong { max: 255 });
         assert_eq!(reason(IdempotencyKey::new("a".repeat(256))), InvalidTextReason::TooLong { max: 255 });
+        assert!(ControlKey::new("a".repeat(512)).is_ok());
+        assert_eq!(reason(ControlKey::new("a".repeat(513))), InvalidTextReason::TooLong { max: 512 });
     }
 
     #[test]
@@ -285,6 +298,7 @@ mod tests {
             let text = format!("a{control}b");
             let wanted = InvalidTextReason::ControlCharacter(control);
             assert_eq!((reason(Tag::new(&*text)), reason(Tenant::new(&*text))), (wanted, wanted));
+            assert_eq!(reason(ControlKey::new(&*text)), wanted);
             assert_eq!(reason(IdempotencyKey::new(text)), wanted);
         }
         assert_eq!(Tag::new("it's b\u{fc}cher, 1").unwrap(), "it's b\u{fc}cher, 1");

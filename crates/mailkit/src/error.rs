@@ -326,7 +326,7 @@ impl From<QueueError> for Error {
             QueueError::Missing(_) => ErrorKind::StoreMissing,
             QueueError::Unusable(_) => ErrorKind::StoreUnusable,
             QueueError::Expired { .. } => ErrorKind::Message,
-            QueueError::UnsupportedFilter { .. } => ErrorKind::Configuration,
+            QueueError::Unsupported { .. } | QueueError::UnsupportedFilter { .. } => ErrorKind::Configuration,
             _ => ErrorKind::Conflict,
         };
         Self::other(kind, error)

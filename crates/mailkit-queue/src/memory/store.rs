@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::controls::Controls;
 use super::entry::Entry;
 use super::index::{Index, first_until};
 use super::keys::Keys;
@@ -23,6 +24,7 @@ pub(super) struct Store {
     pub(super) messages: BTreeMap<QueueId, Box<Entry>>,
     pub(super) index: Index,
     pub(super) limits: Limits,
+    pub(super) controls: Controls,
     pub(super) ambiguous_total: u64,
     keys: Keys,
     settings: QueueSettings,
@@ -35,6 +37,7 @@ impl Store {
             messages: BTreeMap::new(),
             index: Index::default(),
             limits: Limits::default(),
+            controls: Controls::default(),
             ambiguous_total: 0,
             keys: Keys::new(settings.key_window),
             settings,
