@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use mailkit_queue::{Priority, QueueId, SlidingWindow, State, Tenant, Timestamp};
 use rusqlite::{Connection, params, params_from_iter};
 
+use crate::changes::{self, LogState};
 use crate::context::Context;
 use crate::error::StoreError;
 use crate::message::Row;
@@ -35,6 +36,9 @@ pub(crate) struct WriterCache {
     more_ready: HashMap<i64, i64>,
     counts_known: bool,
     counts_changed: bool,
+    log_changed: bool,
+    /// When the consumers of changes are checked again.
+    pub(crate) consumers_check_at: Option<Timestamp>,
     version: Option<i64>,
     last_id: Option<QueueId>,
 }
@@ -49,6 +53,7 @@ pub(crate) struct Counts {
     pub(crate) states: [i64; 7],
     pub(crate) unfinished_bytes: i64,
     pub(crate) ambiguous: i64,
+    pub(crate) log: LogState,
 }
 
 impl Counts {
@@ -61,8 +66,8 @@ impl Counts {
 impl WriterCache {
     pub(crate) fn clear(&mut self) {
         let last_tenant = std::mem::take(&mut self.last_tenant);
-        let (last_id, checkpoint_at) = (self.last_id, self.checkpoint_at);
-        *self = Self { last_tenant, last_id, checkpoint_at, ..Self::default() };
+        let Self { last_id, checkpoint_at, consumers_check_at, .. } = *self;
+        *self = Self { last_tenant, last_id, checkpoint_at, consumers_check_at, ..Self::default() };
     }
 
     /// Clears the cache if another connection has written since the last transaction.
@@ -105,6 +110,13 @@ impl<'a> Batch<'a> {
         Ok(&mut self.cache.counts)
     }
 
+    /// The state of the log of changes in the queue's row, to be changed.
+    pub(crate) fn log_state(&mut self) -> Result<&mut LogState, StoreError> {
+        self.counts()?;
+        self.cache.log_changed = true;
+        Ok(&mut self.cache.counts.log)
+    }
+
     /// Counts an ambiguous attempt.
     pub(crate) fn count_ambiguous(&mut self) -> Result<(), StoreError> {
         self.counts()?.ambiguous += 1;
@@ -132,7 +144,10 @@ impl<'a> Batch<'a> {
         if matches!(to, Some(State::Ready | State::Scheduled)) {
             self.wakes_workers = true;
         }
-        Ok(())
+        match to {
+            Some(state) if self.cache.counts.log.is_active() => changes::log(self, row, from, state),
+            _ => Ok(()),
+        }
     }
 
     /// The id of the ready bucket with this key. It is created if it does not exist.
@@ -171,11 +186,14 @@ impl<'a> Batch<'a> {
     pub(crate) fn write_back(&mut self) -> Result<(), StoreError> {
         self.write_buckets()?;
         if std::mem::take(&mut self.cache.counts_changed) {
-            let Counts { states, unfinished_bytes, ambiguous } = self.cache.counts;
+            let Counts { states, unfinished_bytes, ambiguous, .. } = self.cache.counts;
             let update = "UPDATE queue SET scheduled = ?, ready = ?, leased = ?, sent = ?, dead = ?, held = ?, \
                           cancelled = ?, unfinished_bytes = ?, ambiguous = ? WHERE id = ?";
             let rest = [unfinished_bytes, ambiguous, self.context.queue];
             self.conn.prepare_cached(update)?.execute(params_from_iter(states.into_iter().chain(rest)))?;
+        }
+        if std::mem::take(&mut self.cache.log_changed) {
+            self.cache.counts.log.write(self.conn, self.context.queue)?;
         }
         Ok(())
     }
@@ -199,13 +217,18 @@ pub(crate) fn read_counts(conn: &Connection, queue: i64) -> Result<Counts, Store
     if queue == NO_QUEUE {
         return Ok(Counts::default());
     }
-    let select = "SELECT scheduled, ready, leased, sent, dead, held, cancelled, unfinished_bytes, ambiguous \
-                  FROM queue WHERE id = ?";
+    let select = "SELECT scheduled, ready, leased, sent, dead, held, cancelled, unfinished_bytes, ambiguous, \
+                  consumers, last_change, passed_change, removed_change FROM queue WHERE id = ?";
     Ok(conn.prepare_cached(select)?.query_row([queue], |row| {
         let mut states = [0; 7];
         for (at, state) in states.iter_mut().enumerate() {
             *state = row.get(at)?;
         }
-        Ok(Counts { states, unfinished_bytes: row.get(7)?, ambiguous: row.get(8)? })
+        Ok(Counts {
+            states,
+            unfinished_bytes: row.get(7)?,
+            ambiguous: row.get(8)?,
+            log: LogState { consumers: row.get(9)?, last: row.get(10)?, passed: row.get(11)?, removed: row.get(12)? },
+        })
     })?)
 }

@@ -31,6 +31,7 @@
 mod apply;
 mod batch;
 mod change_watch;
+mod changes;
 mod checkpoint;
 #[cfg(test)]
 mod close_tests;

@@ -6,6 +6,7 @@ use mailkit_queue::{State, Timestamp};
 use rusqlite::params;
 
 use crate::batch::Batch;
+use crate::changes;
 use crate::content;
 use crate::error::StoreError;
 use crate::keys;
@@ -67,6 +68,7 @@ pub(crate) fn delete_old(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), St
     delete_finished(batch, &finished, now - batch.context.settings.retention, MAX_REMOVED)?;
     let unused = now - batch.context.settings.key_window;
     batch.conn.prepare_cached(OLD_KEYS)?.execute(params![batch.context.queue, unused.as_millis(), MAX_REMOVED])?;
+    changes::maintain(batch, now)?;
     clear_staging(batch, now)
 }
 

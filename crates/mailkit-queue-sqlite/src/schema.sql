@@ -14,7 +14,13 @@ CREATE TABLE queue (
   unfinished_bytes INTEGER NOT NULL DEFAULT 0,
   ambiguous INTEGER NOT NULL DEFAULT 0,
   -- How often a control was changed.
-  controls_version INTEGER NOT NULL DEFAULT 0
+  controls_version INTEGER NOT NULL DEFAULT 0,
+  -- The log of changes: how many read it, the number of the last one, up to which number nobody needs them, and up to
+  -- which number they were removed.
+  consumers INTEGER NOT NULL DEFAULT 0,
+  last_change INTEGER NOT NULL DEFAULT 0,
+  passed_change INTEGER NOT NULL DEFAULT 0,
+  removed_change INTEGER NOT NULL DEFAULT 0
 );
 
 -- A ready bucket has the messages of one priority, tenant and route; `ready` is the number of ready ones.
@@ -128,6 +134,32 @@ CREATE TABLE control (
   PRIMARY KEY (queue, key)
 );
 CREATE INDEX control_expiring ON control (queue, expires_at) WHERE expires_at IS NOT NULL;
+
+-- Who reads the changes of state, and up to which one.
+CREATE TABLE consumer (
+  queue INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  cursor INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  PRIMARY KEY (queue, name)
+) WITHOUT ROWID;
+
+-- The changes of state, logged while there is a consumer and kept until all consumers have passed them. Numbers are given
+-- within the transaction that writes, and one writes at a time: their order is that of the commits.
+CREATE TABLE state_change (
+  queue INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  previous INTEGER,
+  state INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  route TEXT,
+  outcome TEXT,
+  class TEXT,
+  PRIMARY KEY (queue, number)
+) WITHOUT ROWID;
 
 CREATE VIEW mail AS
 SELECT queue.name AS queue, message.id, message_body.subject, message_body.sender,

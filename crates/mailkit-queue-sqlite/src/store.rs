@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Acquired, Clock, Command, Content, Control, ControlKey, ControlPut, ControlValue, Enqueued, Expected, Filter,
-    Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page, Permit, Queue, QueueError, QueueId,
-    QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Acquired, Changes, Clock, Command, ConsumerName, Content, Control, ControlKey, ControlPut, ControlValue, Cursor,
+    Enqueued, Expected, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page, Permit, Queue,
+    QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -325,6 +325,23 @@ impl Queue for SqliteQueue {
 
     async fn controls_version(&self) -> Result<u64, QueueError> {
         self.read_controls_version().await
+    }
+
+    async fn register_consumer(&self, name: &ConsumerName) -> Result<Cursor, QueueError> {
+        self.add_consumer(name).await
+    }
+
+    async fn store_cursor(&self, name: &ConsumerName, cursor: Cursor) -> Result<(), QueueError> {
+        self.write_cursor(name, cursor).await
+    }
+
+    async fn drop_consumer(&self, name: &ConsumerName) -> Result<(), QueueError> {
+        self.remove_consumer(name).await
+    }
+
+    /// Up to ten million changes are kept for the slowest consumer.
+    async fn changes(&self, after: Cursor, max: usize) -> Result<Changes, QueueError> {
+        self.read_changes(after, max).await
     }
 
     fn clock(&self) -> &Clock {

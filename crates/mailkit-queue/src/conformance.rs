@@ -19,6 +19,7 @@
 //! waiting take real time, at most some seconds.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests, which another crate runs")]
 
+mod changes;
 mod clock;
 mod commands;
 mod concurrency;
@@ -180,6 +181,17 @@ scenarios! { ($)
         controls_are_listed_by_prefix_and_in_pages,
         no_update_of_a_control_is_lost_among_concurrent_writers,
         a_waiting_worker_is_woken_by_a_control,
+    }
+    changes {
+        every_change_of_a_state_is_logged_in_its_order,
+        a_change_has_the_time_the_tenant_and_the_attempt,
+        changes_are_read_in_pages,
+        no_change_is_logged_while_no_consumer_is_registered,
+        a_consumer_goes_on_from_its_stored_cursor,
+        changes_are_kept_until_every_consumer_has_passed_them,
+        a_consumer_that_is_silent_for_a_week_is_dropped,
+        a_queue_has_a_bounded_number_of_consumers,
+        no_change_appears_behind_a_cursor_that_was_handed_out,
     }
     random {
         random_operations_match_the_model,

@@ -11,7 +11,7 @@ use crate::lease::Lease;
 use crate::query::Command;
 use crate::settlement::Settlement;
 use crate::state::State;
-use crate::text::IdempotencyKey;
+use crate::text::{ConsumerName, IdempotencyKey};
 
 /// The reason why a queue did not do what it was asked. The queue is unchanged.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub enum QueueError {
     },
     /// The token is stale: the lease was settled, or it expired and the store has ended it.
     LeaseLost(QueueId),
+    /// No consumer of this name is registered. A consumer that was silent for too long or too far behind was dropped.
+    UnknownConsumer(ConsumerName),
     /// The store does not implement this part of the contract.
     Unsupported {
         /// The part.
@@ -105,6 +107,7 @@ impl ErrorMessage for QueueError {
                 f,
                 "the lease of message {id} was lost: it expired, and another worker may have leased the message"
             ),
+            Self::UnknownConsumer(name) => write!(f, "no consumer `{name}` of the queue's changes is registered"),
             Self::Unsupported { what } => write!(f, "the queue's store does not support {what}"),
             Self::UnsupportedFilter { field } => write!(f, "the queue's store cannot filter by {field}"),
             Self::Content(_) => f.write_str("the content of the message could not be read"),

@@ -13,6 +13,7 @@
 //!
 //! This crate does not send mail, does not schedule retries and knows no protocol. It stores messages and their outcomes.
 
+mod change;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -33,6 +34,7 @@ mod state;
 mod string_enum;
 mod text;
 
+pub use self::change::{AttemptSummary, CONSUMER_SILENCE, Changes, Cursor, MAX_CONSUMERS, StateChange};
 pub use self::clock::{Clock, Timestamp};
 pub use self::content::{Chunks, Content, ContentSource};
 pub use self::control::{Control, ControlPut, ControlValue, ControlValueError, Expected};
@@ -51,4 +53,6 @@ pub use self::settings::QueueSettings;
 pub use self::settlement::{AttemptOutcome, Next, RecipientOutcome, RecipientStatus, Settlement};
 pub use self::state::State;
 pub use self::string_enum::ParseEnumError;
-pub use self::text::{ControlKey, IdempotencyKey, InvalidText, InvalidTextReason, Tag, Tenant, Traceparent};
+pub use self::text::{
+    ConsumerName, ControlKey, IdempotencyKey, InvalidText, InvalidTextReason, Tag, Tenant, Traceparent,
+};

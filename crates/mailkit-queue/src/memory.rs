@@ -4,6 +4,7 @@
 //! logarithm of the number of messages. Each operation first runs the maintenance: due messages become ready, expired ones
 //! become dead, and old finished ones are removed.
 
+mod changes;
 mod content;
 mod controls;
 mod entry;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use self::store::Store;
+use crate::change::{Changes, Cursor};
 use crate::clock::{Clock, Timestamp};
 use crate::content::Content;
 use crate::control::{Control, ControlPut, ControlValue, Expected};
@@ -36,7 +38,7 @@ use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::settlement::Settlement;
 use crate::state::State;
-use crate::text::ControlKey;
+use crate::text::{ConsumerName, ControlKey};
 
 /// The longest time that a worker waits before it leases again. A wake-up is lost if the worker that received it is dropped.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -289,6 +291,26 @@ impl Queue for MemoryQueue {
 
     async fn controls_version(&self) -> Result<u64, QueueError> {
         Ok(self.store()?.0.controls.version())
+    }
+
+    async fn register_consumer(&self, name: &ConsumerName) -> Result<Cursor, QueueError> {
+        let (mut store, now) = self.store()?;
+        store.changes.register(name, now)
+    }
+
+    async fn store_cursor(&self, name: &ConsumerName, cursor: Cursor) -> Result<(), QueueError> {
+        let (mut store, now) = self.store()?;
+        store.changes.store_cursor(name, cursor, now)
+    }
+
+    async fn drop_consumer(&self, name: &ConsumerName) -> Result<(), QueueError> {
+        self.store()?.0.changes.drop_consumer(name);
+        Ok(())
+    }
+
+    /// Up to 100,000 changes are kept for the slowest consumer.
+    async fn changes(&self, after: Cursor, max: usize) -> Result<Changes, QueueError> {
+        Ok(self.store()?.0.changes.read(after, max))
     }
 
     fn clock(&self) -> &Clock {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::change::{Changes, Cursor};
 use crate::clock::Clock;
 use crate::content::Content;
 use crate::control::{Control, ControlPut, ControlValue, Expected};
@@ -16,7 +17,7 @@ use crate::query::{Command, Filter, Page, Stats};
 use crate::record::Record;
 use crate::settlement::Settlement;
 use crate::state::State;
-use crate::text::ControlKey;
+use crate::text::{ConsumerName, ControlKey};
 
 /// A queue of mail.
 ///
@@ -215,6 +216,47 @@ pub trait Queue: Send + Sync {
     /// An error of the store.
     async fn controls_version(&self) -> Result<u64, QueueError> {
         Err(QueueError::Unsupported { what: "controls" })
+    }
+
+    /// Registers a consumer of the changes, and returns the cursor from which it reads. A consumer that is already registered
+    /// gets its stored cursor.
+    ///
+    /// Changes are logged while at least one consumer is registered, and are kept until every consumer has passed them. A
+    /// consumer is dropped with an error in the log if it has stored no cursor for
+    /// [`CONSUMER_SILENCE`](crate::CONSUMER_SILENCE), or if more changes wait for it than the store keeps.
+    ///
+    /// # Errors
+    /// [`QueueError::Full`] if [`MAX_CONSUMERS`](crate::MAX_CONSUMERS) are registered, or an error of the store.
+    async fn register_consumer(&self, _name: &ConsumerName) -> Result<Cursor, QueueError> {
+        Err(QueueError::Unsupported { what: "a log of changes" })
+    }
+
+    /// Stores the position of a consumer. A consumer calls this also when there are no changes, to show that it is alive. A
+    /// cursor before the stored one does not change it.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownConsumer`], or an error of the store.
+    async fn store_cursor(&self, _name: &ConsumerName, _cursor: Cursor) -> Result<(), QueueError> {
+        Err(QueueError::Unsupported { what: "a log of changes" })
+    }
+
+    /// Removes a consumer. Does nothing if no consumer has this name.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn drop_consumer(&self, _name: &ConsumerName) -> Result<(), QueueError> {
+        Err(QueueError::Unsupported { what: "a log of changes" })
+    }
+
+    /// Returns up to `max` changes after the cursor, in commit order; at most [`Changes::MAX`](crate::Changes::MAX).
+    ///
+    /// A change never appears behind a cursor that was returned: a reader that continues at [`Changes::next`] receives every
+    /// change. A reader need not be a registered consumer.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn changes(&self, _after: Cursor, _max: usize) -> Result<Changes, QueueError> {
+        Err(QueueError::Unsupported { what: "a log of changes" })
     }
 
     /// Returns the clock that the queue uses.

@@ -1,4 +1,4 @@
-//! Validated text: idempotency keys, tenants, tags, trace contexts and the keys of controls.
+//! Validated text: idempotency keys, tenants, tags, trace contexts, and the names of controls and consumers.
 //!
 //! A store writes these values into its own format, and other programs show them. None contains a NUL or another control
 //! character, and each has a maximum length.
@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The maximum length of a key, a tenant or a tag, in octets.
+/// The maximum length of a key, a tenant, a tag or a consumer's name, in octets.
 const MAX_LENGTH: usize = 255;
 /// The maximum length of the key of a control: it contains a tenant, a route or an address.
 const MAX_CONTROL_KEY: usize = 512;
@@ -167,6 +167,11 @@ validated_text! {
     ControlKey, "the key of a control", check_control_key
 }
 
+validated_text! {
+    /// The name of a consumer of changes, such as `webhooks`: 1 to 255 octets of UTF-8 without control characters.
+    ConsumerName, "the name of a consumer", check_label
+}
+
 impl IdempotencyKey {
     /// A key from text that is known to be valid.
     pub(crate) fn from_valid(text: String) -> Self {
@@ -288,6 +293,7 @@ mod tests {
         assert_eq!(reason(Tag::new("a".repeat(256))), InvalidTextReason::TooLong { max: 255 });
         assert_eq!(reason(Tenant::new("\u{e9}".repeat(128))), InvalidTextReason::TooLong { max: 255 });
         assert_eq!(reason(IdempotencyKey::new("a".repeat(256))), InvalidTextReason::TooLong { max: 255 });
+        assert_eq!(reason(ConsumerName::new("a".repeat(256))), InvalidTextReason::TooLong { max: 255 });
         assert!(ControlKey::new("a".repeat(512)).is_ok());
         assert_eq!(reason(ControlKey::new("a".repeat(513))), InvalidTextReason::TooLong { max: 512 });
     }
@@ -298,7 +304,7 @@ mod tests {
             let text = format!("a{control}b");
             let wanted = InvalidTextReason::ControlCharacter(control);
             assert_eq!((reason(Tag::new(&*text)), reason(Tenant::new(&*text))), (wanted, wanted));
-            assert_eq!(reason(ControlKey::new(&*text)), wanted);
+            assert_eq!((reason(ControlKey::new(&*text)), reason(ConsumerName::new(&*text))), (wanted, wanted));
             assert_eq!(reason(IdempotencyKey::new(text)), wanted);
         }
         assert_eq!(Tag::new("it's b\u{fc}cher, 1").unwrap(), "it's b\u{fc}cher, 1");

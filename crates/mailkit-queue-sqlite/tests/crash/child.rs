@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use mailkit_address::{Address, Envelope};
 use mailkit_queue::{
-    AttemptOutcome, Clock, Content, Idempotency, LeaseRequest, Leased, NewMessage, Next, OnAmbiguous, Queue,
-    QueueSettings, RecipientOutcome, RecipientStatus, Settlement, State, Timestamp,
+    AttemptOutcome, Clock, ConsumerName, Content, Idempotency, LeaseRequest, Leased, NewMessage, Next, OnAmbiguous,
+    Queue, QueueSettings, RecipientOutcome, RecipientStatus, Settlement, State, Timestamp,
 };
 use mailkit_queue_sqlite::SqliteQueue;
 
@@ -25,10 +25,17 @@ fn settings() -> QueueSettings {
     QueueSettings::new().with_max_messages(u64::MAX).with_retention(forever).with_key_window(forever)
 }
 
+/// The consumer for whose sake all changes are logged.
+pub(crate) fn consumer() -> ConsumerName {
+    "crash".parse().unwrap()
+}
+
 /// Opens the store with a clock that is `hours` ahead: the leases of the killed workers have expired.
 pub(crate) async fn open(path: &Path, hours: u64) -> SqliteQueue {
     let clock = Clock::new(move || Timestamp::from(SystemTime::now()) + Duration::from_secs(hours * 3_600));
-    SqliteQueue::builder(path).settings(settings()).clock(clock).open().await.unwrap()
+    let queue = SqliteQueue::builder(path).settings(settings()).clock(clock).open().await.unwrap();
+    queue.register_consumer(&consumer()).await.unwrap();
+    queue
 }
 
 /// Starts such a process with a store.

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use mailkit_queue::{Filter, Queue, State};
+use mailkit_queue::{Filter, Queue, QueueId, State};
 
-use crate::child::{accepted, open, request};
+use crate::child::{accepted, consumer, open, request};
 
 /// What processes reported before they were killed.
 #[derive(Debug, Default)]
@@ -92,7 +92,32 @@ impl Told {
         for (id, times) in self.delivered.iter().filter(|(_, times)| **times > 1) {
             assert!(in_flight.contains(id), "{id} went {times} times, and was never in flight");
         }
+        check_log(&queue, purged).await;
         queue.close().await.unwrap();
+    }
+}
+
+/// Compares the log of changes with the messages: each change goes on where the last one ended, and no last one is missing.
+async fn check_log(queue: &impl Queue, purged: bool) {
+    let mut cursor = queue.register_consumer(&consumer()).await.unwrap();
+    let mut states: HashMap<QueueId, State> = HashMap::new();
+    loop {
+        let page = queue.changes(cursor, 1_000).await.unwrap();
+        assert!(!page.missed);
+        if page.changes.is_empty() {
+            break;
+        }
+        for change in &page.changes {
+            assert_eq!(states.insert(change.id, change.state), change.previous, "{change:?}");
+        }
+        cursor = page.next;
+    }
+    for (id, state) in states {
+        let record = queue.get(id).await.unwrap();
+        assert!(
+            record.is_none() && purged || record.is_some_and(|record| record.state == state),
+            "{id} is not {state}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! The conformance suite, and the tests of the file.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
-mod controls;
+mod changes;
 mod damage;
 mod files;
 mod foreign;

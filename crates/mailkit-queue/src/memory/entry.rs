@@ -53,6 +53,8 @@ pub(super) struct Entry {
     /// When the message first became due, or when an operator retried or released it.
     pub(super) open_since: Timestamp,
     history: VecDeque<Attempt>,
+    /// The lease under which the last attempt was made.
+    attempt_fence: u64,
 }
 
 /// The status of a recipient and the server's last reply.
@@ -96,6 +98,7 @@ impl Entry {
             created_at: message.created_at.unwrap_or(now),
             open_since: due,
             history: VecDeque::new(),
+            attempt_fence: 0,
         }
     }
 
@@ -163,6 +166,7 @@ impl Entry {
     /// Adds an attempt to the history, and counts it unless the route failed.
     pub(super) fn add_attempt(&mut self, attempt: Attempt, counts: bool) {
         self.attempts = self.attempts.saturating_add(u32::from(counts));
+        self.attempt_fence = self.fence;
         if self.history.is_empty() {
             // Most messages have one attempt: a deque that grows by itself begins with room for four.
             self.history.reserve_exact(1);
@@ -171,6 +175,11 @@ impl Entry {
             self.history.pop_front();
         }
         self.history.push_back(attempt);
+    }
+
+    /// The attempt that was made under the last lease.
+    pub(super) fn attempt_of_lease(&self) -> Option<&Attempt> {
+        self.history.back().filter(|_| self.attempt_fence == self.fence)
     }
 
     /// The class of the failure in which the last attempt ended.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::changes::ChangeLog;
 use super::controls::Controls;
 use super::entry::Entry;
 use super::index::{Index, first_until};
@@ -25,10 +26,13 @@ pub(super) struct Store {
     pub(super) index: Index,
     pub(super) limits: Limits,
     pub(super) controls: Controls,
+    pub(super) changes: ChangeLog,
     pub(super) ambiguous_total: u64,
     keys: Keys,
     settings: QueueSettings,
     last_id: QueueId,
+    /// The time of the operation that has the lock.
+    now: Timestamp,
 }
 
 impl Store {
@@ -38,10 +42,12 @@ impl Store {
             index: Index::default(),
             limits: Limits::default(),
             controls: Controls::default(),
+            changes: ChangeLog::default(),
             ambiguous_total: 0,
             keys: Keys::new(settings.key_window),
             settings,
             last_id: QueueId::from_bits(0),
+            now: Timestamp::from_millis(0),
         }
     }
 
@@ -50,6 +56,8 @@ impl Store {
     ///
     /// Expired leases are ended in `lease` only, so that a late settlement is accepted until the message is leased again.
     pub(super) fn run_maintenance(&mut self, now: Timestamp) -> bool {
+        self.now = now;
+        self.changes.drop_silent(now);
         while let Some(id) = first_until(&self.index.expiring, now) {
             self.change(id, |entry| entry.expire(now));
         }
@@ -68,8 +76,12 @@ impl Store {
     pub(super) fn change<T>(&mut self, id: QueueId, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let entry = self.messages.get_mut(&id)?;
         self.index.remove(entry);
+        let previous = entry.state;
         let result = change(entry);
         self.index.insert(entry);
+        if self.changes.is_active() && entry.state != previous {
+            self.changes.log(entry, Some(previous), self.now);
+        }
         Some(result)
     }
 
@@ -198,6 +210,9 @@ impl Store {
         }
         let entry = Box::new(Entry::new(message, content, id, now));
         self.index.insert(&entry);
+        if self.changes.is_active() {
+            self.changes.log(&entry, None, now);
+        }
         let state = entry.state;
         self.messages.insert(id, entry);
         Ok(Enqueued::new(id, state))
