@@ -29,7 +29,7 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use dkim::DkimArgs;
 pub(crate) use enqueue::EnqueueArgs;
 pub(crate) use message::{MessageArgs, Priority};
-pub(crate) use queue::{ActArgs, ExportArgs, ListArgs, PurgeArgs, QueueArgs, QueueCommand};
+pub(crate) use queue::{ActArgs, ExportArgs, ListArgs, PurgeArgs, QueueArgs, QueueCheckArgs, QueueCommand};
 pub(crate) use render::RenderArgs;
 pub(crate) use send::SendArgs;
 pub(crate) use sink::SinkArgs;

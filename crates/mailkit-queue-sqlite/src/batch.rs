@@ -117,6 +117,13 @@ impl<'a> Batch<'a> {
         Ok(&mut self.cache.counts.log)
     }
 
+    /// Writes all counters, and reads them again when they are needed next.
+    pub(crate) fn forget_counts(&mut self) -> Result<(), StoreError> {
+        self.write_back()?;
+        self.cache.counts_known = false;
+        Ok(())
+    }
+
     /// Counts an ambiguous attempt.
     pub(crate) fn count_ambiguous(&mut self) -> Result<(), StoreError> {
         self.counts()?.ambiguous += 1;

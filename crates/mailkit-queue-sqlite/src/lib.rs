@@ -46,6 +46,7 @@ mod failpoint;
 mod fairness;
 mod file;
 mod file_identity;
+mod health;
 mod interrupt;
 mod keys;
 mod lease;

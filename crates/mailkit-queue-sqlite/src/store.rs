@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mailkit_queue::{
     Acquired, Changes, Clock, Command, ConsumerName, Content, Control, ControlKey, ControlPut, ControlValue, Cursor,
-    Enqueued, Expected, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page, Permit, Queue,
-    QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Enqueued, Expected, Filter, Health, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page,
+    Permit, Queue, QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
+    Verification,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -214,6 +215,10 @@ impl SqliteQueue {
         &self.shared.context.settings
     }
 
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.shared.context.fault
+    }
+
     pub(crate) fn queue(&self) -> i64 {
         self.shared.context.queue
     }
@@ -342,6 +347,19 @@ impl Queue for SqliteQueue {
     /// Up to ten million changes are kept for the slowest consumer.
     async fn changes(&self, after: Cursor, max: usize) -> Result<Changes, QueueError> {
         self.read_changes(after, max).await
+    }
+
+    async fn check(&self) -> Result<Health, QueueError> {
+        self.describe()
+    }
+
+    /// While it reads, what others write stays in the log beside the file, which grows.
+    async fn verify(&self, repair: bool) -> Result<Verification, QueueError> {
+        self.verify_file(repair).await
+    }
+
+    async fn close(&self) -> Result<(), QueueError> {
+        Self::close(self).await
     }
 
     fn clock(&self) -> &Clock {

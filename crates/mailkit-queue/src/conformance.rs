@@ -27,6 +27,7 @@ mod controls;
 mod enqueueing;
 mod expiry;
 mod filters;
+mod health;
 mod keys;
 mod leases;
 mod limits;
@@ -192,6 +193,11 @@ scenarios! { ($)
         a_consumer_that_is_silent_for_a_week_is_dropped,
         a_queue_has_a_bounded_number_of_consumers,
         no_change_appears_behind_a_cursor_that_was_handed_out,
+    }
+    health {
+        a_store_describes_itself,
+        a_sound_store_has_no_problems,
+        a_store_is_closed_when_its_work_is_done,
     }
     random {
         random_operations_match_the_model,

@@ -28,6 +28,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::content::Content;
 use crate::control::{Control, ControlPut, ControlValue, Expected};
 use crate::error::{QueueError, SettleError};
+use crate::health::{Durability, Health, Verification};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
 use crate::limit::{Acquired, LimitRequest, Permit};
@@ -311,6 +312,17 @@ impl Queue for MemoryQueue {
     /// Up to 100,000 changes are kept for the slowest consumer.
     async fn changes(&self, after: Cursor, max: usize) -> Result<Changes, QueueError> {
         Ok(self.store()?.0.changes.read(after, max))
+    }
+
+    async fn check(&self) -> Result<Health, QueueError> {
+        drop(self.store()?);
+        Ok(Health::new("memory", env!("CARGO_PKG_VERSION"), Durability::None))
+    }
+
+    /// Memory cannot be damaged without the whole process: there is nothing to compare.
+    async fn verify(&self, _repair: bool) -> Result<Verification, QueueError> {
+        drop(self.store()?);
+        Ok(Verification::default())
     }
 
     fn clock(&self) -> &Clock {

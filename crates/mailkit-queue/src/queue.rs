@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::content::Content;
 use crate::control::{Control, ControlPut, ControlValue, Expected};
 use crate::error::{QueueError, SettleError};
+use crate::health::{Health, Verification};
 use crate::id::QueueId;
 use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
 use crate::limit::{Acquired, LimitRequest, Permit};
@@ -257,6 +258,31 @@ pub trait Queue: Send + Sync {
     /// An error of the store.
     async fn changes(&self, _after: Cursor, _max: usize) -> Result<Changes, QueueError> {
         Err(QueueError::Unsupported { what: "a log of changes" })
+    }
+
+    /// Describes the store. Reads no messages.
+    ///
+    /// # Errors
+    /// An error of the store: it cannot be used.
+    async fn check(&self) -> Result<Health, QueueError> {
+        Err(QueueError::Unsupported { what: "a description of itself" })
+    }
+
+    /// Reads all data of the store and reports problems. With `repair`, problems with only one possible repair are repaired,
+    /// such as wrong counters. The time is proportional to the size of the store; other calls are served meanwhile.
+    ///
+    /// # Errors
+    /// An error of the store. Damage is not an error but a problem in the result, as far as the store can be read.
+    async fn verify(&self, _repair: bool) -> Result<Verification, QueueError> {
+        Err(QueueError::Unsupported { what: "a check of its data" })
+    }
+
+    /// Finishes the running calls and closes the store. Later calls may fail. Acknowledged data is safe without this call.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn close(&self) -> Result<(), QueueError> {
+        Ok(())
     }
 
     /// Returns the clock that the queue uses.

@@ -88,7 +88,10 @@ mod tests {
     use std::fmt::Debug;
     use std::str::FromStr;
 
-    use crate::{AttemptOutcome, Command, Notify, OnAmbiguous, Priority, RecipientStatus, ReturnContent, State};
+    use crate::{
+        AttemptOutcome, Command, Durability, Notify, OnAmbiguous, Priority, ProblemKind, RecipientStatus,
+        ReturnContent, State,
+    };
 
     fn parses_back<T>(all: &[T])
     where
@@ -110,6 +113,8 @@ mod tests {
         parses_back(&ReturnContent::ALL);
         parses_back(&AttemptOutcome::ALL);
         parses_back(&RecipientStatus::ALL);
+        parses_back(&Durability::ALL);
+        parses_back(&ProblemKind::ALL);
         let error = "urgent".parse::<Priority>().unwrap_err();
         assert_eq!(error.to_string(), "`urgent` is not a priority: high, normal or low");
         assert!(Priority::High < Priority::Normal, "the order is that of delivery");

@@ -110,7 +110,7 @@ impl QueueUrl {
             Place::Sqlite(path) => {
                 let builder = SqliteQueue::builder(path).queue(&*self.name).settings(settings);
                 let store = if may_make { builder } else { builder.existing() }.open().await?;
-                Ok(OpenQueue { sqlite: Some(store.clone()), ..OpenQueue::new(store) })
+                Ok(OpenQueue::new(store))
             }
             #[cfg(not(feature = "sqlite"))]
             Place::Sqlite(_) => Err(Error::configuration(QueueUrlError::NotBuilt { scheme: "sqlite" })),
@@ -189,17 +189,11 @@ impl fmt::Display for QueueUrl {
 #[derive(Clone)]
 pub struct OpenQueue {
     queue: Arc<dyn Queue>,
-    #[cfg(feature = "sqlite")]
-    sqlite: Option<SqliteQueue>,
 }
 
 impl OpenQueue {
     fn new(queue: impl Queue + 'static) -> Self {
-        Self {
-            queue: Arc::new(queue),
-            #[cfg(feature = "sqlite")]
-            sqlite: None,
-        }
+        Self { queue: Arc::new(queue) }
     }
 
     /// The queue.
@@ -213,11 +207,7 @@ impl OpenQueue {
     /// # Errors
     /// The store's own.
     pub async fn close(&self) -> Result<(), Error> {
-        #[cfg(feature = "sqlite")]
-        if let Some(store) = &self.sqlite {
-            store.close().await?;
-        }
-        Ok(())
+        Ok(self.queue.close().await?)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct QueueArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum QueueCommand {
-    /// Counts the messages by state
+    /// Counts the messages by state, and describes the store
     Stats,
     /// Lists messages, newest first
     List(ListArgs),
@@ -35,6 +35,8 @@ pub(crate) enum QueueCommand {
     Cancel(ActArgs),
     /// Removes finished messages: those sent and cancelled, others if --state names them
     Purge(PurgeArgs),
+    /// Reads all that a store holds, and says what is wrong with it
+    Check(QueueCheckArgs),
     /// Writes messages as lines for `enqueue --ndjson`, also from a damaged store
     Export(ExportArgs),
 }
@@ -137,6 +139,13 @@ pub(crate) struct PurgeArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct QueueCheckArgs {
+    /// Repairs what can be repaired without a guess: counters, and what belongs to no message
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct ExportArgs {
     /// Messages in this state; repeats. Without it those that are still to be delivered: scheduled, ready, leased
     #[arg(long, value_name = "STATE")]
@@ -151,17 +160,18 @@ Examples:
   mailkit queue retry 01KB9V6Y4T5M3Q8Z7X2W1C0D9E --queue sqlite:mailkit.db
   mailkit queue retry --state dead --recipient bob@example.org --yes --queue sqlite:mailkit.db
   mailkit queue purge --queue sqlite:mailkit.db --older-than 7d
+  mailkit queue check --queue sqlite:mailkit.db --repair
   mailkit queue export --queue sqlite:old.db | mailkit enqueue --queue sqlite:new.db --ndjson -
 
 With --json: stats prints {\"scheduled\", \"ready\", \"leased\", \"sent\", \"dead\", \"held\", \"cancelled\", \"oldest_ready_seconds\", \
-\"ambiguous_total\"}; list a line for each message {\"id\", \"state\", \"subject\", \"from\", \"recipients\", \"attempts\", \
+\"ambiguous_total\", \"store\": {\"kind\", \"version\", \"durability\", \"shared\"}}; list a line for each message {\"id\", \"state\", \"subject\", \"from\", \"recipients\", \"attempts\", \
 \"next_attempt_at\", \"created_at\", \"priority\", \"route\", \"tenant\", \"tags\"}; show the same with \
 \"recipients\": [{\"address\", \"status\", \"code\", \"enhanced\", \"text\"}], \"history\": [{\"at\", \"route\", \"outcome\", \"recipients\"}], \
-\"message_id\", \"idempotency_key\" and \"archive_of\"; retry, release and cancel {\"changed\"}, with one id also {\"id\", \"state\"}, with several {\"messages\"}; purge {\"purged\"}.
+\"message_id\", \"idempotency_key\" and \"archive_of\"; retry, release and cancel {\"changed\"}, with one id also {\"id\", \"state\"}, with several {\"messages\"}; purge {\"purged\"}; check {\"ok\", \"problems\": [{\"kind\", \"id\", \"text\"}], \"omitted\", \"repaired\"}.
 
 An id may be cut short while no other message begins like that. With a filter, retry takes scheduled messages only where \
 an attempt was made, unless --state scheduled names them. An unknown id, and what a message's state does not allow, end in \
-65, a store that is not there in 66, one out of reach in 75, a damaged one in 78. None of these commands makes a store.";
+65, a store that is not there in 66, one out of reach in 75, a damaged one in 78; check ends in 78 while problems are left. None of these commands makes a store.";
 
 /// Adds the angle brackets that a Message-ID has in a queue.
 fn message_id(text: &str) -> Result<String, std::convert::Infallible> {

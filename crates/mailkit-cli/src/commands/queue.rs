@@ -1,6 +1,7 @@
 //! `mailkit queue`: looks at a queue, and acts on its messages.
 
 mod apply;
+mod check;
 mod export;
 mod ids;
 mod list;
@@ -25,6 +26,7 @@ pub(crate) async fn run(args: QueueArgs, config: Option<&Config>, output: &mut O
             tokio::task::block_in_place(|| export::run(args, &place, output))?;
             return Ok(Exit::Done);
         }
+        QueueCommand::Check(args) => return check::run(args, &place, output).await,
         QueueCommand::Purge(args) => purge::check(args)?,
         _ => {}
     }
@@ -43,7 +45,7 @@ async fn look_or_act(command: &QueueCommand, queue: &dyn Queue, output: &mut Out
         QueueCommand::Release(args) => return apply::run(args, Command::Release, queue, output).await,
         QueueCommand::Cancel(args) => return apply::run(args, Command::Cancel, queue, output).await,
         QueueCommand::Purge(args) => purge::run(args, queue, output).await?,
-        QueueCommand::Export(_) => {}
+        QueueCommand::Check(_) | QueueCommand::Export(_) => {}
     }
     Ok(Exit::Done)
 }

@@ -6,8 +6,10 @@ use crate::run::{LETTER, mailkit};
 use crate::store::{Store, line};
 
 /// Every command that looks at a queue or acts on it.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
     &["stats"],
+    &["check"],
+    &["check", "--repair"],
     &["list"],
     &["show", "01K"],
     &["export"],

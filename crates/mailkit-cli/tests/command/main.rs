@@ -30,4 +30,5 @@ mod staging;
 mod stopped;
 mod store;
 mod streaming;
+mod verifying;
 mod working;

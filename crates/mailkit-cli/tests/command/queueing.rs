@@ -28,9 +28,17 @@ fn the_json_objects_have_exactly_these_names() {
         "ready",
         "scheduled",
         "sent",
+        "store",
     ];
     assert_eq!(Ended::keys(&store.stats()), names);
     assert_eq!(store.stats()["dead"], 1);
+    let about = &store.stats()["store"];
+    assert_eq!(Ended::keys(about), ["durability", "kind", "shared", "version"]);
+    assert_eq!(
+        (&about["kind"], &about["durability"], &about["shared"]),
+        (&json!("sqlite"), &json!("fsync"), &json!(true))
+    );
+    assert!(!about["version"].as_str().unwrap().is_empty());
     let listed = store.list(&[]).remove(0);
     let names = [
         "attempts",

@@ -19,7 +19,9 @@ fn all_is_delivered_once_and_the_counts_are_printed() {
     let result = store.work(&sink.url("smtp", PASSWORD), "--until-empty").assert_code(0).json();
     let mut names = Ended::keys(&result);
     names.retain(|name| *name != "worker");
-    assert_eq!(names, Ended::keys(&store.stats()));
+    let stats = store.stats();
+    let counts = Ended::keys(&stats).into_iter().filter(|name| *name != "store");
+    assert_eq!(names, counts.collect::<Vec<_>>());
     assert_eq!(
         Ended::keys(&result["worker"]),
         ["accepted", "ambiguous", "attempts", "network", "permanent", "temporary"]

@@ -93,6 +93,8 @@ impl Told {
             assert!(in_flight.contains(id), "{id} went {times} times, and was never in flight");
         }
         check_log(&queue, purged).await;
+        let found = queue.verify(false).await.unwrap();
+        assert!(found.is_ok(), "{found:?}");
         queue.close().await.unwrap();
     }
 }

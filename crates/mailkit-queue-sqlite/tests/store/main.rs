@@ -13,6 +13,7 @@ mod places;
 mod sharing;
 mod suite;
 mod torn;
+mod verify;
 
 use std::num::NonZeroU32;
 use std::path::Path;

@@ -2,23 +2,49 @@
 
 use std::io;
 
-use mailkit::queue::{Queue, Stats};
+use mailkit::queue::{Health, Queue, Stats};
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) async fn run(queue: &dyn Queue, output: &mut Output) -> Result<(), Failure> {
-    let stats = queue.stats().await?;
+    let (stats, health) = (queue.stats().await?, queue.check().await?);
     if output.json {
-        output.object(&Counts::new(&stats))?
-    } else {
-        print(&stats, output)?
+        return Ok(output.object(&Shown { counts: Counts::new(&stats), store: Store::new(&health) })?);
     }
-    Ok(())
+    print(&stats, output)?;
+    let shared = if health.shared { "shared" } else { "not shared" };
+    let Health { kind, version, durability, .. } = &health;
+    Ok(output.line(format_args!("{:<10} {kind} {version}, durability {durability}, {shared}", "store"))?)
 }
 
 /// What `--json` prints; its names are fixed.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    counts: Counts,
+    store: Store<'a>,
+}
+
+/// What kind of store the queue has.
+#[derive(Serialize)]
+struct Store<'a> {
+    kind: &'a str,
+    version: &'a str,
+    durability: &'static str,
+    /// Whether other processes can work on the same queue.
+    shared: bool,
+}
+
+impl<'a> Store<'a> {
+    fn new(health: &'a Health) -> Self {
+        let Health { kind, version, durability, shared, .. } = health;
+        Self { kind, version, durability: durability.as_str(), shared: *shared }
+    }
+}
+
+/// The counts as `--json` prints them; its names are fixed.
 #[derive(Serialize)]
 pub(crate) struct Counts {
     scheduled: u64,
