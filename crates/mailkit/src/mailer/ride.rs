@@ -94,8 +94,8 @@ where
         if !poll_fn(|context| letters.poll_more(context)).await {
             return;
         }
-        if self.mailer.is_direct() {
-            tokio::time::sleep(pause(self.failures)).await;
+        if let Some(pause) = pause(self.failures).filter(|_| self.mailer.is_direct()) {
+            tokio::time::sleep(pause).await;
         }
         match self.mailer.lease().await {
             Ok(lease) => {
@@ -189,13 +189,12 @@ where
     }
 }
 
-/// How long is waited before a further connection, when so many have failed in a row: as in a pool, the second try is made
-/// at once.
-fn pause(failures: u32) -> Duration {
-    match failures.checked_sub(2) {
-        None => Duration::ZERO,
-        Some(doublings) => (FIRST_PAUSE * (1 << doublings.min(10))).min(LONGEST_PAUSE),
-    }
+/// How long to wait before a further connection when `failures` have failed in a row. `None` if none or one has: as in a
+/// pool, the second try is made at once.
+fn pause(failures: u32) -> Option<Duration> {
+    // A sleep of no time at all would last until the timer's next tick, a millisecond for each message.
+    let doublings = failures.checked_sub(2)?;
+    Some((FIRST_PAUSE * (1 << doublings.min(10))).min(LONGEST_PAUSE))
 }
 
 /// The message for the recipients that the server did not take in this transaction for the number of them. What is
@@ -277,6 +276,13 @@ mod tests {
     use mailkit_smtp::{EnhancedStatus, RecipientReport, Reply, ReplyCode};
 
     use super::*;
+
+    #[test]
+    fn a_connection_is_tried_without_a_pause_until_two_have_failed_in_a_row() {
+        let pauses: Vec<_> = (0..5).map(|failures| pause(failures).map(|pause| pause.as_millis())).collect();
+        assert_eq!(pauses, [None, None, Some(250), Some(500), Some(1_000)]);
+        assert_eq!(pause(u32::MAX), Some(LONGEST_PAUSE));
+    }
 
     fn status(code: u16, enhanced: Option<EnhancedStatus>) -> Status {
         let reply = Reply::new(ReplyCode::new(code).unwrap(), enhanced, "text");
