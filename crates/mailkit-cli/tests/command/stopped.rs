@@ -55,7 +55,7 @@ fn it_sends_no_content_under_a_lease_that_is_over() {
     go.send(()).unwrap();
     stopped.signal("-CONT");
     assert_eq!(serving.join().unwrap(), "", "content was sent under a lease that was over");
-    stopped.end("-TERM").assert_code(0).assert_says("its lease was over");
+    stopped.end("-TERM").assert_code(0).assert_says("its lease expired before its content was sent");
     let message = store.show(&id);
     assert_eq!((&message["state"], &message["attempts"]), (&"sent".into(), &1.into()));
     // The store may count the lease that it ended; the attempt itself adds nothing.
