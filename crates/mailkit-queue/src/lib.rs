@@ -34,6 +34,7 @@ mod settlement;
 mod state;
 mod string_enum;
 mod text;
+pub mod transition;
 
 pub use self::change::{AttemptSummary, CONSUMER_SILENCE, Changes, Cursor, MAX_CONSUMERS, StateChange};
 pub use self::clock::{Clock, Timestamp};
@@ -58,3 +59,4 @@ pub use self::string_enum::ParseEnumError;
 pub use self::text::{
     ConsumerName, ControlKey, IdempotencyKey, InvalidText, InvalidTextReason, Tag, Tenant, Traceparent,
 };
+pub use self::transition::transition;

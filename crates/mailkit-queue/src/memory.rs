@@ -190,14 +190,14 @@ impl Queue for MemoryQueue {
             Ok(open) => open,
             Err(error) => return Err(Box::new(SettleError::new(error, lease, settlement))),
         };
-        let settled = store.settle(lease.token(), settlement, now);
+        let settled = store.settle(lease.token(), &settlement, now);
         drop(store);
         match settled {
             Ok(state) => {
                 self.wake_for(state);
                 Ok(state)
             }
-            Err(refused) => Err(Box::new(SettleError::new(refused.0, lease, refused.1))),
+            Err(error) => Err(Box::new(SettleError::new(error, lease, settlement))),
         }
     }
 
@@ -219,7 +219,11 @@ impl Queue for MemoryQueue {
     async fn content(&self, id: QueueId) -> Result<Option<Content>, QueueError> {
         let (store, _) = self.store()?;
         let kept = |state| !matches!(state, State::Sent | State::Cancelled);
-        Ok(store.messages.get(&id).filter(|entry| kept(entry.state)).map(|entry| entry.content.clone().into()))
+        Ok(store
+            .messages
+            .get(&id)
+            .filter(|entry| kept(entry.lifecycle.state))
+            .map(|entry| entry.content.clone().into()))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {

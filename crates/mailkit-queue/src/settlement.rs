@@ -3,6 +3,7 @@
 use mailkit_address::Address;
 
 use crate::clock::Timestamp;
+use crate::record::RecipientRecord;
 use crate::string_enum::string_enum;
 
 /// What a worker reports when it settles a lease: see [`Queue::settle`](crate::Queue::settle).
@@ -176,6 +177,18 @@ impl RecipientOutcome {
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.text = text.into();
         self
+    }
+
+    /// The record of the recipient after this outcome.
+    #[must_use]
+    pub fn to_record(&self) -> RecipientRecord {
+        let Self { address, status, code, enhanced, text } = self;
+        RecipientRecord {
+            code: *code,
+            enhanced: enhanced.clone(),
+            text: text.clone(),
+            ..RecipientRecord::new(address.clone(), *status)
+        }
     }
 }
 

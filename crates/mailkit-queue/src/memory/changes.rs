@@ -40,8 +40,8 @@ impl ChangeLog {
     /// Logs that a message has come into the state that it is in.
     pub(super) fn log(&mut self, entry: &Entry, previous: Option<State>, now: Timestamp) {
         self.last += 1;
-        let mut change = StateChange::new(Cursor::at(self.last), entry.id, previous, entry.state, now);
-        change.attempts = entry.attempts;
+        let mut change = StateChange::new(Cursor::at(self.last), entry.id, previous, entry.lifecycle.state, now);
+        change.attempts = entry.lifecycle.attempts;
         change.tenant = entry.tenant.clone();
         if previous == Some(State::Leased) {
             let attempt = entry.attempt_of_lease();

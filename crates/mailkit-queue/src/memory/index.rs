@@ -38,14 +38,14 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn insert(&mut self, entry: &Entry) {
-        *self.count(entry.state) += 1;
-        if let Some(bytes) = self.bytes(entry.state) {
+        *self.count(entry.lifecycle.state) += 1;
+        if let Some(bytes) = self.bytes(entry.lifecycle.state) {
             *bytes += entry.size;
         }
-        if let (Some(at), State::Ready | State::Scheduled) = (entry.expires_at, entry.state) {
+        if let (Some(at), State::Ready | State::Scheduled) = (entry.lifecycle.expires_at, entry.lifecycle.state) {
             self.expiring.insert((at, entry.id));
         }
-        if entry.state == State::Ready {
+        if entry.lifecycle.state == State::Ready {
             self.ready.insert(entry);
         } else if let Some((by_time, at)) = self.by_time(entry) {
             by_time.insert((at, entry.id));
@@ -53,14 +53,14 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
-        *self.count(entry.state) -= 1;
-        if let Some(bytes) = self.bytes(entry.state) {
+        *self.count(entry.lifecycle.state) -= 1;
+        if let Some(bytes) = self.bytes(entry.lifecycle.state) {
             *bytes -= entry.size;
         }
-        if let (Some(at), State::Ready | State::Scheduled) = (entry.expires_at, entry.state) {
+        if let (Some(at), State::Ready | State::Scheduled) = (entry.lifecycle.expires_at, entry.lifecycle.state) {
             self.expiring.remove(&(at, entry.id));
         }
-        if entry.state == State::Ready {
+        if entry.lifecycle.state == State::Ready {
             self.ready.remove(entry);
         } else if let Some((by_time, at)) = self.by_time(entry) {
             by_time.remove(&(at, entry.id));
@@ -68,12 +68,12 @@ impl Index {
     }
 
     fn by_time(&mut self, entry: &Entry) -> Option<(&mut ByTime, Timestamp)> {
-        match entry.state {
-            State::Scheduled => Some((&mut self.scheduled, entry.due)),
+        match entry.lifecycle.state {
+            State::Scheduled => Some((&mut self.scheduled, entry.lifecycle.due)),
             State::Leased => Some((&mut self.leased, entry.lease_ends)),
-            State::Sent | State::Cancelled => Some((&mut self.done, entry.finished_at?)),
-            State::Dead => Some((&mut self.dead, entry.finished_at?)),
-            State::Held => Some((&mut self.held, entry.finished_at?)),
+            State::Sent | State::Cancelled => Some((&mut self.done, entry.lifecycle.finished_at?)),
+            State::Dead => Some((&mut self.dead, entry.lifecycle.finished_at?)),
+            State::Held => Some((&mut self.held, entry.lifecycle.finished_at?)),
             State::Ready => None,
         }
     }

@@ -10,6 +10,7 @@ use crate::id::QueueId;
 use crate::query::{Command, Filter};
 use crate::record::Record;
 use crate::state::State;
+use crate::transition::{Event, transition};
 
 /// The maximum number of messages that are compared with a filter before the lock is released for others.
 const MAX_SCANNED: usize = 1_024;
@@ -31,7 +32,7 @@ impl Store {
     ) -> Option<QueueId> {
         let recipient = filter.recipient.as_ref().map(|recipient| recipient.to_lowercase());
         let matches = |entry: &Entry| {
-            filter.state.is_none_or(|state| entry.state == state)
+            filter.state.is_none_or(|state| entry.lifecycle.state == state)
                 && filter.tag.as_ref().is_none_or(|tag| entry.tags.iter().any(|known| **known == **tag))
                 && filter.tenant.as_ref().is_none_or(|tenant| entry.tenant.as_deref() == Some(tenant))
                 && filter.route.as_ref().is_none_or(|route| entry.route.as_deref() == Some(route))
@@ -56,23 +57,11 @@ impl Store {
     }
 
     pub(super) fn apply(&mut self, id: QueueId, command: Command, now: Timestamp) -> Result<State, QueueError> {
-        let state = self.messages.get(&id).ok_or(QueueError::Unknown(id))?.state;
-        if !command.applies_to(state) {
-            return Err(QueueError::NotAllowed { id, command, state });
-        }
-        let state = match command {
-            Command::Cancel => self.cancel(id, now),
-            Command::Retry | Command::Release => self.change(id, |entry| {
-                if state == State::Dead {
-                    entry.reopen();
-                }
-                // The operator wants the message to be sent although it has expired.
-                entry.expires_at = entry.expires_at.filter(|at| *at > now);
-                entry.open_since = now;
-                entry.open(now, now);
-                entry.state
-            }),
-        };
-        state.ok_or(QueueError::Unknown(id))
+        let entry = self.messages.get(&id).ok_or(QueueError::Unknown(id))?;
+        let changed = transition(&entry.lifecycle, Event::Command(command), now);
+        let change = changed.map_err(|refused| QueueError::NotAllowed { id, command, state: refused.state })?;
+        let state = change.after.state;
+        self.change(id, None, now, |_| Some(change));
+        Ok(state)
     }
 }

@@ -78,13 +78,13 @@ impl ReadyBucket {
             let position = (waiting.turn, entry.tenant.clone());
             self.routes.entry(entry.route.clone()).or_default().insert(position);
         }
-        queue.insert((entry.due, entry.id));
+        queue.insert((entry.lifecycle.due, entry.id));
     }
 
     fn remove(&mut self, entry: &Entry) {
         let Some(waiting) = self.tenants.get_mut(&entry.tenant) else { return };
         let Some(queue) = waiting.queues.get_mut(&entry.route) else { return };
-        queue.remove(&(entry.due, entry.id));
+        queue.remove(&(entry.lifecycle.due, entry.id));
         if !queue.is_empty() {
             return;
         }

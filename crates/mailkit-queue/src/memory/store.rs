@@ -17,7 +17,9 @@ use crate::id::QueueId;
 use crate::message::{Enqueued, Fingerprint, Idempotency, NewMessage};
 use crate::query::Stats;
 use crate::settings::QueueSettings;
+use crate::settlement::Settlement;
 use crate::state::State;
+use crate::transition::{Change, Event, transition};
 
 /// All data of the queue. [`run_maintenance`](Self::run_maintenance) is called first after each lock.
 #[derive(Debug)]
@@ -31,8 +33,6 @@ pub(super) struct Store {
     keys: Keys,
     settings: QueueSettings,
     last_id: QueueId,
-    /// The time of the operation that has the lock.
-    now: Timestamp,
 }
 
 impl Store {
@@ -47,7 +47,6 @@ impl Store {
             keys: Keys::new(settings.key_window),
             settings,
             last_id: QueueId::from_bits(0),
-            now: Timestamp::from_millis(0),
         }
     }
 
@@ -56,15 +55,18 @@ impl Store {
     ///
     /// Expired leases are ended in `lease` only, so that a late settlement is accepted until the message is leased again.
     pub(super) fn run_maintenance(&mut self, now: Timestamp) -> bool {
-        self.now = now;
         self.changes.drop_silent(now);
         while let Some(id) = first_until(&self.index.expiring, now) {
-            self.change(id, |entry| entry.expire(now));
+            if !self.apply_event(id, Event::Expire, now) {
+                break;
+            }
         }
         let mut any_ready = false;
         while let Some(id) = first_until(&self.index.scheduled, now) {
             any_ready = true;
-            self.change(id, |entry| entry.open(entry.due, now));
+            if !self.apply_event(id, Event::Promote, now) {
+                break;
+            }
         }
         self.forget(now - self.settings.retention);
         self.keep_bounds();
@@ -72,17 +74,38 @@ impl Store {
         any_ready
     }
 
-    /// Changes a message and its indexes. Returns `None` if there is no message with this id.
-    pub(super) fn change<T>(&mut self, id: QueueId, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+    /// Applies an event that needs no more than the message. Returns whether the message allowed it.
+    pub(super) fn apply_event(&mut self, id: QueueId, event: Event<'_>, now: Timestamp) -> bool {
+        self.change(id, None, now, |entry| transition(&entry.lifecycle, event, now).ok()).is_some()
+    }
+
+    /// Writes the change that `decide` returns, with all that depends on it: indexes, counts and the idempotency key.
+    /// Returns the message after it, and `None` if there is no message with this id or nothing is to be changed.
+    ///
+    /// `decide` changes nothing by which the message is found now.
+    pub(super) fn change(
+        &mut self,
+        id: QueueId,
+        settlement: Option<&Settlement>,
+        now: Timestamp,
+        decide: impl FnOnce(&mut Entry) -> Option<Change>,
+    ) -> Option<&Entry> {
         let entry = self.messages.get_mut(&id)?;
+        let change = decide(entry)?;
         self.index.remove(entry);
-        let previous = entry.state;
-        let result = change(entry);
+        let previous = entry.lifecycle.state;
+        entry.apply(&change, settlement, now);
         self.index.insert(entry);
-        if self.changes.is_active() && entry.state != previous {
-            self.changes.log(entry, Some(previous), self.now);
+        if self.changes.is_active() && entry.lifecycle.state != previous {
+            self.changes.log(entry, Some(previous), now);
         }
-        Some(result)
+        self.ambiguous_total += u64::from(change.is_ambiguous);
+        if change.frees_key()
+            && let Some(idempotency) = &entry.idempotency
+        {
+            self.keys.release(&idempotency.key, id);
+        }
+        Some(entry)
     }
 
     /// Removes messages after their retention. Held messages stay.
@@ -97,7 +120,8 @@ impl Store {
         let finished = [&self.index.done, &self.index.dead, &self.index.held];
         let old = finished.into_iter().flat_map(|by_time| by_time.iter().take_while(|(at, _)| *at <= until));
         let old = old.map(|(_, id)| *id);
-        let is_meant = |id: &QueueId| self.messages.get(id).is_some_and(|entry| states.contains(&entry.state));
+        let is_meant =
+            |id: &QueueId| self.messages.get(id).is_some_and(|entry| states.contains(&entry.lifecycle.state));
         let ids: Vec<QueueId> = old.filter(is_meant).collect();
         ids.iter().for_each(|id| self.remove(*id));
         ids.len() as u64
@@ -118,7 +142,7 @@ impl Store {
     fn remove(&mut self, id: QueueId) {
         if let Some(entry) = self.messages.remove(&id) {
             self.index.remove(&entry);
-            if entry.state != State::Sent {
+            if entry.lifecycle.state != State::Sent {
                 self.release_key(&entry);
             }
         }
@@ -131,16 +155,6 @@ impl Store {
         }
     }
 
-    /// Cancels a message.
-    pub(super) fn cancel(&mut self, id: QueueId, now: Timestamp) -> Option<State> {
-        let idempotency = self.messages.get(&id).and_then(|entry| entry.idempotency.clone());
-        idempotency.into_iter().for_each(|idempotency| self.keys.release(&idempotency.key, id));
-        self.change(id, |entry| {
-            entry.finish(State::Cancelled, now);
-            entry.state
-        })
-    }
-
     /// The fingerprint under the key of a message. `None` if the key does not stand for it.
     pub(super) fn fingerprint(&self, entry: &Entry) -> Option<Fingerprint> {
         let idempotency = entry.idempotency.as_ref()?;
@@ -151,7 +165,7 @@ impl Store {
     fn find_same(&self, message: &NewMessage, now: Timestamp) -> Result<Option<Enqueued>, QueueError> {
         let duplicate = |id| {
             // Only the key of a sent message stays after the message was removed.
-            Enqueued::duplicate(id, self.messages.get(&id).map_or(State::Sent, |entry| entry.state))
+            Enqueued::duplicate(id, self.messages.get(&id).map_or(State::Sent, |entry| entry.lifecycle.state))
         };
         if let Some(idempotency) = message.active_key(now, self.keys.window())
             && let Some(id) = self.keys.find(idempotency)?
@@ -213,7 +227,7 @@ impl Store {
         if self.changes.is_active() {
             self.changes.log(&entry, None, now);
         }
-        let state = entry.state;
+        let state = entry.lifecycle.state;
         self.messages.insert(id, entry);
         Ok(Enqueued::new(id, state))
     }
