@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkit_queue::{Command, QueueError, QueueId, RecipientStatus, State};
+use mailkit_queue::transition::Event;
+use mailkit_queue::{Command, QueueError, QueueId, State, transition};
 
 use crate::batch::Batch;
-use crate::error::{Refusable, StoreError};
-use crate::keys;
+use crate::error::Refusable;
 use crate::maintenance;
 use crate::message::Row;
 use crate::store::SqliteQueue;
@@ -45,35 +45,10 @@ fn apply(batch: &mut Batch<'_>, id: QueueId, command: Command) -> Refusable<Stat
     let Some(mut row) = Row::find(batch.conn, batch.context.queue, id)? else {
         return Ok(Err(QueueError::Unknown(id)));
     };
-    let state = row.state;
-    if !command.applies_to(state) {
-        return Ok(Err(QueueError::NotAllowed { id, command, state }));
-    }
-    match command {
-        Command::Cancel => {
-            row.finish(State::Cancelled, now);
-            keys::release(batch, &row)?;
-        }
-        Command::Retry | Command::Release => {
-            if state == State::Dead {
-                reopen(&mut row)?;
-            }
-            // The operator wants the message to be sent although it has expired.
-            row.expires_at = row.expires_at.filter(|at| *at > now);
-            row.open_since = now;
-            row.open(now, now)?;
-        }
-    }
-    row.write(batch)?;
-    Ok(Ok(row.state))
-}
-
-/// Resets the attempts and makes the recipients pending that were not accepted.
-fn reopen(row: &mut Row) -> Result<(), StoreError> {
-    row.attempts = 0;
-    let mut recipients = row.recipients()?;
-    for recipient in recipients.iter_mut().filter(|recipient| recipient.status != RecipientStatus::Accepted) {
-        recipient.status = RecipientStatus::Pending;
-    }
-    row.set_recipients(&recipients)
+    let change = match transition(&row.lifecycle, Event::Command(command), now) {
+        Ok(change) => change,
+        Err(refused) => return Ok(Err(QueueError::NotAllowed { id, command, state: refused.state })),
+    };
+    row.apply(batch, &change)?;
+    Ok(Ok(row.lifecycle.state))
 }

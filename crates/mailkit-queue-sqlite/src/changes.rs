@@ -92,14 +92,14 @@ pub(crate) fn log(batch: &mut Batch<'_>, row: &Row, from: Option<State>, to: Sta
         from.map(number),
         number(to),
         batch.now().as_millis(),
-        row.attempts,
+        row.lifecycle.attempts,
         row.bucket,
     ])?;
     if from == Some(State::Leased) {
         let add = "UPDATE state_change SET (route, outcome, class) = \
                    (SELECT route, outcome, class FROM attempt WHERE seq = ? AND number = ?) \
                    WHERE queue = ? AND number = ?";
-        batch.conn.prepare_cached(add)?.execute(params![row.seq, row.fence, queue, change])?;
+        batch.conn.prepare_cached(add)?.execute(params![row.seq, row.lifecycle.fence, queue, change])?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mailkit_queue::transition::Lifecycle;
 use mailkit_queue::{Enqueued, NewMessage, QueueError, State, Timestamp};
 
 use crate::batch::{Batch, BucketKey};
@@ -51,14 +52,14 @@ fn find_same(batch: &Batch<'_>, message: &NewMessage, now: Timestamp) -> Refusab
             Err(conflict) => return Ok(Err(conflict)),
         };
         // Only the key of a sent message stays after the message was removed.
-        let state = Row::find(conn, queue, id)?.map_or(State::Sent, |row| row.state);
+        let state = Row::find(conn, queue, id)?.map_or(State::Sent, |row| row.lifecycle.state);
         return Ok(Ok(Some(Enqueued::duplicate(id, state))));
     }
     let Some(id) = message.id else { return Ok(Ok(None)) };
     let Some(row) = Row::find(conn, queue, id)? else { return Ok(Ok(None)) };
     let key = message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str());
     Ok(match keys::of_message(conn, row.seq)?.as_deref() == key {
-        true => Ok(Some(Enqueued::duplicate(id, row.state))),
+        true => Ok(Some(Enqueued::duplicate(id, row.lifecycle.state))),
         false => Err(QueueError::Exists(id)),
     })
 }
@@ -110,16 +111,12 @@ fn insert(
     }
     let id = message.id.unwrap_or_else(|| batch.next_id(now));
     let created_at = message.created_at.unwrap_or(now);
-    let mut row = Row::new(id, batch.bucket(bucket)?, new_row.recipients.clone(), body.size(), created_at);
-    row.hold = message.on_ambiguous == mailkit_queue::OnAmbiguous::Hold;
-    row.expires_at = message.expires_at;
-    row.due = message.send_at.map_or(now, |at| at.max(now));
-    row.open_since = row.due;
-    row.state = if row.due > now { State::Scheduled } else { State::Ready };
+    let lifecycle = Lifecycle::enqueued(now, message.send_at, message.expires_at, message.on_ambiguous);
+    let mut row = Row::new(id, batch.bucket(bucket)?, lifecycle, new_row.recipients.clone(), body.size(), created_at);
     row.insert(batch)?;
     new_row.insert(batch.conn, row.seq, message.idempotency.as_ref(), body)?;
     if let Some(key) = message.active_key(now, batch.context.settings.key_window) {
         keys::insert(batch, key, id, created_at.min(now))?;
     }
-    Ok(Ok(Enqueued::new(id, row.state)))
+    Ok(Ok(Enqueued::new(id, row.lifecycle.state)))
 }

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
-use mailkit_queue::{Lease, LeaseRequest, LeaseToken, Leased, OnAmbiguous, QueueError, State, Timestamp};
+use mailkit_queue::transition::Event;
+use mailkit_queue::{Lease, LeaseRequest, LeaseToken, Leased, QueueError, State, Timestamp};
 
 use crate::batch::Batch;
 use crate::content;
@@ -41,8 +42,8 @@ impl SqliteQueue {
                 let now = batch.now();
                 let row = leased_as(batch, token)?.filter(|row| row.leased_until.is_some_and(|until| until > now));
                 let Some(mut row) = row else { return Ok(Err(QueueError::LeaseLost(token.id))) };
-                row.commit_point = true;
-                row.write(batch)?;
+                let change = row.transition(Event::CommitPoint, now)?;
+                row.apply(batch, &change)?;
                 Ok(Ok(()))
             })
             .await
@@ -85,45 +86,37 @@ fn lease_one(
     readers: &Readers,
 ) -> Result<Option<Leased>, StoreError> {
     let (mut row, details, bytes) = find(batch, seq)?;
-    // More messages may expire at the same time than one run of the maintenance changes.
-    if row.expires_at.is_some_and(|at| at <= now) {
-        row.expire(now)?;
-        row.write(batch)?;
-        return Ok(None);
-    }
     let content = match (details.chunks, bytes) {
         (Some(chunks), _) => Ok(content::stored(readers, chunks, row.size, details.crc)),
         (None, bytes) => content::check(bytes.unwrap_or_default().into(), row.size, details.crc),
     };
-    let content = match content {
-        Ok(content) => content,
-        Err(why) => {
-            tracing::error!(queue_id = %row.id, "{why}");
-            row.give_up(now, why)?;
-            row.write(batch)?;
-            return Ok(None);
-        }
-    };
-    row.state = State::Leased;
-    row.fence += 1;
+    let mut change = row.transition(Event::Lease, now)?;
+    // More messages may expire at the same time than one run of the maintenance changes.
+    let is_expired = change.after.state != State::Leased;
+    if let Err(reason) = content.as_ref().map_err(|reason| *reason)
+        && !is_expired
+    {
+        tracing::error!(queue_id = %row.id, "{reason}");
+        change = row.transition(Event::Unreadable { reason }, now)?;
+    }
     row.leased_until = Some(until);
-    row.commit_point = false;
-    row.write(batch)?;
+    row.apply(batch, &change)?;
+    let (Ok(content), false) = (content, is_expired) else { return Ok(None) };
     let open = row.recipients()?.into_iter().filter(|recipient| recipient.status.is_open());
     let open: Vec<Address> = open.map(|recipient| recipient.address).collect();
     let envelope = Envelope::new(details.sender, open)
         .map_err(|error| StoreError::Corrupt(format!("message {} is unfinished: {error}", row.id)))?;
-    let lease = Lease::new(LeaseToken::new(row.id, row.fence));
+    let lease = Lease::new(LeaseToken::new(row.id, row.lifecycle.fence));
     let mut leased = Leased::new(lease, until, envelope, content, row.created_at);
     leased.message_id = details.message_id;
     leased.delivery = details.delivery;
     leased.priority = details.priority;
     leased.route = details.route;
     leased.tenant = details.tenant;
-    leased.on_ambiguous = if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
-    leased.open_since = row.open_since;
-    leased.message_expires_at = row.expires_at;
-    leased.attempts = row.attempts;
+    leased.on_ambiguous = row.lifecycle.on_ambiguous;
+    leased.open_since = row.lifecycle.open_since;
+    leased.message_expires_at = row.lifecycle.expires_at;
+    leased.attempts = row.lifecycle.attempts;
     leased.traceparent = details.traceparent;
     Ok(Some(leased))
 }

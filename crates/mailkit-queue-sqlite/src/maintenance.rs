@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mailkit_queue::transition::Event;
 use mailkit_queue::{State, Timestamp};
 use rusqlite::params;
 
@@ -36,12 +37,12 @@ const OLD_KEYS: &str = "DELETE FROM idempotency WHERE (queue, key) IN (SELECT qu
 pub(crate) fn promote_and_expire(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let (conn, queue, until) = (batch.conn, batch.context.queue, now.as_millis());
     for mut row in Row::all(conn, EXPIRED, params![queue, until, MAX_CHANGED])? {
-        row.expire(now)?;
-        row.write(batch)?;
+        let change = row.transition(Event::Expire, now)?;
+        row.apply(batch, &change)?;
     }
     for mut row in Row::all(conn, DUE, params![queue, until, MAX_CHANGED])? {
-        row.open(row.due, now)?;
-        row.write(batch)?;
+        let change = row.transition(Event::Promote, now)?;
+        row.apply(batch, &change)?;
     }
     Ok(())
 }
@@ -49,15 +50,8 @@ pub(crate) fn promote_and_expire(batch: &mut Batch<'_>, now: Timestamp) -> Resul
 /// Ends the expired leases: the worker may have delivered the message.
 pub(crate) fn end_leases(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     for mut row in Row::all(batch.conn, OVER, params![batch.context.queue, now.as_millis(), MAX_CHANGED])? {
-        if row.hold && row.commit_point {
-            row.hold(now)?;
-        } else {
-            row.open(row.due, now)?;
-        }
-        if !row.hold || row.state == State::Held {
-            batch.count_ambiguous()?;
-        }
-        row.write(batch)?;
+        let change = row.transition(Event::LeaseEnded, now)?;
+        row.apply(batch, &change)?;
     }
     Ok(())
 }
@@ -119,13 +113,13 @@ fn remove(batch: &mut Batch<'_>, row: &Row) -> Result<(), StoreError> {
     if let Some(content) = chunks.flatten() {
         content::remove(batch, content)?;
     }
-    if row.state != State::Sent {
+    if row.lifecycle.state != State::Sent {
         keys::release(batch, row)?;
     }
     for table in ["message_body", "attempt", "message"] {
         batch.conn.prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?"))?.execute([row.seq])?;
     }
-    batch.count(row, Some(row.state), None)
+    batch.count(row, Some(row.lifecycle.state), None)
 }
 
 #[cfg(test)]

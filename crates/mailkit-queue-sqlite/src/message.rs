@@ -2,12 +2,14 @@
 
 use std::sync::LazyLock;
 
-use mailkit_queue::{LeaseToken, QueueId, RecipientRecord, RecipientStatus, State, Timestamp};
+use mailkit_queue::transition::{Change, Event, Lifecycle};
+use mailkit_queue::{LeaseToken, OnAmbiguous, QueueId, RecipientRecord, State, Timestamp, transition};
 use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use crate::batch::Batch;
 use crate::error::StoreError;
+use crate::keys;
 use crate::recipients;
 
 /// The columns that [`Row::read`] reads.
@@ -23,18 +25,9 @@ pub(crate) struct Row {
     pub(crate) seq: i64,
     pub(crate) id: QueueId,
     pub(crate) bucket: i64,
-    pub(crate) state: State,
-    pub(crate) due: Timestamp,
-    pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) fence: u64,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) leased_until: Option<Timestamp>,
-    pub(crate) commit_point: bool,
-    pub(crate) hold: bool,
-    pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
-    /// When the message first became due, or when an operator retried or released it.
-    pub(crate) open_since: Timestamp,
-    pub(crate) finished_at: Option<Timestamp>,
     pub(crate) size: u64,
     /// As JSON.
     recipients: String,
@@ -43,27 +36,17 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A new message. Its state is set before it is inserted.
-    pub(crate) const fn new(id: QueueId, bucket: i64, recipients: String, size: u64, created_at: Timestamp) -> Self {
-        Self {
-            seq: 0,
-            id,
-            bucket,
-            state: State::Ready,
-            due: created_at,
-            expires_at: None,
-            fence: 0,
-            leased_until: None,
-            commit_point: false,
-            hold: false,
-            attempts: 0,
-            created_at,
-            open_since: created_at,
-            finished_at: None,
-            size,
-            recipients,
-            stored: State::Ready,
-        }
+    /// A new message, which is inserted next.
+    pub(crate) const fn new(
+        id: QueueId,
+        bucket: i64,
+        lifecycle: Lifecycle,
+        recipients: String,
+        size: u64,
+        created_at: Timestamp,
+    ) -> Self {
+        let stored = lifecycle.state;
+        Self { seq: 0, id, bucket, lifecycle, leased_until: None, created_at, size, recipients, stored }
     }
 
     /// Inserts the row, and counts the message.
@@ -74,17 +57,16 @@ impl Row {
             batch.context.queue,
             self.id.to_string(),
             self.bucket,
-            number(self.state),
-            self.due.as_millis(),
-            self.expires_at.map(Timestamp::as_millis),
-            self.hold,
+            number(self.lifecycle.state),
+            self.lifecycle.due.as_millis(),
+            self.lifecycle.expires_at.map(Timestamp::as_millis),
+            self.lifecycle.on_ambiguous == OnAmbiguous::Hold,
             self.created_at.as_millis(),
-            self.open_since.as_millis(),
+            self.lifecycle.open_since.as_millis(),
             self.size,
             self.recipients,
         ])?;
-        self.stored = self.state;
-        batch.count(self, None, Some(self.state))
+        batch.count(self, None, Some(self.stored))
     }
 
     /// Reads the columns.
@@ -92,23 +74,23 @@ impl Row {
         let time = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_millis));
         let number: usize = row.get(3)?;
         let state = State::ALL.get(number).copied().ok_or(rusqlite::Error::IntegralValueOutOfRange(3, 0))?;
+        let on_ambiguous = if row.get(9)? { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
+        let mut lifecycle = Lifecycle::new(state, Timestamp::from_millis(row.get(4)?), on_ambiguous);
+        lifecycle.expires_at = time(5)?;
+        lifecycle.fence = row.get(6)?;
+        lifecycle.commit_point = row.get(8)?;
+        lifecycle.attempts = row.get(10)?;
+        lifecycle.finished_at = time(12)?;
+        lifecycle.open_since = Timestamp::from_millis(row.get(15)?);
         Ok(Self {
             seq: row.get(0)?,
             id: read_id(row, 1)?,
             bucket: row.get(2)?,
-            state,
-            due: Timestamp::from_millis(row.get(4)?),
-            expires_at: time(5)?,
-            fence: row.get(6)?,
+            lifecycle,
             leased_until: time(7)?,
-            commit_point: row.get(8)?,
-            hold: row.get(9)?,
-            attempts: row.get(10)?,
             created_at: Timestamp::from_millis(row.get(11)?),
-            finished_at: time(12)?,
             size: row.get(13)?,
             recipients: row.get(14)?,
-            open_since: Timestamp::from_millis(row.get(15)?),
             stored: state,
         })
     }
@@ -135,26 +117,28 @@ impl Row {
     pub(crate) fn write(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let update = "UPDATE message SET state = ?, due = ?, expires_at = ?, fence = ?, leased_until = ?, commit_point = ?, \
                       attempts = ?, finished_at = ?, open_since = ?, recipients = ? WHERE seq = ?";
+        let Lifecycle { state, due, expires_at, fence, commit_point, attempts, finished_at, open_since, .. } =
+            self.lifecycle;
         batch.conn.prepare_cached(update)?.execute(params![
-            number(self.state),
-            self.due.as_millis(),
-            self.expires_at.map(Timestamp::as_millis),
-            self.fence,
+            number(state),
+            due.as_millis(),
+            expires_at.map(Timestamp::as_millis),
+            fence,
             self.leased_until.map(Timestamp::as_millis),
-            self.commit_point,
-            self.attempts,
-            self.finished_at.map(Timestamp::as_millis),
-            self.open_since.as_millis(),
+            commit_point,
+            attempts,
+            finished_at.map(Timestamp::as_millis),
+            open_since.as_millis(),
             self.recipients,
             self.seq,
         ])?;
-        let from = std::mem::replace(&mut self.stored, self.state);
-        if from == self.state { Ok(()) } else { batch.count(self, Some(from), Some(self.state)) }
+        let from = std::mem::replace(&mut self.stored, state);
+        if from == state { Ok(()) } else { batch.count(self, Some(from), Some(state)) }
     }
 
     /// Whether the token is that of the current lease.
     pub(crate) fn is_leased_as(&self, token: LeaseToken) -> bool {
-        self.state == State::Leased && self.fence == token.fence
+        self.lifecycle.state == State::Leased && self.lifecycle.fence == token.fence
     }
 
     /// The recipients and their status.
@@ -168,51 +152,36 @@ impl Row {
         Ok(())
     }
 
-    /// Makes the message ready or scheduled, or dead if it has expired.
-    pub(crate) fn open(&mut self, due: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        self.due = due;
-        self.finished_at = None;
-        self.leased_until = None;
-        self.state = if due > now { State::Scheduled } else { State::Ready };
-        if self.expires_at.is_some_and(|at| at <= now) { self.expire(now) } else { Ok(()) }
+    /// What an event changes.
+    pub(crate) fn transition(&self, event: Event<'_>, now: Timestamp) -> Result<Change, StoreError> {
+        // An index led to this row, or its state was checked before.
+        let invalid = |error| StoreError::Corrupt(format!("message {}: {error}", self.id));
+        transition(&self.lifecycle, event, now).map_err(invalid)
     }
 
-    /// Puts the message into a terminal state.
-    pub(crate) const fn finish(&mut self, state: State, now: Timestamp) {
-        self.state = state;
-        self.leased_until = None;
-        self.finished_at = Some(now);
-    }
-
-    /// Makes the message dead because it has expired.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.finish(State::Dead, now);
-        self.set_open(None, "the message expired before it was delivered")
-    }
-
-    /// Holds the message: it may have been delivered to its open recipients.
-    pub(crate) fn hold(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.finish(State::Held, now);
-        self.set_open(
-            Some(RecipientStatus::Ambiguous),
-            "the worker was lost after the commit point: the message may have been delivered",
-        )
-    }
-
-    /// Makes the message dead because it cannot be sent as it is in the file.
-    pub(crate) fn give_up(&mut self, now: Timestamp, why: &str) -> Result<(), StoreError> {
-        self.finish(State::Dead, now);
-        self.set_open(Some(RecipientStatus::Permanent), why)
-    }
-
-    /// Sets the text of the open recipients, and their status if one is given.
-    fn set_open(&mut self, status: Option<RecipientStatus>, text: &str) -> Result<(), StoreError> {
-        let mut recipients = self.recipients()?;
-        for recipient in recipients.iter_mut().filter(|recipient| recipient.status.is_open()) {
-            recipient.status = status.unwrap_or(recipient.status);
-            text.clone_into(&mut recipient.text);
+    /// Writes a change.
+    pub(crate) fn apply(&mut self, batch: &mut Batch<'_>, change: &Change) -> Result<(), StoreError> {
+        if change.changes_recipients() {
+            let mut recipients = self.recipients()?;
+            change.apply_to(&mut recipients, &[]);
+            self.set_recipients(&recipients)?;
         }
-        self.set_recipients(&recipients)
+        self.apply_lifecycle(batch, change)
+    }
+
+    /// Writes a change whose recipients are [set](Self::set_recipients) already.
+    pub(crate) fn apply_lifecycle(&mut self, batch: &mut Batch<'_>, change: &Change) -> Result<(), StoreError> {
+        self.lifecycle = change.after;
+        if self.lifecycle.state != State::Leased {
+            self.leased_until = None;
+        }
+        if change.is_ambiguous {
+            batch.count_ambiguous()?;
+        }
+        if change.frees_key() {
+            keys::release(batch, self)?;
+        }
+        self.write(batch)
     }
 }
 

@@ -1,8 +1,6 @@
 //! Records, contents, lists and counts, read concurrently with the writer.
 
-use mailkit_queue::{
-    Attempt, Content, Filter, OnAmbiguous, Page, QueueError, QueueId, Record, State, Stats, Timestamp,
-};
+use mailkit_queue::{Attempt, Content, Filter, Page, QueueError, QueueId, Record, State, Stats, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
@@ -207,19 +205,19 @@ fn each(
 
 /// The record of a message, without its history and fingerprint.
 pub(crate) fn record(row: &Row, details: MessageDetails) -> Result<Record, StoreError> {
-    let mut record = Record::new(row.id, row.state, details.sender, row.created_at);
+    let mut record = Record::new(row.id, row.lifecycle.state, details.sender, row.created_at);
     record.subject = details.subject;
     record.message_id = details.message_id;
     record.recipients = row.recipients()?;
-    record.attempts = row.attempts;
-    record.next_attempt_at = (!row.state.is_terminal()).then_some(row.due);
-    record.expires_at = row.expires_at;
-    record.finished_at = row.finished_at;
+    record.attempts = row.lifecycle.attempts;
+    record.next_attempt_at = row.lifecycle.next_attempt_at();
+    record.expires_at = row.lifecycle.expires_at;
+    record.finished_at = row.lifecycle.finished_at;
     record.priority = details.priority;
     record.route = details.route;
     record.tenant = details.tenant;
     record.tags = details.tags;
-    record.on_ambiguous = if row.hold { OnAmbiguous::Hold } else { OnAmbiguous::Resend };
+    record.on_ambiguous = row.lifecycle.on_ambiguous;
     record.idempotency_key = details.idempotency_key;
     record.traceparent = details.traceparent;
     record.delivery = details.delivery;

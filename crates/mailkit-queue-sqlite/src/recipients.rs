@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mailkit_address::Address;
-use mailkit_queue::{RecipientRecord, RecipientStatus};
+use mailkit_queue::{RecipientOutcome, RecipientRecord, RecipientStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -25,17 +25,37 @@ struct Entry<'a> {
 
 /// The JSON of recipients and their status.
 pub(crate) fn print(recipients: &[RecipientRecord]) -> Result<String, StoreError> {
-    let entries: Vec<_> = recipients
-        .iter()
-        .map(|recipient| Entry {
-            address: recipient.address.to_string().into(),
-            status: recipient.status.as_str().into(),
-            code: recipient.code,
-            enhanced: recipient.enhanced.as_deref().map(Cow::from),
-            text: recipient.text.as_str().into(),
-        })
-        .collect();
-    serde_json::to_string(&entries).map_err(|error| StoreError::Corrupt(error.to_string()))
+    let entries = recipients.iter().map(|recipient| {
+        let RecipientRecord { address, status, code, enhanced, text, .. } = recipient;
+        Entry::new(address, *status, *code, enhanced.as_deref(), text)
+    });
+    print_entries(&entries.collect::<Vec<_>>())
+}
+
+/// The JSON of recipients and their status after an attempt.
+pub(crate) fn print_outcomes<'a>(outcomes: impl Iterator<Item = &'a RecipientOutcome>) -> Result<String, StoreError> {
+    let entries = outcomes.map(|outcome| {
+        let RecipientOutcome { address, status, code, enhanced, text, .. } = outcome;
+        Entry::new(address, *status, *code, enhanced.as_deref(), text)
+    });
+    print_entries(&entries.collect::<Vec<_>>())
+}
+
+fn print_entries(entries: &[Entry<'_>]) -> Result<String, StoreError> {
+    serde_json::to_string(entries).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+impl<'a> Entry<'a> {
+    fn new(
+        address: &Address,
+        status: RecipientStatus,
+        code: Option<u16>,
+        enhanced: Option<&'a str>,
+        text: &'a str,
+    ) -> Self {
+        let (address, status) = (address.to_string().into(), status.as_str().into());
+        Self { address, status, code, enhanced: enhanced.map(Cow::from), text: text.into() }
+    }
 }
 
 /// Parses the JSON of recipients and their status.
