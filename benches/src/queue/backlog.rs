@@ -162,7 +162,7 @@ async fn round(queue: &SqliteQueue) -> Result<[Duration; 3], Failure> {
         let queue = queue.clone();
         let recipients = leased.recipients().iter().map(accepted).collect();
         let settlement = Settlement::attempt("main", AttemptOutcome::Accepted, Next::Ready).with_recipients(recipients);
-        settlers.spawn(async move { queue.settle(leased.lease, settlement).await });
+        settlers.spawn(async move { queue.settle(leased.token, &settlement).await });
     }
     while let Some(settled) = settlers.join_next().await {
         settled?.map_err(|error| error.to_string())?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailkit_queue::transition::Event;
-use mailkit_queue::{Command, QueueError, QueueId, State, transition};
+use mailkit_queue::{Command, QueueError, QueueId, State, Timestamp, transition};
 
 use crate::batch::Batch;
 use crate::error::Refusable;
@@ -16,8 +16,18 @@ use crate::store::SqliteQueue;
 const PURGE_BATCH: u32 = 500;
 
 impl SqliteQueue {
-    pub(crate) async fn apply_command(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
-        self.writer().call(move |batch| apply(batch, id, command)).await
+    pub(crate) async fn apply_command(
+        &self,
+        ids: &[QueueId],
+        command: Command,
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        let ids = ids.to_vec();
+        let work = move |batch: &mut Batch<'_>| {
+            let now = batch.now();
+            maintenance::promote_and_expire(batch, now)?;
+            ids.iter().map(|id| apply(batch, *id, command, now)).collect::<Result<_, _>>().map(Ok)
+        };
+        self.writer().call(work).await
     }
 
     pub(crate) async fn purge_finished(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
@@ -39,9 +49,7 @@ impl SqliteQueue {
     }
 }
 
-fn apply(batch: &mut Batch<'_>, id: QueueId, command: Command) -> Refusable<State> {
-    let now = batch.now();
-    maintenance::promote_and_expire(batch, now)?;
+fn apply(batch: &mut Batch<'_>, id: QueueId, command: Command, now: Timestamp) -> Refusable<State> {
     let Some(mut row) = Row::find(batch.conn, batch.context.queue, id)? else {
         return Ok(Err(QueueError::Unknown(id)));
     };

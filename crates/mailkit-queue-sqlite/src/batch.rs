@@ -101,6 +101,29 @@ impl<'a> Batch<'a> {
         self.wakes_workers = true;
     }
 
+    /// Does work that is rolled back as a whole if it is refused (the inner `Err`). It may enqueue messages, and nothing else.
+    pub(crate) fn all_or_nothing<T, E>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<Result<T, E>, StoreError>,
+    ) -> Result<Result<T, E>, StoreError> {
+        let counts = *self.counts()?;
+        let (counts_changed, log_changed) = (self.cache.counts_changed, self.cache.log_changed);
+        let (ready_changes, wakes_workers) = (self.cache.more_ready.clone(), self.wakes_workers);
+        self.conn.prepare_cached("SAVEPOINT all_or_nothing")?.execute([])?;
+        let result = work(self)?;
+        if result.is_err() {
+            self.conn.prepare_cached("ROLLBACK TO all_or_nothing")?.execute([])?;
+            // The counters include the number of the last logged change.
+            self.cache.counts = counts;
+            (self.cache.counts_changed, self.cache.log_changed) = (counts_changed, log_changed);
+            (self.cache.more_ready, self.wakes_workers) = (ready_changes, wakes_workers);
+            // A bucket that was created meanwhile does not exist any more.
+            self.cache.buckets.clear();
+        }
+        self.conn.prepare_cached("RELEASE all_or_nothing")?.execute([])?;
+        Ok(result)
+    }
+
     /// The counters within the transaction.
     pub(crate) fn counts(&mut self) -> Result<&mut Counts, StoreError> {
         if !self.cache.counts_known {

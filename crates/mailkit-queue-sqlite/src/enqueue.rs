@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mailkit_queue::transition::Lifecycle;
-use mailkit_queue::{Enqueued, NewMessage, QueueError, State, Timestamp};
+use mailkit_queue::{EnqueueAllError, Enqueued, NewMessage, QueueError, State, Timestamp};
 
 use crate::batch::{Batch, BucketKey};
 use crate::content::{self, Body, INLINE};
@@ -13,8 +13,74 @@ use crate::keys;
 use crate::message::Row;
 use crate::store::SqliteQueue;
 
+/// A message that is ready to be stored: what the writer needs is made before its turn comes.
+struct Prepared {
+    message: NewMessage,
+    new_row: NewRow,
+    bucket: BucketKey,
+    body: Body,
+}
+
+/// A message after its content was read.
+enum Preparation {
+    Ready(Box<Prepared>),
+    /// It is not to be stored: it is a duplicate, or was refused before its content was read.
+    Answered(Result<Enqueued, QueueError>),
+}
+
 impl SqliteQueue {
-    pub(crate) async fn store_message(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
+    pub(crate) async fn store_messages(
+        &self,
+        messages: Vec<NewMessage>,
+    ) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        let (mut ready, mut answers) = (Vec::with_capacity(messages.len()), Vec::with_capacity(messages.len()));
+        for message in messages {
+            answers.push(match self.prepare(message).await? {
+                Preparation::Ready(prepared) => {
+                    ready.push(prepared);
+                    None
+                }
+                Preparation::Answered(answer) => Some(answer),
+            });
+        }
+        let work = move |batch: &mut Batch<'_>| {
+            ready.iter().map(|prepared| insert(batch, prepared)).collect::<Result<Vec<_>, _>>().map(Ok)
+        };
+        let mut stored = self.writer().call(work).await?.into_iter();
+        Ok(answers.into_iter().filter_map(|answer| answer.or_else(|| stored.next())).collect())
+    }
+
+    pub(crate) async fn store_all_messages(&self, messages: Vec<NewMessage>) -> Result<Vec<Enqueued>, EnqueueAllError> {
+        let mut preparations = Vec::with_capacity(messages.len());
+        for (index, message) in messages.into_iter().enumerate() {
+            preparations.push(match self.prepare(message).await? {
+                Preparation::Ready(prepared) => Ok(prepared),
+                Preparation::Answered(Ok(duplicate)) => Err(duplicate),
+                Preparation::Answered(Err(refused)) => return Err(EnqueueAllError::refused(index, refused)),
+            });
+        }
+        let work = move |batch: &mut Batch<'_>| {
+            let stored = batch.all_or_nothing(|batch| {
+                let mut enqueued = Vec::with_capacity(preparations.len());
+                for (index, preparation) in preparations.iter().enumerate() {
+                    let stored = match preparation {
+                        Ok(prepared) => insert(batch, prepared)?,
+                        Err(duplicate) => Ok(*duplicate),
+                    };
+                    match stored {
+                        Ok(one) => enqueued.push(one),
+                        Err(refused) => return Ok(Err(EnqueueAllError::refused(index, refused))),
+                    }
+                }
+                Ok(Ok(enqueued))
+            });
+            stored.map(Ok)
+        };
+        self.writer().call(work).await?
+    }
+
+    /// Reads the content of a message, if the message may be stored.
+    async fn prepare(&self, message: NewMessage) -> Result<Preparation, QueueError> {
         let inline = message.content.in_memory().filter(|bytes| bytes.len() <= INLINE).cloned();
         let asked = Arc::new(message);
         let body = if let Some(bytes) = inline {
@@ -22,22 +88,28 @@ impl SqliteQueue {
         } else {
             // Checked before the content is read, and again when the message is stored.
             let message = Arc::clone(&asked);
-            let found = self.writer().call(move |batch| {
+            let admitted = self.writer().call(move |batch| {
                 let now = batch.now();
-                admit(batch, &message, message.content.size().unwrap_or(0), now)
+                admit(batch, &message, message.content.size().unwrap_or(0), now).map(Ok)
             });
-            if let Some(found) = found.await? {
-                return Ok(found);
+            if let Some(answer) = admitted.await?.transpose() {
+                return Ok(Preparation::Answered(answer));
             }
             let room = if asked.archive_of().is_some() { u64::MAX } else { self.settings().max_bytes };
             let (content, writer) = (asked.content.clone(), self.writer().clone());
-            let taken = tokio::task::spawn_blocking(move || content::stage(&content, &writer, room)).await;
-            taken.map_err(|panic| QueueError::Content(std::io::Error::other(panic)))??
+            let staged = tokio::task::spawn_blocking(move || content::stage(&content, &writer, room)).await;
+            match staged.unwrap_or_else(|panic| Err(QueueError::Content(std::io::Error::other(panic)))) {
+                Ok(body) => body,
+                Err(refused @ (QueueError::Content(_) | QueueError::Full { .. })) => {
+                    return Ok(Preparation::Answered(Err(refused)));
+                }
+                Err(error) => return Err(error),
+            }
         };
         let mut message = Arc::unwrap_or_clone(asked);
         let new_row = NewRow::new(&mut message)?;
         let bucket = (message.priority, message.tenant.take(), message.route.take());
-        self.writer().call(move |batch| insert(batch, &message, &new_row, &bucket, &body)).await
+        Ok(Preparation::Ready(Box::new(Prepared { message, new_row, bucket, body })))
     }
 }
 
@@ -91,13 +163,9 @@ fn admit(batch: &mut Batch<'_>, message: &NewMessage, size: u64, now: Timestamp)
     Ok(Ok(None))
 }
 
-fn insert(
-    batch: &mut Batch<'_>,
-    message: &NewMessage,
-    new_row: &NewRow,
-    bucket: &BucketKey,
-    body: &Body,
-) -> Refusable<Enqueued> {
+/// Stores a message. One that is refused has written nothing.
+fn insert(batch: &mut Batch<'_>, prepared: &Prepared) -> Refusable<Enqueued> {
+    let Prepared { message, new_row, bucket, body } = prepared;
     let now = batch.now();
     match admit(batch, message, body.size(), now)? {
         Ok(None) => {}

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use mailkit_address::{Address, Envelope};
 use mailkit_queue::transition::Event;
-use mailkit_queue::{Lease, LeaseRequest, LeaseToken, Leased, QueueError, State, Timestamp};
+use mailkit_queue::{LeaseRequest, LeaseToken, Leased, QueueError, State, Timestamp};
 
 use crate::batch::Batch;
 use crate::content;
 use crate::details::{self, MessageDetails};
-use crate::error::StoreError;
+use crate::error::{Refusable, StoreError};
 use crate::fairness;
 use crate::maintenance;
 use crate::message::{self, Row};
@@ -36,18 +36,25 @@ impl SqliteQueue {
         self.writer().call(move |batch| renew_leases(batch, &leases, duration).map(Ok)).await
     }
 
-    pub(crate) async fn write_commit_point(&self, token: LeaseToken) -> Result<(), QueueError> {
-        self.writer()
-            .call(move |batch| {
-                let now = batch.now();
-                let row = leased_as(batch, token)?.filter(|row| row.leased_until.is_some_and(|until| until > now));
-                let Some(mut row) = row else { return Ok(Err(QueueError::LeaseLost(token.id))) };
-                let change = row.transition(Event::CommitPoint, now)?;
-                row.apply(batch, &change)?;
-                Ok(Ok(()))
-            })
-            .await
+    pub(crate) async fn write_commit_points(
+        &self,
+        leases: &[LeaseToken],
+    ) -> Result<Vec<Result<(), QueueError>>, QueueError> {
+        let leases = leases.to_vec();
+        let work = move |batch: &mut Batch<'_>| {
+            leases.iter().map(|token| record_commit_point(batch, *token)).collect::<Result<_, _>>().map(Ok)
+        };
+        self.writer().call(work).await
     }
+}
+
+fn record_commit_point(batch: &mut Batch<'_>, token: LeaseToken) -> Refusable<()> {
+    let now = batch.now();
+    let row = leased_as(batch, token)?.filter(|row| row.leased_until.is_some_and(|until| until > now));
+    let Some(mut row) = row else { return Ok(Err(QueueError::LeaseLost(token.id))) };
+    let change = row.transition(Event::CommitPoint, now)?;
+    row.apply(batch, &change)?;
+    Ok(Ok(()))
 }
 
 /// The row of a message, if the token is that of its current lease.
@@ -106,8 +113,8 @@ fn lease_one(
     let open: Vec<Address> = open.map(|recipient| recipient.address).collect();
     let envelope = Envelope::new(details.sender, open)
         .map_err(|error| StoreError::Corrupt(format!("message {} is unfinished: {error}", row.id)))?;
-    let lease = Lease::new(LeaseToken::new(row.id, row.lifecycle.fence));
-    let mut leased = Leased::new(lease, until, envelope, content, row.created_at);
+    let token = LeaseToken::new(row.id, row.lifecycle.fence);
+    let mut leased = Leased::new(token, until, envelope, content, row.created_at);
     leased.message_id = details.message_id;
     leased.delivery = details.delivery;
     leased.priority = details.priority;

@@ -1,9 +1,7 @@
 //! Settling leases with the outcome of the attempt.
 
-use std::sync::Arc;
-
 use mailkit_queue::transition::Event;
-use mailkit_queue::{Lease, LeaseToken, QueueError, SettleError, Settlement, State};
+use mailkit_queue::{LeaseToken, QueueError, Settlement, State};
 use rusqlite::params;
 
 use crate::batch::Batch;
@@ -16,11 +14,18 @@ use crate::store::SqliteQueue;
 const MAX_ATTEMPTS: u64 = 100;
 
 impl SqliteQueue {
-    pub(crate) async fn settle_lease(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
-        let (token, settlement) = (lease.token(), Arc::new(settlement));
-        let outcome = Arc::clone(&settlement);
-        let settled = self.writer().call(move |batch| settle(batch, token, &outcome)).await;
-        settled.map_err(|error| Box::new(SettleError::new(error, lease, Arc::unwrap_or_clone(settlement))))
+    pub(crate) async fn settle_leases(
+        &self,
+        settlements: &[(LeaseToken, &Settlement)],
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        // The writer is a thread of its own, and outlives a caller that is dropped.
+        let settlements: Vec<_> =
+            settlements.iter().map(|(token, settlement)| (*token, Settlement::clone(settlement))).collect();
+        let work = move |batch: &mut Batch<'_>| {
+            let settled = settlements.iter().map(|(token, settlement)| settle(batch, *token, settlement));
+            settled.collect::<Result<_, _>>().map(Ok)
+        };
+        self.writer().call(work).await
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_full_disk_refuses_new_mail_loses_none_and_takes_it_again_when_there_i
     limit(&queue, 1_000).await;
     queue.enqueue(message()).await.unwrap();
     let leased = queue.lease(&one()).await.unwrap();
-    assert_eq!(leased[0].lease.id(), kept);
+    assert_eq!(leased[0].id(), kept);
 }
 
 #[tokio::test]

@@ -7,9 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mailkit_queue::{
     Acquired, Changes, Clock, Command, ConsumerName, Content, Control, ControlKey, ControlPut, ControlValue, Cursor,
-    Enqueued, Expected, Filter, Health, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage, Page,
-    Permit, Queue, QueueError, QueueId, QueueSettings, Record, SettleError, Settlement, State, Stats, Timestamp,
-    Verification,
+    EnqueueAllError, Enqueued, Expected, Filter, Health, LeaseRequest, LeaseToken, Leased, LimitRequest, NewMessage,
+    Page, Permit, Queue, QueueError, QueueId, QueueSettings, Record, Settlement, State, Stats, Timestamp, Verification,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -54,7 +53,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// let enqueued = queue.enqueue(NewMessage::new(envelope, "Subject: hello\r\n\r\nHello.\r\n")).await?;
 ///
 /// let leased = queue.lease(&LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60))).await?;
-/// assert_eq!(leased[0].lease.id(), enqueued.id);
+/// assert_eq!(leased[0].id(), enqueued.id);
 /// queue.close().await?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -248,9 +247,13 @@ fn queue_row(conn: &Connection, name: &str) -> Result<i64, StoreError> {
 
 #[async_trait]
 impl Queue for SqliteQueue {
-    /// Content that is larger than 64 KiB or not in memory is read on a blocking thread, and stored in chunks.
-    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
-        self.store_message(message).await
+    /// Content beyond 64 KiB, or not in memory, is read on a blocking thread and stored in chunks.
+    async fn enqueue_many(&self, messages: Vec<NewMessage>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        self.store_messages(messages).await
+    }
+
+    async fn enqueue_all(&self, messages: Vec<NewMessage>) -> Result<Vec<Enqueued>, EnqueueAllError> {
+        self.store_all_messages(messages).await
     }
 
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
@@ -265,12 +268,15 @@ impl Queue for SqliteQueue {
         self.renew_leases(leases, duration).await
     }
 
-    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
-        self.write_commit_point(lease).await
+    async fn record_commit_points(&self, leases: &[LeaseToken]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
+        self.write_commit_points(leases).await
     }
 
-    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
-        self.settle_lease(lease, settlement).await
+    async fn settle_many(
+        &self,
+        settlements: &[(LeaseToken, &Settlement)],
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        self.settle_leases(settlements).await
     }
 
     async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError> {
@@ -293,8 +299,12 @@ impl Queue for SqliteQueue {
         self.read_page(filter).await
     }
 
-    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
-        self.apply_command(id, command).await
+    async fn apply_many(
+        &self,
+        ids: &[QueueId],
+        command: Command,
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        self.apply_command(ids, command).await
     }
 
     async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {

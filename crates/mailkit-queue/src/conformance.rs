@@ -19,6 +19,7 @@
 //! waiting take real time, at most some seconds.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests, which another crate runs")]
 
+mod batches;
 mod changes;
 mod clock;
 mod commands;
@@ -134,6 +135,18 @@ scenarios! { ($)
         outcomes_of_other_recipients_are_ignored,
         an_ambiguous_moment_is_counted_once,
     }
+    batches {
+        a_batch_is_enqueued_in_its_order_with_a_result_each,
+        a_duplicate_inside_a_batch_is_stored_once,
+        a_batch_fills_a_queue_up_to_its_limit,
+        enqueue_all_stores_nothing_if_one_message_is_refused,
+        a_dropped_batch_is_done_completely_or_not_at_all,
+        a_stale_token_in_a_batch_changes_nothing_and_the_others_are_settled,
+        a_batch_of_settlements_settles_each_message_as_its_settlement_says,
+        a_batch_is_counted_as_its_messages_are,
+        a_batch_of_commit_points_records_those_of_current_leases,
+        a_command_is_applied_to_the_messages_of_a_batch_that_allow_it,
+    }
     expiry {
         expired_mail_is_dead_with_that_reason,
         a_leased_message_expires_only_after_its_settlement,
@@ -201,6 +214,7 @@ scenarios! { ($)
     }
     random {
         random_operations_match_the_model,
+        random_batches_do_what_single_calls_do,
     }
 }
 

@@ -7,9 +7,7 @@ use mailkit_address::{ErrorMessage, chained_display};
 
 use crate::clock::Timestamp;
 use crate::id::QueueId;
-use crate::lease::Lease;
 use crate::query::Command;
-use crate::settlement::Settlement;
 use crate::state::State;
 use crate::text::{ConsumerName, IdempotencyKey};
 
@@ -138,35 +136,43 @@ impl Error for QueueError {
     }
 }
 
-/// The reason why a lease was not settled, with the lease and the settlement to try again.
+/// The reason why none of the messages of an [`enqueue_all`](crate::Queue::enqueue_all) was stored.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct SettleError {
+pub struct EnqueueAllError {
+    /// The position of the message that was refused. `None` if the store failed.
+    pub index: Option<usize>,
     /// The reason.
     pub error: QueueError,
-    /// The lease.
-    pub lease: Lease,
-    /// The settlement.
-    pub settlement: Settlement,
 }
 
-impl SettleError {
-    /// An error with the lease and the settlement.
+impl EnqueueAllError {
+    /// The message at this position was refused.
     #[must_use]
-    pub const fn new(error: QueueError, lease: Lease, settlement: Settlement) -> Self {
-        Self { error, lease, settlement }
+    pub const fn refused(index: usize, error: QueueError) -> Self {
+        Self { index: Some(index), error }
     }
 }
 
-impl ErrorMessage for SettleError {
+impl From<QueueError> for EnqueueAllError {
+    /// The store failed.
+    fn from(error: QueueError) -> Self {
+        Self { index: None, error }
+    }
+}
+
+impl ErrorMessage for EnqueueAllError {
     fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the outcome of message {} could not be stored", self.lease.id())
+        match self.index {
+            Some(index) => write!(f, "no message was stored, since message {index} of the batch was refused"),
+            None => f.write_str("no message was stored"),
+        }
     }
 }
 
-chained_display!(SettleError);
+chained_display!(EnqueueAllError);
 
-impl Error for SettleError {
+impl Error for EnqueueAllError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
     }

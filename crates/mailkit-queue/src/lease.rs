@@ -59,39 +59,12 @@ impl LeaseToken {
     }
 }
 
-/// The right to deliver a message. [`Queue::settle`](crate::Queue::settle) consumes it, so that no lease is settled twice. A
-/// lease that is dropped expires.
-#[derive(Debug)]
-#[must_use = "a lease that is not settled expires, and the message counts as ambiguous"]
-pub struct Lease {
-    token: LeaseToken,
-}
-
-impl Lease {
-    /// A lease that a store has just recorded. Only stores call this.
-    pub const fn new(token: LeaseToken) -> Self {
-        Self { token }
-    }
-
-    /// The token, to renew the lease and to record its commit point.
-    #[must_use]
-    pub const fn token(&self) -> LeaseToken {
-        self.token
-    }
-
-    /// The id of the message.
-    #[must_use]
-    pub const fn id(&self) -> QueueId {
-        self.token.id
-    }
-}
-
-/// A leased message.
+/// A leased message. The worker settles it with its [token](Self::token); a lease that is not settled expires.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Leased {
-    /// The right to settle the message.
-    pub lease: Lease,
+    /// The token of the lease.
+    pub token: LeaseToken,
     /// When the lease expires, unless it is renewed.
     pub expires_at: Timestamp,
     /// The reverse path and the open recipients: those that the message is still to be delivered to.
@@ -126,14 +99,14 @@ impl Leased {
     /// A leased message that was enqueued at `created_at`, with the default options and no attempts.
     #[must_use]
     pub fn new(
-        lease: Lease,
+        token: LeaseToken,
         expires_at: Timestamp,
         envelope: Envelope,
         content: impl Into<Content>,
         created_at: Timestamp,
     ) -> Self {
         Self {
-            lease,
+            token,
             expires_at,
             envelope,
             content: content.into(),
@@ -149,6 +122,12 @@ impl Leased {
             attempts: 0,
             traceparent: None,
         }
+    }
+
+    /// The id of the message.
+    #[must_use]
+    pub const fn id(&self) -> QueueId {
+        self.token.id
     }
 
     /// The open recipients.

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Each store implements [`Queue`]. A worker [leases](Queue::lease) messages for a limited time and
-//! [settles](Queue::settle) each lease with the outcome. `settle` consumes the [`Lease`], so that no lease is settled twice.
-//! The store checks the fencing token of the lease, so that no worker settles a message that another worker has leased since.
+//! [settles](Queue::settle) each lease with the outcome. The store checks the fencing [token](LeaseToken) of the lease, so that
+//! no worker settles a message twice, or one that another worker has leased since. What an event does to a message is decided
+//! in one place for all stores: the [state machine](transition).
 //!
 //! This crate does not send mail, does not schedule retries and knows no protocol. It stores messages and their outcomes.
 
@@ -40,10 +41,10 @@ pub use self::change::{AttemptSummary, CONSUMER_SILENCE, Changes, Cursor, MAX_CO
 pub use self::clock::{Clock, Timestamp};
 pub use self::content::{Chunks, Content, ContentSource};
 pub use self::control::{Control, ControlPut, ControlValue, ControlValueError, Expected};
-pub use self::error::{QueueError, SettleError};
+pub use self::error::{EnqueueAllError, QueueError};
 pub use self::health::{Durability, Health, Problem, ProblemKind, Verification};
 pub use self::id::{ParseQueueIdError, QueueId};
-pub use self::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+pub use self::lease::{LeaseRequest, LeaseToken, Leased};
 pub use self::limit::{Acquired, LimitRequest, Permit, SlidingWindow};
 pub use self::memory::MemoryQueue;
 pub use self::message::{

@@ -22,15 +22,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use self::content::Prepared;
 use self::store::Store;
 use crate::change::{Changes, Cursor};
 use crate::clock::{Clock, Timestamp};
 use crate::content::Content;
 use crate::control::{Control, ControlPut, ControlValue, Expected};
-use crate::error::{QueueError, SettleError};
+use crate::error::{EnqueueAllError, QueueError};
 use crate::health::{Durability, Health, Verification};
 use crate::id::QueueId;
-use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+use crate::lease::{LeaseRequest, LeaseToken, Leased};
 use crate::limit::{Acquired, LimitRequest, Permit};
 use crate::message::{Enqueued, NewMessage};
 use crate::query::{Command, Filter, Page, Stats};
@@ -66,7 +67,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// let enqueued = queue.enqueue(NewMessage::new(envelope, "Subject: hello\r\n\r\nHello.\r\n")).await?;
 ///
 /// let leased = queue.lease(&LeaseRequest::new(NonZeroU32::MIN, Duration::from_secs(60))).await?;
-/// assert_eq!(leased[0].lease.id(), enqueued.id);
+/// assert_eq!(leased[0].id(), enqueued.id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -117,12 +118,30 @@ impl MemoryQueue {
         self.shared.wake.notify_one();
     }
 
-    /// Wakes the waiting workers if the new state of a message concerns them. A scheduled message does, since their waiting
+    /// Wakes the waiting workers if a new state of a message concerns them. A scheduled message does, since their waiting
     /// time does not take it into account yet.
-    fn wake_for(&self, state: State) {
-        if !state.is_terminal() {
+    fn wake_for(&self, states: &[Result<State, QueueError>]) {
+        if states.iter().flatten().any(|state| !state.is_terminal()) {
             self.wake();
         }
+    }
+
+    /// Reads the content of a message into memory, if the message may be stored.
+    async fn prepare(&self, message: &NewMessage) -> Result<Prepared, QueueError> {
+        if let Some(bytes) = message.content.in_memory() {
+            return Ok(Prepared::Content(bytes.clone()));
+        }
+        let admitted = {
+            let (store, now) = self.store()?;
+            store.admit(message, message.content.size().unwrap_or(0), now)
+        };
+        Ok(match admitted.transpose() {
+            Some(answer) => Prepared::Answered(answer),
+            None => match content::read(message.content.clone(), self.shared.max_bytes).await {
+                Ok(content) => Prepared::Content(content),
+                Err(error) => Prepared::Answered(Err(error)),
+            },
+        })
     }
 
     /// The time after which a waiting worker has to lease again.
@@ -142,16 +161,37 @@ impl Default for MemoryQueue {
 impl Queue for MemoryQueue {
     /// Content that is not in memory is read on a blocking thread, before anything is stored.
     async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
-        let found = {
-            let (store, now) = self.store()?;
-            store.admit(&message, message.content.size().unwrap_or(0), now)?
-        };
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        let content = content::read(message.content.clone(), self.shared.max_bytes).await?;
+        let prepared = self.prepare(&message).await?;
         let (mut store, now) = self.store()?;
-        let enqueued = store.enqueue(message, content, now)?;
+        let enqueued = store.enqueue(message, prepared, now)?;
+        drop(store);
+        self.wake();
+        Ok(enqueued)
+    }
+
+    async fn enqueue_many(&self, messages: Vec<NewMessage>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        let mut prepared = Vec::with_capacity(messages.len());
+        for message in messages {
+            let content = self.prepare(&message).await?;
+            prepared.push((message, content));
+        }
+        let (mut store, now) = self.store()?;
+        let results = prepared.into_iter().map(|(message, content)| store.enqueue(message, content, now)).collect();
+        drop(store);
+        self.wake();
+        Ok(results)
+    }
+
+    async fn enqueue_all(&self, messages: Vec<NewMessage>) -> Result<Vec<Enqueued>, EnqueueAllError> {
+        let mut prepared = Vec::with_capacity(messages.len());
+        for (index, message) in messages.into_iter().enumerate() {
+            match self.prepare(&message).await? {
+                Prepared::Answered(Err(error)) => return Err(EnqueueAllError::refused(index, error)),
+                content => prepared.push((message, content)),
+            }
+        }
+        let (mut store, now) = self.store()?;
+        let enqueued = store.enqueue_all(prepared, now)?;
         drop(store);
         self.wake();
         Ok(enqueued)
@@ -180,25 +220,21 @@ impl Queue for MemoryQueue {
         Ok(store.renew(leases, duration, now))
     }
 
-    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
+    async fn record_commit_points(&self, leases: &[LeaseToken]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
         let (mut store, now) = self.store()?;
-        store.record_commit_point(lease, now)
+        Ok(leases.iter().map(|token| store.record_commit_point(*token, now)).collect())
     }
 
-    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
-        let (mut store, now) = match self.store() {
-            Ok(open) => open,
-            Err(error) => return Err(Box::new(SettleError::new(error, lease, settlement))),
-        };
-        let settled = store.settle(lease.token(), &settlement, now);
+    async fn settle_many(
+        &self,
+        settlements: &[(LeaseToken, &Settlement)],
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        let (mut store, now) = self.store()?;
+        let states: Vec<_> =
+            settlements.iter().map(|(token, settlement)| store.settle(*token, settlement, now)).collect();
         drop(store);
-        match settled {
-            Ok(state) => {
-                self.wake_for(state);
-                Ok(state)
-            }
-            Err(error) => Err(Box::new(SettleError::new(error, lease, settlement))),
-        }
+        self.wake_for(&states);
+        Ok(states)
     }
 
     async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError> {
@@ -244,12 +280,16 @@ impl Queue for MemoryQueue {
         Ok(Page::new(records, next))
     }
 
-    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
+    async fn apply_many(
+        &self,
+        ids: &[QueueId],
+        command: Command,
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
         let (mut store, now) = self.store()?;
-        let state = store.apply(id, command, now)?;
+        let states: Vec<_> = ids.iter().map(|id| store.apply(*id, command, now)).collect();
         drop(store);
-        self.wake_for(state);
-        Ok(state)
+        self.wake_for(&states);
+        Ok(states)
     }
 
     async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
@@ -409,7 +449,7 @@ mod tests {
             let leased = queue.lease(&one()).await.unwrap().pop().unwrap();
             let (route, text) = (Some("main".to_owned()), attempt.to_string());
             let settlement = Settlement { route, counts: true, text, ..Settlement::untouched() };
-            assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Ready);
+            assert_eq!(queue.settle(leased.token, &settlement).await.unwrap(), State::Ready);
         }
         let record = queue.get(id).await.unwrap().unwrap();
         assert_eq!((record.attempts, record.history.len()), (60, 50));
@@ -423,7 +463,7 @@ mod tests {
         for next in [Next::Dead, Next::Ready, Next::Ready, Next::Ready] {
             let id = queue.enqueue(message()).await.unwrap().id;
             let leased = queue.lease(&one()).await.unwrap().pop().unwrap();
-            queue.settle(leased.lease, Settlement { next, ..Settlement::untouched() }).await.unwrap();
+            queue.settle(leased.token, &Settlement { next, ..Settlement::untouched() }).await.unwrap();
             if next == Next::Ready {
                 queue.apply(id, Command::Cancel).await.unwrap();
             }

@@ -8,10 +8,10 @@ use crate::change::{Changes, Cursor};
 use crate::clock::Clock;
 use crate::content::Content;
 use crate::control::{Control, ControlPut, ControlValue, Expected};
-use crate::error::{QueueError, SettleError};
+use crate::error::{EnqueueAllError, QueueError};
 use crate::health::{Health, Verification};
 use crate::id::QueueId;
-use crate::lease::{Lease, LeaseRequest, LeaseToken, Leased};
+use crate::lease::{LeaseRequest, LeaseToken, Leased};
 use crate::limit::{Acquired, LimitRequest, Permit};
 use crate::message::{Enqueued, NewMessage};
 use crate::query::{Command, Filter, Page, Stats};
@@ -52,6 +52,14 @@ use crate::text::{ConsumerName, ControlKey};
 ///   [commit point](Self::record_commit_point) was recorded under the lease.
 ///
 /// Nothing else counts: no command of an operator, and no recipient that was ambiguous before.
+///
+/// # Batches
+///
+/// A batch does what single calls one after the other would do, in one step: nobody sees a part of it, and it is done
+/// completely or not at all. Each item has a result of its own, in the order of the batch; an item that is refused changes
+/// nothing, and the others are done. The batch as a whole fails only if the store does, and then nothing was changed.
+///
+/// A store implements the batches. The methods for one item call them.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Stores a message. If the result is `Ok`, the message is stored and will end in exactly one terminal state.
@@ -68,7 +76,23 @@ pub trait Queue: Send + Sync {
     /// [`QueueError::Full`]; [`QueueError::Conflict`] if the key stands for another message; [`QueueError::Exists`] if
     /// another message has the id; [`QueueError::Expired`] if the message would expire before it could be sent;
     /// [`QueueError::Content`]; or an error of the store.
-    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError>;
+    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
+        only(self.enqueue_many(vec![message]).await?)
+    }
+
+    /// Stores messages as [`enqueue`](Self::enqueue) does. A message whose key or id is that of an earlier one in the same
+    /// batch is its duplicate.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn enqueue_many(&self, messages: Vec<NewMessage>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError>;
+
+    /// Stores messages as [`enqueue_many`](Self::enqueue_many) does, but none of them if one is refused. A duplicate is not
+    /// refused.
+    ///
+    /// # Errors
+    /// [`EnqueueAllError`] says which message was refused and why. Nothing was stored.
+    async fn enqueue_all(&self, messages: Vec<NewMessage>) -> Result<Vec<Enqueued>, EnqueueAllError>;
 
     /// Leases ready messages: higher priorities first, tenants in turn within a priority, the oldest due message first
     /// within a tenant.
@@ -101,7 +125,15 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// [`QueueError::LeaseLost`] if the token is stale or the lease has expired; or an error of the store. After an error
     /// the last octet must not be sent.
-    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError>;
+    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
+        only(self.record_commit_points(&[lease]).await?)
+    }
+
+    /// Records commit points as [`record_commit_point`](Self::record_commit_point) does.
+    ///
+    /// # Errors
+    /// An error of the store. After it the last octet of none of the messages must be sent.
+    async fn record_commit_points(&self, leases: &[LeaseToken]) -> Result<Vec<Result<(), QueueError>>, QueueError>;
 
     /// Settles a lease with the outcome of the attempt, and returns the new state of the message.
     ///
@@ -113,9 +145,20 @@ pub trait Queue: Send + Sync {
     /// An expired lease is settled like any other if the store has not ended it yet.
     ///
     /// # Errors
-    /// [`SettleError`] returns the lease and the settlement. [`QueueError::LeaseLost`] is final; after an error of the store
-    /// the same call may succeed later.
-    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>>;
+    /// [`QueueError::LeaseLost`] if the token is stale, which is final; or an error of the store, after which the same call may
+    /// succeed later.
+    async fn settle(&self, lease: LeaseToken, settlement: &Settlement) -> Result<State, QueueError> {
+        only(self.settle_many(&[(lease, settlement)]).await?)
+    }
+
+    /// Settles leases as [`settle`](Self::settle) does.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn settle_many(
+        &self,
+        settlements: &[(LeaseToken, &Settlement)],
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError>;
 
     /// Acquires permits from limits: from all of them, or from none.
     ///
@@ -156,7 +199,16 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// [`QueueError::Unknown`], [`QueueError::NotAllowed`], or an error of the store.
-    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError>;
+    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
+        only(self.apply_many(&[id], command).await?)
+    }
+
+    /// Applies a command to messages as [`apply`](Self::apply) does.
+    ///
+    /// # Errors
+    /// An error of the store.
+    async fn apply_many(&self, ids: &[QueueId], command: Command)
+    -> Result<Vec<Result<State, QueueError>>, QueueError>;
 
     /// Removes messages that came into one of these terminal states at least this long ago, and returns their number. States
     /// that are not terminal are ignored.
@@ -287,4 +339,11 @@ pub trait Queue: Send + Sync {
 
     /// Returns the clock that the queue uses.
     fn clock(&self) -> &Clock;
+}
+
+/// The result of the only item of a batch.
+fn only<T>(mut results: Vec<Result<T, QueueError>>) -> Result<T, QueueError> {
+    results
+        .pop()
+        .unwrap_or_else(|| Err(QueueError::Failed("the store returned no result for an item of a batch".into())))
 }

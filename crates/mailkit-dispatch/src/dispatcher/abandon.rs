@@ -17,7 +17,7 @@ impl Shared {
         let (now, clock, index) = (Instant::now(), self.clock(), in_flight.route);
         let mut state = self.state();
         tracing::warn!(
-            queue_id = %in_flight.message.lease.id(),
+            queue_id = %in_flight.message.id(),
             route = &*state.routes[index].name,
             "message returned to the queue unsent: its lease expired before its content was sent, as after a pause of this process"
         );

@@ -87,7 +87,7 @@ impl State {
         let Batch { messages, requested_at, duration } = batch;
         let mut touched = Vec::new();
         for message in messages {
-            let token = message.lease.token();
+            let token = message.token;
             let term = LeaseTerm::new(token, requested_at, duration);
             if self.leases.insert(token.id, term).is_some() {
                 // It is still in a ready queue, under an expired lease.
@@ -115,7 +115,7 @@ impl State {
                 }
                 index
             }
-            None => self.choose_route(message.lease.id(), now),
+            None => self.choose_route(message.id(), now),
         };
         let Some(index) = index else {
             self.return_unroutable(*message, clock);
@@ -139,7 +139,7 @@ impl State {
     /// Returns a message that no route takes now to the queue. If available routes have declined it, it is rescheduled:
     /// otherwise it would be leased for them again at once.
     fn return_unroutable(&mut self, message: Leased, clock: Timestamp) {
-        let id = message.lease.id();
+        let id = message.id();
         if self.route_cycles.get(id).is_none_or(|cycle| cycle.declined.is_empty()) {
             return self.abandon(message, Settlement::untouched());
         }
@@ -150,7 +150,7 @@ impl State {
 
     fn reschedule_unknown_route(&mut self, message: Leased, clock: Timestamp) {
         let name = message.route.clone().unwrap_or_default();
-        tracing::warn!(queue_id = %message.lease.id(), route = name, "the route that the message is pinned to does not exist");
+        tracing::warn!(queue_id = %message.id(), route = name, "the route that the message is pinned to does not exist");
         if clock - message.open_since > self.settings.retry.give_up_after {
             let text = format!("no route is named `{}`", name.escape_debug());
             self.dead_letter(message, &name.into(), DeadReason::Age, &text);
@@ -212,7 +212,7 @@ impl State {
         if message.route.is_some() {
             return Vec::new();
         }
-        let cycle = self.route_cycles.get(message.lease.id());
+        let cycle = self.route_cycles.get(message.id());
         let others = self.routes.iter().enumerate().filter(|(other, route)| *other != index && !route.removed);
         let other = |(index, route)| {
             let route: &Route = route;

@@ -123,7 +123,7 @@ impl State {
             true => Vec::new(),
             false => self.alternatives(&in_flight.message, in_flight.route, now),
         };
-        let cycle = self.route_cycles.get(in_flight.message.lease.id());
+        let cycle = self.route_cycles.get(in_flight.message.id());
         let context = AttemptContext {
             retry: &self.settings.retry,
             route: &self.routes[in_flight.route].name,
@@ -148,10 +148,10 @@ impl State {
             route.outcomes.count(&decision.recipients, class);
         }
         log_attempt(&in_flight, &name, &decision, took);
-        self.update_route_cycle(in_flight.message.lease.id(), &name, &decision);
+        self.update_route_cycle(in_flight.message.id(), &name, &decision);
         let Decision { text, recipients, outcome, next, counts, is_tried, dead, .. } = decision;
         if self.has_subscribers && is_tried {
-            let (id, attempt) = (in_flight.message.lease.id(), in_flight.message.attempts.saturating_add(1));
+            let (id, attempt) = (in_flight.message.id(), in_flight.message.attempts.saturating_add(1));
             let (route, recipients) = (Arc::clone(&name), recipients.clone());
             self.events.push(Event::Attempted { id, route, attempt, class, recipients, took });
         }
@@ -161,7 +161,7 @@ impl State {
         settlement.outcome = outcome;
         settlement.class = class.map(|class| class.as_str().to_owned());
         let event = EventDetails { route: name, class, dead };
-        self.unsettled.push(PendingSettlement { lease: in_flight.message.lease, settlement, event: Some(event) });
+        self.unsettled.push(PendingSettlement { token: in_flight.message.token, settlement, event: Some(event) });
     }
 
     /// Remembers which routes declined a message.
@@ -186,7 +186,7 @@ impl State {
         if self.defects.len() >= MAX_DEFECTS {
             self.defects.clear();
         }
-        let count = self.defects.entry(in_flight.message.lease.id()).or_default();
+        let count = self.defects.entry(in_flight.message.id()).or_default();
         *count += 1;
         *count
     }

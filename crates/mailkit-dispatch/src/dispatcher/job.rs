@@ -41,7 +41,7 @@ impl Job {
     /// The ID of the message in the queue.
     #[must_use]
     pub fn id(&self) -> QueueId {
-        self.message().lease.id()
+        self.message().id()
     }
 
     /// The number of this attempt, starting with 1.
@@ -57,7 +57,7 @@ impl Job {
     pub fn may_go_elsewhere(&self) -> bool {
         let in_flight = self.in_flight();
         let state = self.shared.state();
-        let cycle = state.route_cycles.get(in_flight.message.lease.id());
+        let cycle = state.route_cycles.get(in_flight.message.id());
         let others = state.alternatives(&in_flight.message, in_flight.route, Instant::now());
         let is_conversion_pass = cycle.is_some_and(|cycle| cycle.is_conversion_pass);
         !is_conversion_pass
@@ -72,7 +72,7 @@ impl Job {
         let committed = in_flight.committed.get_or_insert_with(Arc::default);
         Some(CommitPoint {
             shared: Arc::clone(&self.shared),
-            token: in_flight.message.lease.token(),
+            token: in_flight.message.token,
             committed: Arc::clone(committed),
         })
     }
@@ -90,7 +90,7 @@ impl Job {
             Arc::new(LeaseCheck { shared, token, content_started })
         };
         let in_flight = self.in_flight.as_mut().expect("a job that was not finished");
-        let check = Arc::clone(in_flight.check.get_or_insert_with(|| new(in_flight.message.lease.token())));
+        let check = Arc::clone(in_flight.check.get_or_insert_with(|| new(in_flight.message.token)));
         self.shared.state().track_content(in_flight.route, in_flight.slot, &check);
         check
     }

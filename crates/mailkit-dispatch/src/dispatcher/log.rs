@@ -34,7 +34,7 @@ impl State {
 
 pub(crate) fn log_attempt(in_flight: &InFlight, route: &str, decision: &Decision, took: Duration) {
     let message = &in_flight.message;
-    let queue_id = message.lease.id();
+    let queue_id = message.id();
     let message_id = message.message_id.as_deref();
     let trace_id = message.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
     let class = decision.fault.map(|fault| fault.class.as_str());

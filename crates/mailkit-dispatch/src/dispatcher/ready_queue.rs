@@ -54,7 +54,7 @@ impl ReadyQueue {
 
     pub(crate) fn forget(&mut self, id: QueueId) {
         for priority in &mut self.by_priority {
-            priority.retain(|message| message.lease.id() != id);
+            priority.retain(|message| message.id() != id);
         }
     }
 }

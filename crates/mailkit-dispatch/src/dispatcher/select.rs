@@ -56,7 +56,7 @@ impl State {
                     self.dead_letter(*message, &name, reason, text);
                 }
                 Eligibility::LeaseExpired | Eligibility::Wait(_) => {
-                    self.forget_lease(message.lease.token());
+                    self.forget_lease(message.token);
                 }
             }
         }
@@ -69,7 +69,7 @@ impl State {
         let Some(message) = route.ready.get(found) else { return Eligibility::LeaseExpired };
         if message.expires_at - clock < self.settings.lease / 2 {
             // The lease was renewed, or it has expired.
-            let token = message.lease.token();
+            let token = message.token;
             let renewed = self.leases.get(&token.id).filter(|term| term.token == token);
             if renewed.is_none_or(|term| term.wall_remaining(clock).is_zero()) {
                 return Eligibility::LeaseExpired;

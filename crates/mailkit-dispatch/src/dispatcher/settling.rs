@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use mailkit_queue::{LeaseToken, Next, QueueError, State as MessageState};
+use mailkit_queue::{Next, QueueError, State as MessageState};
 use tokio::time::timeout;
 
 use super::event::Event;
@@ -12,8 +11,8 @@ use super::runtime::Shared;
 use super::state::{EventDetails, PendingSettlement, Phase, State};
 use crate::classify::FailureClass;
 
-/// The number of concurrent settlements: a durable store commits them together.
-const AT_ONCE: usize = 64;
+/// The maximum number of settlements in one batch, so that other requests to the store do not wait long.
+const MAX_BATCH: usize = 256;
 /// The first and the longest wait between calls of an unavailable store.
 const STORE_RETRY_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
 
@@ -34,7 +33,7 @@ pub(crate) async fn settle(shared: Arc<Shared>) {
             shared.outcomes.notified().await;
             continue;
         }
-        let left = settle_batch(&shared, batch).await;
+        let left = settle_all(&shared, batch).await;
         let is_incomplete = !left.is_empty();
         finish_batch(&shared, left);
         if is_incomplete {
@@ -47,55 +46,61 @@ pub(crate) async fn settle(shared: Arc<Shared>) {
     }
 }
 
-/// Returns the settlements that the store did not take.
-async fn settle_batch(shared: &Arc<Shared>, batch: Vec<PendingSettlement>) -> Vec<PendingSettlement> {
-    let mut writes =
-        futures_util::stream::iter(batch).map(|pending| settle_one(shared, pending)).buffer_unordered(AT_ONCE);
-    let (mut left, mut written) = (Vec::new(), Vec::new());
-    while let Some(result) = writes.next().await {
-        match result {
-            Ok(settled) => written.push(settled),
-            Err(pending) => left.push(*pending),
+/// Stores settlements batch by batch, and returns those that the store did not take.
+async fn settle_all(shared: &Arc<Shared>, mut batch: Vec<PendingSettlement>) -> Vec<PendingSettlement> {
+    let mut left = Vec::new();
+    while !batch.is_empty() {
+        let rest = batch.split_off(batch.len().min(MAX_BATCH));
+        let results = {
+            let settlements: Vec<_> = batch.iter().map(|pending| (pending.token, &pending.settlement)).collect();
+            shared.queue.settle_many(&settlements).await
+        };
+        match results {
+            Ok(results) => left.extend(handle_results(shared, batch, results)),
+            Err(error) => {
+                shared.on_store_error(&error);
+                left.extend(batch);
+                left.extend(rest);
+                return left;
+            }
         }
-    }
-    if !written.is_empty() {
-        let mut state = shared.state();
-        let is_all = left.is_empty();
-        for settled in written {
-            on_settled(&mut state, settled);
-        }
-        shared.close(state);
-        if is_all {
-            shared.on_store_available();
-        }
+        batch = rest;
     }
     left
 }
 
-/// The result of a settlement; `state` is `None` if the lease was lost.
-struct Settled {
-    token: LeaseToken,
-    state: Option<MessageState>,
-    next: Next,
-    event: Option<EventDetails>,
-}
-
-async fn settle_one(shared: &Arc<Shared>, pending: PendingSettlement) -> Result<Settled, Box<PendingSettlement>> {
-    let PendingSettlement { lease, settlement, event } = pending;
-    let (token, next) = (lease.token(), settlement.next);
-    match shared.queue.settle(lease, settlement).await {
-        Ok(state) => Ok(Settled { token, state: Some(state), next, event }),
-        Err(refused) => match refused.error {
-            QueueError::Unavailable(_) | QueueError::Failed(_) | QueueError::Damaged(_) => {
-                shared.on_store_error(&refused.error);
-                Err(Box::new(PendingSettlement { lease: refused.lease, settlement: refused.settlement, event }))
+/// Handles the results of a batch, and returns the settlements that the store did not take.
+fn handle_results(
+    shared: &Arc<Shared>,
+    batch: Vec<PendingSettlement>,
+    results: Vec<Result<MessageState, QueueError>>,
+) -> Vec<PendingSettlement> {
+    let (mut left, mut store_error) = (Vec::new(), None);
+    let mut results = results.into_iter();
+    let mut state = shared.state();
+    for pending in batch {
+        match results.next() {
+            Some(Ok(now)) => on_settled(&mut state, pending, Some(now)),
+            Some(Err(error @ (QueueError::Unavailable(_) | QueueError::Failed(_) | QueueError::Damaged(_)))) => {
+                store_error = Some(error);
+                left.push(pending);
             }
-            error => {
-                tracing::warn!(queue_id = %token.id, %error, "the outcome of a message could not be stored: {error}");
-                Ok(Settled { token, state: None, next, event })
+            Some(Err(error)) => {
+                let queue_id = pending.token.id;
+                tracing::warn!(%queue_id, %error, "the outcome of a message could not be stored: {error}");
+                on_settled(&mut state, pending, None);
             }
-        },
+            None => left.push(pending),
+        }
     }
+    let was_unavailable = state.store_unavailable;
+    shared.close(state);
+    match store_error {
+        Some(error) => shared.on_store_error(&error),
+        None if was_unavailable && left.is_empty() => shared.on_store_available(),
+        None => {}
+    }
+    left
 }
 
 fn finish_batch(shared: &Arc<Shared>, left: Vec<PendingSettlement>) {
@@ -114,10 +119,10 @@ fn finish_batch(shared: &Arc<Shared>, left: Vec<PendingSettlement>) {
     }
 }
 
-/// Forgets the lease, and emits the event of the message.
-fn on_settled(state: &mut State, settled: Settled) {
-    let Settled { token, state: now, next, event } = settled;
-    let id = token.id;
+/// Forgets the lease, and emits the event of the message. `now` is `None` if the lease was lost.
+fn on_settled(state: &mut State, pending: PendingSettlement, now: Option<MessageState>) {
+    let PendingSettlement { token, settlement, event } = pending;
+    let (id, next) = (token.id, settlement.next);
     state.forget_lease(token);
     if now.is_none_or(MessageState::is_terminal) && !state.defects.is_empty() {
         state.defects.remove(&id);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkit_queue::{Lease, LeaseToken, Leased, Next, QueueId, Settlement, Timestamp};
+use mailkit_queue::{LeaseToken, Leased, Next, QueueId, Settlement, Timestamp};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
@@ -70,7 +70,7 @@ pub(crate) struct State {
 /// A settlement that the queue has not stored yet.
 #[derive(Debug)]
 pub(crate) struct PendingSettlement {
-    pub(crate) lease: Lease,
+    pub(crate) token: LeaseToken,
     pub(crate) settlement: Settlement,
     /// The details of the event to emit once it is stored; `None` for a message that was not tried.
     pub(crate) event: Option<EventDetails>,
@@ -120,7 +120,7 @@ impl State {
 
     /// Returns a message that was not tried to the queue.
     pub(crate) fn abandon(&mut self, message: Leased, settlement: Settlement) {
-        self.unsettled.push(PendingSettlement { lease: message.lease, settlement, event: None });
+        self.unsettled.push(PendingSettlement { token: message.token, settlement, event: None });
     }
 
     /// Returns a message to the queue, to be leased again after a wait.
@@ -132,7 +132,7 @@ impl State {
     pub(crate) fn dead_letter(&mut self, message: Leased, route: &Arc<str>, reason: DeadReason, text: &str) {
         let settlement = Settlement::untouched().with_text(text).with_next(Next::Dead);
         let event = EventDetails { route: Arc::clone(route), class: None, dead: reason };
-        self.unsettled.push(PendingSettlement { lease: message.lease, settlement, event: Some(event) });
+        self.unsettled.push(PendingSettlement { token: message.token, settlement, event: Some(event) });
     }
 
     pub(crate) fn emit(&mut self, event: impl FnOnce() -> Event) {

@@ -31,7 +31,7 @@ impl Shared {
         route.accepted();
         route.accepted_sender();
         let name = Arc::clone(&route.name);
-        let (id, accepted) = (in_flight.message.lease.id(), count_accepted(&recipients));
+        let (id, accepted) = (in_flight.message.id(), count_accepted(&recipients));
         tracing::info!(
             queue_id = %id,
             route = &*name,
@@ -51,7 +51,7 @@ impl Shared {
             .with_class(FailureClass::TooManyRecipients.as_str())
             .with_text("the server takes no more recipients in one transaction: the rest went in another one")
             .with_recipients(recipients);
-        state.unsettled.push(PendingSettlement { lease: in_flight.message.lease, settlement, event: None });
+        state.unsettled.push(PendingSettlement { token: in_flight.message.token, settlement, event: None });
         self.apply_effect(&mut state, index, &effect, now, clock);
         self.close(state);
         self.release_permit(unused);

@@ -51,7 +51,7 @@ impl Shared {
         }
         let permit = in_flight.permit.take();
         tracing::info!(
-            queue_id = %in_flight.message.lease.id(),
+            queue_id = %in_flight.message.id(),
             route = &*state.routes[in_flight.route].name,
             "message returned to the queue: none of its content was sent before this worker stopped"
         );

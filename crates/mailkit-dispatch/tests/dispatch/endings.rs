@@ -232,7 +232,7 @@ async fn a_commit_point_is_refused_when_the_lease_is_lost() {
         async fn deliver(&self, jobs: &mut Jobs) {
             while let Some(mut job) = jobs.next().await {
                 let commit_point = job.commit_point().unwrap();
-                if job.attempt() == 1 && job.message().lease.token().fence == 1 {
+                if job.attempt() == 1 && job.message().token.fence == 1 {
                     // The process is stopped for longer than the lease: nothing renews it.
                     tokio::time::advance(Duration::from_secs(600)).await;
                 }

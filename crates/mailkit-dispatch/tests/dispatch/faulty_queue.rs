@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkit_queue::{
-    Acquired, Clock, Command, Content, Enqueued, Filter, Lease, LeaseRequest, LeaseToken, Leased, LimitRequest,
-    MemoryQueue, NewMessage, Page, Permit, Queue, QueueError, QueueId, Record, SettleError, Settlement, State, Stats,
+    Acquired, Clock, Command, Content, EnqueueAllError, Enqueued, Filter, LeaseRequest, LeaseToken, Leased,
+    LimitRequest, MemoryQueue, NewMessage, Page, Permit, Queue, QueueError, QueueId, Record, Settlement, State, Stats,
 };
 use tokio::time::sleep;
 
@@ -18,7 +18,8 @@ pub(crate) enum Call {
     Lease,
     Renew,
     RecordCommitPoint,
-    Settle,
+    /// The number of settlements in the call.
+    Settle(usize),
     Acquire,
     Release,
     Stats,
@@ -71,8 +72,11 @@ impl Wrapped {
 
 #[async_trait]
 impl Queue for Wrapped {
-    async fn enqueue(&self, message: NewMessage) -> Result<Enqueued, QueueError> {
-        self.around(Call::Enqueue, self.inner.enqueue(message)).await
+    async fn enqueue_many(&self, messages: Vec<NewMessage>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        self.around(Call::Enqueue, self.inner.enqueue_many(messages)).await
+    }
+    async fn enqueue_all(&self, messages: Vec<NewMessage>) -> Result<Vec<Enqueued>, EnqueueAllError> {
+        self.inner.enqueue_all(messages).await
     }
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Leased>, QueueError> {
         self.around(Call::Lease, self.inner.lease(request)).await
@@ -83,24 +87,14 @@ impl Queue for Wrapped {
     async fn renew(&self, leases: &[LeaseToken], duration: Duration) -> Result<Vec<LeaseToken>, QueueError> {
         self.around(Call::Renew, self.inner.renew(leases, duration)).await
     }
-    async fn record_commit_point(&self, lease: LeaseToken) -> Result<(), QueueError> {
-        self.around(Call::RecordCommitPoint, self.inner.record_commit_point(lease)).await
+    async fn record_commit_points(&self, leases: &[LeaseToken]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
+        self.around(Call::RecordCommitPoint, self.inner.record_commit_points(leases)).await
     }
-    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<State, Box<SettleError>> {
-        let (token, again) = (lease.token(), settlement.clone());
-        let mut refused = None;
-        let answer = async {
-            self.inner.settle(lease, settlement).await.map_err(|error| {
-                refused = Some(error);
-                QueueError::Unavailable("the store says more".into())
-            })
-        };
-        let answer = self.around(Call::Settle, answer).await;
-        match (answer, refused) {
-            (Ok(state), _) => Ok(state),
-            (Err(_), Some(refused)) => Err(refused),
-            (Err(error), None) => Err(Box::new(SettleError::new(error, Lease::new(token), again))),
-        }
+    async fn settle_many(
+        &self,
+        settlements: &[(LeaseToken, &Settlement)],
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        self.around(Call::Settle(settlements.len()), self.inner.settle_many(settlements)).await
     }
     async fn acquire(&self, requests: &[LimitRequest]) -> Result<Acquired, QueueError> {
         self.around(Call::Acquire, self.inner.acquire(requests)).await
@@ -117,8 +111,12 @@ impl Queue for Wrapped {
     async fn list(&self, filter: &Filter) -> Result<Page, QueueError> {
         self.inner.list(filter).await
     }
-    async fn apply(&self, id: QueueId, command: Command) -> Result<State, QueueError> {
-        self.inner.apply(id, command).await
+    async fn apply_many(
+        &self,
+        ids: &[QueueId],
+        command: Command,
+    ) -> Result<Vec<Result<State, QueueError>>, QueueError> {
+        self.inner.apply_many(ids, command).await
     }
     async fn purge(&self, states: &[State], older_than: Duration) -> Result<u64, QueueError> {
         self.inner.purge(states, older_than).await

@@ -1,8 +1,8 @@
 //! Messages are delivered, and end in the right state.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,7 +55,9 @@ async fn a_message_that_was_leased_while_there_was_room_stays_though_the_route_i
     let slow = Wrapped::new(&queue, {
         let settled = Arc::clone(&settled);
         move |call| {
-            settled.fetch_add(usize::from(call == Call::Settle), Ordering::SeqCst);
+            if let Call::Settle(count) = call {
+                settled.fetch_add(count, Ordering::SeqCst);
+            }
             (call == Call::Lease).then_some(Fault::Late(SECOND * 3 / 10))
         }
     });
@@ -64,4 +66,25 @@ async fn a_message_that_was_leased_while_there_was_room_stays_though_the_route_i
     let (start, dispatcher) = (Instant::now(), builder.start().unwrap());
     assert_eq!(dispatcher.until_empty().await.unwrap().sent, 1_000);
     assert_eq!(settled.load(Ordering::SeqCst), 1_000, "none was rescheduled, in {:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_that_wait_for_a_slow_store_are_settled_in_one_batch() {
+    let (queue, batches) = (queue(), Arc::new(Mutex::new(Vec::new())));
+    enqueue(&queue, 1_000).await;
+    let slow = Wrapped::new(&queue, {
+        let batches = Arc::clone(&batches);
+        move |call| {
+            let Call::Settle(count) = call else { return None };
+            batches.lock().unwrap().push(count);
+            Some(Fault::Late(SECOND))
+        }
+    });
+    let route = RouteSettings::new("main");
+    let builder = Dispatcher::builder(slow).settings(seeded()).route(route, Server::new());
+    assert_eq!(builder.start().unwrap().until_empty().await.unwrap().sent, 1_000);
+    let batches = batches.lock().unwrap();
+    assert_eq!(batches.iter().sum::<usize>(), 1_000);
+    assert!(batches.len() <= 20, "{} calls for 1,000 messages", batches.len());
+    assert!(batches.iter().all(|count| *count <= 256), "{batches:?}");
 }

@@ -138,7 +138,7 @@ async fn what_another_worker_has_taken_meanwhile_stays_with_it() {
         let accepted = RecipientOutcome::new(address, RecipientStatus::Accepted).with_code(250);
         let mut settlement = Settlement::untouched().with_recipients(vec![accepted]);
         settlement.route = Some("other".to_owned());
-        queue.settle(leased.lease, settlement).now_or_never().unwrap().unwrap();
+        queue.settle(leased.token, &settlement).now_or_never().unwrap().unwrap();
     })
     .await;
     let counts = (server.abandoned.load(Ordering::SeqCst), server.delivered.load(Ordering::SeqCst));

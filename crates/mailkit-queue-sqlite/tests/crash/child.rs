@@ -109,16 +109,16 @@ async fn enqueue(queue: &SqliteQueue, at: u64) {
 }
 
 async fn deliver(queue: &SqliteQueue, leased: Leased) {
-    let id = leased.lease.id();
+    let id = leased.id();
     for chunk in leased.content.chunks().unwrap() {
         chunk.unwrap();
     }
     if leased.on_ambiguous == OnAmbiguous::Hold {
-        queue.record_commit_point(leased.lease.token()).await.unwrap();
+        queue.record_commit_point(leased.token).await.unwrap();
     }
     tell(&format!("> {id}"));
     let settlement = accepted(&leased);
-    queue.settle(leased.lease, settlement).await.unwrap();
+    queue.settle(leased.token, &settlement).await.unwrap();
     tell(&format!("= {id}"));
 }
 
@@ -169,7 +169,7 @@ async fn once(path: &Path, hours: u64) {
     }
     enqueue(&queue, 5).await;
     let leased = queue.lease(&request(1)).await.unwrap().pop().unwrap();
-    queue.renew(&[leased.lease.token()], Duration::from_secs(60)).await.unwrap();
+    queue.renew(&[leased.token], Duration::from_secs(60)).await.unwrap();
     deliver(&queue, leased).await;
     queue.purge(&[State::Sent, State::Dead, State::Cancelled], Duration::ZERO).await.unwrap();
     queue.close().await.unwrap();

@@ -63,9 +63,9 @@ impl Told {
             let mut settling = tokio::task::JoinSet::new();
             for leased in leased {
                 leased.content.to_bytes().unwrap();
-                *self.delivered.entry(leased.lease.id().to_string()).or_default() += 1;
+                *self.delivered.entry(leased.id().to_string()).or_default() += 1;
                 let (queue, settlement) = (queue.clone(), accepted(&leased));
-                settling.spawn(async move { queue.settle(leased.lease, settlement).await.unwrap() });
+                settling.spawn(async move { queue.settle(leased.token, &settlement).await.unwrap() });
             }
             assert!(settling.join_all().await.iter().all(|state| *state == State::Sent));
         }

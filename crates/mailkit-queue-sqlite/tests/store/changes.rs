@@ -74,7 +74,7 @@ async fn the_log_and_its_consumers_are_kept_over_a_restart() {
     let queue = open(&path).await;
     for leased in lease(&queue).await {
         let settlement = accepted(&leased);
-        queue.settle(leased.lease, settlement).await.unwrap();
+        queue.settle(leased.token, &settlement).await.unwrap();
     }
     assert_eq!(queue.register_consumer(&name).await.unwrap(), start);
     let log = queue.changes(start, 10).await.unwrap();
@@ -106,7 +106,7 @@ async fn no_change_of_another_process_appears_behind_a_cursor_that_was_handed_ou
                 store.enqueue(message("x")).await.unwrap();
                 for leased in lease(&store).await {
                     let settlement = accepted(&leased);
-                    store.settle(leased.lease, settlement).await.unwrap();
+                    store.settle(leased.token, &settlement).await.unwrap();
                 }
             }
         });

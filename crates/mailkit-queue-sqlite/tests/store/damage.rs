@@ -28,7 +28,7 @@ async fn a_content_without_its_checksum_is_not_sent() {
     let (bad, good) =
         (queue.enqueue(message("bad")).await.unwrap().id, queue.enqueue(message("good")).await.unwrap().id);
     Connection::open(&path).unwrap().execute("UPDATE message_body SET content = x'00' WHERE seq = 1", []).unwrap();
-    let leased: Vec<_> = lease(&queue).await.iter().map(|leased| leased.lease.id()).collect();
+    let leased: Vec<_> = lease(&queue).await.iter().map(|leased| leased.id()).collect();
     assert_eq!(leased, [good]);
     let record = queue.get(bad).await.unwrap().unwrap();
     assert_eq!(record.state, State::Dead);

@@ -27,9 +27,9 @@ async fn a_store_that_was_closed_is_one_file_and_has_everything_when_it_is_opene
     let queue = open(&path).await;
     let (kept, sent) =
         (queue.enqueue(message("kept")).await.unwrap().id, queue.enqueue(message("sent")).await.unwrap().id);
-    let leased = lease(&queue).await.into_iter().find(|leased| leased.lease.id() == sent).unwrap();
+    let leased = lease(&queue).await.into_iter().find(|leased| leased.id() == sent).unwrap();
     let settlement = accepted(&leased);
-    queue.settle(leased.lease, settlement).await.unwrap();
+    queue.settle(leased.token, &settlement).await.unwrap();
     let record = queue.get(sent).await.unwrap();
     queue.close().await.unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -110,7 +110,7 @@ async fn what_comes_into_the_file_while_it_is_open_does_not_run() {
     run(&path, "CREATE TABLE child (seq INTEGER REFERENCES message ON DELETE CASCADE)");
     let enqueued = tokio::time::timeout(Duration::from_secs(20), queue.enqueue(message("x"))).await.unwrap();
     let leased = lease(&queue).await;
-    assert_eq!(leased[0].lease.id(), enqueued.unwrap().id);
+    assert_eq!(leased[0].id(), enqueued.unwrap().id);
     let recipients: Vec<_> = leased[0].recipients().iter().map(ToString::to_string).collect();
     assert_eq!(recipients, ["bob@example.org"]);
     queue.close().await.unwrap();

@@ -13,7 +13,7 @@ async fn a_message_keeps_its_last_100_attempts() {
         let leased = lease(&queue).await.pop().unwrap();
         let settlement =
             Settlement::attempt("main", AttemptOutcome::Temporary, Next::Ready).with_text(attempt.to_string());
-        assert_eq!(queue.settle(leased.lease, settlement).await.unwrap(), State::Ready);
+        assert_eq!(queue.settle(leased.token, &settlement).await.unwrap(), State::Ready);
     }
     let record = queue.get(id).await.unwrap().unwrap();
     let outcomes: Vec<_> = record.history.iter().map(|attempt| attempt.text.clone()).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use mailkit_queue::{Chunks, Content, ContentSource, NewMessage, Queue, QueueError, State};
+use mailkit_queue::{Chunks, Content, ContentSource, Idempotency, NewMessage, Queue, QueueError, State};
 use rusqlite::Connection;
 
 use crate::{lease, message, open};
@@ -91,7 +91,7 @@ async fn a_large_message_that_breaks_off_leaves_nothing_behind() {
 async fn a_large_message_whose_key_is_known_is_not_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("mailkit.db")).await;
-    let key = mailkit_queue::Idempotency::new("order-42".parse().unwrap(), [7; 32]);
+    let key = Idempotency::new("order-42".parse().unwrap(), [7; 32]);
     let enqueue = |content| {
         let mut message = with(content);
         message.idempotency = Some(key.clone());
@@ -200,4 +200,31 @@ async fn large_messages_are_removed_in_several_steps() {
         assert_eq!(queue.stats().await.unwrap().cancelled, left);
     }
     assert_eq!(queue.purge(&[State::Sent, State::Dead, State::Cancelled], std::time::Duration::ZERO).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_has_large_messages_and_one_that_is_refused_leaves_no_chunks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let large = || with(Stream::content(30, false).1);
+    let results = queue.enqueue_many(vec![large(), with(Stream::content(30, true).1), message("small")]).await.unwrap();
+    let [Ok(_), Err(QueueError::Content(_)), Ok(_)] = results.as_slice() else { panic!("{results:?}") };
+    let [first, _] = lease(&queue).await.try_into().unwrap();
+    assert_eq!(first.content.to_bytes().unwrap().len(), 300_000);
+    let kept = chunks(&path).0;
+
+    let keyed = |fingerprint| {
+        let mut message = large();
+        message.idempotency = Some(Idempotency::new("key".parse().unwrap(), [fingerprint; 32]));
+        message
+    };
+    let failed = queue.enqueue_all(vec![large(), keyed(1), keyed(2)]).await.unwrap_err();
+    assert!(matches!(failed.error, QueueError::Conflict { .. }), "{failed:?}");
+    assert_eq!(failed.index, Some(2));
+    // The chunks are removed by the writer after the call.
+    queue.enqueue(message("another")).await.unwrap();
+    assert_eq!(chunks(&path), (kept, 0));
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.ready, stats.leased), (1, 2));
 }

@@ -29,7 +29,7 @@ async fn two_stores_on_one_file_enqueue_and_deliver_each_message_once() {
             while store.stats().await.unwrap().sent < 2 * EACH as u64 {
                 for leased in lease(&store).await {
                     let settlement = accepted(&leased);
-                    assert_eq!(store.settle(leased.lease, settlement).await.unwrap(), State::Sent);
+                    assert_eq!(store.settle(leased.token, &settlement).await.unwrap(), State::Sent);
                     settled += 1;
                 }
             }

@@ -42,8 +42,8 @@ async fn deliver_at_second_attempt(world: &World) -> QueueId {
     world.advance(MINUTE);
     let leased = world.take_one().await;
     // Neither changes the state.
-    world.renew(&[leased.lease.token()], MINUTE).await.unwrap();
-    world.record_commit_point(leased.lease.token()).await.unwrap();
+    world.renew(&[leased.token], MINUTE).await.unwrap();
+    world.record_commit_point(leased.token).await.unwrap();
     let failed = tried(vec![outcome("bob@example.org", TEMPORARY)], Next::At(world.now() + MINUTE));
     world.settle(leased, Settlement { outcome: AttemptOutcome::Temporary, ..failed }).await;
     world.advance(MINUTE);
@@ -240,7 +240,7 @@ pub(super) async fn no_change_appears_behind_a_cursor_that_was_handed_out(make: 
                 queue.enqueue(message()).await.unwrap();
                 for leased in queue.lease(&request(2)).await.unwrap() {
                     let accepted = tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
-                    queue.settle(leased.lease, accepted).await.unwrap();
+                    queue.settle(leased.token, &accepted).await.unwrap();
                 }
             }
         });

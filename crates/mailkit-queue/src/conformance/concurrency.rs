@@ -24,13 +24,13 @@ pub(super) async fn concurrent_workers_settle_each_message_once(make: Maker) {
                 for leased in queue.lease(&request(1 + worker % 4)).await.unwrap() {
                     let times = {
                         let mut taken = taken.lock().unwrap();
-                        let times = taken.entry(leased.lease.id()).or_insert(0);
+                        let times = taken.entry(leased.id()).or_insert(0);
                         *times += 1;
                         *times
                     };
                     let accepted = || tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
                     let settlement = if times == 1 { Settlement::untouched() } else { accepted() };
-                    queue.settle(leased.lease, settlement).await.unwrap();
+                    queue.settle(leased.token, &settlement).await.unwrap();
                 }
                 tokio::task::yield_now().await;
             }
@@ -50,6 +50,6 @@ pub(super) async fn concurrent_enqueues_are_all_stored(make: Maker) {
         enqueues.spawn(async move { queue.enqueue(message()).await.unwrap().id });
     }
     let ids: HashSet<_> = enqueues.join_all().await.into_iter().collect();
-    let leased: HashSet<_> = world.take(200).await.iter().map(|leased| leased.lease.id()).collect();
+    let leased: HashSet<_> = world.take(200).await.iter().map(|leased| leased.id()).collect();
     assert_eq!((ids.len(), &leased), (100, &ids));
 }

@@ -63,7 +63,7 @@ pub(super) async fn a_message_is_leased_and_listed_as_it_was_enqueued(make: Make
     assert_eq!(content.to_bytes().unwrap(), given.content.to_bytes().unwrap());
 
     let leased = world.take_one().await;
-    assert_eq!((leased.lease.id(), &leased.envelope), (id, &given.envelope));
+    assert_eq!((leased.id(), &leased.envelope), (id, &given.envelope));
     assert_eq!(leased.content.to_bytes().unwrap(), given.content.to_bytes().unwrap());
     assert_eq!((leased.message_id, leased.delivery), (given.message_id, given.delivery));
     assert_eq!((leased.priority, leased.route, leased.tenant), (given.priority, given.route, given.tenant));

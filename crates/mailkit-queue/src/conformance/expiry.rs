@@ -42,7 +42,7 @@ pub(super) async fn a_leased_message_expires_only_after_its_settlement(make: Mak
     let sent = world.put(NewMessage { expires_at, ..message() }).await;
     let given_back = world.put(NewMessage { expires_at, ..message() }).await;
     let mut leased = world.take(2).await;
-    leased.sort_by_key(|leased| leased.lease.id() != sent);
+    leased.sort_by_key(|leased| leased.id() != sent);
     world.advance(seconds(40));
     world.expect_none().await;
     assert_eq!(world.state(sent).await, State::Leased);

@@ -122,7 +122,7 @@ pub(super) async fn a_key_does_not_stand_for_a_dead_message_removed_after_its_re
     let (sent, dead) = (world.put(with_key("sent", 1)).await, world.put(with_key("dead", 1)).await);
     for _ in 0..2 {
         let leased = world.take_one().await;
-        let status = if leased.lease.id() == sent { ACCEPTED } else { PERMANENT };
+        let status = if leased.id() == sent { ACCEPTED } else { PERMANENT };
         world.settle(leased, tried(vec![outcome("bob@example.org", status)], Next::Dead)).await;
     }
     world.advance(2 * MINUTE);

@@ -30,8 +30,8 @@ pub(super) async fn an_expired_lease_is_counted_and_the_message_is_leased_again(
     let first = world.take_one().await;
     world.advance(MINUTE);
     let second = world.take_one().await;
-    assert_eq!((second.lease.id(), second.attempts), (id, 0));
-    assert!(second.lease.token().fence > first.lease.token().fence);
+    assert_eq!((second.id(), second.attempts), (id, 0));
+    assert!(second.token.fence > first.token.fence);
     assert_eq!(world.ambiguous_total().await, 1);
     world.settle(second, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead)).await;
     world.advance(MINUTE);
@@ -45,7 +45,7 @@ pub(super) async fn a_lease_that_expires_after_its_commit_point_is_held_if_the_p
     let leased = world.take_one().await;
     world.settle(leased, tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Ready)).await;
     let leased = world.take_one().await;
-    world.record_commit_point(leased.lease.token()).await.unwrap();
+    world.record_commit_point(leased.token).await.unwrap();
     world.advance(MINUTE);
     world.expect_none().await;
 
@@ -71,8 +71,8 @@ pub(super) async fn a_commit_point_belongs_to_one_lease(make: Maker) {
     let world = make.world().await;
     let id = put_to_hold(&world).await;
     let leased = world.take_one().await;
-    world.record_commit_point(leased.lease.token()).await.unwrap();
-    world.record_commit_point(leased.lease.token()).await.unwrap();
+    world.record_commit_point(leased.token).await.unwrap();
+    world.record_commit_point(leased.token).await.unwrap();
     world.settle(leased, tried(vec![outcome("bob@example.org", TEMPORARY)], Next::Ready)).await;
     drop(world.take_one().await);
     world.advance(MINUTE);
@@ -86,7 +86,7 @@ pub(super) async fn a_renewed_lease_does_not_expire(make: Maker) {
     let leased = world.take_one().await;
     for _ in 0..5 {
         world.advance(seconds(50));
-        assert_eq!(world.renew(&[leased.lease.token()], MINUTE).await.unwrap(), []);
+        assert_eq!(world.renew(&[leased.token], MINUTE).await.unwrap(), []);
         world.expect_none().await;
     }
     world.advance(seconds(60));
@@ -101,13 +101,13 @@ pub(super) async fn renew_reports_lost_leases(make: Maker) {
     let new = world.expect(&[lost]).await.remove(0);
     let kept = world.put(message()).await;
     let other = world.expect(&[kept]).await.remove(0);
-    let tokens = [old.lease.token(), other.lease.token()];
-    assert_eq!(world.renew(&tokens, 2 * MINUTE).await.unwrap(), [old.lease.token()]);
+    let tokens = [old.token, other.token];
+    assert_eq!(world.renew(&tokens, 2 * MINUTE).await.unwrap(), [old.token]);
     assert_eq!(world.renew(&[], MINUTE).await.unwrap(), []);
 
     world.advance(MINUTE);
-    assert_eq!(names(&world.take(9).await), [new.lease.id()], "the stale token renewed nothing");
-    let done = other.lease.token();
+    assert_eq!(names(&world.take(9).await), [new.id()], "the stale token renewed nothing");
+    let done = other.token;
     world.settle(other, Settlement::untouched()).await;
     assert_eq!(world.renew(&[done], MINUTE).await.unwrap(), [done]);
 }
@@ -120,17 +120,14 @@ pub(super) async fn a_stale_token_changes_nothing(make: Maker) {
     let new = world.take_one().await;
     let before = world.record(id).await;
 
-    assert!(is_lost(&world.record_commit_point(old.lease.token()).await.unwrap_err(), id));
+    assert!(is_lost(&world.record_commit_point(old.token).await.unwrap_err(), id));
     let settlement = tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
-    let refused = world.queue.settle(old.lease, settlement.clone()).await.unwrap_err();
-    assert!(is_lost(&refused.error, id));
-    assert_eq!((refused.lease.id(), &refused.settlement), (id, &settlement), "the error returns both");
+    assert!(is_lost(&world.queue.settle(old.token, &settlement).await.unwrap_err(), id));
     assert_eq!(world.record(id).await, before);
 
     world.settle(new, Settlement::untouched()).await;
     let before = world.record(id).await;
-    let refused = world.queue.settle(refused.lease, settlement).await.unwrap_err();
-    assert!(is_lost(&refused.error, id));
+    assert!(is_lost(&world.queue.settle(old.token, &settlement).await.unwrap_err(), id));
     assert_eq!(world.record(id).await, before);
     world.expect(&[id]).await;
     world.advance(MINUTE);
@@ -154,7 +151,7 @@ pub(super) async fn no_commit_point_is_recorded_after_the_lease_has_expired(make
     let id = put_to_hold(&world).await;
     let leased = world.take_one().await;
     world.advance(MINUTE);
-    assert!(is_lost(&world.record_commit_point(leased.lease.token()).await.unwrap_err(), id));
+    assert!(is_lost(&world.record_commit_point(leased.token).await.unwrap_err(), id));
     world.expect(&[id]).await;
     assert_eq!(world.ambiguous_total().await, 0);
 }

@@ -7,8 +7,8 @@ use mailkit_address::Address;
 
 use crate::clock::Timestamp;
 use crate::id::QueueId;
-use crate::lease::{Lease, LeaseToken, Leased};
-use crate::message::{NewMessage, OnAmbiguous, Priority};
+use crate::lease::{LeaseToken, Leased};
+use crate::message::{Fingerprint, Idempotency, NewMessage, OnAmbiguous, Priority};
 use crate::query::{Command, Stats};
 use crate::settlement::{Next, RecipientStatus, Settlement};
 use crate::state::State;
@@ -34,11 +34,22 @@ pub(super) struct Entry {
 }
 
 /// All messages, oldest first, and the counters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) entries: Vec<Entry>,
     pub(super) ambiguous_total: u64,
-    pub(super) keys: HashMap<String, (u8, QueueId)>,
+    /// The fingerprint and the message of each key.
+    keys: HashMap<String, (Fingerprint, QueueId)>,
+}
+
+/// What a queue must do with a new message.
+#[derive(Debug)]
+pub(super) enum Admission {
+    Store,
+    Duplicate(QueueId, State),
+    /// The key stands for this message.
+    Conflict(QueueId),
+    Expired,
 }
 
 impl Entry {
@@ -96,6 +107,9 @@ impl Model {
             commit_point: false,
         });
         self.entries.sort_by_key(|entry| entry.id);
+        if let Some(Idempotency { key, fingerprint, .. }) = &message.idempotency {
+            self.keys.insert(key.to_string(), (*fingerprint, id));
+        }
     }
 
     pub(super) fn run_maintenance(&mut self, now: Timestamp) {
@@ -132,7 +146,7 @@ impl Model {
             if priority.replace(leased.priority) != Some(leased.priority) {
                 shares.clear();
             }
-            let id = leased.lease.id();
+            let id = leased.id();
             let entry = self.find(id).expect("a message of the queue");
             assert_eq!((leased.recipients(), leased.attempts), (&*entry.open_recipients(), entry.attempts));
             assert_eq!((leased.expires_at, leased.message_expires_at), (ends, entry.expires_at));
@@ -150,7 +164,7 @@ impl Model {
             *shares.entry(taken.tenant.clone()).or_default() += 1;
             let entry = self.find(id).expect("the same message");
             (entry.state, entry.commit_point) = (State::Leased, false);
-            entry.lease = Some((leased.lease.token(), ends));
+            entry.lease = Some((leased.token, ends));
         }
     }
 
@@ -169,8 +183,8 @@ impl Model {
     }
 
     /// The new state. `None` if the token is stale.
-    pub(super) fn settle(&mut self, lease: &Lease, settlement: &Settlement, now: Timestamp) -> Option<State> {
-        let entry = self.find(lease.id()).filter(|entry| entry.is_leased_as(lease.token()))?;
+    pub(super) fn settle(&mut self, token: LeaseToken, settlement: &Settlement, now: Timestamp) -> Option<State> {
+        let entry = self.find(token.id).filter(|entry| entry.is_leased_as(token))?;
         let mut ambiguous = false;
         for outcome in &settlement.recipients {
             let known =
@@ -227,11 +241,18 @@ impl Model {
         purged.len() as u64
     }
 
-    /// The id and state of the message that a key stands for.
-    pub(super) fn key(&self, key: &str) -> Option<(u8, QueueId, State)> {
-        let (fingerprint, id) = *self.keys.get(key)?;
-        let live = self.entries.iter().find(|entry| entry.id == id);
-        Some((fingerprint, id, live.map_or(State::Sent, |entry| entry.state)))
+    /// What the queue must do with a new message.
+    pub(super) fn admit(&self, message: &NewMessage, now: Timestamp) -> Admission {
+        let key = message.idempotency.as_ref();
+        if let Some((key, (fingerprint, id))) = key.and_then(|key| Some((key, self.keys.get(key.key.as_str())?))) {
+            let entry = self.entries.iter().find(|entry| entry.id == *id);
+            return match *fingerprint == key.fingerprint {
+                true => Admission::Duplicate(*id, entry.map_or(State::Sent, |entry| entry.state)),
+                false => Admission::Conflict(*id),
+            };
+        }
+        let earliest = message.send_at.unwrap_or(now);
+        if message.expires_at.is_some_and(|at| at <= earliest) { Admission::Expired } else { Admission::Store }
     }
 
     pub(super) fn stats(&self, now: Timestamp) -> Stats {

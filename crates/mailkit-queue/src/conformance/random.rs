@@ -1,15 +1,18 @@
 //! Random operations: after each one the queue must be in the same state as the model.
 
+mod batches;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::model::Model;
+use super::model::{Admission, Model};
 use super::world::{Maker, World, is_lost, message_to, outcome, seconds, with_key};
 use crate::error::QueueError;
+use crate::id::QueueId;
 use crate::lease::{LeaseRequest, LeaseToken, Leased};
-use crate::message::{NewMessage, OnAmbiguous, Priority};
+use crate::message::{Enqueued, NewMessage, OnAmbiguous, Priority};
 use crate::query::{Command, Filter};
 use crate::settlement::{AttemptOutcome, Next, RecipientStatus, Settlement};
 use crate::state::State;
@@ -21,6 +24,8 @@ struct Walk {
     world: World,
     model: Model,
     rng: Rng,
+    /// Whether several items go into one call.
+    batches: bool,
     /// Leases that were not settled. Some of them are lost.
     leased: Vec<Leased>,
     /// Tokens of leases that were settled.
@@ -28,9 +33,19 @@ struct Walk {
 }
 
 pub(super) async fn random_operations_match_the_model(make: Maker) {
+    walk(make, false).await;
+}
+
+/// The model does for each item of a batch what it does for a single call.
+pub(super) async fn random_batches_do_what_single_calls_do(make: Maker) {
+    walk(make, true).await;
+}
+
+async fn walk(make: Maker, batches: bool) {
     for seed in 0..6 {
         let (world, rng) = (make.world().await, Rng::with_seed(seed));
-        let mut walk = Walk { world, model: Model::default(), rng, leased: Vec::new(), settled: Vec::new() };
+        let (leased, settled) = (Vec::new(), Vec::new());
+        let mut walk = Walk { world, model: Model::default(), rng, batches, leased, settled };
         for step in 0..150 {
             walk.step().await;
             walk.compare(&format!("after step {step} of seed {seed}")).await;
@@ -41,6 +56,10 @@ pub(super) async fn random_operations_match_the_model(make: Maker) {
 impl Walk {
     async fn step(&mut self) {
         match self.rng.u32(0..20) {
+            0..6 if self.batches => self.enqueue_batch().await,
+            10..14 if self.batches => self.settle_batch().await,
+            15 if self.batches => self.record_commit_points().await,
+            16..19 if self.batches => self.apply_batch().await,
             0..6 => self.enqueue().await,
             6..10 => self.pass_and_lease().await,
             10..14 => self.settle().await,
@@ -59,13 +78,13 @@ impl Walk {
         Duration::from_millis(self.rng.u64(1..most * 1_000))
     }
 
-    async fn enqueue(&mut self) {
+    fn new_message(&mut self) -> NewMessage {
         let now = self.world.now();
         let count = self.rng.usize(1..ADDRESSES.len());
         let message = message_to(&self.rng.choose_multiple(ADDRESSES, count));
         let later = |walk: &mut Self, most| walk.rng.u32(0..3).eq(&0).then(|| now + walk.time(most));
         let key = (self.rng.u32(0..4) == 0).then(|| (["k1", "k2", "k3"][self.rng.usize(0..3)], self.rng.u8(0..2)));
-        let message = NewMessage {
+        NewMessage {
             send_at: later(self, 60),
             expires_at: later(self, 200),
             priority: self.rng.choice(Priority::ALL).unwrap(),
@@ -75,28 +94,23 @@ impl Walk {
             on_ambiguous: self.rng.choice(OnAmbiguous::ALL).unwrap(),
             idempotency: key.and_then(|(key, fingerprint)| with_key(key, fingerprint).idempotency),
             ..message
-        };
-        let known = key.and_then(|(key, fingerprint)| Some((fingerprint, self.model.key(key)?)));
+        }
+    }
+
+    async fn enqueue(&mut self) {
+        let message = self.new_message();
         let enqueued = self.world.enqueue(message.clone()).await;
-        match known {
-            Some((fingerprint, (used_for, id, _))) if fingerprint != used_for => {
-                assert!(matches!(enqueued, Err(QueueError::Conflict { id: first, .. }) if first == id), "{enqueued:?}");
-            }
-            Some((_, (_, id, state))) => {
-                let enqueued = enqueued.unwrap();
-                assert_eq!((enqueued.id, enqueued.duplicate, enqueued.state), (id, true, state));
-            }
-            None if message.expires_at.is_some_and(|at| at <= message.send_at.unwrap_or(now)) => {
-                assert!(matches!(enqueued, Err(QueueError::Expired { .. })), "{enqueued:?}");
-            }
-            None => {
-                let enqueued = enqueued.unwrap();
-                assert!(!enqueued.duplicate);
-                self.model.enqueue(&message, enqueued.id, now);
-                if let Some((key, fingerprint)) = key {
-                    self.model.keys.insert(key.to_owned(), (fingerprint, enqueued.id));
-                }
-            }
+        self.check_enqueued(&message, enqueued);
+    }
+
+    fn check_enqueued(&mut self, message: &NewMessage, enqueued: Result<Enqueued, QueueError>) {
+        let now = self.world.now();
+        match (self.model.admit(message, now), enqueued) {
+            (Admission::Store, Ok(stored)) if !stored.duplicate => self.model.enqueue(message, stored.id, now),
+            (Admission::Duplicate(id, state), Ok(found)) => assert_eq!(found, Enqueued::duplicate(id, state)),
+            (Admission::Conflict(first), Err(QueueError::Conflict { id, .. })) => assert_eq!(id, first),
+            (Admission::Expired, Err(QueueError::Expired { .. })) => {}
+            (expected, enqueued) => panic!("{enqueued:?} instead of {expected:?}"),
         }
     }
 
@@ -134,25 +148,31 @@ impl Walk {
         Settlement { route, counts, outcome, class, text, recipients, next }
     }
 
+    /// A lease that was not settled, and a settlement for it.
+    fn take_lease(&mut self) -> Option<(LeaseToken, Settlement)> {
+        let at = (!self.leased.is_empty()).then(|| self.rng.usize(0..self.leased.len()))?;
+        let leased = self.leased.swap_remove(at);
+        self.settled.push(leased.token);
+        Some((leased.token, self.settlement(&leased)))
+    }
+
     async fn settle(&mut self) {
-        if self.leased.is_empty() {
-            return;
-        }
-        let leased = self.leased.swap_remove(self.rng.usize(0..self.leased.len()));
-        let (settlement, now) = (self.settlement(&leased), self.world.now());
-        let wanted = self.model.settle(&leased.lease, &settlement, now);
-        self.settled.push(leased.lease.token());
-        let id = leased.lease.id();
-        match (self.world.queue.settle(leased.lease, settlement).await, wanted) {
-            (Ok(state), Some(wanted)) => assert_eq!(state, wanted),
-            (Err(refused), None) => assert!(is_lost(&refused.error, id), "{refused:?}"),
-            (settled, wanted) => panic!("{settled:?} where {wanted:?} was due"),
+        let Some((token, settlement)) = self.take_lease() else { return };
+        let settled = self.world.queue.settle(token, &settlement).await;
+        self.check_settled(token, &settlement, settled);
+    }
+
+    fn check_settled(&mut self, token: LeaseToken, settlement: &Settlement, settled: Result<State, QueueError>) {
+        match (settled, self.model.settle(token, settlement, self.world.now())) {
+            (Ok(state), Some(expected)) => assert_eq!(state, expected),
+            (Err(refused), None) => assert!(is_lost(&refused, token.id), "{refused:?}"),
+            (settled, expected) => panic!("{settled:?} instead of {expected:?}"),
         }
     }
 
     /// The token of any lease, most likely of a current one.
     fn token(&mut self) -> Option<LeaseToken> {
-        let tokens: Vec<LeaseToken> = self.leased.iter().map(|leased| leased.lease.token()).collect();
+        let tokens: Vec<LeaseToken> = self.leased.iter().map(|leased| leased.token).collect();
         let from = if self.rng.u32(0..4) == 0 { &self.settled } else { &tokens };
         self.rng.choice(from).copied()
     }
@@ -170,6 +190,10 @@ impl Walk {
     async fn record_commit_point(&mut self) {
         let Some(token) = self.token() else { return };
         let recorded = self.world.record_commit_point(token).await;
+        self.check_recorded(token, recorded);
+    }
+
+    fn check_recorded(&mut self, token: LeaseToken, recorded: Result<(), QueueError>) {
         if self.model.record_commit_point(token) {
             recorded.unwrap();
         } else {
@@ -177,10 +201,13 @@ impl Walk {
         }
     }
 
+    fn id(&mut self) -> Option<QueueId> {
+        self.rng.choice(&self.model.entries).map(|entry| entry.id)
+    }
+
     async fn apply(&mut self) {
-        let ids: Vec<_> = self.model.entries.iter().map(|entry| entry.id).collect();
-        let Some(id) = self.rng.choice(ids) else { return };
-        let command = *self.rng.choice(&[Command::Retry, Command::Release, Command::Cancel]).unwrap();
+        let Some(id) = self.id() else { return };
+        let command = self.rng.choice(Command::ALL).unwrap();
         let now = self.world.now();
         assert_eq!(self.world.apply(id, command).await.ok(), self.model.apply(id, command, now));
     }

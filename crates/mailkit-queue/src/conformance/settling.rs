@@ -68,7 +68,7 @@ pub(super) async fn the_settlement_decides_the_next_state(make: Maker) {
         let id = world.put(message()).await;
         let leased = loop {
             let leased = world.take_one().await;
-            if leased.lease.id() == id {
+            if leased.id() == id {
                 break leased;
             }
         };
@@ -143,7 +143,7 @@ pub(super) async fn an_ambiguous_moment_is_counted_once(make: Maker) {
     world.settle(leased, tried(vec![outcome(EVE, TEMPORARY)], Next::Ready)).await;
     assert_eq!(world.ambiguous_total().await, 1, "a recipient that was ambiguous before is not counted again");
     let leased = world.take_one().await;
-    let id = leased.lease.id();
+    let id = leased.id();
     world.settle(leased, tried(both(), Next::Held)).await;
     assert_eq!(world.ambiguous_total().await, 2);
     world.apply(id, crate::query::Command::Release).await.unwrap();

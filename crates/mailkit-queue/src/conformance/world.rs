@@ -118,7 +118,7 @@ impl World {
     }
 
     pub(super) async fn settle(&self, leased: Leased, settlement: Settlement) -> State {
-        self.queue.settle(leased.lease, settlement).await.unwrap()
+        self.queue.settle(leased.token, &settlement).await.unwrap()
     }
 
     pub(super) async fn record(&self, id: QueueId) -> Record {
@@ -210,7 +210,7 @@ pub(super) fn request(max: u32) -> LeaseRequest {
 }
 
 pub(super) fn names(leased: &[Leased]) -> Vec<QueueId> {
-    leased.iter().map(|leased| leased.lease.id()).collect()
+    leased.iter().map(|leased| leased.id()).collect()
 }
 
 pub(super) fn outcome(address: &str, status: RecipientStatus) -> RecipientOutcome {

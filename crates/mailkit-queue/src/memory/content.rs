@@ -6,6 +6,16 @@ use bytes::{Bytes, BytesMut};
 
 use crate::content::Content;
 use crate::error::QueueError;
+use crate::message::Enqueued;
+
+/// A message before it is stored.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// Its whole content.
+    Content(Bytes),
+    /// It is not to be stored: it is a duplicate, or was refused before its content was read.
+    Answered(Result<Enqueued, QueueError>),
+}
 
 /// Returns the whole content. Content from a source is read on a blocking thread, up to `room` octets.
 pub(super) async fn read(content: Content, room: u64) -> Result<Bytes, QueueError> {

@@ -8,7 +8,7 @@ use mailkit_address::{Address, Envelope};
 
 use crate::clock::Timestamp;
 use crate::id::QueueId;
-use crate::lease::{Lease, LeaseToken, Leased};
+use crate::lease::{LeaseToken, Leased};
 use crate::message::{DeliveryOptions, Idempotency, NewMessage, Priority};
 use crate::record::{Attempt, RecipientRecord, Record};
 use crate::settlement::{RecipientStatus, Settlement};
@@ -107,7 +107,7 @@ impl Entry {
         }
     }
 
-    /// Writes a change; `settlement` is the one that it came from.
+    /// Applies a change. `settlement` is the one that it comes from.
     pub(super) fn apply(&mut self, change: &Change, settlement: Option<&Settlement>, now: Timestamp) {
         self.lifecycle = change.after;
         change.apply_to_each(&mut self.known, settlement.map_or(&[], |settlement| &settlement.recipients));
@@ -127,7 +127,7 @@ impl Entry {
         }
     }
 
-    /// What the settlement of its lease changes.
+    /// The change that a settlement of the lease makes.
     pub(super) fn settle(&self, settlement: &Settlement, now: Timestamp) -> Result<Change, InvalidTransition> {
         let recipients = KnownRecipients { addresses: self.envelope.recipients(), known: &self.known };
         transition(&self.lifecycle, Event::Settle { settlement, recipients: &recipients }, now)
@@ -166,7 +166,7 @@ impl Entry {
     /// The leased message for the worker. `None` if no recipient is open.
     pub(super) fn leased(&self) -> Option<Leased> {
         Some(Leased {
-            lease: Lease::new(LeaseToken::new(self.id, self.lifecycle.fence)),
+            token: LeaseToken::new(self.id, self.lifecycle.fence),
             expires_at: self.lease_ends,
             envelope: self.open_envelope()?,
             content: self.content.clone().into(),

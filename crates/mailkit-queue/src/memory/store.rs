@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::changes::ChangeLog;
+use super::content::Prepared;
 use super::controls::Controls;
 use super::entry::Entry;
 use super::index::{Index, first_until};
 use super::keys::Keys;
 use super::limits::Limits;
 use crate::clock::Timestamp;
-use crate::error::QueueError;
+use crate::error::{EnqueueAllError, QueueError};
 use crate::id::QueueId;
 use crate::message::{Enqueued, Fingerprint, Idempotency, NewMessage};
 use crate::query::Stats;
@@ -74,15 +73,15 @@ impl Store {
         any_ready
     }
 
-    /// Applies an event that needs no more than the message. Returns whether the message allowed it.
+    /// Applies an event. Returns whether the state of the message allowed it.
     pub(super) fn apply_event(&mut self, id: QueueId, event: Event<'_>, now: Timestamp) -> bool {
         self.change(id, None, now, |entry| transition(&entry.lifecycle, event, now).ok()).is_some()
     }
 
-    /// Writes the change that `decide` returns, with all that depends on it: indexes, counts and the idempotency key.
-    /// Returns the message after it, and `None` if there is no message with this id or nothing is to be changed.
+    /// Applies the change that `decide` returns, and updates the indexes, the counters and the idempotency key. Returns the
+    /// message after the change. Returns `None` if there is no message with this id, or if `decide` returns `None`.
     ///
-    /// `decide` changes nothing by which the message is found now.
+    /// `decide` must not change a field that an index uses in the present state of the message.
     pub(super) fn change(
         &mut self,
         id: QueueId,
@@ -208,13 +207,55 @@ impl Store {
         Ok(None)
     }
 
+    /// Stores messages, or none of them if one is refused.
+    pub(super) fn enqueue_all(
+        &mut self,
+        messages: Vec<(NewMessage, Prepared)>,
+        now: Timestamp,
+    ) -> Result<Vec<Enqueued>, EnqueueAllError> {
+        let mut enqueued: Vec<Enqueued> = Vec::with_capacity(messages.len());
+        for (index, (message, prepared)) in messages.into_iter().enumerate() {
+            match self.insert(message, prepared, now) {
+                Ok(one) => enqueued.push(one),
+                Err(error) => {
+                    enqueued.iter().filter(|one| !one.duplicate).for_each(|one| self.remove(one.id));
+                    return Err(EnqueueAllError::refused(index, error));
+                }
+            }
+        }
+        // A refused batch logs nothing.
+        enqueued.iter().for_each(|one| self.log_new(*one, now));
+        Ok(enqueued)
+    }
+
     /// Stores a message.
     pub(super) fn enqueue(
         &mut self,
         message: NewMessage,
-        content: Bytes,
+        prepared: Prepared,
         now: Timestamp,
     ) -> Result<Enqueued, QueueError> {
+        let enqueued = self.insert(message, prepared, now)?;
+        self.log_new(enqueued, now);
+        Ok(enqueued)
+    }
+
+    /// Logs the first state of a message, unless it is a duplicate.
+    fn log_new(&mut self, enqueued: Enqueued, now: Timestamp) {
+        if self.changes.is_active()
+            && !enqueued.duplicate
+            && let Some(entry) = self.messages.get(&enqueued.id)
+        {
+            self.changes.log(entry, None, now);
+        }
+    }
+
+    /// Stores a message without an entry in the log of changes.
+    fn insert(&mut self, message: NewMessage, prepared: Prepared, now: Timestamp) -> Result<Enqueued, QueueError> {
+        let content = match prepared {
+            Prepared::Content(content) => content,
+            Prepared::Answered(answer) => return answer,
+        };
         if let Some(found) = self.admit(&message, content.len() as u64, now)? {
             return Ok(found);
         }
@@ -224,9 +265,6 @@ impl Store {
         }
         let entry = Box::new(Entry::new(message, content, id, now));
         self.index.insert(&entry);
-        if self.changes.is_active() {
-            self.changes.log(&entry, None, now);
-        }
         let state = entry.lifecycle.state;
         self.messages.insert(id, entry);
         Ok(Enqueued::new(id, state))

@@ -123,7 +123,7 @@ impl Stream for Loading<'_> {
         let mut envelope = guarded.as_ref().and_then(Guarded::envelope).unwrap_or(&message.envelope).clone();
         let mut options = TransactionOptions { size: stored.size().or(message.content.size()), ..options(message) };
         let limit = self.limit.get_with_offered().filter(|_| guarded.is_none());
-        let part = self.rounds.begin(message.lease.token(), &mut envelope, &mut options, limit);
+        let part = self.rounds.begin(message.token, &mut envelope, &mut options, limit);
         let mut outgoing = Outgoing::from(Submission::new(envelope, content).with_options(options));
         let mut note = None;
         // Only such a message is ever converted; to ask for other routes takes a lock.

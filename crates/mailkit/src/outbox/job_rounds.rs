@@ -113,7 +113,7 @@ impl JobRounds {
             outcome.recipients.append(&mut deferred);
             return job.finish(outcome);
         };
-        let token = job.message().lease.token();
+        let token = job.message().token;
         limit.note(token.id.to_bits(), &round);
         let is_too_many = |result: &&RecipientResult| {
             result.fault.is_some_and(|fault| fault.class == FailureClass::TooManyRecipients)
