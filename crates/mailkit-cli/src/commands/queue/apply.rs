@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use futures_util::{StreamExt as _, stream};
 use mailkit::queue::{Command, Filter, Queue, QueueError, QueueId, State};
 use serde::Serialize;
 
@@ -15,8 +14,8 @@ use crate::output::Output;
 
 /// How many messages are looked at in one call.
 const PAGE: usize = Filter::MAX_LIMIT;
-/// How many messages are changed at once: stores write what waits together.
-const AT_ONCE: usize = 64;
+/// The number of messages that are changed in one transaction, so that other requests do not wait long.
+const BATCH: usize = 500;
 
 pub(super) async fn run(
     args: &ActArgs,
@@ -63,9 +62,9 @@ async fn by_id(names: &[String], command: Command, queue: &dyn Queue, output: &m
         return show(vec![Applied::new(*id, state)], output).map(|()| Exit::Done);
     }
     let (mut applied, mut exit) = (Vec::new(), Exit::Done);
-    for id in wanted {
-        match queue.apply(id, command).await {
-            Ok(state) => applied.push(Applied::new(id, state)),
+    for (id, outcome) in wanted.iter().zip(queue.apply_many(&wanted, command).await?) {
+        match outcome {
+            Ok(state) => applied.push(Applied::new(*id, state)),
             Err(error @ (QueueError::NotAllowed { .. } | QueueError::Unknown(_))) => {
                 output.complaint(error);
                 exit = Exit::Data;
@@ -115,14 +114,14 @@ fn confirm(command: Command, count: usize) -> Result<bool, Failure> {
 
 /// Changes messages, and counts them. One whose state no longer allows it was changed by somebody else meanwhile.
 async fn change(ids: &[QueueId], command: Command, queue: &dyn Queue) -> Result<u64, Failure> {
-    let pending = ids.iter().map(|id| queue.apply(*id, command));
-    let mut pending = stream::iter(pending).buffer_unordered(AT_ONCE);
     let mut changed = 0;
-    while let Some(outcome) = pending.next().await {
-        match outcome {
-            Ok(_) => changed += 1,
-            Err(QueueError::NotAllowed { .. } | QueueError::Unknown(_)) => {}
-            Err(error) => return Err(error.into()),
+    for batch in ids.chunks(BATCH) {
+        for outcome in queue.apply_many(batch, command).await? {
+            match outcome {
+                Ok(_) => changed += 1,
+                Err(QueueError::NotAllowed { .. } | QueueError::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(changed)
