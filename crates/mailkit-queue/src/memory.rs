@@ -14,6 +14,7 @@ mod leasing;
 mod limits;
 mod queries;
 mod ready;
+mod recipients;
 mod store;
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -36,7 +36,6 @@ use std::error::Error;
 use std::fmt;
 
 pub use self::change::{Change, OpenRecipients};
-pub(crate) use self::change::{RecipientFields, RecipientState};
 pub use self::lifecycle::Lifecycle;
 pub use self::outcomes::{NotedOutcome, RecipientList};
 use crate::clock::Timestamp;

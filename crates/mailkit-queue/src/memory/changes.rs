@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::entry::Entry;
-use crate::change::{AttemptSummary, CONSUMER_SILENCE, Changes, Cursor, MAX_CONSUMERS, StateChange};
+use crate::change::{CONSUMER_SILENCE, Changes, Cursor, MAX_CONSUMERS, StateChange};
 use crate::clock::Timestamp;
 use crate::error::QueueError;
 use crate::state::State;
@@ -44,9 +44,7 @@ impl ChangeLog {
         change.attempts = entry.lifecycle.attempts;
         change.tenant = entry.tenant.clone();
         if previous == Some(State::Leased) {
-            let attempt = entry.attempt_of_lease();
-            change.attempt = attempt
-                .map(|attempt| AttemptSummary::new(attempt.route.clone(), attempt.outcome, attempt.class.clone()));
+            change.attempt = entry.attempt_of_lease();
         }
         self.changes.push_back(change);
         if self.changes.len() > MAX_LOGGED {

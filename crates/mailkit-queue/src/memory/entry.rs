@@ -6,17 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mailkit_address::{Address, Envelope};
 
+use super::recipients::{self, Known, KnownRecipients, PastAttempt};
+use crate::change::AttemptSummary;
 use crate::clock::Timestamp;
 use crate::id::QueueId;
 use crate::lease::{LeaseToken, Leased};
 use crate::message::{DeliveryOptions, Idempotency, NewMessage, Priority};
-use crate::record::{Attempt, RecipientRecord, Record};
-use crate::settlement::{RecipientStatus, Settlement};
+use crate::record::{Attempt, Record};
+use crate::settlement::Settlement;
 use crate::state::State;
 use crate::text::{Tag, Tenant, Traceparent};
-use crate::transition::{
-    Change, Event, InvalidTransition, Lifecycle, RecipientFields, RecipientList, RecipientState, transition,
-};
+use crate::transition::{Change, Event, InvalidTransition, Lifecycle, transition};
 
 /// The maximum number of attempts in the history of a message. Beyond it the oldest attempts are removed.
 const MOST_ATTEMPTS: usize = 50;
@@ -43,47 +43,14 @@ pub(super) struct Entry {
     pub(super) idempotency: Option<Idempotency>,
     traceparent: Option<Traceparent>,
     pub(super) created_at: Timestamp,
-    history: VecDeque<Attempt>,
+    history: VecDeque<PastAttempt>,
     /// The lease under which the last attempt was made.
     attempt_fence: u64,
-}
-
-/// The status of a recipient and the server's last reply.
-#[derive(Clone, Debug)]
-struct Known {
-    status: RecipientStatus,
-    code: Option<u16>,
-    enhanced: Option<String>,
-    text: String,
-}
-
-impl RecipientState for Known {
-    fn fields(&mut self) -> RecipientFields<'_> {
-        (&mut self.status, &mut self.code, &mut self.enhanced, &mut self.text)
-    }
-}
-
-/// The recipients as the state machine sees them.
-#[derive(Debug)]
-struct KnownRecipients<'a> {
-    addresses: &'a [Address],
-    known: &'a [Known],
-}
-
-impl RecipientList for KnownRecipients<'_> {
-    fn count(&self) -> usize {
-        self.addresses.len()
-    }
-
-    fn recipient(&self, position: usize) -> Option<(&Address, RecipientStatus)> {
-        Some((self.addresses.get(position)?, self.known.get(position)?.status))
-    }
 }
 
 impl Entry {
     /// A new message: ready, or scheduled if its sender has set a time.
     pub(super) fn new(message: NewMessage, content: Bytes, id: QueueId, now: Timestamp) -> Self {
-        let pending = Known { status: RecipientStatus::Pending, code: None, enhanced: None, text: String::new() };
         Self {
             id,
             lifecycle: Lifecycle::enqueued(now, message.send_at, message.expires_at, message.on_ambiguous),
@@ -94,7 +61,7 @@ impl Entry {
             size: content.len() as u64,
             content,
             tags: message.tags,
-            known: vec![pending; message.envelope.recipients().len()],
+            known: vec![Known::pending(); message.envelope.recipients().len()],
             envelope: message.envelope,
             message_id: message.message_id,
             subject: message.subject,
@@ -110,21 +77,28 @@ impl Entry {
     /// Applies a change. `settlement` is the one that it comes from.
     pub(super) fn apply(&mut self, change: &Change, settlement: Option<&Settlement>, now: Timestamp) {
         self.lifecycle = change.after;
-        change.apply_to_each(&mut self.known, settlement.map_or(&[], |settlement| &settlement.recipients));
         if change.may_drop_content() {
             self.content = Bytes::new();
         }
-        if let Some(attempt) = settlement.and_then(|settlement| change.attempt(settlement, now)) {
-            self.attempt_fence = self.lifecycle.fence;
-            if self.history.is_empty() {
-                // Most messages have one attempt: a deque that grows by itself begins with room for four.
-                self.history.reserve_exact(1);
+        if let Some(settlement) = settlement {
+            let outcomes = recipients::note(&mut self.known, change, settlement);
+            if change.records_attempt {
+                self.add_attempt(PastAttempt::new(settlement, outcomes, now));
             }
-            if self.history.len() == MOST_ATTEMPTS {
-                self.history.pop_front();
-            }
-            self.history.push_back(attempt);
         }
+        recipients::apply_to_all(&mut self.known, change);
+    }
+
+    fn add_attempt(&mut self, attempt: PastAttempt) {
+        self.attempt_fence = self.lifecycle.fence;
+        if self.history.is_empty() {
+            // Most messages have one attempt: a deque that grows by itself begins with room for four.
+            self.history.reserve_exact(1);
+        }
+        if self.history.len() == MOST_ATTEMPTS {
+            self.history.pop_front();
+        }
+        self.history.push_back(attempt);
     }
 
     /// The change that a settlement of the lease makes.
@@ -134,13 +108,13 @@ impl Entry {
     }
 
     /// The attempt that was made under the last lease.
-    pub(super) fn attempt_of_lease(&self) -> Option<&Attempt> {
-        self.history.back().filter(|_| self.attempt_fence == self.lifecycle.fence)
+    pub(super) fn attempt_of_lease(&self) -> Option<AttemptSummary> {
+        self.history.back().filter(|_| self.attempt_fence == self.lifecycle.fence).map(PastAttempt::summary)
     }
 
     /// The class of the failure in which the last attempt ended.
     pub(super) fn last_class(&self) -> Option<&str> {
-        self.history.back()?.class.as_deref()
+        self.history.back()?.class()
     }
 
     /// Whether the token is that of the current lease.
@@ -192,15 +166,7 @@ impl Entry {
             subject: self.subject.clone(),
             message_id: self.message_id.clone(),
             from: self.envelope.reverse_path().clone(),
-            recipients: self
-                .recipients()
-                .map(|(address, known)| RecipientRecord {
-                    code: known.code,
-                    enhanced: known.enhanced.clone(),
-                    text: known.text.clone(),
-                    ..RecipientRecord::new(address.clone(), known.status)
-                })
-                .collect(),
+            recipients: self.recipients().map(|(address, known)| known.record(address)).collect(),
             attempts: self.lifecycle.attempts,
             next_attempt_at: self.lifecycle.next_attempt_at(),
             created_at: self.created_at,
@@ -222,7 +188,7 @@ impl Entry {
 
     /// The attempts, oldest first.
     pub(super) fn history(&self) -> Vec<Attempt> {
-        self.history.iter().cloned().collect()
+        self.history.iter().map(|attempt| attempt.record(self.envelope.recipients())).collect()
     }
 
     fn recipients(&self) -> impl Iterator<Item = (&Address, &Known)> {

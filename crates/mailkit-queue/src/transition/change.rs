@@ -27,21 +27,6 @@ pub struct Change {
     pub is_ambiguous: bool,
 }
 
-/// The fields of a recipient that change, whatever type a store uses for it.
-pub(crate) trait RecipientState {
-    /// The status, and the code, enhanced status code and text of the last reply.
-    fn fields(&mut self) -> RecipientFields<'_>;
-}
-
-pub(crate) type RecipientFields<'a> =
-    (&'a mut RecipientStatus, &'a mut Option<u16>, &'a mut Option<String>, &'a mut String);
-
-impl RecipientState for RecipientRecord {
-    fn fields(&mut self) -> RecipientFields<'_> {
-        (&mut self.status, &mut self.code, &mut self.enhanced, &mut self.text)
-    }
-}
-
 /// The new status and text of the open recipients of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -91,30 +76,23 @@ impl Change {
 
     /// Updates the recipients. `outcomes` are those of the settlement; they are empty for any other event.
     pub fn apply_to(&self, recipients: &mut [RecipientRecord], outcomes: &[RecipientOutcome]) {
-        self.apply_to_each(recipients, outcomes);
-    }
-
-    /// Updates recipients of another type.
-    pub(crate) fn apply_to_each(&self, recipients: &mut [impl RecipientState], outcomes: &[RecipientOutcome]) {
         for NotedOutcome { recipient, outcome } in &self.outcomes {
             let (Some(recipient), Some(outcome)) = (recipients.get_mut(*recipient), outcomes.get(*outcome)) else {
                 continue;
             };
-            let (status, code, enhanced, text) = recipient.fields();
-            (*status, *code) = (outcome.status, outcome.code);
-            enhanced.clone_from(&outcome.enhanced);
-            text.clone_from(&outcome.text);
+            (recipient.status, recipient.code) = (outcome.status, outcome.code);
+            recipient.enhanced.clone_from(&outcome.enhanced);
+            recipient.text.clone_from(&outcome.text);
         }
-        if self.open_recipients.is_none() && !self.reopens_recipients {
-            return;
-        }
-        for (status, _, _, text) in recipients.iter_mut().map(RecipientState::fields) {
-            if let Some(open) = self.open_recipients.filter(|_| status.is_open()) {
-                *status = open.status.unwrap_or(*status);
-                open.text.clone_into(text);
+        if let Some(OpenRecipients { status, text }) = self.open_recipients {
+            for recipient in recipients.iter_mut().filter(|recipient| recipient.status.is_open()) {
+                recipient.status = status.unwrap_or(recipient.status);
+                text.clone_into(&mut recipient.text);
             }
-            if self.reopens_recipients && *status != RecipientStatus::Accepted {
-                *status = RecipientStatus::Pending;
+        }
+        if self.reopens_recipients {
+            for recipient in recipients.iter_mut().filter(|recipient| recipient.status != RecipientStatus::Accepted) {
+                recipient.status = RecipientStatus::Pending;
             }
         }
     }
