@@ -199,6 +199,8 @@ scenarios! { ($)
     changes {
         every_change_of_a_state_is_logged_in_its_order,
         a_change_has_the_time_the_tenant_and_the_attempt,
+        the_changes_of_a_batch_are_logged_in_its_order,
+        a_refused_batch_logs_nothing,
         changes_are_read_in_pages,
         no_change_is_logged_while_no_consumer_is_registered,
         a_consumer_goes_on_from_its_stored_cursor,

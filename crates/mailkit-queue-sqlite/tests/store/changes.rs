@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use mailkit_queue::{Control, ControlPut, ControlValue, Cursor, Expected, Queue, QueueError, QueueId, State};
+use mailkit_queue::{
+    Control, ControlPut, ControlValue, Cursor, Expected, Idempotency, Queue, QueueError, QueueId, State,
+};
 use mailkit_queue_sqlite::SqliteQueue;
 use rusqlite::Connection;
 
@@ -130,6 +132,31 @@ async fn no_change_of_another_process_appears_behind_a_cursor_that_was_handed_ou
     }
     assert_eq!(states.len(), 2 * EACH + 2);
     assert!(states.values().all(|state| *state == State::Sent));
+}
+
+#[tokio::test]
+async fn a_refused_batch_leaves_no_gap_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mailkit.db");
+    let queue = open(&path).await;
+    let start = queue.register_consumer(&"test".parse().unwrap()).await.unwrap();
+    let with_fingerprint = |fingerprint| {
+        let mut message = message("x");
+        message.idempotency = Some(Idempotency::new("a".parse().unwrap(), [fingerprint; 32]));
+        message
+    };
+    queue.enqueue(with_fingerprint(1)).await.unwrap();
+    for _ in 0..2 {
+        let refused = queue.enqueue_all(vec![message("x"), message("x"), with_fingerprint(2)]).await.unwrap_err();
+        assert_eq!(refused.index, Some(2));
+        queue.enqueue(message("x")).await.unwrap();
+    }
+    let log = queue.changes(start, 10).await.unwrap().changes;
+    let numbers: Vec<u64> = log.iter().map(|change| change.cursor.number() - start.number()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let conn = Connection::open(&path).unwrap();
+    let last: u64 = conn.query_row("SELECT last_change FROM queue", [], |row| row.get(0)).unwrap();
+    assert_eq!(last, log[2].cursor.number());
 }
 
 #[tokio::test]

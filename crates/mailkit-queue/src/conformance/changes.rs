@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinSet;
 
-use super::world::{ACCEPTED, MINUTE, Maker, TEMPORARY, World, message, of_tenant, outcome, request, seconds, tried};
+use super::world::{
+    ACCEPTED, MINUTE, Maker, TEMPORARY, World, message, of_tenant, outcome, request, seconds, tried, with_key,
+};
 use crate::change::{CONSUMER_SILENCE, Changes, Cursor, MAX_CONSUMERS, StateChange};
 use crate::error::QueueError;
 use crate::id::QueueId;
@@ -210,6 +212,62 @@ pub(super) async fn a_queue_has_a_bounded_number_of_consumers(make: Maker) {
     register(&world, "0").await;
     world.drop_consumer(&name("0")).await.unwrap();
     register(&world, "more").await;
+}
+
+pub(super) async fn the_changes_of_a_batch_are_logged_in_its_order(make: Maker) {
+    use State::{Cancelled, Leased, Ready, Scheduled, Sent};
+    let world = make.world().await;
+    let start = register(&world, "test").await;
+    let later = world.now() + MINUTE;
+    let scheduled = NewMessage { send_at: Some(later), ..message() };
+    let expired = NewMessage { expires_at: Some(world.now()), ..message() };
+    // Neither a refused message nor a duplicate is a change.
+    let many = world.enqueue_many(vec![with_key("a", 1), expired, scheduled, with_key("a", 1)]).await.unwrap();
+    let [Ok(first), Err(_), Ok(second), Ok(_)] = many.as_slice() else { panic!("{many:?}") };
+    let all = world.enqueue_all(vec![message(), with_key("a", 1), message()]).await.unwrap();
+    let [a, b, c, d] = [first.id, second.id, all[0].id, all[2].id];
+    let leased = world.expect(&[a, c, d]).await;
+    let accepted = tried(vec![outcome("bob@example.org", ACCEPTED)], Next::Dead);
+    let failed = tried(vec![outcome("bob@example.org", TEMPORARY)], Next::At(later));
+    let (untouched, token) = (Settlement::untouched(), |place: usize| leased[place].token);
+    let settlements = [(token(2), &accepted), (token(0), &failed), (token(2), &failed), (token(1), &untouched)];
+    let settled = world.settle_many(&settlements).await.unwrap();
+    assert!(matches!(settled.as_slice(), [Ok(Sent), Ok(Scheduled), Err(_), Ok(Ready)]), "{settled:?}");
+    world.apply_many(&[c, d, a, b], Command::Cancel).await.unwrap();
+
+    let log = read(&world, start).await.changes;
+    let met: Vec<_> = log.iter().map(|change| (change.id, change.previous, change.state)).collect();
+    let enqueued = [(a, None, Ready), (b, None, Scheduled), (c, None, Ready), (d, None, Ready)];
+    let taken = [a, c, d].map(|id| (id, Some(Ready), Leased));
+    let settled = [(d, Some(Leased), Sent), (a, Some(Leased), Scheduled), (c, Some(Leased), Ready)];
+    let cancelled = [(c, Some(Ready), Cancelled), (a, Some(Scheduled), Cancelled), (b, Some(Scheduled), Cancelled)];
+    assert_eq!(met, [&enqueued[..], &taken, &settled, &cancelled].concat());
+    let with_attempt: Vec<_> = log.iter().filter(|change| change.attempt.is_some()).map(|change| change.id).collect();
+    assert_eq!(with_attempt, [d, a]);
+    assert!(log.is_sorted_by(|one, next| one.cursor < next.cursor));
+}
+
+pub(super) async fn a_refused_batch_logs_nothing(make: Maker) {
+    let world = make.world().await;
+    let start = register(&world, "test").await;
+    let kept = world.put(message()).await;
+    let logged = read(&world, start).await;
+    let refused = || vec![of_tenant("shop"), with_key("a", 1), with_key("a", 2)];
+    assert_eq!(world.enqueue_all(refused()).await.unwrap_err().index, Some(2));
+    assert_eq!(read(&world, start).await, logged);
+    // What is written at the same time is logged.
+    let (one, failed, other) =
+        tokio::join!(world.enqueue(message()), world.enqueue_all(refused()), world.enqueue(of_tenant("shop")));
+    assert_eq!(failed.unwrap_err().index, Some(2));
+    let last = world.enqueue_all(vec![of_tenant("shop"), with_key("a", 2)]).await.unwrap();
+    let mut expected = vec![kept, one.unwrap().id, other.unwrap().id, last[0].id, last[1].id];
+    let log = read(&world, start).await;
+    let mut met: Vec<_> = log.changes.iter().map(|change| change.id).collect();
+    met.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!((met, log.missed), (expected, false));
+    assert!(log.changes.iter().all(|change| change.previous.is_none()));
+    assert!(world.verify(false).await.unwrap().is_ok());
 }
 
 /// Follows the log from a cursor until `done` is set and nothing is left; gives all that it met.
