@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::limit::margin;
 use super::runtime::Shared;
 
-/// The wait for a quota that will never have room for the message.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How long a limit is blocked that says no time at which it will have room: it was lowered below what the message needs
+/// since the message was selected. The next selection takes the new limit into account.
+const RECHECK: Duration = Duration::from_secs(1);
 
 /// A message with the permit for its quotas.
 pub(crate) struct Permitted {
@@ -59,7 +60,7 @@ impl Acquire {
             Answer::Acquired(permit) => return Poll::Ready(Some(Permitted { message, permit, until: self.until })),
             Answer::Full(full, retry_after) => {
                 let now = Instant::now();
-                let wait = retry_after.unwrap_or(NEVER).max(Duration::from_millis(1));
+                let wait = retry_after.unwrap_or(RECHECK).max(Duration::from_millis(1));
                 self.shared.state().block_limit(self.index, &message, &full, now + wait, now);
             }
             Answer::Failed(error) => self.shared.on_store_error(&error),
