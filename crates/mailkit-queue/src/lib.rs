@@ -10,7 +10,7 @@
 //! Each store implements [`Queue`]. A worker [leases](Queue::lease) messages for a limited time and
 //! [settles](Queue::settle) each lease with the outcome. The store checks the fencing [token](LeaseToken) of the lease, so that
 //! no worker settles a message twice, or one that another worker has leased since. What an event does to a message is decided
-//! in one place for all stores: the [state machine](transition).
+//! in one place for all stores: the [state machine](transition()).
 //!
 //! This crate does not send mail, does not schedule retries and knows no protocol. It stores messages and their outcomes.
 

@@ -22,7 +22,7 @@
 //!
 //! A message that would become scheduled or ready after its expiry becomes dead instead.
 //!
-//! [`transition`] is pure: it has no clock and no store. It takes the [`Lifecycle`] of a message and an [`Event`], and
+//! [`transition()`] is pure: it has no clock and no store. It takes the [`Lifecycle`] of a message and an [`Event`], and
 //! returns the [`Change`] to write. A store finds the message, checks the fencing token and the end of the lease, and writes
 //! the change in the same transaction. So all stores have one state machine.
 
