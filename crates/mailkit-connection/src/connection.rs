@@ -163,23 +163,25 @@ impl Connection {
         if self.is_clean() { Ok(()) } else { Err(self.driver.broken()) }
     }
 
-    /// Says goodbye and closes. Nothing depends on the answer, so there is no error; where it shows that the server's
-    /// replies did not match the commands, a warning is logged.
+    /// Sends QUIT and closes. Nothing depends on the reply, so there is no error; a warning is logged if it shows that the
+    /// server's replies did not match the commands.
     pub async fn quit(self) {
-        // It was logged.
+        // The error was logged as a warning, and nobody waits for it here.
         let _ = self.quit_and_check(Duration::MAX).await;
     }
 
-    /// Says goodbye and closes, within this time. Returns the error where the farewell shows that the server's replies did
+    /// Sends QUIT and closes, within this time. Returns the error where the reply to QUIT shows that the server's replies did
     /// not match the commands: then the last outcome on this connection may have been the answer to something else.
     pub async fn quit_and_check(mut self, limit: Duration) -> Option<Error> {
         let begun = Instant::now();
         if self.driver.client.is_idle() {
             self.driver.client.quit(now());
+            // A server that does not answer QUIT in time has not contradicted any outcome.
             let _ = timeout(limit, self.driver.settled()).await;
         }
-        // Before the server is waited for to close: one that does not close has said all the same what it said.
+        // Read before waiting for the server to close, since a server that never closes may have contradicted an outcome too.
         let doubt = self.doubt();
+        // The connection is dropped in any case, which closes it after the limit.
         let _ = timeout(limit.saturating_sub(begun.elapsed()), self.driver.shut_down()).await;
         doubt
     }

@@ -322,7 +322,7 @@ pub(crate) fn reply_line(outcome: &RecipientOutcome) -> String {
     let most = "999 ".len() + outcome.enhanced.as_ref().map_or(0, String::len) + 1 + outcome.text.len();
     let mut line = String::with_capacity(most);
     if let Some(code) = outcome.code {
-        // It never fails.
+        // Writing to a string never fails.
         let _ = write!(line, "{code}");
     }
     for part in outcome.enhanced.as_deref().into_iter().chain([outcome.text.as_str()]).filter(|part| !part.is_empty()) {

@@ -9,7 +9,8 @@ const MOST: usize = 76;
 /// `=` and two digits.
 const ESCAPE: usize = 3;
 
-/// The most octets that are kept together where a `=` follows another: whose escape the digits are is read in two ways.
+/// The most octets that are kept together behind a `=` that follows another. Programs differ in which of the two the digits
+/// belong to.
 const MAX_ESCAPE: usize = 30;
 
 /// A body on its way.

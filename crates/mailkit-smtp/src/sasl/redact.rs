@@ -18,7 +18,7 @@ const PIECE: usize = 6;
 /// The words of a table with a bit for each pair of numbers of six bits.
 const BEGINNINGS: usize = 64;
 
-/// The end of a text that is cut there may be the beginning of a secret from so many octets on.
+/// The number of octets from which on the end of a text that was cut is taken for the beginning of a secret.
 const SHORTEST_START: usize = 4;
 
 /// Shorter secrets are looked for as whole words: they would be found in many a word that is none of them.

@@ -77,7 +77,7 @@ impl Places {
         places
     }
 
-    /// The place of a variable that has so many octets of the text before it.
+    /// The place of the variable that begins at this octet of the text.
     fn at(&self, at: usize) -> Place {
         match self.authority {
             Some(start) if start <= at => {}
