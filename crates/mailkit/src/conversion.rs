@@ -111,7 +111,7 @@ impl Conversions {
         let text = describe(server, &unsigned, &broken);
         tracing::info!(unsigned = ?unsigned, broken = ?broken, "{text}");
         if let Some(note) = note {
-            // It is set already if the message was converted for an earlier attempt: the text is the same then.
+            // If the message was converted before in this attempt, the first note stays.
             let _ = note.set(text);
         }
         self.sign(encoded, &unsigned).await
